@@ -1,0 +1,1 @@
+"""Callbook: every call of a Bitrix24 portal, in one log."""

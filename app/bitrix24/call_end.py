@@ -1,0 +1,162 @@
+"""One ended call, read from ONVOXIMPLANTCALLEND. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from app.bitrix24.text import scalar_text, without_surrogates
+
+MAX_CALL_ID_LENGTH = 255
+INT64_MAX = 2**63 - 1
+_DECIMAL = re.compile(r"([+-]?)([0-9]{1,30})(?:\.([0-9]{0,30}))?(?:[eE]([+-]?[0-9]{1,2}))?")
+_OFFSET_WITHOUT_PLUS = re.compile(r" ([0-9]{2}:?[0-9]{2})\Z")
+
+
+class Undecodable(ValueError):  # noqa: N818  Kept aside, not failed.
+    """A value is not what the documentation says; the reason names its key and never the value."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CallRecord(msgspec.Struct, frozen=True, gc=False):
+    """A call as Bitrix24 tells it; None is what it did not tell, the empty text included.
+
+    `started_at` is Unix seconds, `cost_e4` ten-thousandths of `currency`, `code` Bitrix24's own text.
+    """
+
+    call_id: str
+    type: int | None
+    phone_number: str | None
+    portal_number: str | None
+    user_id: int | None
+    started_at: int | None
+    duration_s: int | None
+    cost_e4: int | None
+    currency: str | None
+    code: str | None
+    reason: str | None
+    crm_activity_id: int | None
+
+    def __repr__(self) -> str:
+        """The id only: a repr may reach a log, and the rest holds a phone number."""
+        return f"{type(self).__name__}(call_id={self.call_id!r})"
+
+
+def decode_call_end(data: Mapping[str, object]) -> CallRecord:
+    """Read a call from the event's data; raise Undecodable where a value contradicts the documentation.
+
+    Documentation: api-reference/telephony/voximplant/events/on-voximplant-call-end.md.
+    """
+    return CallRecord(
+        read_call_id(data),
+        read_type(data),
+        read_number(data, "PHONE_NUMBER"),
+        read_number(data, "PORTAL_NUMBER"),
+        read_integer(data, "PORTAL_USER_ID"),
+        read_moment(data, "CALL_START_DATE"),
+        read_integer(data, "CALL_DURATION"),
+        read_money_e4(data, "COST"),
+        read_text(data, "COST_CURRENCY"),
+        read_text(data, "CALL_FAILED_CODE"),
+        read_text(data, "CALL_FAILED_REASON"),
+        read_integer(data, "CRM_ACTIVITY_ID"),
+    )
+
+
+def read_text(data: Mapping[str, object], key: str) -> str | None:
+    """The text under a key as it came; None when absent or empty; lone surrogates become U+FFFD."""
+    value = data.get(key)
+    if value.__class__ is not str:
+        if isinstance(value, dict | list | tuple | bytes):
+            raise Undecodable(f"{key} is not text")
+        try:
+            value = scalar_text(value)
+        except ValueError:  # An integer of thousands of digits has no text in Python.
+            raise Undecodable(f"{key} is not text") from None
+    if not value:
+        return None
+    text: str = value  # type: ignore[assignment]  # The class was compared above, which mypy does not follow.
+    return text if text.isascii() else without_surrogates(text)
+
+
+def read_call_id(data: Mapping[str, object]) -> str:
+    """CALL_ID, without which there is no call to record."""
+    call_id = read_text(data, "CALL_ID")
+    if call_id is None:
+        raise Undecodable("CALL_ID is missing")
+    if len(call_id) > MAX_CALL_ID_LENGTH:
+        raise Undecodable(f"CALL_ID is longer than {MAX_CALL_ID_LENGTH} characters")
+    return call_id
+
+
+def read_type(data: Mapping[str, object]) -> int | None:
+    """CALL_TYPE, one of the five that are documented."""
+    call_type = read_integer(data, "CALL_TYPE")
+    if call_type is not None and not 1 <= call_type <= 5:
+        raise Undecodable("CALL_TYPE is not one of 1 to 5")
+    return call_type
+
+
+def read_number(data: Mapping[str, object], key: str) -> str | None:
+    """A phone number as it came, but for a `+` that an unescaped form turned into a leading space."""
+    number = read_text(data, key)
+    if number is not None and number[0] == " " and number[1:2].isdecimal():
+        return "+" + number[1:]
+    return number
+
+
+def read_integer(data: Mapping[str, object], key: str) -> int | None:
+    """A non-negative integer that fits 64 bits."""
+    text = read_text(data, key)
+    if text is None:
+        return None
+    if not (text.isdecimal() and text.isascii()):
+        raise Undecodable(f"{key} is not an integer")
+    if len(text) > 18 and (len(text) > 40 or int(text) > INT64_MAX):
+        raise Undecodable(f"{key} does not fit 64 bits")
+    return int(text)
+
+
+def read_moment(data: Mapping[str, object], key: str) -> int | None:
+    """An ISO 8601 date with its offset, as Unix seconds; any year from 1 to 9999."""
+    text = read_text(data, key)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = _moment_with_repaired_offset(text, key)
+    if moment.tzinfo is None:
+        raise Undecodable(f"{key} has no offset from UTC")
+    if moment.microsecond:
+        moment = moment.replace(microsecond=0)
+    return int(moment.timestamp())
+
+
+def _moment_with_repaired_offset(text: str, key: str) -> datetime:
+    """The `+` of an offset suffers the same fate as that of a phone number."""
+    try:
+        return datetime.fromisoformat(_OFFSET_WITHOUT_PLUS.sub(r"+\1", text))
+    except ValueError:
+        raise Undecodable(f"{key} is not an ISO 8601 date") from None
+
+
+def read_money_e4(data: Mapping[str, object], key: str) -> int | None:
+    """A decimal in ten-thousandths, the precision that Bitrix24 sends; further digits are rounded half up."""
+    text = read_text(data, key)
+    if text is None:
+        return None
+    if text == "0" or text == "0.0000":
+        return 0
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise Undecodable(f"{key} is not a decimal number")
+    amount_e4 = int((Decimal(text) * 10_000).to_integral_value("ROUND_HALF_UP"))
+    if abs(amount_e4) > INT64_MAX:
+        raise Undecodable(f"{key} does not fit 64 bits")
+    return amount_e4

@@ -1,0 +1,234 @@
+"""What the portal posts: events and pages. Pure: bytes in, values out, and no token kept that is not ours to keep."""
+
+import json
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from app.bitrix24.text import scalar_text, unquote_form, without_surrogates
+
+INSTALL_EVENTS = frozenset({"ONAPPINSTALL", "ONAPPUPDATE"})
+_MEMBER_ID = re.compile(r"[0-9a-f]{32}")
+_AUTH_ID = re.compile(r"[0-9A-Za-z._-]{8,512}")
+_PLAUSIBLE_MEMBER_ID = re.compile(r"[0-9a-z]{1,64}")
+_DEFAULT_LIFETIME_S = 3600
+
+
+class NotAnEvent(ValueError):  # noqa: N818  The name says what the body is not.
+    """The body is no event; the text of the exception is the reason and repeats nothing that was sent."""
+
+
+class MalformedPage(ValueError):  # noqa: N818
+    """The request does not open a page as a portal would; the text of the exception is the reason."""
+
+
+class InstallTokens(msgspec.Struct, frozen=True):
+    """The pair that comes with ONAPPINSTALL and ONAPPUPDATE; `expires_in` in seconds. Its repr shows no token."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+    def __repr__(self) -> str:
+        """Name the type only: a repr may reach a log."""
+        return "InstallTokens(…)"
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event. What it does not say is empty (`member_id`, `application_token`) or None (the rest).
+
+    `name` is upper-cased; `sent_at` is Unix seconds by the portal's queue; nested keys of `data` read `A][B`.
+    """
+
+    name: str
+    member_id: str
+    application_token: str
+    data: dict[str, str] | None
+    sent_at: int | None
+    server_endpoint: str | None
+    install: InstallTokens | None
+
+    def __repr__(self) -> str:
+        """Name and portal only: a repr may reach a log, and the data holds phone numbers."""
+        return f"Event(name={self.name!r}, member_id={self.member_id!r})"
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page that a portal opens in its frame. Nothing of it is proof. Its repr shows no token."""
+
+    member_id: str
+    auth_id: str
+    auth_expires_in: int
+    refresh_id: str
+    domain: str
+    protocol: str
+    lang: str
+    app_sid: str
+    placement: str
+    placement_options: str
+    status: str
+    server_endpoint: str | None
+    application_token: str | None
+
+    def __repr__(self) -> str:
+        """Portal and placement only: a repr may reach a log."""
+        return f"Page(member_id={self.member_id!r}, placement={self.placement!r})"
+
+
+_TOP, _DATA, _AUTH, _NOWHERE = range(4)
+_TOP_KEYS = ("event", "ts")
+_AUTH_KEYS = ("member_id", "application_token", "server_endpoint", "access_token", "refresh_token", "expires_in")
+_DROPPED_AUTH_KEYS = ("domain", "client_endpoint", "scope", "status", "expires", "user_id")
+_CALL_KEYS = (
+    *("CALL_ID", "CALL_TYPE", "PHONE_NUMBER", "PORTAL_NUMBER", "PORTAL_USER_ID", "CALL_DURATION", "CALL_START_DATE"),
+    *("COST", "COST_CURRENCY", "CALL_FAILED_CODE", "CALL_FAILED_REASON", "CRM_ACTIVITY_ID"),
+)
+
+
+def _place(key: str) -> tuple[int, str]:
+    """Where a decoded key's value goes."""
+    if key in _TOP_KEYS:
+        return _TOP, key
+    if key.startswith("data[") and key.endswith("]"):
+        return _DATA, key[5:-1]
+    if key.startswith("auth[") and key[5:-1] in _AUTH_KEYS and key.endswith("]"):
+        return _AUTH, key[5:-1]
+    return _NOWHERE, ""
+
+
+# The spellings that PHP writes, so that the usual event decodes none of its keys.
+_PLACES = {key: _place(key) for key in (*_TOP_KEYS, "event_handler_id")}
+_PLACES |= {f"data%5B{key}%5D": (_DATA, key) for key in _CALL_KEYS}
+_PLACES |= {f"auth%5B{key}%5D": _place(f"auth[{key}]") for key in (*_AUTH_KEYS, *_DROPPED_AUTH_KEYS)}
+
+
+def decode_event(content_type: str, body: bytes) -> Event:
+    """Decode an event from a form with PHP's bracket keys or from JSON; raise NotAnEvent for anything else.
+
+    Tokens are kept for ONAPPINSTALL and ONAPPUPDATE only: all others belong to whoever caused the event.
+    Documentation: api-reference/events/index.md; what the queue really sends: shared/samples.
+    """
+    text = body.decode("utf-8", "replace")
+    if "json" in content_type or text.lstrip("\ufeff \t\r\n").startswith("{"):
+        parts = _parts_of_json(text)
+    else:
+        parts = _parts_of_form(text)
+    return _event(*parts)
+
+
+def _parts_of_form(text: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    parts: tuple[dict[str, str], dict[str, str], dict[str, str]] = ({}, {}, {})
+    places = _PLACES
+    for pair in text.split("&"):
+        key, _, value = pair.partition("=")
+        where, name = places.get(key) or _place(unquote_form(key))
+        if where != _NOWHERE:
+            parts[where][name] = unquote_form(value) if "%" in value or "+" in value else value
+    return parts
+
+
+def _parts_of_json(text: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """The standard library's decoder, not the faster one: numbers stay the text that came, and a key
+    that comes twice, which two parsers may read differently, is refused."""
+    try:
+        document = json.loads(
+            text.lstrip("\ufeff"), parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_unique
+        )
+        if not isinstance(document, dict):
+            raise NotAnEvent("the JSON body is not an object")
+        parts: tuple[dict[str, str], dict[str, str], dict[str, str]] = ({}, {}, {})
+        _gather(document, "", parts)
+    except RecursionError:
+        raise NotAnEvent("the JSON body is nested too deeply") from None
+    except json.JSONDecodeError:
+        raise NotAnEvent("the body is not valid JSON") from None
+    return parts
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NotAnEvent("the JSON body has a key twice")
+    return found
+
+
+def _gather(value: object, key: str, parts: tuple[dict[str, str], dict[str, str], dict[str, str]]) -> None:
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            _gather(inner, f"{key}[{name}]" if key else str(name), parts)
+        return
+    where, name = _place(key)
+    text = scalar_text(value)
+    if where != _NOWHERE and text is not None:
+        parts[where][without_surrogates(name)] = without_surrogates(text)
+
+
+def _event(top: dict[str, str], data: dict[str, str], auth: dict[str, str]) -> Event:
+    name = top.get("event", "").upper()
+    if not name:
+        raise NotAnEvent("the body names no event")
+    member_id = auth.get("member_id", "").lower()
+    if not _PLAUSIBLE_MEMBER_ID.fullmatch(member_id):
+        member_id = ""  # No portal bears such an id, and a database need not be asked about it.
+    install = None
+    if name in INSTALL_EVENTS and "access_token" in auth:
+        lifetime_s = _whole_number(auth.get("expires_in"))
+        install = InstallTokens(
+            auth["access_token"], auth.get("refresh_token", ""), lifetime_s or _DEFAULT_LIFETIME_S
+        )
+    return Event(
+        name,
+        member_id,
+        auth.get("application_token", ""),
+        data or None,
+        _whole_number(top.get("ts")),
+        auth.get("server_endpoint") or None,
+        install,
+    )
+
+
+def _whole_number(text: str | None) -> int | None:
+    """A non-negative number that fits 64 bits, or None: what this reads is informative only."""
+    if text and len(text) <= 18 and text.isascii() and text.isdigit():
+        return int(text)
+    return None
+
+
+def decode_form(body: bytes) -> dict[str, str]:
+    """Decode a flat form in UTF-8; invalid bytes become U+FFFD and the last of equal keys wins, as in PHP."""
+    pairs = (pair.partition("=") for pair in body.decode("utf-8", "replace").split("&") if pair)
+    return {unquote_form(key): unquote_form(value) for key, _, value in pairs}
+
+
+def decode_page(query: Mapping[str, str], body: bytes) -> Page:
+    """Decode the POST that opens the installer, the app or a placement; raise MalformedPage for anything else.
+
+    Documentation: settings/oauth/simple-way.md, api-reference/widgets/_includes/widget_data.md.
+    """
+    form = decode_form(body)
+    member_id = form.get("member_id", "").lower()
+    if not _MEMBER_ID.fullmatch(member_id):
+        raise MalformedPage("member_id is not 32 hexadecimal characters")
+    auth_id = form.get("AUTH_ID", "")
+    if not _AUTH_ID.fullmatch(auth_id):
+        raise MalformedPage("AUTH_ID is missing or malformed")
+
+    def asked(key: str) -> str:
+        return without_surrogates(query.get(key, ""))
+
+    return Page(
+        member_id=member_id,
+        auth_id=auth_id,
+        auth_expires_in=_whole_number(form.get("AUTH_EXPIRES")) or _DEFAULT_LIFETIME_S,
+        refresh_id=form.get("REFRESH_ID", ""),
+        domain=asked("DOMAIN"),
+        protocol=asked("PROTOCOL"),
+        lang=asked("LANG"),
+        app_sid=asked("APP_SID"),
+        placement=form.get("PLACEMENT") or "DEFAULT",
+        placement_options=form.get("PLACEMENT_OPTIONS", ""),
+        status=form.get("status", ""),
+        server_endpoint=form.get("SERVER_ENDPOINT") or None,
+        application_token=form.get("APPLICATION_TOKEN") or None,
+    )

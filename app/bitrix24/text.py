@@ -1,0 +1,69 @@
+"""Text as Bitrix24's forms and JSON carry it: kept as it comes, made storable only where it is no text at all."""
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote_plus, unquote
+
+REPLACEMENT = "�"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ASCII_BY_HEX = {
+    spelling: chr(code)
+    for code in range(0x80)
+    for spelling in (f"{code:02X}", f"{code:02x}", f"{code:02X}".swapcase(), f"{code:02x}".title())
+}
+
+
+def without_surrogates(text: str) -> str:
+    """The text with lone surrogates, which no database and no UTF-8 can hold, as U+FFFD."""
+    if text.isascii():
+        return text
+    return _LONE_SURROGATE.sub(REPLACEMENT, text)
+
+
+def unquote_form(text: str) -> str:
+    """Decode one key or value of a form: `+` is a space, `%XX` a byte of UTF-8, invalid bytes are U+FFFD.
+
+    Does what `urllib.parse.unquote_plus` does, several times as fast where all escapes are ASCII.
+    """
+    if "+" in text:
+        text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    head, *escaped = text.split("%")
+    try:
+        return head + "".join([_ASCII_BY_HEX[part[:2]] + part[2:] for part in escaped])
+    except KeyError:
+        return unquote(text, errors="replace")
+
+
+def encode_form(parameters: Mapping[str, object]) -> str:
+    """Write a form as PHP's `http_build_query` does: bracket keys, true as 1, false as 0, null absent.
+
+    Documentation: settings/how-to-call-rest-api/data-encoding.md.
+    """
+    return "&".join(f"{quote_plus(key)}={quote_plus(value)}" for key, value in _flatten("", parameters))
+
+
+def _flatten(prefix: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        items: Iterator[tuple[object, object]] = iter(value.items())
+    elif isinstance(value, list | tuple):
+        items = iter(enumerate(value))
+    else:
+        scalar = scalar_text(value)
+        if scalar is not None:
+            yield prefix, scalar
+        return
+    for key, inner in items:
+        yield from _flatten(f"{prefix}[{key}]" if prefix else str(key), inner)
+
+
+def scalar_text(value: object) -> str | None:
+    """A JSON scalar as PHP's form would spell it; None for null."""
+    if value is None:
+        return None
+    if value is True:
+        return "1"
+    if value is False:
+        return "0"
+    return value if isinstance(value, str) else str(value)

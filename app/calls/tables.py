@@ -1,0 +1,74 @@
+"""The tables of this feature. Times are Unix seconds; money is in ten-thousandths of its currency."""
+
+from piccolo.columns import BigInt, Boolean, Integer, Text
+from piccolo.columns.base import Column
+from piccolo.table import Table
+
+
+def _optional(column: type[Column]) -> Column:
+    return column(null=True, default=None)
+
+
+class CallTable(Table, tablename="calls"):
+    """One call as the log shows it, unique on (portal_id, call_id)."""
+
+    id = BigInt(primary_key=True)
+    portal_id = BigInt()
+    call_id = Text()
+    type = _optional(Integer)
+    phone_number = _optional(Text)
+    phone_digits = _optional(Text)
+    portal_number = _optional(Text)
+    user_id = _optional(BigInt)
+    started_at = BigInt()
+    duration_s = _optional(BigInt)
+    cost_e4 = _optional(BigInt)
+    currency = _optional(Text)
+    code = _optional(Text)
+    reason = _optional(Text)
+    crm_activity_id = _optional(BigInt)
+    crm_entity_type = _optional(Text)
+    crm_entity_id = _optional(BigInt)
+    has_recording = Boolean()
+    has_transcript = Boolean()
+    source = Text()  # event | history
+    received_at = BigInt()
+
+
+class CallLegTable(Table, tablename="call_legs"):
+    """One leg of a call: a row of the portal's statistics, or an event that they do not show yet.
+
+    Unique on (portal_id, statistics_id). A call that came as one event and is not in the statistics yet has none.
+    """
+
+    id = BigInt(primary_key=True)
+    portal_id = BigInt()
+    call_id = Text()
+    statistics_id = _optional(BigInt)
+    type = _optional(Integer)
+    phone_number = _optional(Text)
+    portal_number = _optional(Text)
+    user_id = _optional(BigInt)
+    started_at = BigInt()
+    duration_s = _optional(BigInt)
+    cost_e4 = _optional(BigInt)
+    currency = _optional(Text)
+    code = _optional(Text)
+    reason = _optional(Text)
+    crm_activity_id = _optional(BigInt)
+    crm_entity_type = _optional(Text)
+    crm_entity_id = _optional(BigInt)
+    has_recording = Boolean()
+    has_transcript = Boolean()
+    received_at = BigInt()
+
+
+class UndecodableEventTable(Table, tablename="undecodable_events"):
+    """A verified event that could not be decoded, kept without its tokens for `portals events`."""
+
+    id = BigInt(primary_key=True)
+    portal_id = BigInt()
+    event = Text()
+    payload = Text()
+    reason = Text()
+    received_at = BigInt()

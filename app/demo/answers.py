@@ -1,0 +1,28 @@
+"""How refusals and broken networks become HTTP answers."""
+
+from typing import Any
+
+from litestar import Request, Response
+from litestar.types import ExceptionHandlersMap
+
+from app.demo.faults import BrokenNetwork, Refusal
+
+HTML_ERROR = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
+
+
+def answer_refusal(_: Request[Any, Any, Any], refusal: Refusal) -> Response[Any]:
+    """The error answer of settings/oauth/error-codes.md and error-codes.md."""
+    return Response(refusal.to_wire(), status_code=refusal.status)
+
+
+def answer_broken(request: Request[Any, Any, Any], broken: BrokenNetwork) -> Response[Any]:
+    """A lost, empty or unreadable answer; the front (serve.py) acts on the mark in the scope."""
+    if broken.mode == "html":
+        return Response(HTML_ERROR, media_type="text/html", status_code=200)
+    if broken.mode == "503":
+        return Response("Service Unavailable", media_type="text/plain", status_code=503)
+    request.scope["stand_in.lost"] = broken.mode  # type: ignore[typeddict-unknown-key]
+    return Response("", status_code=200)
+
+
+refuse: ExceptionHandlersMap = {Refusal: answer_refusal, BrokenNetwork: answer_broken}

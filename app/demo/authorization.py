@@ -1,0 +1,116 @@
+"""The authorization server: `app.info` by token, and the exchange of refresh tokens.
+
+Follows settings/oauth/auto-renewal.md (request and answer of the exchange), settings/oauth/error-codes.md
+(codes) and shared/bitrix24.md (shape of `app.info`, whose documentation page describes the portal's own).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Request, Response, get, route
+
+from app.demo.answers import refuse
+from app.demo.faults import Refusal
+from app.demo.php import parse_query
+from app.demo.tokens import ACCESS_LIFE_S, TokenPair
+
+if TYPE_CHECKING:
+    from app.demo.stand_in import StandIn, StandInPortal
+
+
+def create_authorization_app(stand_in: "StandIn") -> Litestar:
+    """The Litestar app of the authorization server's origin."""
+
+    @get("/rest/app.info", sync_to_thread=False)
+    async def app_info(request: Request[Any, Any, Any]) -> Response[Any]:
+        value = request.query_params.get("auth", "")
+        portal = stand_in.portal_of_token(value)
+        member_id = portal.member_id if portal else None
+        await stand_in.faults.enter("app.info", member_id)
+        body = _describe_token(stand_in, portal, value)
+        await stand_in.faults.leave("app.info", member_id)
+        return Response(body)
+
+    @route("/oauth/token", http_method=["GET", "POST"], status_code=200)
+    async def token(request: Request[Any, Any, Any]) -> Response[Any]:
+        fields = parse_query(request.url.query) | parse_query((await request.body()).decode())
+        portal = stand_in.portal_of_token(str(fields.get("refresh_token", "")))
+        member_id = portal.member_id if portal else None
+        await stand_in.faults.enter("oauth.refresh", member_id)
+        body = _refresh(stand_in, portal, fields)
+        await stand_in.faults.leave("oauth.refresh", member_id)
+        return Response(body)
+
+    @get("/", sync_to_thread=False)
+    def index() -> dict[str, str]:
+        return {"stand_in": "authorization server"}
+
+    return Litestar(
+        [app_info, token, index], openapi_config=None, exception_handlers=refuse, logging_config=None
+    )
+
+
+def _describe_token(stand_in: "StandIn", portal: "StandInPortal | None", value: str) -> dict[str, Any]:
+    """The answer of `app.info`; Refusal invalid_token, expired_token or what follows an uninstall."""
+    if portal is None:
+        code, status = stand_in.dead_tokens.get(value, ("invalid_token", 401))
+        raise Refusal(code, status, "Unable to get application by token")
+    token = stand_in.tokens.check_access(portal.state, value)
+    installation = portal.state.installation(token.client_id)
+    scope = ",".join(installation.scope)
+    return {
+        "result": {
+            "client_id": token.client_id,
+            "scope": scope,
+            "expires": stand_in.show_expiry(token.expires_at),
+            "user_id": token.user_id,
+            "install": {
+                "installed": installation.is_finished,
+                "version": str(installation.version),
+                "status": installation.status,
+                "scope": scope,
+                "domain": portal.domain,
+                "uri": portal.origin,
+                "client_endpoint": portal.client_endpoint,
+                "member_id": portal.member_id,
+                "member_type": "company",
+            },
+        },
+        "time": stand_in.describe_time(),
+    }
+
+
+def _refresh(stand_in: "StandIn", portal: "StandInPortal | None", fields: dict[str, Any]) -> dict[str, Any]:
+    """Rotate; Refusal invalid_request, invalid_client, wrong_client, payment_required, invalid_grant…"""
+    if fields.get("grant_type") != "refresh_token" or not fields.get("refresh_token"):
+        raise Refusal("invalid_request", 400, "Malformed authorization request")
+    secret = stand_in.secrets_by_client.get(str(fields.get("client_id", "")))
+    if secret is None or secret != fields.get("client_secret"):
+        raise Refusal("invalid_client", 401, "Invalid client credentials")
+    value = str(fields["refresh_token"])
+    if portal is None:
+        code, status = stand_in.dead_tokens.get(value, ("invalid_grant", 400))
+        raise Refusal(code, status, "Invalid refresh token")
+    token = portal.state.tokens[value]
+    if token.client_id != fields["client_id"]:
+        raise Refusal("wrong_client", 400, "Wrong client")
+    pair = stand_in.tokens.rotate(portal.state, token)
+    return _describe_pair(stand_in, portal, pair)
+
+
+def _describe_pair(stand_in: "StandIn", portal: "StandInPortal", pair: TokenPair) -> dict[str, Any]:
+    installation = portal.state.installation(pair.client_id)
+    return {
+        "access_token": pair.access_token,
+        "client_endpoint": portal.client_endpoint,
+        "domain": stand_in.oauth_origin.split("://")[1],
+        "expires": pair.expires_at,
+        "expires_in": ACCESS_LIFE_S,
+        "member_id": portal.member_id,
+        "refresh_token": pair.refresh_token,
+        "scope": ",".join(installation.scope),
+        "server_endpoint": stand_in.server_endpoint,
+        "status": installation.status,
+        "user_id": pair.user_id,
+    }
+
+

@@ -1,0 +1,138 @@
+"""What the stand-in remembers, as plain dataclasses: they are what `data/demo/` keeps between runs."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.demo.statistics import StatisticsRow
+
+StatisticsRight = Literal["all", "own", "none"]
+
+DEFAULT_SCOPE = ("telephony", "placement", "user_brief")
+
+
+@dataclass
+class User:
+    """A user of a portal, as `user.get` and `profile` tell of them.
+
+    `statistics_right` is the "Call Statistics - View" permission
+    (api-reference/telephony/voximplant/voximplant-statistic-get.md); a system user is never listed
+    (bots are left out by api-reference/user/user-get.md).
+    """
+
+    id: int
+    name: str
+    last_name: str
+    is_admin: bool = False
+    is_active: bool = True
+    is_system: bool = False
+    is_app_allowed: bool = True
+    statistics_right: StatisticsRight = "own"
+    time_zone: str = ""
+    work_position: str = ""
+    gender: str = ""
+    department_ids: list[int] = field(default_factory=lambda: [1])
+
+    @property
+    def full_name(self) -> str:
+        """Name and last name, as the portal's header shows them."""
+        return f"{self.name} {self.last_name}".strip()
+
+
+@dataclass
+class Department:
+    """A department of `department.get` (api-reference/departments/department-get.md)."""
+
+    id: int
+    name: str
+    sort: int = 500
+    parent_id: int | None = None
+    head_id: int | None = None
+
+
+@dataclass
+class EventBinding:
+    """One handler of `event.bind`; `auth_type` 0 means: act as whoever caused the event."""
+
+    id: int
+    event: str
+    handler: str
+    auth_type: int = 0
+    is_offline: bool = False
+
+
+@dataclass
+class PlacementBinding:
+    """One handler of `placement.bind` (api-reference/widgets/placement-bind.md)."""
+
+    placement: str
+    handler: str
+    title: str = ""
+    description: str = ""
+    group_name: str = ""
+    lang_all: dict[str, dict[str, str]] = field(default_factory=dict)
+    user_id: int = 0
+
+    def title_for(self, language: str) -> str:
+        """The title in a language of the portal, else the one without language."""
+        return self.lang_all.get(language, {}).get("TITLE") or self.title
+
+
+@dataclass
+class Token:
+    """An access or refresh token; times are Unix seconds. `is_spent`: a refresh token that was exchanged."""
+
+    value: str
+    kind: Literal["access", "refresh"]
+    client_id: str
+    user_id: int
+    expires_at: int
+    is_spent: bool = False
+
+
+@dataclass
+class Installation:
+    """One app in one portal: present since the admin pressed Install, finished since `installFinish`."""
+
+    client_id: str
+    application_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    is_present: bool = True
+    is_finished: bool = False
+    version: int = 1
+    status: str = "L"
+    scope: list[str] = field(default_factory=lambda: list(DEFAULT_SCOPE))
+    events: list[EventBinding] = field(default_factory=list)
+    placements: list[PlacementBinding] = field(default_factory=list)
+    app_options: dict[str, Any] = field(default_factory=dict)
+    user_options: dict[int, dict[str, Any]] = field(default_factory=dict)
+    started_user_ids: list[int] = field(default_factory=list)
+
+
+@dataclass
+class PortalState:
+    """A whole portal. `port` is where it is served now; `member_id` never changes."""
+
+    member_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    port: int = 0
+    moved_from_ports: list[int] = field(default_factory=list)
+    title: str = "Northwind"
+    language: str = "en"
+    utc_offset_s: int = 3600
+    users: dict[int, User] = field(default_factory=dict)
+    departments: list[Department] = field(default_factory=list)
+    installations: dict[str, Installation] = field(default_factory=dict)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    statistics: list[StatisticsRow] = field(default_factory=list)
+    next_binding_id: int = 1001
+
+    def installation(self, client_id: str) -> Installation:
+        """The installation of an app, made (present, not finished) at the first question."""
+        return self.installations.setdefault(client_id, Installation(client_id))
+
+
+@dataclass
+class StandInState:
+    """All portals and the authorization server's settings: everything that survives a restart."""
+
+    oauth_port: int = 0
+    portals: list[PortalState] = field(default_factory=list)

@@ -1,0 +1,84 @@
+"""One database, SQLite or PostgreSQL, behind one interface."""
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+from piccolo.table import Table
+
+from app.kit.postgres_engine import PooledPostgresEngine
+from app.kit.sqlite_engine import KeptSQLiteEngine
+
+Dialect = Literal["sqlite", "postgresql"]
+
+# What the drivers raise when the database is away, full, locked or restarting.
+DATABASE_ERRORS = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+class DatabaseUrlError(ValueError):
+    """DATABASE_URL is of no form that we know; the message holds no password."""
+
+
+class Database:
+    """The engine of this process and what differs between the two kinds."""
+
+    def __init__(self, url: str, tables: Iterable[type[Table]] = ()) -> None:
+        """Parse ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://…`` and bind the tables to it."""
+        self.url = url
+        self.dialect, self.engine = _make_engine(url)
+        for table in tables:
+            table._meta.db = self.engine  # noqa: SLF001  Piccolo has no public way to bind a table.
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded default."""
+        return self.dialect == "sqlite"
+
+    async def open(self) -> None:
+        """Open the kept connections or the pool."""
+        await self.engine.open()
+
+    async def close(self) -> None:
+        """Close them."""
+        await self.engine.close()
+
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        """A write transaction (immediate on SQLite): no HTTP call and no new task inside."""
+        return self.engine.immediate_transaction()
+
+    async def run(self, sql: str, *args: object) -> list[dict[str, object]]:
+        """Run one statement of ours with the driver's own placeholders (``$1`` or ``?``)."""
+        rows = await (
+            self._run_sqlite(sql, args) if isinstance(self.engine, KeptSQLiteEngine) else self._run_pg(sql, args)
+        )
+        return [dict(row) for row in rows]
+
+    async def _run_sqlite(self, sql: str, args: tuple[object, ...]) -> list[dict[str, object]]:
+        engine = self.engine
+        assert isinstance(engine, KeptSQLiteEngine)  # noqa: S101  Narrowed by the caller.
+        transaction = engine.current_transaction.get()
+        if transaction is not None:
+            return await engine._run_in_existing_connection(transaction.connection, sql, args)  # noqa: SLF001
+        return await engine._run_in_new_connection(sql, args)  # noqa: SLF001  Ours: see sqlite_engine.
+
+    async def _run_pg(self, sql: str, args: tuple[object, ...]) -> list[asyncpg.Record]:
+        engine = self.engine
+        assert isinstance(engine, PooledPostgresEngine)  # noqa: S101  Narrowed by the caller.
+        transaction = engine.current_transaction.get()
+        connection = transaction.connection if transaction is not None else engine.pool
+        if connection is None:
+            raise ConnectionError("the database is closed")
+        rows: list[asyncpg.Record] = await connection.fetch(sql, *args)
+        return rows
+
+
+def _make_engine(url: str) -> tuple[Dialect, KeptSQLiteEngine | PooledPostgresEngine]:
+    scheme = urlsplit(url).scheme
+    if scheme == "sqlite" and url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
+        return "sqlite", KeptSQLiteEngine(unquote(url.removeprefix("sqlite:///")))
+    if scheme in {"postgresql", "postgres"}:
+        return "postgresql", PooledPostgresEngine(url)
+    raise DatabaseUrlError("DATABASE_URL must be sqlite:///relative, sqlite:////absolute or postgresql://…")

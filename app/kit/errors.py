@@ -1,0 +1,46 @@
+"""Refusals: each has a status, a code for programs and a sentence for people."""
+
+
+class Refusal(Exception):  # noqa: N818  A refusal is an answer, not a fault of ours.
+    """What a request is answered when it is not granted.
+
+    `message` says what the person can do; it holds no secret and nothing that the request did not say itself.
+    """
+
+    status = 400
+    code = "bad_request"
+    message = "The request cannot be understood."
+
+    def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
+        self.message = message or self.message
+        self.code = code or self.code
+        super().__init__(self.message)
+
+
+class Forbidden(Refusal):
+    """Nothing in the request proves that it may be granted."""
+
+    status = 403
+    code = "forbidden"
+    message = "Open Callbook from your Bitrix24 to use it."
+
+
+class TooManyRequests(Refusal):
+    """A limit was reached; `retry_after_s` says when to try again."""
+
+    status = 429
+    code = "too_many_requests"
+    message = "Too many attempts. Wait a little, then try again."
+
+    def __init__(self, retry_after_s: int = 60, message: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(Refusal):
+    """Something that we depend on does not answer just now."""
+
+    status = 503
+    code = "unavailable"
+    message = "This cannot be done just now. Try again in a minute."
+    retry_after_s = 5

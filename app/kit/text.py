@@ -1,0 +1,18 @@
+"""Text that a database may refuse: PostgreSQL stores no NUL, yet what came must be shown as it came."""
+
+ESCAPE = "\x1a"  # SUBSTITUTE, the control character that stands for one that cannot be represented
+_ESCAPED = str.maketrans({ESCAPE: ESCAPE + "1", "\x00": ESCAPE + "0"})
+
+
+def storable(text: str) -> str:
+    """The same text without NUL; `original` gives it back exactly."""
+    if "\x00" in text or ESCAPE in text:
+        return text.translate(_ESCAPED)
+    return text
+
+
+def original(text: str) -> str:
+    """Undo `storable`."""
+    if ESCAPE in text:
+        return text.replace(ESCAPE + "0", "\x00").replace(ESCAPE + "1", ESCAPE)
+    return text

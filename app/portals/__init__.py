@@ -1,0 +1,1 @@
+"""Tenants: installation, verification, the token vault, refresh, uninstall."""

@@ -1,0 +1,91 @@
+"""The tables of this feature. Times are Unix seconds; a column that may be unknown is nullable.
+
+The migrations make them; `tests/test_schema.py` holds both to the same columns.
+"""
+
+from piccolo.columns import BigInt, Boolean, Integer, Text
+from piccolo.columns.base import Column
+from piccolo.table import Table
+
+
+def _optional(column: type[Column]) -> Column:
+    return column(null=True, default=None)
+
+
+class PortalTable(Table, tablename="portals"):
+    """One Bitrix24 portal, kept under its `member_id` through moves and reinstallations."""
+
+    id = BigInt(primary_key=True)
+    member_id = Text()
+    state = Text()  # installed | uninstalled
+    generation = Integer()  # grows with each verified installation and each proven uninstall
+    domain = Text()
+    client_endpoint = Text()
+    oauth_server = Text()
+    license_status = Text()  # L, F, D, T, P or S
+    language = Text()
+    application_token_hash = _optional(Text)
+    application_token_dated_at = BigInt()  # by the authorization server's clock: the newest wins
+    access_token = _optional(Text)  # sealed
+    refresh_token = _optional(Text)  # sealed
+    token_version = Integer()
+    token_user_id = _optional(BigInt)
+    pair_dated_at = BigInt()  # by the authorization server's clock: the newest wins
+    access_expires_at = BigInt()  # by our clock, counted from receipt
+    renew_at = BigInt()
+    token_state = Text()  # as `token` in GET /api/v1/sync
+    refresh_lease_id = _optional(Text)
+    refresh_lease_until = BigInt()
+    setup = Text()  # JSON: the steps of the installation and how each went
+    installed_at = BigInt()
+    uninstalled_at = _optional(BigInt)
+    erase_at = _optional(BigInt)
+    is_erasing_settings = Boolean()
+    last_event_at = _optional(BigInt)
+    lookup_wanted_at = _optional(BigInt)
+    lookup_claimed_at = BigInt()
+    people_read_at = BigInt()
+    synced_at = _optional(BigInt)
+
+
+class UninstallCheckTable(Table, tablename="uninstall_checks"):
+    """An uninstall that the authorization server has not confirmed yet."""
+
+    portal_id = BigInt(primary_key=True)
+    generation = Integer()
+    is_clean = Boolean()
+    attempts = Integer()
+    next_at = BigInt()
+    claimed_until = BigInt()
+
+
+class RestExchangeTable(Table, tablename="rest_exchanges"):
+    """A request to Bitrix24 and its answer, redacted, kept a week (the Marketplace demands three days)."""
+
+    id = BigInt(primary_key=True)
+    member_id = _optional(Text)
+    at = BigInt()
+    kind = Text()
+    host = Text()
+    method = Text()
+    parameters = Text()
+    status = _optional(Integer)
+    error_code = _optional(Text)
+    duration_ms = Integer()
+    summary = Text()
+
+
+class LeaseTable(Table, tablename="leases"):
+    """Who acts alone, and until when."""
+
+    name = Text(primary_key=True)
+    holder = Text()
+    expires_at = BigInt()
+
+
+class FactTable(Table, tablename="facts"):
+    """A value of the whole installation: the sealed hash key, the last word on our client secret."""
+
+    name = Text(primary_key=True)
+    value = Text()
+    at = BigInt()

@@ -1,0 +1,119 @@
+"""Everything that the environment decides, read once and frozen (shared/interface.md, "Environment")."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from urllib.parse import urlsplit
+
+from app.kit.crypto import Keyring, KeyringError
+
+OAUTH_SERVERS = "https://oauth.bitrix.info,https://oauth.bitrix24.tech"
+DATABASE_URL = "sqlite:///data/callbook.sqlite3"
+
+Network = IPv4Network | IPv6Network
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong: one clear line, without the value of a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The installation's settings; secrets are kept out of `repr`."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    app_url: str
+    keyring: Keyring = field(repr=False)
+    database_url: str = field(default=DATABASE_URL, repr=False)
+    oauth_servers: tuple[str, ...] = tuple(OAUTH_SERVERS.split(","))
+    is_http_portal_allowed: bool = False
+    is_private_portal_allowed: bool = False
+    trusted_proxies: tuple[Network, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8000
+    web_workers: int = 1
+    log_format: str = "console"
+    log_level: str = "info"
+    metrics_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read and check all variables; raises SettingsError for the first that is missing or wrong."""
+        settings = cls(
+            client_id=_require(environ, "B24_CLIENT_ID"),
+            client_secret=_require(environ, "B24_CLIENT_SECRET"),
+            app_url=_read_origin("APP_URL", _require(environ, "APP_URL"), is_path_allowed=True),
+            keyring=_read_keyring(_require(environ, "ENCRYPTION_KEYS")),
+            database_url=environ.get("DATABASE_URL") or DATABASE_URL,
+            oauth_servers=_read_oauth_servers(environ.get("B24_OAUTH_SERVERS") or OAUTH_SERVERS),
+            is_http_portal_allowed=_read_flag(environ, "B24_ALLOW_HTTP_PORTALS"),
+            is_private_portal_allowed=_read_flag(environ, "B24_ALLOW_PRIVATE_PORTALS"),
+            trusted_proxies=_read_networks(environ.get("TRUSTED_PROXIES", "")),
+            host=environ.get("HOST") or "127.0.0.1",
+            port=_read_integer(environ, "PORT", 8000, highest=65535),
+            web_workers=_read_integer(environ, "WEB_WORKERS", 1, highest=64),
+            log_format=_read_choice(environ, "LOG_FORMAT", ("console", "json")),
+            log_level=_read_choice(environ, "LOG_LEVEL", ("info", "debug", "warning", "error")),
+            metrics_token=environ.get("METRICS_TOKEN") or None,
+        )
+        if settings.web_workers > 1 and settings.database_url.startswith("sqlite:"):
+            raise SettingsError("WEB_WORKERS above 1 needs PostgreSQL: on SQLite one process takes the events")
+        return settings
+
+
+def _require(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"{name} is not set; the README lists the environment")
+    return value
+
+
+def _read_keyring(text: str) -> Keyring:
+    try:
+        return Keyring.parse(text)
+    except KeyringError as error:
+        raise SettingsError(f"ENCRYPTION_KEYS: {error}") from error
+
+
+def _read_origin(name: str, url: str, *, is_path_allowed: bool = False) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise SettingsError(f"{name} must be like https://callbook.example.com")
+    path = parts.path.rstrip("/") if is_path_allowed else ""
+    return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+
+
+def _read_oauth_servers(text: str) -> tuple[str, ...]:
+    servers = tuple(_read_origin("B24_OAUTH_SERVERS", part.strip()) for part in text.split(",") if part.strip())
+    if not servers:
+        raise SettingsError("B24_OAUTH_SERVERS lists no server")
+    return servers
+
+
+def _read_flag(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name) or "0"
+    if value not in {"0", "1"}:
+        raise SettingsError(f"{name} must be 0 or 1")
+    return value == "1"
+
+
+def _read_integer(environ: Mapping[str, str], name: str, default: int, *, highest: int) -> int:
+    value = environ.get(name) or str(default)
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) <= highest:
+        raise SettingsError(f"{name} must be a whole number from 1 to {highest}")
+    return int(value)
+
+
+def _read_choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = environ.get(name) or choices[0]
+    if value not in choices:
+        raise SettingsError(f"{name} must be one of {', '.join(choices)}")
+    return value
+
+
+def _read_networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SettingsError("TRUSTED_PROXIES must be a comma list of addresses or networks") from error

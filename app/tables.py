@@ -1,0 +1,17 @@
+"""Every table of the house, for whoever binds them to a database."""
+
+from app.calls.tables import CallLegTable, CallTable, UndecodableEventTable
+from app.people.tables import PersonTable
+from app.portals.tables import FactTable, LeaseTable, PortalTable, RestExchangeTable, UninstallCheckTable
+
+TABLES = (
+    PortalTable,
+    UninstallCheckTable,
+    RestExchangeTable,
+    LeaseTable,
+    FactTable,
+    CallTable,
+    CallLegTable,
+    UndecodableEventTable,
+    PersonTable,
+)

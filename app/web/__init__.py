@@ -1,0 +1,1 @@
+"""What a browser meets: pages, sessions, the JSON API, live updates, health."""
