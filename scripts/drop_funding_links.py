@@ -1,4 +1,4 @@
-"""Drop the funding links from package-lock.json: the lock files name no host, and `npm ci` does not read them."""
+"""Drop the funding links from package-lock.json, so that it names no host; `npm ci` does not read them."""
 
 import json
 import pathlib

@@ -1,0 +1,121 @@
+"""Every query on a portal's data takes the portal first, so that no caller can forget whose data it reads."""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+
+import pytest
+
+from tests.architecture.sources import ROOT, Source, parse, read_app
+
+# A portal's id, the portal itself, or Bitrix24's own unique name of it, which is all that a request brings.
+NAMES_ONE_PORTAL = {"portal_id", "portal", "member_id"}
+# May stand before it: where the query runs.
+NAMES_THE_PLACE = {"self", "database"}
+# These hold nothing of any portal; a query that names only these needs no portal.
+TABLES_OF_NO_PORTAL = {"Lease", "Fact"}
+NAMES_OF_NO_PORTAL = {"leases", "facts"}
+
+# Queries that are for all portals on purpose, each with its reason.
+FOR_ALL_PORTALS: dict[str, str] = {}
+
+
+def find_queries_without_portal(sources: Iterable[Source], exceptions: Mapping[str, str]) -> Iterator[str]:
+    """Each public coroutine of a queries module that neither takes a portal first nor is excepted."""
+    for source in sources:
+        if "queries" not in source.module.split("."):
+            continue
+        for name, function in _list_public_coroutines(source.tree.body):
+            full_name = f"{source.module}.{name}"
+            is_fine = _takes_portal_first(function) or _names_no_portal_data(function)
+            if not is_fine and full_name not in exceptions:
+                yield f"{full_name} (line {function.lineno})"
+
+
+def _list_public_coroutines(
+    body: list[ast.stmt], prefix: str = ""
+) -> Iterator[tuple[str, ast.AsyncFunctionDef]]:
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield from _list_public_coroutines(node.body, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            yield prefix + node.name, node
+
+
+def _takes_portal_first(function: ast.AsyncFunctionDef) -> bool:
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    while names and names[0] in NAMES_THE_PLACE:
+        names.pop(0)
+    return bool(names) and names[0] in NAMES_ONE_PORTAL
+
+
+def _names_no_portal_data(function: ast.AsyncFunctionDef) -> bool:
+    """Whether it names a table that belongs to no portal, and no other table, as a class or in SQL."""
+    classes = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and node.id[0].isupper()}
+    classes &= _list_table_classes() | TABLES_OF_NO_PORTAL
+    statements = [node.value for node in ast.walk(function) if isinstance(node, ast.Constant)]
+    words = {word for text in statements if isinstance(text, str) for word in text.lower().split()}
+    in_sql = words & _list_table_names() if words & {"select", "insert", "update", "delete"} else set()
+    named = classes | in_sql
+    return bool(named) and named <= TABLES_OF_NO_PORTAL | NAMES_OF_NO_PORTAL
+
+
+def _list_table_classes() -> set[str]:
+    return {node.name for node in _list_tables()}
+
+
+def _list_table_names() -> set[str]:
+    keywords = [keyword for node in _list_tables() for keyword in node.keywords if keyword.arg == "tablename"]
+    constants = [keyword.value for keyword in keywords if isinstance(keyword.value, ast.Constant)]
+    return {str(constant.value) for constant in constants} | NAMES_OF_NO_PORTAL
+
+
+def _list_tables() -> Iterator[ast.ClassDef]:
+    for path in sorted((ROOT / "app").rglob("tables.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        yield from (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+
+
+def test_every_query_takes_its_portal_first() -> None:
+    assert list(find_queries_without_portal(read_app(), FOR_ALL_PORTALS)) == []
+
+
+def test_every_exception_exists_and_has_its_reason() -> None:
+    needed = {line.partition(" ")[0] for line in find_queries_without_portal(read_app(), {})}
+    assert set(FOR_ALL_PORTALS) <= needed, "an exception that nothing needs any more"
+    assert all(len(reason.split()) > 3 for reason in FOR_ALL_PORTALS.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "async def list_calls(limit): ...",
+        "async def list_calls(database, limit, portal_id): ...",
+        "async def list_calls(*, portal_id): ...",
+        "async def count_calls(): return await Call.count()",
+        "class CallQueries:\n    async def list_calls(self, limit): ...",
+        "async def steal(key): return await Lease.raw('SELECT * FROM calls')",
+    ],
+)
+def test_a_query_that_forgets_the_portal_is_found(text: str) -> None:
+    assert len(list(find_queries_without_portal([parse("app.calls.queries", text)], {}))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "async def list_calls(portal_id, limit): ...",
+        "async def list_calls(database, portal, limit): ...",
+        "async def find_portal(member_id): ...",
+        "class CallQueries:\n    async def list_calls(self, portal_id): ...",
+        "async def _write(rows): ...",
+        "async def take_lease(name): return await Lease.update().where(Lease.name == name)",
+        "async def take_lease(name): return await run('UPDATE leases SET holder = 1')",
+    ],
+)
+def test_a_query_with_its_portal_passes(text: str) -> None:
+    assert list(find_queries_without_portal([parse("app.calls.queries", text)], {})) == []
+
+
+def test_a_named_exception_passes() -> None:
+    sample = parse("app.calls.queries", "async def erase_due(now): ...")
+    assert list(find_queries_without_portal([sample], {"app.calls.queries.erase_due": "a reason"})) == []
