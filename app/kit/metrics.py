@@ -1,0 +1,12 @@
+"""The figures that /metrics shows, all in one place."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS = Counter("callbook_events_total", "Events from portals by what they were answered", ["event", "answer"])
+BATCH_ROWS = Histogram(
+    "callbook_ingest_batch_rows", "Events that shared one commit", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+)
+OUTBOUND = Counter("callbook_outbound_total", "Requests to Bitrix24 by kind and outcome", ["kind", "outcome"])
+REFUSALS = Counter("callbook_refusals_total", "Requests refused, by code", ["code"])
+STREAMS = Gauge("callbook_live_streams", "Open live streams of this process")
+PROBLEMS = Gauge("callbook_problem", "1 while the problem lasts (as in /readyz)", ["problem"])
