@@ -10,12 +10,14 @@ import msgspec
 from app.bitrix24.text import scalar_text, without_surrogates
 
 MAX_CALL_ID_LENGTH = 255
+CALL_TYPES = frozenset({1, 2, 3, 4, 5})
 INT64_MAX = 2**63 - 1
+MAX_INTEGER_LENGTH = 40  # Leading zeros are harmless; thousands of digits are an attack.
 _DECIMAL = re.compile(r"([+-]?)([0-9]{1,30})(?:\.([0-9]{0,30}))?(?:[eE]([+-]?[0-9]{1,2}))?")
 _OFFSET_WITHOUT_PLUS = re.compile(r" ([0-9]{2}:?[0-9]{2})\Z")
 
 
-class Undecodable(ValueError):  # noqa: N818  Kept aside, not failed.
+class Undecodable(ValueError):
     """A value is not what the documentation says; the reason names its key and never the value."""
 
     def __init__(self, reason: str) -> None:
@@ -71,7 +73,7 @@ def decode_call_end(data: Mapping[str, object]) -> CallRecord:
 def read_text(data: Mapping[str, object], key: str) -> str | None:
     """The text under a key as it came; None when absent or empty; lone surrogates become U+FFFD."""
     value = data.get(key)
-    if value.__class__ is not str:
+    if not isinstance(value, str):
         if isinstance(value, dict | list | tuple | bytes):
             raise Undecodable(f"{key} is not text")
         try:
@@ -80,8 +82,7 @@ def read_text(data: Mapping[str, object], key: str) -> str | None:
             raise Undecodable(f"{key} is not text") from None
     if not value:
         return None
-    text: str = value  # type: ignore[assignment]  # The class was compared above, which mypy does not follow.
-    return text if text.isascii() else without_surrogates(text)
+    return without_surrogates(value)
 
 
 def read_call_id(data: Mapping[str, object]) -> str:
@@ -97,7 +98,7 @@ def read_call_id(data: Mapping[str, object]) -> str:
 def read_type(data: Mapping[str, object]) -> int | None:
     """CALL_TYPE, one of the five that are documented."""
     call_type = read_integer(data, "CALL_TYPE")
-    if call_type is not None and not 1 <= call_type <= 5:
+    if call_type is not None and call_type not in CALL_TYPES:
         raise Undecodable("CALL_TYPE is not one of 1 to 5")
     return call_type
 
@@ -117,9 +118,10 @@ def read_integer(data: Mapping[str, object], key: str) -> int | None:
         return None
     if not (text.isdecimal() and text.isascii()):
         raise Undecodable(f"{key} is not an integer")
-    if len(text) > 18 and (len(text) > 40 or int(text) > INT64_MAX):
+    number = int(text) if len(text) <= MAX_INTEGER_LENGTH else INT64_MAX + 1
+    if number > INT64_MAX:
         raise Undecodable(f"{key} does not fit 64 bits")
-    return int(text)
+    return number
 
 
 def read_moment(data: Mapping[str, object], key: str) -> int | None:
@@ -151,7 +153,7 @@ def read_money_e4(data: Mapping[str, object], key: str) -> int | None:
     text = read_text(data, key)
     if text is None:
         return None
-    if text == "0" or text == "0.0000":
+    if text in {"0", "0.0000"}:
         return 0
     match = _DECIMAL.fullmatch(text)
     if match is None:

@@ -1,4 +1,4 @@
-"""What the portal posts: events and pages. Pure: bytes in, values out, and no token kept that is not ours to keep."""
+"""What the portal posts: events and pages. Pure: bytes in, values out; no token kept that is not ours."""
 
 import json
 import re
@@ -13,18 +13,19 @@ _MEMBER_ID = re.compile(r"[0-9a-f]{32}")
 _AUTH_ID = re.compile(r"[0-9A-Za-z._-]{8,512}")
 _PLAUSIBLE_MEMBER_ID = re.compile(r"[0-9a-z]{1,64}")
 _DEFAULT_LIFETIME_S = 3600
+_MAX_DIGITS = 18  # Whatever has no more fits 64 bits.
 
 
-class NotAnEvent(ValueError):  # noqa: N818  The name says what the body is not.
+class NotAnEvent(ValueError):
     """The body is no event; the text of the exception is the reason and repeats nothing that was sent."""
 
 
-class MalformedPage(ValueError):  # noqa: N818
+class MalformedPage(ValueError):
     """The request does not open a page as a portal would; the text of the exception is the reason."""
 
 
 class InstallTokens(msgspec.Struct, frozen=True):
-    """The pair that comes with ONAPPINSTALL and ONAPPUPDATE; `expires_in` in seconds. Its repr shows no token."""
+    """The pair of ONAPPINSTALL and ONAPPUPDATE; `expires_in` in seconds. Its repr shows no token."""
 
     access_token: str
     refresh_token: str
@@ -78,11 +79,19 @@ class Page(msgspec.Struct, frozen=True):
 
 _TOP, _DATA, _AUTH, _NOWHERE = range(4)
 _TOP_KEYS = ("event", "ts")
-_AUTH_KEYS = ("member_id", "application_token", "server_endpoint", "access_token", "refresh_token", "expires_in")
+_TOKEN_KEYS = ("access_token", "refresh_token", "expires_in")
+_AUTH_KEYS = ("member_id", "application_token", "server_endpoint", *_TOKEN_KEYS)
 _DROPPED_AUTH_KEYS = ("domain", "client_endpoint", "scope", "status", "expires", "user_id")
 _CALL_KEYS = (
-    *("CALL_ID", "CALL_TYPE", "PHONE_NUMBER", "PORTAL_NUMBER", "PORTAL_USER_ID", "CALL_DURATION", "CALL_START_DATE"),
-    *("COST", "COST_CURRENCY", "CALL_FAILED_CODE", "CALL_FAILED_REASON", "CRM_ACTIVITY_ID"),
+    *("CALL_ID", "CALL_TYPE", "PHONE_NUMBER", "PORTAL_NUMBER", "PORTAL_USER_ID", "CALL_DURATION"),
+    *(
+        "CALL_START_DATE",
+        "COST",
+        "COST_CURRENCY",
+        "CALL_FAILED_CODE",
+        "CALL_FAILED_REASON",
+        "CRM_ACTIVITY_ID",
+    ),
 )
 
 
@@ -129,12 +138,13 @@ def _parts_of_form(text: str) -> tuple[dict[str, str], dict[str, str], dict[str,
 
 
 def _parts_of_json(text: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """The standard library's decoder, not the faster one: numbers stay the text that came, and a key
-    that comes twice, which two parsers may read differently, is refused."""
+    """Decode JSON with the standard library, not the faster decoder.
+
+    Numbers stay the text that came. A key that comes twice, which two parsers may read differently, is
+    refused.
+    """
     try:
-        document = json.loads(
-            text.lstrip("\ufeff"), parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_unique
-        )
+        document = _DECODER.decode(text.lstrip("\ufeff"))
         if not isinstance(document, dict):
             raise NotAnEvent("the JSON body is not an object")
         parts: tuple[dict[str, str], dict[str, str], dict[str, str]] = ({}, {}, {})
@@ -151,6 +161,11 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         raise NotAnEvent("the JSON body has a key twice")
     return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_unique, strict=False
+)
 
 
 def _gather(value: object, key: str, parts: tuple[dict[str, str], dict[str, str], dict[str, str]]) -> None:
@@ -190,7 +205,7 @@ def _event(top: dict[str, str], data: dict[str, str], auth: dict[str, str]) -> E
 
 def _whole_number(text: str | None) -> int | None:
     """A non-negative number that fits 64 bits, or None: what this reads is informative only."""
-    if text and len(text) <= 18 and text.isascii() and text.isdigit():
+    if text and len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit():
         return int(text)
     return None
 
@@ -202,7 +217,7 @@ def decode_form(body: bytes) -> dict[str, str]:
 
 
 def decode_page(query: Mapping[str, str], body: bytes) -> Page:
-    """Decode the POST that opens the installer, the app or a placement; raise MalformedPage for anything else.
+    """Decode the POST that opens installer, app or placement; raise MalformedPage for anything else.
 
     Documentation: settings/oauth/simple-way.md, api-reference/widgets/_includes/widget_data.md.
     """

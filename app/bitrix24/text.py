@@ -1,4 +1,4 @@
-"""Text as Bitrix24's forms and JSON carry it: kept as it comes, made storable only where it is no text at all."""
+"""Text as Bitrix24's forms and JSON carry it: kept as it comes, replaced only where it is no text at all."""
 
 import re
 from collections.abc import Iterator, Mapping

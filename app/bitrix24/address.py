@@ -1,0 +1,168 @@
+"""Which addresses may be contacted. Pure; `network` holds every connection to it.
+
+Documentation: settings/cloud-and-on-premise/network-access.md; RFC 6890 for what is not the Internet.
+"""
+
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+import httpx
+
+from app.bitrix24.errors import AddressRefused
+
+Address: TypeAlias = IPv4Address | IPv6Address
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_MAX_HOST_LENGTH = 253
+_REST_PATHS = frozenset({"", "/", "/rest", "/rest/"})
+_GLOBAL_IPV6 = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
+_NEVER_GLOBAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("2001::/23"))
+_ON_PREMISE = tuple(
+    ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "::1",
+        "fc00::/7",
+    )
+)
+_CLOUD_METADATA = frozenset({IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254")})
+
+
+class AddressPolicy:
+    """Says which portals and authorization servers may be contacted.
+
+    `oauth_servers` are origins, `scheme://host[:port]`: what the operator lists is trusted, http and loopback
+    too. A portal needs https unless `allow_http`, and a public address unless `allow_private`, which admits
+    loopback and private networks, yet never link-local ones, where clouds keep their metadata.
+    """
+
+    def __init__(self, oauth_servers: Iterable[str], *, allow_http: bool, allow_private: bool) -> None:
+        self.oauth_servers = tuple(_origin(_parse(server)) for server in oauth_servers)
+        self.allow_http = allow_http
+        self.allow_private = allow_private
+        self._oauth_endpoints = frozenset(
+            (url.raw_host.decode().strip("[]"), url.port or _DEFAULT_PORTS[url.scheme])
+            for url in map(_parse, self.oauth_servers)
+        )
+
+    def check_oauth(self, endpoint: str | None) -> str:
+        """The listed origin that the endpoint lies on, as `scheme://host[:port]`; the first when None.
+
+        Raises AddressRefused for every other: `client_secret` goes to listed servers only.
+        """
+        if endpoint is None:
+            return self.oauth_servers[0]
+        origin = _origin(_parse(endpoint))
+        if origin not in self.oauth_servers:
+            raise AddressRefused(
+                "This authorization server is not listed. If it is Bitrix24's own, "
+                "add it to B24_OAUTH_SERVERS."
+            )
+        return origin
+
+    def is_oauth_endpoint(self, host: str, port: int) -> bool:
+        """Whether a connection there leads to a listed authorization server."""
+        return (host, port) in self._oauth_endpoints
+
+    def check_portal(self, url: str) -> str:
+        """The portal's REST root, `https://HOST[:port]/rest/`; AddressRefused when it may not be contacted.
+
+        A host name is judged by its address only when it is connected to.
+        """
+        parsed = _parse(url)
+        if parsed.path not in _REST_PATHS or parsed.query:
+            raise AddressRefused("The portal's address does not end in /rest/. Check its public address.")
+        if parsed.scheme == "http" and not self.allow_http:
+            raise AddressRefused(
+                "The portal's address is http. Give the portal a certificate, "
+                "or set B24_ALLOW_HTTP_PORTALS=1."
+            )
+        literal = _literal(parsed.raw_host.decode())
+        if literal is not None and not self.admits(literal):
+            raise refused_address()
+        return f"{_origin(parsed)}/rest/"
+
+    def admits(self, address: Address) -> bool:
+        """Whether a portal may have this address."""
+        address = _without_mapping(address)
+        if address in _CLOUD_METADATA:
+            return False
+        if is_public(address):
+            return True
+        return self.allow_private and any(address in network for network in _ON_PREMISE)
+
+
+def refused_address() -> AddressRefused:
+    """The refusal of an address that is not on the public Internet."""
+    return AddressRefused(
+        "The portal's address is private or reserved. If the portal is in your own network, "
+        "set B24_ALLOW_PRIVATE_PORTALS=1."
+    )
+
+
+def is_public(address: Address) -> bool:
+    """Whether the address is on the public Internet, judged by the IPv4 address inside where there is one."""
+    address = _without_mapping(address)
+    if any(address in network for network in _NEVER_GLOBAL):
+        return False
+    if isinstance(address, IPv6Address):
+        if address.sixtofour is not None:
+            return is_public(address.sixtofour)
+        if address not in _GLOBAL_IPV6:
+            return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def _without_mapping(address: Address) -> Address:
+    """The IPv4 address that is meant by `::ffff:a.b.c.d` or, behind a translator, by `64:ff9b::a.b.c.d`."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in _NAT64:
+            return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _parse(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url.strip())
+    except (httpx.InvalidURL, ValueError):
+        raise AddressRefused(
+            "The address cannot be read. Check that it is like https://example.com."
+        ) from None
+    host = parsed.raw_host.decode()
+    if parsed.scheme not in _DEFAULT_PORTS or parsed.userinfo or parsed.fragment or parsed.port == 0:
+        raise AddressRefused("The address is not a plain web address like https://example.com.")
+    if _literal(host) is None and not _is_host_name(host):
+        raise AddressRefused("The address names no valid host. Check that it is like https://example.com.")
+    return parsed
+
+
+def _is_host_name(host: str) -> bool:
+    """A name whose last label is a number is an IPv4 address to some resolvers (0x7f.1, 2130706433)."""
+    if not _HOST_NAME.fullmatch(host) or len(host) > _MAX_HOST_LENGTH:
+        return False
+    return not _NUMERIC_LABEL.fullmatch(host.rsplit(".", 1)[-1])
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def _origin(url: httpx.URL) -> str:
+    host = url.raw_host.decode()
+    if ":" in host:
+        host = f"[{host.strip('[]')}]"
+    port = f":{url.port}" if url.port is not None else ""
+    return f"{url.scheme}://{host}{port}"

@@ -1,0 +1,63 @@
+"""What can go wrong when Bitrix24 is asked, told apart by code and never by HTTP status.
+
+Documentation: settings/oauth/error-codes.md, _includes/system-errors.md. The sources give different statuses
+for one code and write codes in both cases, so codes are compared in lower case.
+"""
+
+import re
+
+DEAD_GRANT = frozenset({"invalid_grant"})
+APP_GONE = frozenset({"not_installed", "error_oauth", "application_not_found"})
+WRONG_CLIENT = frozenset({"invalid_client", "wrong_client"})
+EXPIRED = frozenset({"expired_token"})
+REJECTED_TOKEN = EXPIRED | DEAD_GRANT | {"invalid_token", "no_auth_found", "wrong_token"}
+PAYMENT_REQUIRED = frozenset({"payment_required"})
+RESTRICTED = frozenset({"user_access_error", "access_denied", "insufficient_scope", "invalid_credentials"})
+PORTAL_CLOSED = frozenset({"portal_deleted"})
+TOO_FAST = frozenset({"query_limit_exceeded"})
+
+_MAX_DESCRIPTION = 200
+_TELLING = re.compile(r"[0-9A-Za-z_-]{24,}|\+?[0-9][0-9 ()\-]{4,}[0-9]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class BitrixFailure(Exception):
+    """Bitrix24 did not do what it was asked. The text holds no token, no address with a query, no number."""
+
+    code: str
+
+
+class BitrixError(BitrixFailure):
+    """Bitrix24 answered with an error. `code` is lower-cased, `status` HTTP's, `description` shortened."""
+
+    def __init__(self, code: str, status: int, description: str = "") -> None:
+        self.code = shorten(code.lower(), 64)
+        self.status = status
+        self.description = shorten(description, _MAX_DESCRIPTION)
+        super().__init__(f"{self.code} (HTTP {status}): {self.description}")
+
+
+class Unreachable(BitrixFailure):
+    """Nothing was learnt: no connection, a time-out, an answer that cannot be read. It may be asked again."""
+
+    code = "unreachable"
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        self.reason = reason
+        self.status = status
+        super().__init__(reason)
+
+
+class AddressRefused(BitrixFailure):
+    """The address may not be contacted; `message` says why and what the operator can set."""
+
+    code = "address_refused"
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+def shorten(text: str, length: int) -> str:
+    """The text on one line, at most `length` characters, without what could be a token or a phone number."""
+    return _CONTROL.sub(" ", _TELLING.sub("…", text[: 4 * length]))[:length]

@@ -1,0 +1,49 @@
+"""Who a token's user is, by the portal itself. Documentation: api-reference/common/users/profile.md."""
+
+import msgspec
+
+from app.bitrix24.errors import BitrixError, Unreachable
+from app.bitrix24.rest import PortalClient
+from app.bitrix24.transfer import read_number, read_text
+
+_YES = (True, 1, "1", "Y", "true")
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """The user of a token; `time_zone` is empty when not set, the offset None when not told."""
+
+    user_id: int
+    is_admin: bool
+    name: str
+    time_zone: str
+    time_zone_offset_s: int | None
+
+
+async def fetch_profile(client: PortalClient, access_token: str) -> Profile:
+    """Ask `profile`, which needs no scope; raise BitrixError `user_inactive` for a user who was dismissed."""
+    result = (await client.call("profile", {}, access_token)).result
+    if not result:
+        raise BitrixError("user_inactive", 403, "the token's user is not active")
+    user_id = read_number(result.get("ID")) if isinstance(result, dict) else None
+    if user_id is None:
+        raise Unreachable("the answer of profile names no user")
+    return Profile(
+        user_id=user_id,
+        is_admin=result.get("ADMIN") in _YES,
+        name=full_name(result),
+        time_zone=read_text(result.get("TIME_ZONE")),
+        time_zone_offset_s=_offset_s(result.get("TIME_ZONE_OFFSET")),
+    )
+
+
+def full_name(user: dict[str, object]) -> str:
+    """First and last name in one; empty when neither is filled in."""
+    names = (read_text(user.get("NAME")).strip(), read_text(user.get("LAST_NAME")).strip())
+    return " ".join(name for name in names if name)
+
+
+def _offset_s(value: object) -> int | None:
+    try:
+        return int(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
