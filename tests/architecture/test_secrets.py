@@ -99,7 +99,7 @@ def test_a_plain_comparison_is_found(text: str) -> None:
         "ok = hmac.compare_digest(portal.application_token_hash, seen)",
         "ok = application_token == ''",
         "ok = application_token is None",
-        "from app.portals.tables import Portal\nok = Portal.application_token_hash == seen",
+        "from app.portals.tables import PortalTable\nok = PortalTable.application_token_hash == seen",
         "ok = member_id == posted",
     ],
 )

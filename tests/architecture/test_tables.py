@@ -31,10 +31,10 @@ def test_only_queries_and_assembly_import_tables() -> None:
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("app.calls.ingest", "from app.calls.tables import Call"),
+        ("app.calls.ingest", "from app.calls.tables import CallTable"),
         ("app.calls.ingest", "from app.calls import tables"),
         ("app.web.api", "def read():\n    import app.calls.tables as calls"),
-        ("app.portals.vault", "from .tables import Portal"),
+        ("app.portals.vault", "from .tables import PortalTable"),
         ("app.kit.database", "from app.tables import TABLES"),
     ],
 )
@@ -46,4 +46,4 @@ def test_a_table_outside_queries_is_found(module: str, text: str) -> None:
     "module", ["app.calls.queries", "app.calls.queries.log", "app.wiring", "app.calls.tables"]
 )
 def test_a_table_in_queries_or_assembly_passes(module: str) -> None:
-    assert list(find_table_imports([parse(module, "from app.portals.tables import Portal")])) == []
+    assert list(find_table_imports([parse(module, "from app.portals.tables import PortalTable")])) == []
