@@ -49,6 +49,11 @@ def parse(module: str, text: str, *, is_package: bool = False) -> Source:
     return Source(module, text, ast.parse(text), is_package)
 
 
+def is_queries(module: str) -> bool:
+    """Whether it is a feature's queries module or one split from it: `queries`, `lease_queries`, `queries.log`."""
+    return any(part == "queries" or part.endswith("_queries") for part in module.split("."))
+
+
 def read_app() -> list[Source]:
     """Every module under app/ that exists by now."""
     return [_read(path) for path in sorted((ROOT / "app").rglob("*.py"))]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from tests.architecture.sources import Source, list_imports, parse, read_app
+from tests.architecture.sources import Source, is_queries, list_imports, parse, read_app
 
 
 def find_table_imports(sources: Iterable[Source]) -> Iterator[str]:
@@ -21,7 +21,7 @@ def find_table_imports(sources: Iterable[Source]) -> Iterator[str]:
 def _may_import_tables(module: str) -> bool:
     parts = module.split(".")
     is_assembly = len(parts) == 2
-    return is_assembly or parts[-1] == "tables" or "queries" in parts
+    return is_assembly or parts[-1] == "tables" or is_queries(module)
 
 
 def test_only_queries_and_assembly_import_tables() -> None:
@@ -43,7 +43,8 @@ def test_a_table_outside_queries_is_found(module: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["app.calls.queries", "app.calls.queries.log", "app.wiring", "app.calls.tables"]
+    "module",
+    ["app.calls.queries", "app.calls.queries.log", "app.calls.leg_queries", "app.wiring", "app.calls.tables"],
 )
 def test_a_table_in_queries_or_assembly_passes(module: str) -> None:
     assert list(find_table_imports([parse(module, "from app.portals.tables import PortalTable")])) == []

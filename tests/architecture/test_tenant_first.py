@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
 
-from tests.architecture.sources import ROOT, Source, parse, read_app
+from tests.architecture.sources import ROOT, Source, is_queries, parse, read_app
 
 # A portal's id, the portal itself, or Bitrix24's own unique name of it, which is all that a request brings.
 NAMES_ONE_PORTAL = {"portal_id", "portal", "member_id"}
@@ -27,7 +27,7 @@ FOR_ALL_PORTALS: dict[str, str] = {
 def find_queries_without_portal(sources: Iterable[Source], exceptions: Mapping[str, str]) -> Iterator[str]:
     """Each public coroutine of a queries module that neither takes a portal first nor is excepted."""
     for source in sources:
-        if "queries" not in source.module.split("."):
+        if not is_queries(source.module):
             continue
         for name, function in _list_public_coroutines(source.tree.body):
             full_name = f"{source.module}.{name}"
