@@ -50,7 +50,7 @@ def parse(module: str, text: str, *, is_package: bool = False) -> Source:
 
 
 def is_queries(module: str) -> bool:
-    """Whether it is a feature's queries module or one split from it: `queries`, `lease_queries`, `queries.log`."""
+    """Whether it is a queries module or split from one: `queries`, `lease_queries`, `queries.log`."""
     return any(part == "queries" or part.endswith("_queries") for part in module.split("."))
 
 
