@@ -9,8 +9,8 @@ DESCRIPTION = "Portals, calls, people"
 
 CALL_COLUMNS = """
     type INTEGER, phone_number TEXT, portal_number TEXT, user_id BIGINT, started_at BIGINT NOT NULL,
-    duration_s BIGINT, cost_e4 BIGINT, currency TEXT, code TEXT, reason TEXT, crm_activity_id BIGINT,
-    crm_entity_type TEXT, crm_entity_id BIGINT, has_recording BOOLEAN NOT NULL DEFAULT FALSE,
+    is_start_guessed BOOLEAN NOT NULL DEFAULT FALSE, duration_s BIGINT, cost_e4 BIGINT, currency TEXT,
+    code TEXT, reason TEXT, crm_activity_id BIGINT, crm_entity_type TEXT, crm_entity_id BIGINT, has_recording BOOLEAN NOT NULL DEFAULT FALSE,
     has_transcript BOOLEAN NOT NULL DEFAULT FALSE, received_at BIGINT NOT NULL
 """
 

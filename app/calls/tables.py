@@ -1,6 +1,6 @@
 """The tables of this feature. Times are Unix seconds; money is in ten-thousandths of its currency."""
 
-from piccolo.columns import BigInt, Boolean, Integer, Text
+from piccolo.columns import BigInt, BigSerial, Boolean, Integer, Text
 from piccolo.columns.base import Column
 from piccolo.table import Table
 
@@ -12,7 +12,7 @@ def _optional(column: type[Column]) -> Column:
 class CallTable(Table, tablename="calls"):
     """One call as the log shows it, unique on (portal_id, call_id)."""
 
-    id = BigInt(primary_key=True)
+    id = BigSerial(primary_key=True)
     portal_id = BigInt()
     call_id = Text()
     type = _optional(Integer)
@@ -21,6 +21,7 @@ class CallTable(Table, tablename="calls"):
     portal_number = _optional(Text)
     user_id = _optional(BigInt)
     started_at = BigInt()
+    is_start_guessed = Boolean()  # the event named no start: ours stands in until one is known
     duration_s = _optional(BigInt)
     cost_e4 = _optional(BigInt)
     currency = _optional(Text)
@@ -41,7 +42,7 @@ class CallLegTable(Table, tablename="call_legs"):
     Unique on (portal_id, statistics_id). A call that came as one event and is not in the statistics yet has none.
     """
 
-    id = BigInt(primary_key=True)
+    id = BigSerial(primary_key=True)
     portal_id = BigInt()
     call_id = Text()
     statistics_id = _optional(BigInt)
@@ -50,6 +51,7 @@ class CallLegTable(Table, tablename="call_legs"):
     portal_number = _optional(Text)
     user_id = _optional(BigInt)
     started_at = BigInt()
+    is_start_guessed = Boolean()  # the event named no start: ours stands in until one is known
     duration_s = _optional(BigInt)
     cost_e4 = _optional(BigInt)
     currency = _optional(Text)
@@ -66,7 +68,7 @@ class CallLegTable(Table, tablename="call_legs"):
 class UndecodableEventTable(Table, tablename="undecodable_events"):
     """A verified event that could not be decoded, kept without its tokens for `portals events`."""
 
-    id = BigInt(primary_key=True)
+    id = BigSerial(primary_key=True)
     portal_id = BigInt()
     event = Text()
     payload = Text()
