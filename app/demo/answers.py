@@ -1,11 +1,14 @@
 """How refusals and broken networks become HTTP answers."""
 
-from typing import Any
+from typing import Any, cast
 
 from litestar import Request, Response
 from litestar.types import ExceptionHandlersMap
 
 from app.demo.faults import BrokenNetwork, Refusal
+
+LOST = "stand_in.lost"
+"""Key in the ASGI scope of a dict; a `mode` in it tells the front to lose the answer."""
 
 HTML_ERROR = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
 
@@ -21,7 +24,7 @@ def answer_broken(request: Request[Any, Any, Any], broken: BrokenNetwork) -> Res
         return Response(HTML_ERROR, media_type="text/html", status_code=200)
     if broken.mode == "503":
         return Response("Service Unavailable", media_type="text/plain", status_code=503)
-    request.scope["stand_in.lost"] = broken.mode  # type: ignore[typeddict-unknown-key]
+    cast("dict[str, Any]", request.scope)[LOST]["mode"] = broken.mode
     return Response("", status_code=200)
 
 

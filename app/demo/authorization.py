@@ -14,13 +14,14 @@ from app.demo.php import parse_query
 from app.demo.tokens import ACCESS_LIFE_S, TokenPair
 
 if TYPE_CHECKING:
-    from app.demo.stand_in import StandIn, StandInPortal
+    from app.demo.portal import StandInPortal
+    from app.demo.stand_in import StandIn
 
 
 def create_authorization_app(stand_in: "StandIn") -> Litestar:
     """The Litestar app of the authorization server's origin."""
 
-    @get("/rest/app.info", sync_to_thread=False)
+    @get("/rest/app.info")
     async def app_info(request: Request[Any, Any, Any]) -> Response[Any]:
         value = request.query_params.get("auth", "")
         portal = stand_in.portal_of_token(value)
@@ -51,10 +52,8 @@ def create_authorization_app(stand_in: "StandIn") -> Litestar:
 
 def _describe_token(stand_in: "StandIn", portal: "StandInPortal | None", value: str) -> dict[str, Any]:
     """The answer of `app.info`; Refusal invalid_token, expired_token or what follows an uninstall."""
-    if portal is None:
-        code, status = stand_in.dead_tokens.get(value, ("invalid_token", 401))
-        raise Refusal(code, status, "Unable to get application by token")
-    token = stand_in.tokens.check_access(portal.state, value)
+    token = stand_in.tokens.find_access(portal.state if portal else None, value, "app.info")
+    assert portal is not None
     installation = portal.state.installation(token.client_id)
     scope = ",".join(installation.scope)
     return {
@@ -87,10 +86,8 @@ def _refresh(stand_in: "StandIn", portal: "StandInPortal | None", fields: dict[s
     if secret is None or secret != fields.get("client_secret"):
         raise Refusal("invalid_client", 401, "Invalid client credentials")
     value = str(fields["refresh_token"])
-    if portal is None:
-        code, status = stand_in.dead_tokens.get(value, ("invalid_grant", 400))
-        raise Refusal(code, status, "Invalid refresh token")
-    token = portal.state.tokens[value]
+    token = stand_in.tokens.find(portal.state if portal else None, value, "oauth.refresh")
+    assert portal is not None
     if token.client_id != fields["client_id"]:
         raise Refusal("wrong_client", 400, "Wrong client")
     pair = stand_in.tokens.rotate(portal.state, token)
@@ -112,5 +109,3 @@ def _describe_pair(stand_in: "StandIn", portal: "StandInPortal", pair: TokenPair
         "status": installation.status,
         "user_id": pair.user_id,
     }
-
-

@@ -145,7 +145,7 @@ class Faults:
             if gate.is_for(operation, when, member_id):
                 await gate.pass_through()
 
-    def _match(self, operation: str, member_id: str | None, is_after: bool) -> FaultRule | None:
+    def _match(self, operation: str, member_id: str | None, *, is_after: bool) -> FaultRule | None:
         for rule in self._rules:
             if rule.is_for(operation, member_id) and (rule.network == "drop_after") is is_after:
                 return rule

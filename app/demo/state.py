@@ -80,7 +80,10 @@ class PlacementBinding:
 
 @dataclass
 class Token:
-    """An access or refresh token; times are Unix seconds. `is_spent`: a refresh token that was exchanged."""
+    """An access or refresh token; `expires_at` in Unix seconds.
+
+    `is_spent`: a refresh token that was exchanged; `is_dead`: killed by an uninstall.
+    """
 
     value: str
     kind: Literal["access", "refresh"]
@@ -88,6 +91,19 @@ class Token:
     user_id: int
     expires_at: int
     is_spent: bool = False
+    is_dead: bool = False
+
+
+def default_dead_answers() -> dict[str, tuple[str, int]]:
+    """Code and HTTP status that tokens get after an uninstall, by who is asked.
+
+    Nobody documents them (shared/bitrix24.md, known unknowns), so a test may set others.
+    """
+    return {
+        "app.info": ("not_installed", 403),
+        "oauth.refresh": ("not_installed", 403),
+        "rest": ("application_not_found", 401),
+    }
 
 
 @dataclass
@@ -106,6 +122,7 @@ class Installation:
     app_options: dict[str, Any] = field(default_factory=dict)
     user_options: dict[int, dict[str, Any]] = field(default_factory=dict)
     started_user_ids: list[int] = field(default_factory=list)
+    dead_answers: dict[str, tuple[str, int]] = field(default_factory=default_dead_answers)
 
 
 @dataclass

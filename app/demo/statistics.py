@@ -159,7 +159,9 @@ def _predicate(operator: str, read: Callable[[StatisticsRow], Any], values: list
         is_one: Predicate = lambda row: read(row) in values
         return is_one if operator == "=" else lambda row: not is_one(row)
     if operator in ("%", "?", "!%"):
-        holds: Predicate = lambda row: any(str(item).lower() in str(read(row) or "").lower() for item in values)
+        holds: Predicate = lambda row: any(
+            str(item).lower() in str(read(row) or "").lower() for item in values
+        )
         return holds if operator != "!%" else lambda row: not holds(row)
     wanted = {">": (1,), ">=": (0, 1), "<": (-1,), "<=": (-1, 0)}[operator]
     return lambda row: any(_compare(read(row), item) in wanted for item in values)
@@ -188,7 +190,7 @@ def _compare(left: Any, right: Any) -> int:
     """-1, 0 or 1; NULL compares with nothing, as in SQL."""
     if left is None or right is None:
         return 2
-    return (left > right) - (left < right)
+    return int(left > right) - int(left < right)
 
 
 def _ordering(value: Any) -> tuple[bool, Any]:

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 
 from app.demo.faults import Refusal
-from app.demo.state import Installation, PortalState, Token
+from app.demo.state import PortalState, Token
 from app.kit.clock import Clock
 
 ACCESS_LIFE_S = 3600
@@ -43,36 +43,50 @@ class TokenBook:
         portal.tokens[refresh.value] = refresh
         return TokenPair(access.value, refresh.value, user_id, client_id, access.expires_at)
 
+    def find(self, portal: PortalState | None, value: str, asked: str) -> Token:
+        """A token that is not dead, spent ones and expired ones included.
+
+        Refusal: invalid_grant or invalid_token for an unknown one, the portal's answer after an uninstall
+        for a dead one; `asked` is "app.info", "oauth.refresh" or "rest".
+        """
+        kind = "refresh" if asked == "oauth.refresh" else "access"
+        token = portal.tokens.get(value) if portal else None
+        if portal is None or token is None or token.kind != kind:
+            if kind == "refresh":
+                raise Refusal("invalid_grant", 400, "Invalid refresh token")
+            raise Refusal("invalid_token", 401, "Unable to get application by token")
+        if token.is_dead:
+            code, status = portal.installation(token.client_id).dead_answers[asked]
+            raise Refusal(code, status, "Application is not installed")
+        return token
+
     def rotate(self, portal: PortalState, token: Token) -> TokenPair:
         """Exchange a refresh token; it is spent from now on. Raises Refusal invalid_grant."""
-        if token.kind != "refresh" or token.is_spent or token.expires_at <= self.clock.now():
+        if token.is_spent or token.expires_at <= self.clock.now():
             raise Refusal("invalid_grant", 400, "Invalid refresh token")
         token.is_spent = True
         return self.issue(portal, token.user_id, token.client_id)
 
-    def check_access(self, portal: PortalState, value: str) -> Token:
-        """The live access token of a portal; Refusal as in _includes/system-errors.md otherwise."""
-        token = portal.tokens.get(value)
-        if token is None or token.kind != "access":
-            raise Refusal("invalid_token", 401, "Unable to get application by token")
+    def find_access(self, portal: PortalState | None, value: str, asked: str) -> Token:
+        """A live access token; Refusal as in _includes/system-errors.md otherwise."""
+        token = self.find(portal, value, asked)
         if token.expires_at <= self.clock.now():
             raise Refusal("expired_token", 401, "The access token provided has expired.")
         return token
 
-    def kill(self, portal: PortalState, client_id: str | None = None) -> None:
-        """Forget every token of a portal (of one app)."""
-        for token in list(portal.tokens.values()):
-            if client_id in (None, token.client_id):
-                del portal.tokens[token.value]
+    def kill(self, portal: PortalState, client_id: str) -> None:
+        """Kill every token of an app in a portal, as an uninstall does."""
+        for token in portal.tokens.values():
+            token.is_dead = token.is_dead or token.client_id == client_id
+
+    def expire(self, portal: PortalState, client_id: str) -> None:
+        """Let every access token of an app in a portal be expired from now on."""
+        for token in portal.tokens.values():
+            if token.client_id == client_id and token.kind == "access":
+                token.expires_at = min(token.expires_at, self.clock.now())
 
     def forget_expired(self, portal: PortalState) -> None:
         """Drop tokens that died more than a day ago, so that a long demo stays small."""
         for token in list(portal.tokens.values()):
             if token.expires_at < self.clock.now() - DAY_S:
                 del portal.tokens[token.value]
-
-
-def require_present(installation: Installation, answer: tuple[str, int]) -> None:
-    """Refusal with the given code and status when the app is not in the portal."""
-    if not installation.is_present:
-        raise Refusal(answer[0], answer[1], "Application is not installed")

@@ -1,0 +1,115 @@
+"""The portal's pages: the Bitrix24-looking parent of the app's frame, and what its script asks for."""
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from litestar import Request, Response, get, post
+from litestar.response import Redirect
+from litestar.types import ControllerRouterHandler
+
+from app.demo.faults import Refusal
+from app.demo.frame import (
+    ANALYTICS,
+    Frame,
+    PageRefused,
+    describe_frame,
+    embed_json,
+    finish_install,
+    open_frame,
+    refresh_auth,
+    set_option,
+)
+from app.demo.php import parse_query
+
+if TYPE_CHECKING:
+    from app.demo.portal import StandInPortal
+    from app.demo.stand_in import StandIn
+
+KEPT_FRAMES = 500
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape()
+)
+
+
+def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
+    """Route handlers of the parent frame; frames are remembered by APP_SID."""
+    frames: OrderedDict[str, Frame] = OrderedDict()
+
+    @get(["/", "/marketplace/app/{app_id:int}"])
+    async def show_frame(request: Request[Any, Any, Any]) -> Response[str]:
+        portal = _portal(stand_in, request)
+        asked = request.query_params.get("user", str(portal.admin.id))
+        try:
+            user_id = int(asked) if asked.isdigit() else 0
+            frame = open_frame(portal, user_id, request.query_params.get("placement", "DEFAULT"))
+        except PageRefused as refused:
+            return _show_plain(portal, refused)
+        frames[frame.app_sid] = frame
+        if len(frames) > KEPT_FRAMES:
+            frames.popitem(last=False)
+        return _show_frame(portal, frame)
+
+    @post("/frame/{command:str}", status_code=200)
+    async def run_command(request: Request[Any, Any, Any], command: str) -> Response[Any]:
+        portal = _portal(stand_in, request)
+        asked = await request.json()
+        frame = frames.get(str(asked.get("appSid")))
+        if frame is None:
+            raise Refusal("ACCESS_DENIED", 403, "Unknown APP_SID")
+        if command == "refreshAuth":
+            return Response(refresh_auth(portal, frame))
+        if command == "setInstallFinish":
+            await finish_install(portal, frame)
+        else:
+            set_option(portal, frame, command, asked.get("params") or {})
+        return Response({})
+
+    @post("/market/{action:str}", status_code=303)
+    async def manage_app(request: Request[Any, Any, Any], action: str) -> Redirect:
+        portal = _portal(stand_in, request)
+        fields = parse_query((await request.body()).decode())
+        if action == "install":
+            portal.add_app()
+        elif action == "uninstall" and portal.installation.is_present:
+            await portal.uninstall(clean=fields.get("clean") == "1")
+        return Redirect("/", status_code=303)
+
+    return [show_frame, run_command, manage_app]
+
+
+def _portal(stand_in: "StandIn", request: Request[Any, Any, Any]) -> "StandInPortal":
+    from app.demo.portal_app import find_portal
+
+    return find_portal(stand_in, request)
+
+
+def _show_frame(portal: "StandInPortal", frame: Frame) -> Response[str]:
+    description = describe_frame(portal, frame)
+    analytics = portal.bound_placement(ANALYTICS)
+    html = _templates.get_template("frame.html").render(
+        portal=portal,
+        frame=frame,
+        description=description,
+        embedded=embed_json({key: value for key, value in description.items() if key != "form"}),
+        people=[user for user in portal.users.values() if user.is_active and not user.is_system],
+        analytics_title=analytics.title_for(portal.state.language) if analytics else None,
+        analytics=ANALYTICS,
+    )
+    return _page(html, description["origin"])
+
+
+def _show_plain(portal: "StandInPortal", refused: PageRefused) -> Response[str]:
+    html = _templates.get_template("plain.html").render(portal=portal, refused=refused)
+    return _page(html, "", refused.status)
+
+
+def _page(html: str, app_origin: str, status: int = 200) -> Response[str]:
+    frames = app_origin or "'none'"
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        f"form-action 'self' {app_origin}; frame-src {frames}; base-uri 'none'"
+    )
+    headers = {"content-security-policy": policy, "cache-control": "no-store"}
+    return Response(html, media_type="text/html", status_code=status, headers=headers)

@@ -1,0 +1,282 @@
+"""One portal as tests and the demo drive it."""
+
+import asyncio
+import json
+import secrets
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import httpx
+
+from app.demo import events
+from app.demo.calls import EndedCall, EndingCall, record_call
+from app.demo.people import ADMIN_ID, OPERATOR_ID
+from app.demo.php import build_query
+from app.demo.rest.bucket import Bucket, OperatingTime
+from app.demo.state import Installation, PlacementBinding, PortalState, User
+from app.demo.statistics import StatisticsRow, format_time
+from app.demo.tokens import ACCESS_LIFE_S, TokenPair
+
+if TYPE_CHECKING:
+    from app.demo.stand_in import StandIn
+
+Form = dict[str, str]
+
+
+class StandInPortal:
+    """A portal of the stand-in; everything here happens to the app of `stand_in.client_id`."""
+
+    def __init__(self, stand_in: "StandIn", state: PortalState) -> None:
+        self.stand_in = stand_in
+        self.state = state
+        self.bucket = Bucket(stand_in.monotonic)
+        self.operating = OperatingTime(stand_in.clock.now)
+        self.delayed: deque[events.Post] = deque()
+        self.redirect_to: str | None = None
+        self.sends_install_event = True
+
+    @property
+    def member_id(self) -> str:
+        """32 hex characters; never changes."""
+        return self.state.member_id
+
+    @property
+    def domain(self) -> str:
+        """`127.0.0.1:PORT`"""
+        return f"127.0.0.1:{self.state.port}"
+
+    @property
+    def origin(self) -> str:
+        """`http://127.0.0.1:PORT`"""
+        return f"http://{self.domain}"
+
+    @property
+    def client_endpoint(self) -> str:
+        """REST root of the portal."""
+        return f"{self.origin}/rest/"
+
+    @property
+    def installation(self) -> Installation:
+        """Our app in this portal."""
+        return self.state.installation(self.stand_in.client_id)
+
+    @property
+    def application_token(self) -> str:
+        """The secret that comes with this portal's events now."""
+        return self.installation.application_token
+
+    @property
+    def users(self) -> dict[int, User]:
+        """Everyone, by id."""
+        return self.state.users
+
+    @property
+    def admin(self) -> User:
+        """The administrator of a freshly staffed portal."""
+        return self.users[ADMIN_ID]
+
+    @property
+    def operator(self) -> User:
+        """A plain user who sees own calls only."""
+        return self.users[OPERATOR_ID]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Requests of this portal (REST, and its tokens at the authorization server), by operation."""
+        return self.stand_in.faults.counts_by_portal.setdefault(self.member_id, Counter())
+
+    def describe_time(self, operation: str | None = None) -> dict[str, Any]:
+        """The `time` block of an answer (settings/performance/limits.md for `operating`)."""
+        now = self.stand_in.clock.now()
+        shown = format_time(now, self.state.utc_offset_s)
+        block: dict[str, Any] = {
+            "start": now,
+            "finish": now + 0.01,
+            "duration": 0.01,
+            "processing": 0.005,
+            "date_start": shown,
+            "date_finish": shown,
+        }
+        if operation is not None:
+            block["operating_reset_at"], block["operating"] = self.operating.read(operation)
+        return block
+
+    def issue_pair(self, user: User | int | None = None, client_id: str | None = None) -> TokenPair:
+        """A pair of tokens for a user (the admin), of our app or another; dead when the app is not there."""
+        user_id = user if isinstance(user, int) else (user or self.admin).id
+        pair = self.stand_in.tokens.issue(self.state, user_id, client_id or self.stand_in.client_id)
+        if not self.state.installation(pair.client_id).is_present:
+            for value in (pair.access_token, pair.refresh_token):
+                self.state.tokens[value].is_dead = True
+        return pair
+
+    def expire_access_tokens(self) -> None:
+        """Every access token of our app answers expired_token from now on."""
+        self.stand_in.tokens.expire(self.state, self.stand_in.client_id)
+
+    async def move(self, *, leaves_redirect: bool = True) -> None:
+        """Give the portal a new address; the old one answers 302, or refuses connections."""
+        old = self.state.port
+        self.state.port = await self.stand_in.listen()
+        if leaves_redirect:
+            self.state.moved_from_ports.append(old)
+        else:
+            await self.stand_in.stop_listening(old)
+
+    # Pages
+
+    def page_form(
+        self,
+        user: User | int | None = None,
+        placement: str = "DEFAULT",
+        placement_options: Mapping[str, Any] | None = None,
+        *,
+        is_new_portal: bool = True,
+        app_sid: str | None = None,
+    ) -> tuple[Form, Form]:
+        """Query and body of the POST that opens a page of the app (shared/samples/install-page.txt).
+
+        `is_new_portal` adds SERVER_ENDPOINT, APPLICATION_TOKEN and APPLICATION_SCOPE, as in
+        api-reference/widgets/telephony/analytics-menu.md.
+        """
+        pair, installation = self.issue_pair(user), self.installation
+        query = {
+            "DOMAIN": self.domain,
+            "PROTOCOL": "0",
+            "LANG": self.state.language,
+            "APP_SID": app_sid or secrets.token_hex(16),
+        }
+        form = {
+            "AUTH_ID": pair.access_token,
+            "AUTH_EXPIRES": str(ACCESS_LIFE_S),
+            "REFRESH_ID": pair.refresh_token,
+        }
+        if is_new_portal:
+            form |= {
+                "SERVER_ENDPOINT": self.stand_in.server_endpoint,
+                "APPLICATION_TOKEN": installation.application_token,
+                "APPLICATION_SCOPE": ",".join(installation.scope),
+            }
+        form |= {"member_id": self.member_id, "status": installation.status, "PLACEMENT": placement}
+        if placement_options:
+            form["PLACEMENT_OPTIONS"] = json.dumps(placement_options).replace("/", "\\/")
+        return query, form
+
+    async def open_page(self, path: str = "/", **page: Any) -> httpx.Response:
+        """POST a page of the app as the frame does; `page` as for `page_form`."""
+        query, form = self.page_form(**page)
+        return await self.post_form(f"{self.stand_in.app_url}{path}?{urlencode(query)}", build_query(form))
+
+    async def install(
+        self, app_url: str | None = None, user: User | int | None = None, *, finish: bool = True
+    ) -> httpx.Response:
+        """Open the installer page; when it answers 200 (and `finish`), the installation is finished."""
+        if app_url is not None:
+            self.stand_in.app_url = app_url.rstrip("/")
+        if not self.installation.is_present:
+            self.add_app()
+        answer = await self.open_page("/install", user=user)
+        if finish and answer.status_code == httpx.codes.OK:
+            self.installation.is_finished = True
+        return answer
+
+    def add_app(self, *, keeps_application_token: bool = False) -> None:
+        """Put the app (back) into the portal, its installation not finished; new application_token."""
+        self.installation.is_present = True
+        self.installation.is_finished = False
+        if not keeps_application_token:
+            self.installation.application_token = secrets.token_hex(16)
+
+    def bound_placement(self, placement: str) -> PlacementBinding | None:
+        """The app's handler for a placement, once its installation is finished."""
+        bound = self.installation.placements if self.installation.is_finished else []
+        return next((one for one in bound if one.placement == placement), None)
+
+    # Events
+
+    async def post_form(self, url: str, body: str) -> httpx.Response:
+        """POST a form, no redirects followed."""
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        return await self.stand_in.http.post(url, content=body, headers=headers)
+
+    async def end_call(
+        self,
+        call: EndingCall | None = None,
+        *,
+        lose: bool = False,
+        duplicates: int = 0,
+        delay: bool = False,
+        with_user: bool = True,
+        leg_events: bool = True,
+        data: Mapping[str, str | None] | None = None,
+        **fields: Any,
+    ) -> EndedCall:
+        """End a call: its statistics rows are written, then ONVOXIMPLANTCALLEND goes to every handler.
+
+        `fields` replace those of `EndingCall`. `lose`: no event; `duplicates`: so many more of each;
+        `delay`: kept for `deliver_delayed`; `with_user=False`: no user tokens in it; `leg_events=False`:
+        only the last leg's event; `data` replaces data keys of the last one (None leaves a key out).
+        """
+        rows = record_call(self, call or EndingCall(), fields)
+        posts = events.call_end_posts(
+            self, rows if leg_events else rows[-1:], with_user=with_user, data=data or {}
+        )
+        posts = [] if lose else posts * (1 + duplicates)
+        if delay:
+            self.delayed.extend(posts)
+            posts = []
+        return EndedCall(rows, await asyncio.gather(*(self.deliver(post) for post in posts)))
+
+    async def deliver(self, post: events.Post) -> httpx.Response:
+        """Send one event now; the app's answer."""
+        return await self.post_form(post.url, post.body)
+
+    async def deliver_delayed(self, *, newest_first: bool = False) -> list[httpx.Response]:
+        """Send what `end_call(delay=True)` kept, one after another."""
+        waiting = list(self.delayed)
+        self.delayed.clear()
+        return [await self.deliver(post) for post in (reversed(waiting) if newest_first else waiting)]
+
+    async def install_event(self, user: User | int | None = None, **changes: Any) -> httpx.Response:
+        """Send ONAPPINSTALL with a fresh pair of the user; `changes` replace fields of `auth`."""
+        return await self.deliver(events.install_post(self, user, changes))
+
+    async def update_event(
+        self, user: User | int | None = None, *, drops_bindings: bool = False, **changes: Any
+    ) -> httpx.Response:
+        """A new version: a new application_token, ONAPPUPDATE with it; bindings may silently be gone."""
+        self.installation.version += 1
+        self.installation.application_token = secrets.token_hex(16)
+        post = events.update_post(self, user, changes)
+        if drops_bindings:
+            self.installation.events.clear()
+            self.installation.placements.clear()
+        return await self.deliver(post)
+
+    async def uninstall(
+        self, *, clean: bool = True, send: bool = True, answers: Mapping[str, tuple[str, int]] | None = None
+    ) -> httpx.Response | None:
+        """Remove the app: tokens die, bindings go, then ONAPPUNINSTALL is sent.
+
+        `answers`: code and status per "app.info", "oauth.refresh", "rest" for the dead tokens.
+        """
+        post = events.uninstall_post(self, clean=clean)
+        self.installation.dead_answers.update(answers or {})
+        self.stand_in.tokens.kill(self.state, self.stand_in.client_id)
+        self.installation.is_present = self.installation.is_finished = False
+        self.installation.events.clear()
+        self.installation.placements.clear()
+        return await self.deliver(post) if send else None
+
+    async def uninstall_event(self, *, clean: bool = True, **changes: Any) -> httpx.Response:
+        """Send ONAPPUNINSTALL although the app is still there: a forgery or a late event."""
+        return await self.deliver(events.uninstall_post(self, changes, clean=clean))
+
+    def change_row(self, statistics_id: int, **fields: Any) -> StatisticsRow:
+        """Late facts: change fields of a statistics row (record_file_id, vote, comment…)."""
+        row = next(row for row in self.state.statistics if row.id == statistics_id)
+        for name, value in fields.items():
+            setattr(row, name, value)
+        return row

@@ -1,0 +1,63 @@
+"""What a portal answers on its origin: REST, the parent frame's page, and the moved portal's 302."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Request, Response, get, route
+from litestar.exceptions import NotFoundException
+from litestar.types import ControllerRouterHandler
+
+from app.demo.answers import refuse
+from app.demo.frame_app import frame_handlers
+from app.demo.rest.dispatch import answer_rest
+
+if TYPE_CHECKING:
+    from app.demo.portal import StandInPortal
+    from app.demo.stand_in import StandIn
+
+STATIC = Path(__file__).parent / "static"
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+def create_portal_app(stand_in: "StandIn") -> Litestar:
+    """The Litestar app behind the origins of all portals."""
+
+    @route("/rest/{method:path}", http_method=["GET", "POST"], status_code=200)
+    async def rest(request: Request[Any, Any, Any], method: str) -> Response[Any]:
+        return await answer_rest(stand_in, find_portal(stand_in, request), method, request)
+
+    @get("/static/{name:str}", sync_to_thread=False)
+    def static(name: str) -> Response[bytes]:
+        path = STATIC / name
+        if path.parent != STATIC or not path.is_file():
+            raise NotFoundException
+        return Response(path.read_bytes(), media_type=TYPES[path.suffix])
+
+    handlers: list[ControllerRouterHandler] = [rest, static, *frame_handlers(stand_in)]
+    return Litestar(
+        handlers,
+        before_request=lambda request: redirect_moved(stand_in, request),
+        openapi_config=None,
+        exception_handlers=refuse,
+        logging_config=None,
+    )
+
+
+def find_portal(stand_in: "StandIn", request: Request[Any, Any, Any]) -> "StandInPortal":
+    """The portal whose origin was asked."""
+    server = request.scope["server"]
+    portal = stand_in.portal_of_port(int(server[1] or 0)) if server else None
+    if portal is None:
+        raise NotFoundException
+    return portal
+
+
+def redirect_moved(stand_in: "StandIn", request: Request[Any, Any, Any]) -> Response[None] | None:
+    """302 to the same path at the new address, when the portal has moved (shared/bitrix24.md, REST)."""
+    portal = find_portal(stand_in, request)
+    server = request.scope["server"]
+    target = portal.redirect_to
+    if target is None and server and server[1] in portal.state.moved_from_ports:
+        query = request.url.query
+        target = f"{portal.origin}{request.scope['path']}" + (f"?{query}" if query else "")
+    return None if target is None else Response(None, status_code=302, headers={"location": target})

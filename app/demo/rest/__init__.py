@@ -1,0 +1,1 @@
+"""The REST interface of a portal, one module per family of methods."""

@@ -1,0 +1,77 @@
+"""`batch`: fifty commands in one request, and what one hands to the next.
+
+settings/how-to-call-rest-api/batch.md; the trap of a path that does not resolve is in shared/bitrix24.md.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from app.demo.faults import Refusal
+from app.demo.php import as_php_array, parse_query
+from app.demo.rest.request import RestAnswer
+
+MAX_COMMANDS = 50
+
+Execute = Callable[[str, Mapping[str, Any]], Awaitable[RestAnswer]]
+
+_REFERENCE = re.compile(r"\$result((?:\[[^\]]*\])+)$")
+
+
+async def run_batch(parameters: Mapping[str, Any], execute: Execute, describe_time: Callable[[], Any]) -> Any:
+    """Run the commands in order through `execute`; the whole answers 200 whatever its commands do.
+
+    Refusal ERROR_BATCH_LENGTH_EXCEEDED above 50.
+    """
+    commands = _read_commands(parameters.get("cmd"))
+    if len(commands) > MAX_COMMANDS:
+        raise Refusal("ERROR_BATCH_LENGTH_EXCEEDED", 400, "Max batch length exceeded")
+    is_halting = str(parameters.get("halt", 0)).lower() in ("1", "true", "y")
+    results: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {name: {} for name in ("error", "total", "next", "time")}
+    for name, command in commands.items():
+        method, _, query = command.partition("?")
+        try:
+            answer = await execute(method, _resolve(parse_query(query), results))
+        except Refusal as refusal:
+            parts["error"][name] = refusal.to_wire()
+            if is_halting:
+                break
+            continue
+        results[name] = answer.result
+        parts["time"][name] = describe_time()
+        if answer.total is not None:
+            parts["total"][name] = answer.total
+        if answer.next is not None:
+            parts["next"][name] = answer.next
+    return {"result": as_php_array(results)} | {
+        f"result_{key}": as_php_array(part) for key, part in parts.items()
+    }
+
+
+def _read_commands(given: Any) -> dict[str, str]:
+    if isinstance(given, list):
+        return {str(index): str(command) for index, command in enumerate(given)}
+    return {str(name): str(command) for name, command in given.items()} if isinstance(given, dict) else {}
+
+
+def _resolve(value: Any, results: Mapping[str, Any]) -> Any:
+    """Replace `$result[name][0][ID]` in a parameter value by what it points to."""
+    if isinstance(value, dict):
+        return {key: _resolve(item, results) for key, item in value.items()}
+    match = _REFERENCE.match(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    return _walk(results, re.findall(r"\[([^\]]*)\]", match[1]))
+
+
+def _walk(found: Any, path: list[str]) -> Any:
+    """Follow a path; where it ends early, the last level that was found is the value: the trap."""
+    for step in path:
+        if isinstance(found, Mapping) and step in found:
+            found = found[step]
+        elif isinstance(found, list) and step.isdigit() and int(step) < len(found):
+            found = found[int(step)]
+        else:
+            break
+    return found

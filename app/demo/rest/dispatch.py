@@ -1,0 +1,104 @@
+"""The entrance of a portal's REST: address, rate, token, scope, then the method.
+
+Statuses and codes as in _includes/system-errors.md of the documentation.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request, Response
+
+from app.demo.faults import Refusal
+from app.demo.php import parse_query
+from app.demo.rest import application, batch, events, people, placements, telephony
+from app.demo.rest.request import Method, RestAnswer, RestCall
+from app.demo.state import Token
+
+if TYPE_CHECKING:
+    from app.demo.portal import StandInPortal
+    from app.demo.stand_in import StandIn
+
+METHODS: dict[str, Method] = {
+    **application.METHODS,
+    **events.METHODS,
+    **people.METHODS,
+    **placements.METHODS,
+    **telephony.METHODS,
+}
+
+OPERATING_S = 0.01
+
+
+async def answer_rest(
+    stand_in: "StandIn", portal: "StandInPortal", method: str, request: Request[Any, Any, Any]
+) -> Response[Any]:
+    """One REST request; raises Refusal and BrokenNetwork for the app's exception handlers."""
+    method = method.strip("/").removesuffix(".json")
+    await stand_in.faults.enter("rest", portal.member_id)
+    portal.bucket.take()
+    parameters = parse_query(request.url.query) | await read_body(request)
+    token = _authorize(stand_in, portal, str(parameters.pop("auth", "") or ""))
+    if method == "batch":
+        body = await _answer_batch(stand_in, portal, token, parameters)
+    else:
+        answer = await _execute(stand_in, portal, token, method, parameters)
+        body = {"result": answer.result}
+        body |= {"next": answer.next} if answer.next is not None else {}
+        body |= {"total": answer.total} if answer.total is not None else {}
+    await stand_in.faults.leave(_operation(method), portal.member_id)
+    return Response(body | {"time": portal.describe_time(f"{token.client_id} {method}")})
+
+
+async def read_body(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """Parameters of a JSON or form body (settings/how-to-call-rest-api/data-encoding.md)."""
+    body = await request.body()
+    if "json" not in request.headers.get("content-type", ""):
+        return parse_query(body.decode(errors="replace"))
+    try:
+        parsed = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _operation(method: str) -> str:
+    return "portal.app.info" if method == "app.info" else method
+
+
+def _authorize(stand_in: "StandIn", portal: "StandInPortal", value: str) -> Token:
+    if not value:
+        raise Refusal("NO_AUTH_FOUND", 401, "Wrong authorization data")
+    token = stand_in.tokens.find_access(portal.state, value, "rest")
+    user = portal.state.users.get(token.user_id)
+    if user is not None and not user.is_app_allowed:
+        raise Refusal("user_access_error", 403, "The user does not have access to the application.")
+    return token
+
+
+async def _answer_batch(
+    stand_in: "StandIn", portal: "StandInPortal", token: Token, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    await stand_in.faults.enter("batch", portal.member_id)
+
+    async def execute(method: str, given: Mapping[str, Any]) -> RestAnswer:
+        if method == "batch":
+            raise Refusal("ERROR_BATCH_METHOD_NOT_ALLOWED", 405, "Method is not allowed for batch usage")
+        return await _execute(stand_in, portal, token, method, given)
+
+    return {"result": await batch.run_batch(parameters, execute, portal.describe_time)}
+
+
+async def _execute(
+    stand_in: "StandIn", portal: "StandInPortal", token: Token, name: str, parameters: Mapping[str, Any]
+) -> RestAnswer:
+    await stand_in.faults.enter(_operation(name), portal.member_id)
+    method = METHODS.get(name)
+    if method is None:
+        raise Refusal("ERROR_METHOD_NOT_FOUND", 404, "Method not found!")
+    granted = portal.state.installation(token.client_id).scope
+    if method.scopes and not set(method.scopes) & set(granted):
+        message = "The request requires higher privileges than provided by the access token"
+        raise Refusal("insufficient_scope", 403, message)
+    portal.operating.spend(f"{token.client_id} {name}", OPERATING_S)
+    return method.run(RestCall(stand_in, portal, token, parameters))

@@ -1,0 +1,99 @@
+"""What every REST method of the stand-in is given, and how a method is declared."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from app.demo.faults import Refusal
+from app.demo.state import Installation, PortalState, Token, User
+
+if TYPE_CHECKING:
+    from app.demo.portal import StandInPortal
+    from app.demo.stand_in import StandIn
+
+PAGE_SIZE = 50
+
+
+@dataclass
+class RestCall:
+    """One method call: whose it is and with which parameters (flat or nested, JSON or parsed form)."""
+
+    stand_in: "StandIn"
+    portal: "StandInPortal"
+    token: Token
+    parameters: Mapping[str, Any]
+
+    @property
+    def state(self) -> PortalState:
+        """The portal that is asked."""
+        return self.portal.state
+
+    @property
+    def installation(self) -> Installation:
+        """The app that asks, in this portal."""
+        return self.state.installation(self.token.client_id)
+
+    @property
+    def user(self) -> User:
+        """The user whose token it is; Refusal INVALID_CREDENTIALS for one who no longer exists."""
+        user = self.state.users.get(self.token.user_id)
+        if user is None:
+            raise Refusal("INVALID_CREDENTIALS", 403, "Invalid request credentials")
+        return user
+
+    def parameter(self, name: str) -> Any:
+        """A parameter by its name in any case, as PHP's methods take them; None when absent."""
+        for key, value in self.parameters.items():
+            if str(key).upper() == name.upper():
+                return value
+        return None
+
+    def text(self, name: str) -> str:
+        """A parameter as text, empty when absent."""
+        value = self.parameter(name)
+        return "" if value is None or isinstance(value, dict | list) else str(value)
+
+    def require_text(self, name: str) -> str:
+        """A parameter as text; Refusal ERROR_ARGUMENT with HTTP 200 as on the page of placement.bind."""
+        value = self.text(name)
+        if not value:
+            raise Refusal("ERROR_ARGUMENT", 200, f"Argument '{name}' is null or empty", argument=name)
+        return value
+
+    def require_admin(self) -> None:
+        """Refusal ACCESS_DENIED for anyone but an administrator."""
+        if not self.user.is_admin:
+            raise Refusal("ACCESS_DENIED", 403, "Access denied!")
+
+
+@dataclass
+class RestAnswer:
+    """What a method answers; `total` and `next` only for lists."""
+
+    result: Any
+    total: int | None = None
+    next: int | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """A REST method: its scopes (any one of them is enough; empty: basic) and what runs it."""
+
+    run: Callable[[RestCall], RestAnswer]
+    scopes: tuple[str, ...] = ()
+    is_batchable: bool = field(default=True)
+
+
+def cut_page(items: list[Any], start: Any) -> RestAnswer:
+    """A page of 50 from `start`, with total and next; `start=-1` counts nothing.
+
+    settings/how-to-call-rest-api/list-methods-pecularities.md
+    """
+    try:
+        offset = int(start or 0)
+    except (TypeError, ValueError):
+        offset = 0
+    if offset < 0:
+        return RestAnswer(items[:PAGE_SIZE])
+    end = offset + PAGE_SIZE
+    return RestAnswer(items[offset:end], total=len(items), next=end if end < len(items) else None)

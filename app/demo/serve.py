@@ -1,0 +1,177 @@
+"""Real sockets: one uvicorn server per origin, all in front of one ASGI callable."""
+
+import asyncio
+import socket
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from app.demo.answers import LOST
+
+if TYPE_CHECKING:
+    from app.demo.stand_in import StandIn
+
+TRANSPORT = "stand_in.transport"
+
+
+class Front:
+    """Tells the origins apart by port, records every request, and loses answers when told to."""
+
+    def __init__(self, stand_in: "StandIn") -> None:
+        from app.demo.authorization import create_authorization_app
+        from app.demo.portal_app import create_portal_app
+
+        self._stand_in = stand_in
+        self._authorization_app = create_authorization_app(stand_in)
+        self._portal_app = create_portal_app(stand_in)
+
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        body = await _read_body(receive)
+        marks: dict[str, Any] = {}
+        loose: MutableMapping[str, Any] = scope  # type: ignore[assignment]
+        loose[LOST] = marks
+        self._record(scope, body)
+        held: list[Message] = []
+
+        async def replay() -> Any:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def hold_back(message: Message) -> None:
+            held.append(message)
+
+        await self._choose_app(scope)(scope, replay, hold_back)
+        if "mode" in marks:
+            if marks["mode"] == "timeout":
+                await self._wait_for_disconnect(receive)
+            loose[TRANSPORT].abort()
+            await asyncio.sleep(0)
+            return
+        for message in held:
+            await send(message)
+
+    def _choose_app(self, scope: HTTPScope) -> ASGIApp:
+        is_authorization = _port(scope) == self._stand_in.state.oauth_port
+        return self._authorization_app if is_authorization else self._portal_app
+
+    async def _wait_for_disconnect(self, receive: Receive) -> None:
+        """Return when the caller has given up or the stand-in closes."""
+        waits = [asyncio.ensure_future(receive()), asyncio.ensure_future(self._stand_in.closing.wait())]
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+
+    def _record(self, scope: HTTPScope, body: bytes) -> None:
+        from app.demo.stand_in import ReceivedRequest
+
+        portal = self._stand_in.portal_of_port(_port(scope))
+        self._stand_in.requests.append(
+            ReceivedRequest(
+                at=self._stand_in.clock.now(),
+                port=_port(scope),
+                member_id=portal.member_id if portal else None,
+                method=scope["method"],
+                path=scope["path"],
+                query=scope["query_string"].decode("latin-1"),
+                headers=tuple(
+                    (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+                ),
+                body=body.decode("utf-8", "replace"),
+            )
+        )
+
+
+def _port(scope: HTTPScope) -> int:
+    server = scope["server"]
+    return int(server[1] or 0) if server else 0
+
+
+async def _read_body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message: Any = await receive()
+        body += bytes(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return body
+
+
+class AbortableProtocol(H11Protocol):
+    """HTTP/1.1 that hands its transport to the app, so that a connection can be cut without an answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wrap the app so that its scope knows the transport."""
+        super().connection_made(transport)
+        inner: Any = self.app
+
+        async def with_transport(scope: Any, receive: Any, send: Any) -> None:
+            scope[TRANSPORT] = transport
+            await inner(scope, receive, send)
+
+        self.app = with_transport
+
+
+class QuietServer(uvicorn.Server):
+    """A uvicorn server that leaves signals alone and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell those who wait."""
+        await super().startup(sockets)
+        self.is_listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Whoever runs the loop handles its signals."""
+        yield
+
+
+class Listener:
+    """One running server on one port."""
+
+    def __init__(self, app: Any, bound: socket.socket) -> None:
+        self.port: int = bound.getsockname()[1]
+        config = uvicorn.Config(
+            app,
+            http=AbortableProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+        self._server = QuietServer(config)
+        self._task = asyncio.create_task(self._server.serve(sockets=[bound]))
+
+    async def wait_until_listening(self) -> None:
+        """Return once connections are accepted."""
+        await self._server.is_listening.wait()
+
+    async def stop(self) -> None:
+        """Stop accepting, finish what runs, close."""
+        self._server.should_exit = True
+        await self._task
+
+
+async def listen(app: Any, port: int = 0) -> Listener:
+    """Serve an ASGI app on 127.0.0.1; a free port when none is given or it is taken."""
+    listener = Listener(app, _bind(port))
+    await listener.wait_until_listening()
+    return listener
+
+
+def _bind(port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.bind(("127.0.0.1", 0))
+    return bound
