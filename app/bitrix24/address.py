@@ -17,6 +17,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _MAX_HOST_LENGTH = 253
+_MAX_PORT = 65535
 _REST_PATHS = frozenset({"", "/", "/rest", "/rest/"})
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -139,8 +140,10 @@ def _parse(url: str) -> httpx.URL:
             "The address cannot be read. Check that it is like https://example.com."
         ) from None
     host = parsed.raw_host.decode()
-    if parsed.scheme not in _DEFAULT_PORTS or parsed.userinfo or parsed.fragment or parsed.port == 0:
+    if parsed.scheme not in _DEFAULT_PORTS or parsed.userinfo or parsed.fragment:
         raise AddressRefused("The address is not a plain web address like https://example.com.")
+    if parsed.port is not None and not 0 < parsed.port <= _MAX_PORT:
+        raise AddressRefused("The address has no valid port. Check that it is like https://example.com.")
     if _literal(host) is None and not _is_host_name(host):
         raise AddressRefused("The address names no valid host. Check that it is like https://example.com.")
     return parsed

@@ -57,7 +57,7 @@ Record = Callable[[Exchange], Awaitable[None]]
 
 
 async def keep(record: Record, exchange: Exchange) -> None:
-    """Hand the exchange over; a recorder that fails must not cost an answer that may hold the only new token."""
+    """Hand the exchange over. A recorder that fails must not cost an answer that may hold the new token."""
     try:
         await record(exchange)
     except Exception as error:  # noqa: BLE001  Whatever the recorder meets, the answer matters more.

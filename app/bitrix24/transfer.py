@@ -81,6 +81,6 @@ def read_text(value: object) -> str:
 
 
 def read_number(value: object) -> int | None:
-    """A non-negative integer of an answer, which PHP writes as a number or as text; None for anything else."""
+    """A non-negative integer of an answer, which PHP writes as number or text; None for anything else."""
     text = read_text(value)
     return int(text) if text.isdecimal() and text.isascii() and len(text) <= _MAX_DIGITS else None

@@ -1,0 +1,135 @@
+"""The few methods that have a function of their own."""
+
+from typing import Any
+
+import pytest
+
+from app.bitrix24.bindings import bind_events, bind_placement
+from app.bitrix24.errors import BitrixError, Unreachable
+from app.bitrix24.profile import Profile, fetch_profile
+from app.bitrix24.rest import PortalClient
+from app.bitrix24.users import User, list_users
+
+HANDLER = "https://app.example/events"
+TOKEN = "the-access-token"
+
+
+def by_method(server: Any, **answers: Any) -> None:
+    """Answer each method, spelled with `_` for its dot, by a result or a function of the request."""
+    reply_type = server.reply
+
+    def handler(request: Any) -> Any:
+        answer = answers[request.path.removeprefix("/rest/").replace(".", "_")]
+        document = answer(request) if callable(answer) else {"result": answer}
+        return reply_type(document)
+
+    server.handler = handler
+
+
+async def test_a_profile_tells_who_is_an_admin(portal: PortalClient, server: Any) -> None:
+    by_method(server, profile={"ID": "1", "ADMIN": True, "NAME": "Ann", "LAST_NAME": "Lee", "TIME_ZONE": ""})
+    assert await fetch_profile(portal, TOKEN) == Profile(1, True, "Ann Lee", "", None)
+    by_method(
+        server, profile={"ID": 7, "NAME": None, "TIME_ZONE": "Europe/Berlin", "TIME_ZONE_OFFSET": "-3600"}
+    )
+    assert await fetch_profile(portal, TOKEN) == Profile(7, False, "", "Europe/Berlin", -3600)
+
+
+@pytest.mark.parametrize("admin", [False, "N", "", None, [1], "0", 0, {"x": 1}])
+async def test_whatever_is_not_yes_is_no_admin(portal: PortalClient, server: Any, admin: object) -> None:
+    by_method(server, profile={"ID": "1", "ADMIN": admin})
+    assert not (await fetch_profile(portal, TOKEN)).is_admin
+
+
+async def test_an_inactive_user_has_no_profile(portal: PortalClient, server: Any) -> None:
+    by_method(server, profile=[])
+    with pytest.raises(BitrixError, match="user_inactive"):
+        await fetch_profile(portal, TOKEN)
+    by_method(server, profile={"NAME": "Ann"})
+    with pytest.raises(Unreachable):
+        await fetch_profile(portal, TOKEN)
+
+
+async def test_only_missing_events_are_bound(portal: PortalClient, server: Any) -> None:
+    bound = [
+        {"event": "ONAPPINSTALL", "handler": HANDLER, "auth_type": "0", "offline": 0},
+        {"event": "ONAPPUPDATE", "handler": HANDLER, "auth_type": "15", "offline": 0},
+        {"event": "ONAPPUNINSTALL", "handler": "https://old.example/", "auth_type": "0", "offline": 0},
+    ]
+    by_method(server, event_get=bound, batch={"result": {}, "result_error": []})
+    events = ["ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL", "ONVOXIMPLANTCALLEND"]
+    assert await bind_events(portal, TOKEN, HANDLER, events) == events[1:]
+    commands = server.requests[-1].json["cmd"]
+    assert list(commands) == events[1:]
+    assert commands["ONAPPUPDATE"] == (
+        "event.bind?event=ONAPPUPDATE&handler=https%3A%2F%2Fapp.example%2Fevents"
+    )
+
+
+async def test_nothing_is_bound_twice(portal: PortalClient, server: Any) -> None:
+    by_method(server, event_get=[{"event": "X", "handler": HANDLER}])
+    assert await bind_events(portal, TOKEN, HANDLER, ["X"]) == []
+    assert len(server.requests) == 1
+
+
+async def test_a_binding_that_another_made_meanwhile_is_a_success(portal: PortalClient, server: Any) -> None:
+    told = {"error": "ERROR_CORE", "error_description": "Unable to set event handler: Handler already binded"}
+    by_method(server, event_get=[], batch={"result": [], "result_error": {"X": told}})
+    assert await bind_events(portal, TOKEN, HANDLER, ["X"]) == ["X"]
+    by_method(server, event_get=[], batch={"result_error": {"X": {"error": "ERROR_EVENT_NOT_FOUND"}}})
+    with pytest.raises(BitrixError, match="error_event_not_found"):
+        await bind_events(portal, TOKEN, HANDLER, ["X"])
+
+
+async def test_a_placement_is_bound_once_with_all_its_titles(portal: PortalClient, server: Any) -> None:
+    titles = {"en": "Callbook", "ru": "Журнал звонков"}
+    by_method(server, placement_get=[], placement_bind=True)
+    assert await bind_placement(portal, TOKEN, "TELEPHONY_ANALYTICS_MENU", HANDLER, titles)
+    assert server.requests[-1].json == {
+        "PLACEMENT": "TELEPHONY_ANALYTICS_MENU",
+        "HANDLER": HANDLER,
+        "TITLE": "Callbook",
+        "LANG_ALL": {"en": {"TITLE": "Callbook"}, "ru": {"TITLE": "Журнал звонков"}},
+        "auth": TOKEN,
+    }
+    by_method(server, placement_get=[{"placement": "TELEPHONY_ANALYTICS_MENU", "handler": HANDLER}])
+    assert not await bind_placement(portal, TOKEN, "TELEPHONY_ANALYTICS_MENU", HANDLER, titles)
+
+
+async def test_errors_of_a_placement_may_come_with_200(portal: PortalClient, server: Any) -> None:
+    already = {"error": "ERROR_CORE", "error_description": "Unable to set placement handler: already binded"}
+    by_method(server, placement_get=[], placement_bind=lambda _: already)
+    assert not await bind_placement(portal, TOKEN, "P", HANDLER, {"en": "x"})
+    by_method(server, placement_get=[], placement_bind=lambda _: {"error": "ERROR_ARGUMENT"})
+    with pytest.raises(BitrixError, match="error_argument"):
+        await bind_placement(portal, TOKEN, "P", HANDLER, {"en": "x"})
+    by_method(server, placement_get=[], placement_bind=False)
+    with pytest.raises(BitrixError, match="placement_not_bound"):
+        await bind_placement(portal, TOKEN, "P", HANDLER, {"en": "x"})
+
+
+async def test_users_are_read_page_by_page_in_batches(portal: PortalClient, server: Any) -> None:
+    def row(number: int) -> dict[str, object]:
+        return {"ID": str(number), "ACTIVE": number != 2, "NAME": "U", "LAST_NAME": str(number)}
+
+    def batch(request: Any) -> dict[str, Any]:
+        starts = [int(name.removeprefix("from")) for name in request.json["cmd"]]
+        pages = {f"from{start}": [row(n) for n in range(start + 1, start + 51)] for start in starts}
+        return {"result": {"result": pages, "result_error": []}}
+
+    first = {"result": [row(n) for n in range(1, 51)], "total": 2600, "next": 50}
+    by_method(server, user_get=lambda _: first, batch=batch)
+    users = await list_users(portal, TOKEN)
+    assert len(users) == 2600
+    assert users[1] == User(2, "U 2", is_active=False)
+    assert len(server.requests) == 3
+
+
+async def test_a_page_that_fails_fails_the_list(portal: PortalClient, server: Any) -> None:
+    first = {"result": [{"ID": "1"}, "odd", {"NAME": "no id"}], "total": 60, "next": 50}
+    failed = {"result_error": {"from50": {"error": "ACCESS_DENIED"}}}
+    by_method(server, user_get=lambda _: first, batch=failed)
+    with pytest.raises(BitrixError, match="access_denied"):
+        await list_users(portal, TOKEN)
+    by_method(server, user_get=[{"ID": "1"}, "odd", {"NAME": "no id"}])
+    assert await list_users(portal, TOKEN) == [User(1, "", is_active=True)]

@@ -1,0 +1,294 @@
+"""REST calls over real HTTP: answers, errors, back-off, moved portals, batches."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from app.bitrix24.address import AddressPolicy
+from app.bitrix24.bucket import RateBucket
+from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
+from app.bitrix24.exchange import Exchange, redact, summarise
+from app.bitrix24.rest import Command, PortalClient
+from app.bitrix24.transfer import Reply
+
+TOKEN = "the-access-token"
+
+
+def answering(server: Any, *replies: tuple[object, dict[str, Any]]) -> None:
+    """Answer with each in turn, the last one again and again."""
+    reply_type = server.reply
+    remaining = list(replies)
+
+    def handler(_: Any) -> Any:
+        document, options = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        return reply_type(document, **options)
+
+    server.handler = handler
+
+
+async def test_a_call_posts_json_with_its_token(
+    portal: PortalClient, server: Any, exchanges: list[Exchange]
+) -> None:
+    answering(server, ({"result": [1, 2], "total": "812", "next": 50, "time": {"operating": 1.5}}, {}))
+    answer = await portal.call("user.get", {"start": 0, "FILTER": {"NAME": "Vadim"}}, TOKEN)
+    assert (answer.result, answer.total, answer.next) == ([1, 2], 812, 50)
+    assert answer.time == {"operating": 1.5}
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/rest/user.get")
+    assert request.json == {"start": 0, "FILTER": {"NAME": "Vadim"}, "auth": TOKEN}
+    (exchange,) = exchanges
+    assert (exchange.kind, exchange.method, exchange.status) == ("rest", "user.get", 200)
+    assert exchange.parameters == '{"start": 0, "FILTER": {"NAME": "…"}}'
+    assert exchange.result_summary == "list of 2, total 812"
+    assert exchange.host == f"127.0.0.1:{server.port}"
+    assert TOKEN not in repr(exchange)
+
+
+async def test_numbers_of_any_size_survive(portal: PortalClient, server: Any) -> None:
+    answering(server, (None, {"body": b'{"result": [123456789012345678901234567890, 1.5e300, "\\ud800"]}'}))
+    answer = await portal.call("x", {}, TOKEN)
+    assert answer.result[0] == 123456789012345678901234567890
+    assert answer.result[1] == 1.5e300
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "code"),
+    [
+        ({"error": "expired_token", "error_description": "x"}, 401, "expired_token"),
+        ({"error": "ACCESS_DENIED"}, 403, "access_denied"),
+        ({"error": "ERROR_ARGUMENT", "argument": "PLACEMENT"}, 200, "error_argument"),
+        ({"error": "", "error_description": "Handler already binded"}, 400, "unknown"),
+        ({"error": "OPERATION_TIME_LIMIT"}, 429, "operation_time_limit"),
+        ({"error": "OVERLOAD_LIMIT"}, 503, "overload_limit"),
+    ],
+)
+async def test_errors_are_raised_once_and_by_code(
+    portal: PortalClient, server: Any, document: object, status: int, code: str
+) -> None:
+    answering(server, (document, {"status": status}))
+    with pytest.raises(BitrixError) as failure:
+        await portal.call("x", {}, TOKEN)
+    assert (failure.value.code, failure.value.status) == (code, status)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"body": b"<html>", "status": 200},
+        {"body": b"{}", "status": 200},
+        {"body": b'{"result": 1}', "status": 500},
+    ],
+)
+async def test_an_unreadable_answer_is_not_asked_for_twice(
+    portal: PortalClient, server: Any, options: dict[str, Any]
+) -> None:
+    answering(server, (None, options))
+    with pytest.raises(Unreachable):
+        await portal.call("x", {}, TOKEN)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [
+        ({"error": "QUERY_LIMIT_EXCEEDED"}, {"status": 503}),
+        (None, {"body": b"<html>", "status": 503}),
+        (None, {"body": b"slow down", "status": 429}),
+    ],
+)
+async def test_a_busy_portal_is_asked_again_and_not_for_ever(
+    portal: PortalClient, server: Any, waits: list[float], busy: tuple[object, dict[str, Any]]
+) -> None:
+    answering(server, busy, ({"result": True}, {}))
+    assert (await portal.call("x", {}, TOKEN)).result is True
+    assert len(server.requests) == 2
+    answering(server, busy)
+    with pytest.raises((BitrixError, Unreachable)):
+        await portal.call("x", {}, TOKEN)
+    assert len(server.requests) == 6
+    assert all(wait > 0 for wait in waits)
+
+
+async def test_a_moved_portal_is_posted_to_at_its_new_address(
+    portal: PortalClient, server: Any, other_server: Any, exchanges: list[Exchange]
+) -> None:
+    answering(server, (None, {"body": b"", "status": 302, "location": f"{other_server.rest}profile"}))
+    answering(other_server, ({"result": 1}, {}))
+    assert (await portal.call("profile", {"a": 1}, TOKEN)).result == 1
+    assert portal.moved_to == portal.client_endpoint == other_server.rest
+    assert other_server.requests[0].method == "POST"
+    assert other_server.requests[0].json == {"a": 1, "auth": TOKEN}
+    assert (await portal.call("profile", {}, TOKEN)).result == 1
+    assert (len(server.requests), len(other_server.requests)) == (1, 2)
+    assert [exchange.status for exchange in exchanges] == [302, 200, 200]
+
+
+async def test_an_error_of_the_new_address_proves_it_too(
+    portal: PortalClient, server: Any, other_server: Any
+) -> None:
+    answering(server, (None, {"body": b"", "status": 302, "location": f"{other_server.rest}profile"}))
+    answering(other_server, ({"error": "expired_token"}, {"status": 401}))
+    with pytest.raises(BitrixError):
+        await portal.call("profile", {}, TOKEN)
+    assert portal.moved_to == other_server.rest
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["", "/rest/profile", "/auth/", "https://www.example.com/", "//[", "https://x.example/rest/1/a/profile"],
+)
+async def test_other_redirects_lead_nowhere(portal: PortalClient, server: Any, location: str) -> None:
+    answering(server, (None, {"body": b"", "status": 302, "location": location}))
+    with pytest.raises(Unreachable):
+        await portal.call("profile", {}, TOKEN)
+    assert len(server.requests) == 1
+    assert portal.moved_to is None
+
+
+async def test_a_redirect_inside_is_refused_and_sees_no_token(
+    server: Any, other_server: Any, portals_http: httpx.AsyncClient, record: Any
+) -> None:
+    class HalfOpen(AddressPolicy):
+        """Admits the portal itself, which in a test has no public address either."""
+
+        def check_portal(self, url: str) -> str:
+            return url if url == server.rest else super().check_portal(url)
+
+    policy = HalfOpen([server.origin], allow_http=True, allow_private=False)
+    clock = type("Clock", (), {"now": lambda _: 0})()
+    portal = PortalClient(portals_http, policy, server.rest, RateBucket(), record, clock)
+    answering(server, (None, {"body": b"", "status": 302, "location": f"{other_server.rest}profile"}))
+    with pytest.raises(AddressRefused):
+        await portal.call("profile", {}, TOKEN)
+    assert other_server.requests == []
+
+
+async def test_a_redirect_from_https_to_http_is_refused(
+    policy: AddressPolicy, portals_http: httpx.AsyncClient, record: Any
+) -> None:
+    clock = type("Clock", (), {"now": lambda _: 0})()
+    portal = PortalClient(portals_http, policy, "https://a.example/rest/", RateBucket(), record, clock)
+    moved = Reply(302, "http://a.example/rest/profile", b"")
+    with pytest.raises(AddressRefused, match="https to http"):
+        portal._new_root(portal.client_endpoint, "profile", moved)  # noqa: SLF001  No TLS server here.
+
+
+async def test_a_portal_that_moves_for_ever_is_unreachable(
+    portal: PortalClient, server: Any, other_server: Any
+) -> None:
+    answering(server, (None, {"body": b"", "status": 302, "location": f"{other_server.rest}profile"}))
+    answering(other_server, (None, {"body": b"", "status": 302, "location": f"{server.rest}profile"}))
+    with pytest.raises(Unreachable):
+        await portal.call("profile", {}, TOKEN)
+    assert (len(server.requests), len(other_server.requests)) == (1, 1)
+    assert portal.client_endpoint == server.rest
+
+
+async def test_a_batch_sends_queries_and_reads_both_shapes(
+    portal: PortalClient, server: Any, exchanges: list[Exchange]
+) -> None:
+    parts = {
+        "result": {"a": {"ID": "1"}},
+        "result_error": {"b": {"error": "ACCESS_DENIED", "error_description": "no"}},
+        "result_total": {"a": 1},
+        "result_next": [],
+    }
+    answering(server, ({"result": parts, "time": {}}, {}))
+    commands: dict[str, Command] = {
+        "a": (
+            "user.get",
+            {"FILTER": {">ID": 5, "NAME": "Ann&Bo"}, "select": ["ID", "NAME"], "x": True, "y": None},
+        ),
+        "b": ("event.bind", {"event": "X", "handler": "$result[a][0][ID]"}),
+    }
+    answer = await portal.batch(commands, TOKEN, is_halting=True)
+    assert answer.results == {"a": {"ID": "1"}}
+    assert (answer.errors["b"].code, answer.totals, answer.nexts) == ("access_denied", {"a": 1}, {})
+    sent = server.requests[0].json
+    assert (sent["halt"], sent["auth"]) == (1, TOKEN)
+    method, query = sent["cmd"]["a"].split("?")
+    assert method == "user.get"
+    assert parse_qs(query) == {
+        "FILTER[>ID]": ["5"],
+        "FILTER[NAME]": ["Ann&Bo"],
+        "select[0]": ["ID"],
+        "select[1]": ["NAME"],
+        "x": ["1"],
+    }
+    assert parse_qs(sent["cmd"]["b"].split("?")[1])["handler"] == ["$result[a][0][ID]"]
+    assert "Ann" not in exchanges[0].parameters
+    assert "user.get" in exchanges[0].parameters
+
+
+async def test_an_empty_batch_asks_nothing_and_a_long_one_is_a_mistake(
+    portal: PortalClient, server: Any
+) -> None:
+    assert (await portal.batch({}, TOKEN)).results == {}
+    with pytest.raises(ValueError, match="50"):
+        await portal.batch({str(index): ("profile", {}) for index in range(51)}, TOKEN)
+    assert server.requests == []
+
+
+async def test_php_lists_of_a_batch_are_mappings(portal: PortalClient, server: Any) -> None:
+    answering(server, ({"result": {"result": [[1], [2]], "result_error": []}}, {}))
+    answer = await portal.batch({"0": ("a", {}), "1": ("b", {})}, TOKEN)
+    assert answer.results == {"0": [1], "1": [2]}
+    assert answer.errors == {}
+    assert answer.totals == {}
+
+
+async def test_the_bucket_waits_in_turn_and_refuses_what_waits_too_long() -> None:
+    now, waits = [0.0], []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    bucket = RateBucket(monotonic=lambda: now[0], sleep=sleep)
+    for _ in range(52):
+        await bucket.take("a")
+    assert waits == [0.5, 1.0]
+    await bucket.take("b")
+    now[0] = 2.0
+    await bucket.take("a")
+    assert waits == [0.5, 1.0]
+    await bucket.take("a", weight=100)
+    with pytest.raises(BitrixError, match="query_limit_exceeded"):
+        await bucket.take("a", weight=100)
+    bucket.fill("c")
+    await bucket.take("c")
+    assert waits[-1] == 0.5
+
+
+async def test_drained_buckets_are_forgotten() -> None:
+    now = [0.0]
+    bucket = RateBucket(monotonic=lambda: now[0])
+    for index in range(1500):
+        now[0] += 1
+        await bucket.take(str(index))
+    assert len(bucket._levels) <= 1001  # noqa: SLF001  Memory shows nowhere else.
+
+
+def test_records_hold_keys_and_harmless_scalars_only() -> None:
+    parameters = {
+        "auth": "secret-token",
+        "FILTER": {
+            ">ID": 123456,
+            "PHONE_NUMBER": "+19065550100",
+            "<=CALL_START_DATE": "2026-03-11",
+            "N": 19065550100,
+        },
+        "start": 0,
+        "access_token": "secret-token",
+        "list": ["secret-token", 1, None],
+        "handler": "https://app.example/events",
+        "object": object(),
+    }
+    told = redact(parameters)
+    assert "secret" not in told
+    assert "555" not in told
+    for harmless in ("123456", "2026-03-11", "https://app.example/events", "PHONE_NUMBER"):
+        assert harmless in told
+    assert (summarise({"a": 1}), summarise(True), summarise("+19065550100")) == ("object of 1", "true", "str")
