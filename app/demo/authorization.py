@@ -27,7 +27,7 @@ def create_authorization_app(stand_in: "StandIn") -> Litestar:
         portal = stand_in.portal_of_token(value)
         member_id = portal.member_id if portal else None
         await stand_in.faults.enter("app.info", member_id)
-        body = _describe_token(stand_in, portal, value)
+        body = _describe_token(stand_in, value)
         await stand_in.faults.leave("app.info", member_id)
         return Response(body)
 
@@ -37,7 +37,7 @@ def create_authorization_app(stand_in: "StandIn") -> Litestar:
         portal = stand_in.portal_of_token(str(fields.get("refresh_token", "")))
         member_id = portal.member_id if portal else None
         await stand_in.faults.enter("oauth.refresh", member_id)
-        body = _refresh(stand_in, portal, fields)
+        body = _refresh(stand_in, fields)
         await stand_in.faults.leave("oauth.refresh", member_id)
         return Response(body)
 
@@ -50,10 +50,12 @@ def create_authorization_app(stand_in: "StandIn") -> Litestar:
     )
 
 
-def _describe_token(stand_in: "StandIn", portal: "StandInPortal | None", value: str) -> dict[str, Any]:
+def _describe_token(stand_in: "StandIn", value: str) -> dict[str, Any]:
     """The answer of `app.info`; Refusal invalid_token, expired_token or what follows an uninstall."""
-    token = stand_in.tokens.find_access(portal.state if portal else None, value, "app.info")
-    assert portal is not None
+    portal = stand_in.portal_of_token(value)
+    if portal is None:
+        raise Refusal("invalid_token", 401, "Unable to get application by token")
+    token = stand_in.tokens.find_access(portal.state, value, "app.info")
     installation = portal.state.installation(token.client_id)
     scope = ",".join(installation.scope)
     return {
@@ -78,7 +80,7 @@ def _describe_token(stand_in: "StandIn", portal: "StandInPortal | None", value: 
     }
 
 
-def _refresh(stand_in: "StandIn", portal: "StandInPortal | None", fields: dict[str, Any]) -> dict[str, Any]:
+def _refresh(stand_in: "StandIn", fields: dict[str, Any]) -> dict[str, Any]:
     """Rotate; Refusal invalid_request, invalid_client, wrong_client, payment_required, invalid_grant…"""
     if fields.get("grant_type") != "refresh_token" or not fields.get("refresh_token"):
         raise Refusal("invalid_request", 400, "Malformed authorization request")
@@ -86,8 +88,10 @@ def _refresh(stand_in: "StandIn", portal: "StandInPortal | None", fields: dict[s
     if secret is None or secret != fields.get("client_secret"):
         raise Refusal("invalid_client", 401, "Invalid client credentials")
     value = str(fields["refresh_token"])
-    token = stand_in.tokens.find(portal.state if portal else None, value, "oauth.refresh")
-    assert portal is not None
+    portal = stand_in.portal_of_token(value)
+    if portal is None:
+        raise Refusal("invalid_grant", 400, "Invalid refresh token")
+    token = stand_in.tokens.find(portal.state, value, "oauth.refresh")
     if token.client_id != fields["client_id"]:
         raise Refusal("wrong_client", 400, "Wrong client")
     pair = stand_in.tokens.rotate(portal.state, token)

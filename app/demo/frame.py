@@ -42,13 +42,13 @@ class PageRefused(Exception):
         self.title, self.text, self.status = title, text, status
 
 
-def open_frame(portal: "StandInPortal", user_id: int, placement: str) -> Frame:
+def open_frame(portal: "StandInPortal", user_id: str, placement: str) -> Frame:
     """Which page of the app a user gets; PageRefused where a portal shows none.
 
     Until `installFinish` administrators get the installer page again and nobody else gets anything;
     placements show only afterwards (api-reference/widgets/placement-bind.md).
     """
-    user = portal.users.get(user_id)
+    user = portal.users.get(int(user_id)) if user_id.isdecimal() else None
     if user is None or user.is_system or not user.is_active:
         raise PageRefused("Sign in", "There is no such active user in this Bitrix24.")
     if not user.is_app_allowed:
@@ -102,7 +102,7 @@ def describe_frame(portal: "StandInPortal", frame: Frame) -> dict[str, Any]:
     }
 
 
-def embed_json(value: Any) -> str:
+def embed_json(value: object) -> str:
     """JSON that can stand inside a script element."""
     return json.dumps(value).replace("<", "\\u003c")
 

@@ -21,6 +21,7 @@ from app.demo.frame import (
     refresh_auth,
     set_option,
 )
+from app.demo.origin import find_portal
 from app.demo.php import parse_query
 
 if TYPE_CHECKING:
@@ -39,11 +40,10 @@ def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
 
     @get(["/", "/marketplace/app/{app_id:int}"])
     async def show_frame(request: Request[Any, Any, Any]) -> Response[str]:
-        portal = _portal(stand_in, request)
+        portal = find_portal(stand_in, request)
         asked = request.query_params.get("user", str(portal.admin.id))
         try:
-            user_id = int(asked) if asked.isdigit() else 0
-            frame = open_frame(portal, user_id, request.query_params.get("placement", "DEFAULT"))
+            frame = open_frame(portal, asked, request.query_params.get("placement", "DEFAULT"))
         except PageRefused as refused:
             return _show_plain(portal, refused)
         frames[frame.app_sid] = frame
@@ -53,22 +53,15 @@ def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
 
     @post("/frame/{command:str}", status_code=200)
     async def run_command(request: Request[Any, Any, Any], command: str) -> Response[Any]:
-        portal = _portal(stand_in, request)
         asked = await request.json()
         frame = frames.get(str(asked.get("appSid")))
         if frame is None:
             raise Refusal("ACCESS_DENIED", 403, "Unknown APP_SID")
-        if command == "refreshAuth":
-            return Response(refresh_auth(portal, frame))
-        if command == "setInstallFinish":
-            await finish_install(portal, frame)
-        else:
-            set_option(portal, frame, command, asked.get("params") or {})
-        return Response({})
+        return Response(await _run(find_portal(stand_in, request), frame, command, asked.get("params") or {}))
 
     @post("/market/{action:str}", status_code=303)
     async def manage_app(request: Request[Any, Any, Any], action: str) -> Redirect:
-        portal = _portal(stand_in, request)
+        portal = find_portal(stand_in, request)
         fields = parse_query((await request.body()).decode())
         if action == "install":
             portal.add_app()
@@ -79,10 +72,14 @@ def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
     return [show_frame, run_command, manage_app]
 
 
-def _portal(stand_in: "StandIn", request: Request[Any, Any, Any]) -> "StandInPortal":
-    from app.demo.portal_app import find_portal
-
-    return find_portal(stand_in, request)
+async def _run(portal: "StandInPortal", frame: Frame, command: str, params: dict[str, Any]) -> dict[str, str]:
+    if command == "refreshAuth":
+        return refresh_auth(portal, frame)
+    if command == "setInstallFinish":
+        await finish_install(portal, frame)
+    else:
+        set_option(portal, frame, command, params)
+    return {}
 
 
 def _show_frame(portal: "StandInPortal", frame: Frame) -> Response[str]:

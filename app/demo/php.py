@@ -52,7 +52,7 @@ def _store(into: dict[str, Any], path: list[str], value: str) -> None:
     into[path[-1] or str(len(into))] = value
 
 
-def as_php_array(items: Mapping[str, Any]) -> Any:
+def as_php_array(items: Mapping[str, Any]) -> object:
     """A dict as json_encode writes a PHP array: `[]` when empty, a list when its keys count from 0."""
     if list(items) == [str(index) for index in range(len(items))]:
         return list(items.values())

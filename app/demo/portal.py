@@ -164,9 +164,11 @@ class StandInPortal:
             form["PLACEMENT_OPTIONS"] = json.dumps(placement_options).replace("/", "\\/")
         return query, form
 
-    async def open_page(self, path: str = "/", **page: Any) -> httpx.Response:
-        """POST a page of the app as the frame does; `page` as for `page_form`."""
-        query, form = self.page_form(**page)
+    async def open_page(
+        self, path: str = "/", user: User | int | None = None, placement: str = "DEFAULT"
+    ) -> httpx.Response:
+        """POST a page of the app as the frame does."""
+        query, form = self.page_form(user, placement)
         return await self.post_form(f"{self.stand_in.app_url}{path}?{urlencode(query)}", build_query(form))
 
     async def install(
@@ -211,7 +213,7 @@ class StandInPortal:
         with_user: bool = True,
         leg_events: bool = True,
         data: Mapping[str, str | None] | None = None,
-        **fields: Any,
+        **fields: object,
     ) -> EndedCall:
         """End a call: its statistics rows are written, then ONVOXIMPLANTCALLEND goes to every handler.
 
@@ -239,12 +241,12 @@ class StandInPortal:
         self.delayed.clear()
         return [await self.deliver(post) for post in (reversed(waiting) if newest_first else waiting)]
 
-    async def install_event(self, user: User | int | None = None, **changes: Any) -> httpx.Response:
+    async def install_event(self, user: User | int | None = None, **changes: object) -> httpx.Response:
         """Send ONAPPINSTALL with a fresh pair of the user; `changes` replace fields of `auth`."""
         return await self.deliver(events.install_post(self, user, changes))
 
     async def update_event(
-        self, user: User | int | None = None, *, drops_bindings: bool = False, **changes: Any
+        self, user: User | int | None = None, *, drops_bindings: bool = False, **changes: object
     ) -> httpx.Response:
         """A new version: a new application_token, ONAPPUPDATE with it; bindings may silently be gone."""
         self.installation.version += 1
@@ -270,11 +272,11 @@ class StandInPortal:
         self.installation.placements.clear()
         return await self.deliver(post) if send else None
 
-    async def uninstall_event(self, *, clean: bool = True, **changes: Any) -> httpx.Response:
+    async def uninstall_event(self, *, clean: bool = True, **changes: object) -> httpx.Response:
         """Send ONAPPUNINSTALL although the app is still there: a forgery or a late event."""
         return await self.deliver(events.uninstall_post(self, changes, clean=clean))
 
-    def change_row(self, statistics_id: int, **fields: Any) -> StatisticsRow:
+    def change_row(self, statistics_id: int, **fields: object) -> StatisticsRow:
         """Late facts: change fields of a statistics row (record_file_id, vote, comment…)."""
         row = next(row for row in self.state.statistics if row.id == statistics_id)
         for name, value in fields.items():

@@ -9,10 +9,10 @@ from litestar.types import ControllerRouterHandler
 
 from app.demo.answers import refuse
 from app.demo.frame_app import frame_handlers
+from app.demo.origin import find_portal
 from app.demo.rest.dispatch import answer_rest
 
 if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
     from app.demo.stand_in import StandIn
 
 STATIC = Path(__file__).parent / "static"
@@ -41,15 +41,6 @@ def create_portal_app(stand_in: "StandIn") -> Litestar:
         exception_handlers=refuse,
         logging_config=None,
     )
-
-
-def find_portal(stand_in: "StandIn", request: Request[Any, Any, Any]) -> "StandInPortal":
-    """The portal whose origin was asked."""
-    server = request.scope["server"]
-    portal = stand_in.portal_of_port(int(server[1] or 0)) if server else None
-    if portal is None:
-        raise NotFoundException
-    return portal
 
 
 def redirect_moved(stand_in: "StandIn", request: Request[Any, Any, Any]) -> Response[None] | None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
+from litestar.types import ASGIApp, HTTPRequestEvent, HTTPScope, Message, Receive, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.demo.answers import LOST
@@ -17,17 +18,37 @@ if TYPE_CHECKING:
 
 TRANSPORT = "stand_in.transport"
 
+AnyApp = Callable[..., Any]
+"""An ASGI callable; uvicorn and Litestar each have a type of their own for it."""
+
+
+@dataclass(frozen=True)
+class ReceivedRequest:
+    """One request as it arrived; `member_id` is None at the authorization server."""
+
+    at: int
+    port: int
+    member_id: str | None
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    body: str
+
+    @property
+    def text(self) -> str:
+        """Everything that was sent, to search in."""
+        headers = "\n".join(f"{name}: {value}" for name, value in self.headers)
+        return f"{self.method} {self.path}?{self.query}\n{headers}\n\n{self.body}"
+
 
 class Front:
     """Tells the origins apart by port, records every request, and loses answers when told to."""
 
-    def __init__(self, stand_in: "StandIn") -> None:
-        from app.demo.authorization import create_authorization_app
-        from app.demo.portal_app import create_portal_app
-
+    def __init__(self, stand_in: "StandIn", authorization_app: ASGIApp, portal_app: ASGIApp) -> None:
         self._stand_in = stand_in
-        self._authorization_app = create_authorization_app(stand_in)
-        self._portal_app = create_portal_app(stand_in)
+        self._authorization_app = authorization_app
+        self._portal_app = portal_app
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -38,7 +59,7 @@ class Front:
         self._record(scope, body)
         held: list[Message] = []
 
-        async def replay() -> Any:
+        async def replay() -> HTTPRequestEvent:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def hold_back(message: Message) -> None:
@@ -66,8 +87,6 @@ class Front:
             task.cancel()
 
     def _record(self, scope: HTTPScope, body: bytes) -> None:
-        from app.demo.stand_in import ReceivedRequest
-
         portal = self._stand_in.portal_of_port(_port(scope))
         self._stand_in.requests.append(
             ReceivedRequest(
@@ -107,7 +126,7 @@ class AbortableProtocol(H11Protocol):
         super().connection_made(transport)
         inner: Any = self.app
 
-        async def with_transport(scope: Any, receive: Any, send: Any) -> None:
+        async def with_transport(scope: MutableMapping[str, object], receive: object, send: object) -> None:
             scope[TRANSPORT] = transport
             await inner(scope, receive, send)
 
@@ -135,7 +154,7 @@ class QuietServer(uvicorn.Server):
 class Listener:
     """One running server on one port."""
 
-    def __init__(self, app: Any, bound: socket.socket) -> None:
+    def __init__(self, app: AnyApp, bound: socket.socket) -> None:
         self.port: int = bound.getsockname()[1]
         config = uvicorn.Config(
             app,
@@ -160,7 +179,7 @@ class Listener:
         await self._task
 
 
-async def listen(app: Any, port: int = 0) -> Listener:
+async def listen(app: AnyApp, port: int = 0) -> Listener:
     """Serve an ASGI app on 127.0.0.1; a free port when none is given or it is taken."""
     listener = Listener(app, _bind(port))
     await listener.wait_until_listening()

@@ -6,45 +6,27 @@ await portal.install("http://127.0.0.1:8000")
 """
 
 import asyncio
+import secrets
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
 
+from app.demo.authorization import create_authorization_app
 from app.demo.faults import FaultRule, Faults, Gate, Network
 from app.demo.people import staff_portal
 from app.demo.portal import StandInPortal
-from app.demo.serve import Front, Listener, listen
+from app.demo.portal_app import create_portal_app
+from app.demo.serve import Front, Listener, ReceivedRequest, listen
 from app.demo.state import PortalState, StandInState
 from app.demo.statistics import format_time
 from app.demo.tokens import TokenBook
 from app.kit.clock import Clock, SystemClock
 
 KEPT_REQUESTS = 20_000
-
-
-@dataclass(frozen=True)
-class ReceivedRequest:
-    """One request as it arrived; `member_id` is None at the authorization server."""
-
-    at: int
-    port: int
-    member_id: str | None
-    method: str
-    path: str
-    query: str
-    headers: tuple[tuple[str, str], ...]
-    body: str
-
-    @property
-    def text(self) -> str:
-        """Everything that was sent, to search in."""
-        headers = "\n".join(f"{name}: {value}" for name, value in self.headers)
-        return f"{self.method} {self.path}?{self.query}\n{headers}\n\n{self.body}"
 
 
 class StandIn:
@@ -56,7 +38,6 @@ class StandIn:
         client_id: str,
         client_secret: str,
         clock: Clock,
-        monotonic: Callable[[], float] = time.monotonic,
         refresh_life_days: int = 180,
     ) -> None:
         self.state = state
@@ -64,7 +45,7 @@ class StandIn:
         self.client_secret = client_secret
         self.secrets_by_client: dict[str, str] = {client_id: client_secret}
         self.clock = clock
-        self.monotonic = monotonic
+        self.monotonic: Callable[[], float] = time.monotonic
         self.app_url = ""
         self.tokens = TokenBook(clock, refresh_life_days)
         self.faults = Faults()
@@ -73,7 +54,7 @@ class StandIn:
         self.closing = asyncio.Event()
         self.http = httpx.AsyncClient(timeout=30, trust_env=False)
         self.portals: list[StandInPortal] = []
-        self.front = Front(self)
+        self.front = Front(self, create_authorization_app(self), create_portal_app(self))
         self._listeners: dict[int, Listener] = {}
 
     @classmethod
@@ -82,28 +63,22 @@ class StandIn:
         cls,
         portals: int = 1,
         client_id: str = "app.callbook.1",
-        client_secret: str = "stand-in-client-secret",
+        client_secret: str | None = None,
         clock: Clock | None = None,
         *,
         app_url: str = "",
         state: StandInState | None = None,
         ports: Sequence[int] = (),
-        monotonic: Callable[[], float] = time.monotonic,
         refresh_life_days: int = 180,
     ) -> AsyncIterator["StandIn"]:
         """Serve on 127.0.0.1 in the running loop until the block ends.
 
         `ports`: the authorization server's, then one per portal; free ones where absent, 0 or taken.
-        `state`: what an earlier run kept; its portals come back first.
+        `state`: what an earlier run kept; its portals come back first. A `client_secret` is made up if none
+        is given.
         """
-        made = cls(
-            state or StandInState(),
-            client_id,
-            client_secret,
-            clock or SystemClock(),
-            monotonic,
-            refresh_life_days,
-        )
+        secret = client_secret or secrets.token_hex(25)
+        made = cls(state or StandInState(), client_id, secret, clock or SystemClock(), refresh_life_days)
         made.app_url = app_url
         try:
             wanted = list(ports) or [made.state.oauth_port]

@@ -93,7 +93,7 @@ def parse_time(text: str) -> int | None:
 _FIELDS: dict[str, tuple[Callable[[StatisticsRow], Any], str]] = {
     "ID": (lambda row: row.id, "int"),
     "CALL_ID": (lambda row: row.call_id, "text"),
-    "EXTERNAL_CALL_ID": (lambda row: None, "text"),
+    "EXTERNAL_CALL_ID": (lambda _: None, "text"),
     "CALL_CATEGORY": (lambda row: row.category, "text"),
     "PORTAL_USER_ID": (lambda row: row.user_id, "int"),
     "PORTAL_NUMBER": (lambda row: row.portal_number, "text"),
@@ -114,16 +114,18 @@ _FIELDS: dict[str, tuple[Callable[[StatisticsRow], Any], str]] = {
     "COMMENT": (lambda row: row.comment, "text"),
 }
 
+NULL = 2
+
 _KEY = re.compile(r"(!><|><|>=|<=|!=|!%|[!><?=%])?([A-Z_]+)")
 
 
-def select_rows(rows: Iterable[StatisticsRow], conditions: Any) -> list[StatisticsRow]:
+def select_rows(rows: Iterable[StatisticsRow], conditions: object) -> list[StatisticsRow]:
     """Rows that meet every condition of a FILTER; a key with an unknown operator or field is dropped."""
     predicates = compile_filter(conditions)
     return [row for row in rows if all(is_met(row) for is_met in predicates)]
 
 
-def compile_filter(conditions: Any) -> list[Predicate]:
+def compile_filter(conditions: object) -> list[Predicate]:
     """The predicates of a FILTER; anything but an object filters nothing, an empty array is dropped."""
     if not isinstance(conditions, dict):
         return []
@@ -139,8 +141,8 @@ def compile_filter(conditions: Any) -> list[Predicate]:
     return predicates
 
 
-def sort_rows(rows: list[StatisticsRow], sort: Any, order: Any) -> list[StatisticsRow]:
-    """Sorted when SORT and ORDER come together and name a known field other than CALL_TYPE; else as stored."""
+def sort_rows(rows: list[StatisticsRow], sort: object, order: object) -> list[StatisticsRow]:
+    """Sorted when SORT and ORDER come together and name a known field except CALL_TYPE; else as stored."""
     if not isinstance(sort, str) or not isinstance(order, str) or order.upper() not in ("ASC", "DESC"):
         return rows
     if sort not in _FIELDS or sort == "CALL_TYPE":
@@ -150,50 +152,58 @@ def sort_rows(rows: list[StatisticsRow], sort: Any, order: Any) -> list[Statisti
 
 
 def _predicate(operator: str, read: Callable[[StatisticsRow], Any], values: list[Any]) -> Predicate:
-    first = values[0]
-    if operator in ("><", "!><"):
-        low, high = first, values[-1]
-        is_between: Predicate = lambda row: _compare(read(row), low) >= 0 and _compare(read(row), high) <= 0
-        return is_between if operator == "><" else lambda row: not is_between(row)
-    if operator in ("=", "!", "!="):
-        is_one: Predicate = lambda row: read(row) in values
-        return is_one if operator == "=" else lambda row: not is_one(row)
-    if operator in ("%", "?", "!%"):
-        holds: Predicate = lambda row: any(
-            str(item).lower() in str(read(row) or "").lower() for item in values
+    if operator.startswith("!"):
+        is_met = _predicate(operator[1:].removeprefix("=") or "=", read, values)
+        return lambda row: not is_met(row)
+    if operator == "><":
+        return lambda row: (
+            _compare(read(row), values[0]) in (0, 1) and _compare(read(row), values[-1]) in (-1, 0)
         )
-        return holds if operator != "!%" else lambda row: not holds(row)
+    if operator == "=":
+        return lambda row: read(row) in values
+    if operator in ("%", "?"):
+        parts = [str(item).lower() for item in values]
+        return lambda row: any(part in str(read(row) or "").lower() for part in parts)
     wanted = {">": (1,), ">=": (0, 1), "<": (-1,), "<=": (-1, 0)}[operator]
     return lambda row: any(_compare(read(row), item) in wanted for item in values)
 
 
-def _cast(value: Any, kind: str) -> Any:
+def _cast(value: object, kind: str) -> Any:  # noqa: ANN401 - Each kind of field has its own type.
     """A filter value as the field's type; PHP casts a non-empty array to 1, which is the batch trap."""
     if isinstance(value, dict | list):
-        return (1 if value else 0) if kind == "int" else ""
+        return int(bool(value)) if kind == "int" else ""
     if value is None or value == "":
         return None
-    if kind == "int":
-        digits = re.match(r"\s*[+-]?\d+", str(value))
-        return int(digits[0]) if digits else 0
-    if kind == "time":
-        return parse_time(str(value))
-    if kind == "decimal":
-        try:
-            return Decimal(str(value))
-        except InvalidOperation:
-            return Decimal(0)
-    return str(value)
+    readers: dict[str, Callable[[str], Any]] = {
+        "int": _leading_integer,
+        "time": parse_time,
+        "decimal": _decimal,
+        "text": str,
+    }
+    return readers[kind](str(value))
 
 
-def _compare(left: Any, right: Any) -> int:
-    """-1, 0 or 1; NULL compares with nothing, as in SQL."""
+def _leading_integer(text: str) -> int:
+    """As PHP casts: digits at the start count, anything else is 0."""
+    digits = re.match(r"\s*[+-]?\d+", text)
+    return int(digits[0]) if digits else 0
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal(0)
+
+
+def _compare(left: Any, right: Any) -> int:  # noqa: ANN401 - Numbers, decimals or texts, both alike.
+    """-1, 0 or 1, and for NULL, which compares with nothing in SQL, something else."""
     if left is None or right is None:
-        return 2
+        return NULL
     return int(left > right) - int(left < right)
 
 
-def _ordering(value: Any) -> tuple[bool, Any]:
+def _ordering(value: object) -> tuple[bool, Any]:
     return (value is not None, value if value is not None else 0)
 
 

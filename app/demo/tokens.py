@@ -43,15 +43,15 @@ class TokenBook:
         portal.tokens[refresh.value] = refresh
         return TokenPair(access.value, refresh.value, user_id, client_id, access.expires_at)
 
-    def find(self, portal: PortalState | None, value: str, asked: str) -> Token:
+    def find(self, portal: PortalState, value: str, asked: str) -> Token:
         """A token that is not dead, spent ones and expired ones included.
 
         Refusal: invalid_grant or invalid_token for an unknown one, the portal's answer after an uninstall
         for a dead one; `asked` is "app.info", "oauth.refresh" or "rest".
         """
         kind = "refresh" if asked == "oauth.refresh" else "access"
-        token = portal.tokens.get(value) if portal else None
-        if portal is None or token is None or token.kind != kind:
+        token = portal.tokens.get(value)
+        if token is None or token.kind != kind:
             if kind == "refresh":
                 raise Refusal("invalid_grant", 400, "Invalid refresh token")
             raise Refusal("invalid_token", 401, "Unable to get application by token")
@@ -67,7 +67,7 @@ class TokenBook:
         token.is_spent = True
         return self.issue(portal, token.user_id, token.client_id)
 
-    def find_access(self, portal: PortalState | None, value: str, asked: str) -> Token:
+    def find_access(self, portal: PortalState, value: str, asked: str) -> Token:
         """A live access token; Refusal as in _includes/system-errors.md otherwise."""
         token = self.find(portal, value, asked)
         if token.expires_at <= self.clock.now():

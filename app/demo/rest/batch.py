@@ -18,7 +18,9 @@ Execute = Callable[[str, Mapping[str, Any]], Awaitable[RestAnswer]]
 _REFERENCE = re.compile(r"\$result((?:\[[^\]]*\])+)$")
 
 
-async def run_batch(parameters: Mapping[str, Any], execute: Execute, describe_time: Callable[[], Any]) -> Any:
+async def run_batch(
+    parameters: Mapping[str, Any], execute: Execute, describe_time: Callable[[], Any]
+) -> object:
     """Run the commands in order through `execute`; the whole answers 200 whatever its commands do.
 
     Refusal ERROR_BATCH_LENGTH_EXCEEDED above 50.
@@ -32,7 +34,8 @@ async def run_batch(parameters: Mapping[str, Any], execute: Execute, describe_ti
     for name, command in commands.items():
         method, _, query = command.partition("?")
         try:
-            answer = await execute(method, _resolve(parse_query(query), results))
+            given = {key: _resolve(value, results) for key, value in parse_query(query).items()}
+            answer = await execute(method, given)
         except Refusal as refusal:
             parts["error"][name] = refusal.to_wire()
             if is_halting:
@@ -49,13 +52,13 @@ async def run_batch(parameters: Mapping[str, Any], execute: Execute, describe_ti
     }
 
 
-def _read_commands(given: Any) -> dict[str, str]:
+def _read_commands(given: object) -> dict[str, str]:
     if isinstance(given, list):
         return {str(index): str(command) for index, command in enumerate(given)}
     return {str(name): str(command) for name, command in given.items()} if isinstance(given, dict) else {}
 
 
-def _resolve(value: Any, results: Mapping[str, Any]) -> Any:
+def _resolve(value: object, results: Mapping[str, Any]) -> object:
     """Replace `$result[name][0][ID]` in a parameter value by what it points to."""
     if isinstance(value, dict):
         return {key: _resolve(item, results) for key, item in value.items()}
@@ -65,7 +68,7 @@ def _resolve(value: Any, results: Mapping[str, Any]) -> Any:
     return _walk(results, re.findall(r"\[([^\]]*)\]", match[1]))
 
 
-def _walk(found: Any, path: list[str]) -> Any:
+def _walk(found: object, path: list[str]) -> object:
     """Follow a path; where it ends early, the last level that was found is the value: the trap."""
     for step in path:
         if isinstance(found, Mapping) and step in found:

@@ -83,7 +83,7 @@ def _meets(row: Mapping[str, Any], conditions: Mapping[str, Any]) -> bool:
     return all(_is_met(row, str(key), value) for key, value in conditions.items())
 
 
-def _is_met(row: Mapping[str, Any], key: str, wanted: Any) -> bool:
+def _is_met(row: Mapping[str, Any], key: str, wanted: object) -> bool:
     operator = next((prefix for prefix in OPERATORS if key.startswith(prefix)), "")
     field = key[len(operator) :]
     if field not in row:
@@ -101,7 +101,7 @@ def _is_met(row: Mapping[str, Any], key: str, wanted: Any) -> bool:
     return {">": left > right, ">=": left >= right, "<": left < right, "<=": left <= right}[operator]
 
 
-def _comparable(value: Any) -> str:
+def _comparable(value: object) -> str:
     """Booleans as this method takes them: true, `Y` and `1` are the same."""
     text = str(value)
     return {"true": "1", "y": "1", "false": "0", "n": "0", "": "0"}.get(text.lower(), text)

@@ -1,7 +1,5 @@
 """`placement.bind`, `placement.unbind`, `placement.get`, `placement.list`."""
 
-from typing import Any
-
 from app.demo.faults import Refusal
 from app.demo.rest.request import Method, RestAnswer, RestCall
 from app.demo.state import PlacementBinding
@@ -91,7 +89,7 @@ def _available(call: RestCall) -> list[str]:
     return [code for code, scope in KNOWN_PLACEMENTS.items() if not scope or scope in call.installation.scope]
 
 
-def _languages(value: Any) -> dict[str, dict[str, str]]:
+def _languages(value: object) -> dict[str, dict[str, str]]:
     if not isinstance(value, dict):
         return {}
     return {

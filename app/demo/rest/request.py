@@ -41,7 +41,7 @@ class RestCall:
             raise Refusal("INVALID_CREDENTIALS", 403, "Invalid request credentials")
         return user
 
-    def parameter(self, name: str) -> Any:
+    def parameter(self, name: str) -> Any:  # noqa: ANN401 - Whatever JSON holds.
         """A parameter by its name in any case, as PHP's methods take them; None when absent."""
         for key, value in self.parameters.items():
             if str(key).upper() == name.upper():
@@ -84,14 +84,14 @@ class Method:
     is_batchable: bool = field(default=True)
 
 
-def cut_page(items: list[Any], start: Any) -> RestAnswer:
+def cut_page(items: list[Any], start: object) -> RestAnswer:
     """A page of 50 from `start`, with total and next; `start=-1` counts nothing.
 
     settings/how-to-call-rest-api/list-methods-pecularities.md
     """
     try:
-        offset = int(start or 0)
-    except (TypeError, ValueError):
+        offset = int(str(start or 0))
+    except ValueError:
         offset = 0
     if offset < 0:
         return RestAnswer(items[:PAGE_SIZE])

@@ -1,7 +1,6 @@
 """`voximplant.statistic.get`."""
 
 from bisect import bisect_right
-from typing import Any
 
 from app.demo.faults import Refusal
 from app.demo.rest.request import Method, RestAnswer, RestCall, cut_page
@@ -25,7 +24,7 @@ def list_calls(call: RestCall) -> RestAnswer:
     return answer
 
 
-def _from_first_id(rows: list[StatisticsRow], conditions: Any) -> list[StatisticsRow]:
+def _from_first_id(rows: list[StatisticsRow], conditions: object) -> list[StatisticsRow]:
     """Skip what a plain `>ID` excludes anyway: rows lie in id order, and histories are long."""
     after = conditions.get(">ID") if isinstance(conditions, dict) else None
     if not isinstance(after, int | str) or not str(after).isdigit():
