@@ -23,12 +23,12 @@ STATEMENTS = (
         token_version INTEGER NOT NULL, token_user_id BIGINT, pair_dated_at BIGINT NOT NULL,
         access_expires_at BIGINT NOT NULL, renew_at BIGINT NOT NULL, token_state TEXT NOT NULL,
         refresh_lease_id TEXT, refresh_lease_until BIGINT NOT NULL, setup TEXT NOT NULL,
-        installed_at BIGINT NOT NULL, uninstalled_at BIGINT, erase_at BIGINT, is_erasing_settings BOOLEAN NOT NULL,
+        installed_at BIGINT NOT NULL, uninstalled_at BIGINT, erase_at BIGINT,
         last_event_at BIGINT, lookup_wanted_at BIGINT, lookup_claimed_at BIGINT NOT NULL,
         people_read_at BIGINT NOT NULL, synced_at BIGINT)""",
     """CREATE TABLE uninstall_checks (
         portal_id BIGINT PRIMARY KEY, generation INTEGER NOT NULL, is_clean BOOLEAN NOT NULL,
-        attempts INTEGER NOT NULL, next_at BIGINT NOT NULL, claimed_until BIGINT NOT NULL)""",
+        is_answered BOOLEAN NOT NULL, attempts INTEGER NOT NULL, next_at BIGINT NOT NULL, claimed_until BIGINT NOT NULL)""",
     f"""CREATE TABLE calls (
         id {{identity}}, portal_id BIGINT NOT NULL, call_id TEXT NOT NULL, phone_digits TEXT,
         source TEXT NOT NULL, {CALL_COLUMNS})""",

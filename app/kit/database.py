@@ -28,8 +28,9 @@ class Database:
     def __init__(self, url: str, tables: Iterable[type[Table]] = ()) -> None:
         """Parse ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://…`` and bind the tables to it."""
         self.url = url
+        self._tables = tuple(tables)
         self.dialect, self.engine = _make_engine(url)
-        for table in tables:
+        for table in self._tables:
             table._meta.db = self.engine  # noqa: SLF001  Piccolo has no public way to bind a table.
 
     @property
@@ -48,6 +49,17 @@ class Database:
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """A write transaction (immediate on SQLite): no HTTP call and no new task inside."""
         return self.engine.immediate_transaction()
+
+    async def overwrite_deleted(self) -> None:
+        """Make what was deleted unreadable in the files too, as far as the database can.
+
+        SQLite overwrites freed bytes (`secure_delete`) and the log is truncated here. PostgreSQL frees them by VACUUM,
+        and its files are the vendor's to encrypt (decision 0004).
+        """
+        if self.is_sqlite:
+            await self.run("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            await self.run(f"VACUUM {', '.join(table._meta.tablename for table in self._tables)}")  # noqa: SLF001
 
     async def run(self, sql: str, *args: object) -> list[dict[str, object]]:
         """Run one statement of ours with the driver's own placeholders (``$1`` or ``?``)."""

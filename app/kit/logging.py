@@ -18,8 +18,8 @@ _SECRET_VALUE = re.compile(
 _SAFE_KEYS = frozenset({"timestamp", "portal_id", "token_state", "token_version", "refreshed", "level", "event"})
 
 
-def configure_logging(log_format: str, level: str) -> None:
-    """Route structlog and the standard library to stdout in `console` or `json` form."""
+def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -> None:
+    """Route structlog and the standard library to one stream in `console` or `json` form."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -38,7 +38,7 @@ def configure_logging(log_format: str, level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -27,6 +27,8 @@ class Portal:
     has_dangling_refresh: bool
     setup: str
     installed_at: int
+    uninstalled_at: int | None
+    erase_at: int | None
     last_event_at: int | None
     people_read_at: int
     synced_at: int | None

@@ -3,7 +3,7 @@
 The migrations make them; `tests/test_schema.py` holds both to the same columns.
 """
 
-from piccolo.columns import BigInt, Boolean, Integer, Text
+from piccolo.columns import BigInt, BigSerial, Boolean, Integer, Text
 from piccolo.columns.base import Column
 from piccolo.table import Table
 
@@ -15,7 +15,7 @@ def _optional(column: type[Column]) -> Column:
 class PortalTable(Table, tablename="portals"):
     """One Bitrix24 portal, kept under its `member_id` through moves and reinstallations."""
 
-    id = BigInt(primary_key=True)
+    id = BigSerial(primary_key=True)
     member_id = Text()
     state = Text()  # installed | uninstalled
     generation = Integer()  # grows with each verified installation and each proven uninstall
@@ -40,7 +40,6 @@ class PortalTable(Table, tablename="portals"):
     installed_at = BigInt()
     uninstalled_at = _optional(BigInt)
     erase_at = _optional(BigInt)
-    is_erasing_settings = Boolean()
     last_event_at = _optional(BigInt)
     lookup_wanted_at = _optional(BigInt)
     lookup_claimed_at = BigInt()
@@ -54,6 +53,7 @@ class UninstallCheckTable(Table, tablename="uninstall_checks"):
     portal_id = BigInt(primary_key=True)
     generation = Integer()
     is_clean = Boolean()
+    is_answered = Boolean()
     attempts = Integer()
     next_at = BigInt()
     claimed_until = BigInt()
@@ -62,7 +62,7 @@ class UninstallCheckTable(Table, tablename="uninstall_checks"):
 class RestExchangeTable(Table, tablename="rest_exchanges"):
     """A request to Bitrix24 and its answer, redacted, kept a week (the Marketplace demands three days)."""
 
-    id = BigInt(primary_key=True)
+    id = BigSerial(primary_key=True)
     member_id = _optional(Text)
     at = BigInt()
     kind = Text()

@@ -1,0 +1,61 @@
+"""The web application. `create_app` is what a test calls, `from_environment` what a server process calls."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from app.kit.clock import Clock
+from app.kit.logging import configure_logging
+from app.portals.budget import Limits
+from app.scheduler import run_scheduler
+from app.settings import Settings
+from app.web.errors import EXCEPTION_HANDLERS
+from app.web.events import events
+from app.web.health import HEALTH_ROUTES
+from app.web.requests import DEPENDENCIES, MAX_BODY_BYTES
+from app.web.routes import ROUTES
+from app.wiring import open_parts
+
+OPENAPI = OpenAPIConfig(title="Callbook", version="1", path="/schema", render_plugins=[JsonRenderPlugin()])
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    limits: Limits | None = None,
+    is_migrating: bool = False,
+    is_scheduling: bool = False,
+) -> Litestar:
+    """The application with its parts; they open when the server starts it and close when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_parts(settings, clock=clock, limits=limits, is_migrating=is_migrating) as parts:
+            app.state.parts = parts
+            if not is_scheduling:
+                yield
+                return
+            async with run_scheduler(parts):
+                yield
+
+    return Litestar(
+        route_handlers=[events, *HEALTH_ROUTES, *ROUTES],
+        dependencies=DEPENDENCIES,
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=[lifespan],
+        openapi_config=OPENAPI,
+        request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,
+    )
+
+
+def from_environment() -> Litestar:
+    """For uvicorn's worker processes: no migration, no scheduler."""
+    settings = Settings.from_environment(os.environ)
+    configure_logging(settings.log_format, settings.log_level)
+    return create_app(settings)

@@ -1,0 +1,74 @@
+"""What becomes of a call-end event: verified, then durable; before the portal is known, only a hint.
+
+Documentation: api-reference/telephony/voximplant/events/on-voximplant-call-end.md.
+"""
+
+from enum import Enum
+
+import structlog
+
+from app.bitrix24.call_end import CallRecord, Undecodable, decode_call_end
+from app.bitrix24.payloads import Event
+from app.calls.hints import Lookups
+from app.calls.ingest import Ingest
+from app.calls.undecodable import keep_undecodable
+from app.kit.clock import Clock
+from app.portals.directory import Directory, Sender
+
+log = structlog.get_logger(__name__)
+ATTEMPTS = 2  # The second one with the portal read anew: a reinstallation may have changed its token.
+
+
+class Answer(Enum):
+    """What the portal is told."""
+
+    STORED = "stored"
+    PENDING = "pending"
+    REFUSED = "refused"
+
+
+class Recorder:
+    """Takes call-end events; `record` returns STORED only after the commit."""
+
+    def __init__(self, directory: Directory, ingest: Ingest, lookups: Lookups, clock: Clock) -> None:
+        self._directory = directory
+        self._ingest = ingest
+        self._lookups = lookups
+        self._clock = clock
+
+    async def record(self, event: Event) -> Answer:
+        """Verify and store one event; raises Unavailable when it cannot be stored now."""
+        for _ in range(ATTEMPTS):
+            sender = await self._directory.recognise(event.member_id, event.application_token)
+            if sender is None:
+                return await self._hint(event)
+            if await self._store(sender, event):
+                return Answer.STORED
+            self._directory.forget(event.member_id)
+        return Answer.REFUSED
+
+    async def _store(self, sender: Sender, event: Event) -> bool:
+        """False when the portal's row no longer has the state and token hash that the event was verified by."""
+        try:
+            record = decode_call_end(event.data or {})
+        except Undecodable as error:
+            log.warning("event not decoded", portal_id=sender.portal.id, reason=error.reason)
+            return await keep_undecodable(
+                sender.portal.id, sender.token_hash, event.name, event.data, error.reason, self._clock.now()
+            )
+        started_at = _guess_start(event, record) if record.started_at is None else None
+        return await self._ingest.store(sender.portal.id, sender.token_hash, record, started_at)
+
+    async def _hint(self, event: Event) -> Answer:
+        """A call of a portal whose token is not known yet: worth one look into its statistics, and no record."""
+        portal = await self._directory.find(event.member_id)
+        if portal is None or not portal.is_installed or portal.application_token_hash is not None:
+            log.warning("event refused", name=event.name, member_id=event.member_id)
+            return Answer.REFUSED
+        await self._lookups.want(portal)
+        return Answer.PENDING
+
+
+def _guess_start(event: Event, record: CallRecord) -> int | None:
+    """The call ended when the event was sent."""
+    return None if event.sent_at is None else event.sent_at - (record.duration_s or 0)

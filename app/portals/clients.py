@@ -1,0 +1,28 @@
+"""REST clients for portals, all of one process sharing its connections and its rate bucket."""
+
+from dataclasses import dataclass
+
+import httpx
+
+from app.bitrix24.address import AddressPolicy
+from app.bitrix24.bucket import RateBucket
+from app.bitrix24.exchange import Record
+from app.bitrix24.rest import PortalClient
+from app.kit.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class PortalClients:
+    """Makes a client for a REST root; raises AddressRefused for one that may not be contacted."""
+
+    http: httpx.AsyncClient
+    policy: AddressPolicy
+    bucket: RateBucket
+    record: Record
+    clock: Clock
+
+    def open(self, client_endpoint: str, member_id: str) -> PortalClient:
+        """A client for this portal; it holds nothing that must be closed."""
+        return PortalClient(
+            self.http, self.policy, client_endpoint, self.bucket, self.record, self.clock, member_id
+        )

@@ -1,0 +1,51 @@
+"""Values of the whole installation, by name, and leases: who acts alone."""
+
+from piccolo.columns.combination import Or
+
+from app.portals.tables import FactTable, LeaseTable
+
+
+async def read_fact(name: str) -> str | None:
+    """The stored value, or None."""
+    row = await FactTable.select(FactTable.value).where(FactTable.name == name).first()
+    return row["value"] if row else None
+
+
+async def write_fact_once(name: str, value: str, now: int) -> None:
+    """Store the value unless there is one."""
+    await FactTable.insert(FactTable(name=name, value=value, at=now)).on_conflict(
+        target=FactTable.name, action="DO NOTHING"
+    )
+
+
+async def write_fact(name: str, value: str, now: int) -> None:
+    """Store the value in place of the last one."""
+    await FactTable.insert(FactTable(name=name, value=value, at=now)).on_conflict(
+        target=FactTable.name, action="DO UPDATE", values=[FactTable.value, FactTable.at]
+    )
+
+
+async def take_lease(name: str, holder: str, now: int, duration_s: int) -> bool:
+    """Take or keep the lease until now + duration_s; False while somebody else holds it."""
+    await LeaseTable.insert(LeaseTable(name=name, holder="", expires_at=0)).on_conflict(
+        target=LeaseTable.name, action="DO NOTHING"
+    )
+    taken = await (
+        LeaseTable.update({LeaseTable.holder: holder, LeaseTable.expires_at: now + duration_s})
+        .where((LeaseTable.name == name) & Or(LeaseTable.holder == holder, LeaseTable.expires_at <= now))
+        .returning(LeaseTable.name)
+    )
+    return bool(taken)
+
+
+async def give_lease_back(name: str, holder: str) -> None:
+    """End the lease at once, so that another process need not wait for it to lapse."""
+    await LeaseTable.update({LeaseTable.expires_at: 0}).where(
+        (LeaseTable.name == name) & (LeaseTable.holder == holder)
+    )
+
+
+async def read_lease_end(name: str) -> int | None:
+    """When the lease ends or ended; None when nobody ever took it."""
+    row = await LeaseTable.select(LeaseTable.expires_at).where(LeaseTable.name == name).first()
+    return row["expires_at"] if row else None

@@ -1,0 +1,170 @@
+"""What a verified installation, page or refresh changes in a portal: pure decisions, all of them here.
+
+Two clocks never meet: `dated_at` is when the authorization server dated a pair (it orders pairs, so that a late event
+never replaces a newer pair), and expiry is counted by our clock from receipt.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.bitrix24.oauth import AppInfo
+from app.bitrix24.profile import Profile
+
+RENEW_AFTER_S = 25 * 24 * 3600  # Safe for both documented lifetimes, 28 and 180 days.
+RENEW_SPREAD_S = 24 * 3600
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedPair:
+    """What a page or an event brings along: secrets, of which only the access token is verified."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in_s: int
+    application_token: str | None = field(repr=False)
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An installation that the authorization server and the portal confirmed, with an admin's pair."""
+
+    member_id: str
+    domain: str
+    client_endpoint: str
+    oauth_server: str
+    license_status: str
+    language: str
+    user_id: int
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in_s: int
+    dated_at: int
+    application_token: str | None = field(repr=False)
+
+
+def build_installation(
+    info: AppInfo, profile: Profile, client_endpoint: str, pair: OfferedPair, now: int
+) -> Installation:
+    """Put the confirmed facts together with the pair that came in the same request."""
+    return Installation(
+        member_id=info.member_id,
+        domain=info.domain,
+        client_endpoint=client_endpoint,
+        oauth_server=info.server,
+        license_status=info.status,
+        language=pair.language,
+        user_id=profile.user_id,
+        access_token=pair.access_token,
+        refresh_token=pair.refresh_token,
+        expires_in_s=pair.expires_in_s,
+        dated_at=info.expires_at if info.expires_at is not None else now + pair.expires_in_s,
+        application_token=pair.application_token or None,
+    )
+
+
+def decide_installation(row: Row, installation: Installation, now: int) -> dict[str, Any]:
+    """The columns that change, empty when this installation is older than what is stored in every respect.
+
+    The secrets are named `access_token`, `refresh_token` and `application_token` here; the vault seals and hashes them.
+    """
+    is_new = row["state"] != "installed"
+    is_newer_pair = is_new or row["token_state"] != "ok" or installation.dated_at >= row["pair_dated_at"]
+    changes: dict[str, Any] = {}
+    if is_newer_pair:
+        changes |= _take_pair(row, installation, now)
+    if is_new or _is_token_newer(row, installation):
+        changes |= _take_application_token(row, installation, is_new=is_new)
+    if is_new:
+        changes |= {"state": "installed", "installed_at": now, "uninstalled_at": None, "erase_at": None}
+        changes |= {"people_read_at": 0, "lookup_wanted_at": None}
+    if is_new or row["token_state"] != "ok":
+        changes["generation"] = row["generation"] + 1
+    return changes
+
+
+def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str, Any]:
+    """The columns that change when an admin opens the app: what we lack, and the pair if ours is dead or doubtful."""
+    if row["state"] != "installed":
+        return {}
+    changes = {}
+    if row["application_token_hash"] is None:
+        changes |= _take_application_token(row, installation, is_new=False)
+    if _is_pair_wanted(row, installation, now):
+        changes |= _take_pair(row, installation, now)
+    return changes
+
+
+def _is_pair_wanted(row: Row, installation: Installation, now: int) -> bool:
+    if row["token_state"] != "ok":
+        return True
+    if row["refresh_lease_until"] > now:
+        return False  # A refresh is under way; its own answer decides.
+    is_doubtful = row["refresh_lease_id"] is not None or row["access_expires_at"] <= now
+    return is_doubtful and installation.dated_at >= row["pair_dated_at"]
+
+
+def decide_uninstall(row: Row, now: int, erase_at: int) -> dict[str, Any]:
+    """The columns that change when an uninstall is proven: every secret goes at once."""
+    return {
+        "state": "uninstalled",
+        "generation": row["generation"] + 1,
+        "token_state": "uninstalled",
+        "application_token_hash": None,
+        "access_token": None,
+        "refresh_token": None,
+        "token_user_id": None,
+        "token_version": row["token_version"] + 1,
+        "refresh_lease_id": None,
+        "lookup_wanted_at": None,
+        "setup": "[]",
+        "uninstalled_at": now,
+        "erase_at": erase_at,
+    }
+
+
+def address_changes(client_endpoint: str) -> dict[str, str]:
+    """The columns that change when a portal moves to another (checked) REST root."""
+    return {"client_endpoint": client_endpoint, "domain": urlsplit(client_endpoint).netloc}
+
+
+def plan_renewal(member_id: str, now: int) -> int:
+    """When a pair that is stored now is to be renewed: portals that came together are spread over a day."""
+    return now + RENEW_AFTER_S + int(member_id[:8], 16) % RENEW_SPREAD_S
+
+
+def _take_pair(row: Row, installation: Installation, now: int) -> dict[str, Any]:
+    return {
+        "domain": installation.domain,
+        "client_endpoint": installation.client_endpoint,
+        "oauth_server": installation.oauth_server,
+        "license_status": installation.license_status,
+        "language": installation.language or row["language"],
+        "token_user_id": installation.user_id,
+        "access_token": installation.access_token,
+        "refresh_token": installation.refresh_token,
+        "access_expires_at": now + installation.expires_in_s,
+        "renew_at": plan_renewal(row["member_id"], now),
+        "pair_dated_at": max(installation.dated_at, row["pair_dated_at"] if row["token_state"] == "ok" else 0),
+        "token_version": row["token_version"] + 1,
+        "token_state": "ok",
+        "refresh_lease_id": None,
+        "refresh_lease_until": 0,
+    }
+
+
+def _is_token_newer(row: Row, installation: Installation) -> bool:
+    if installation.application_token is None:
+        return False
+    return row["application_token_hash"] is None or installation.dated_at >= row["application_token_dated_at"]
+
+
+def _take_application_token(row: Row, installation: Installation, *, is_new: bool) -> dict[str, Any]:
+    if installation.application_token is None:
+        # A reinstallation may have changed it: what is stored proves nothing until an event or a page brings it.
+        return {"application_token": None, "application_token_dated_at": 0} if is_new else {}
+    return {"application_token": installation.application_token, "application_token_dated_at": installation.dated_at}

@@ -1,0 +1,95 @@
+"""Opening the app: who is asking, in which portal, and what the visit of an admin mends on the way."""
+
+import structlog
+
+from app.bitrix24.address import AddressPolicy
+from app.bitrix24.errors import AddressRefused
+from app.bitrix24.oauth import AppInfo
+from app.bitrix24.payloads import Page
+from app.bitrix24.profile import Profile
+from app.kit.background import Background
+from app.kit.clock import Clock
+from app.kit.database import Database
+from app.kit.errors import Forbidden
+from app.portals import lifecycle, queries
+from app.portals.installation import Opened
+from app.portals.lifecycle import OfferedPair
+from app.portals.model import Portal
+from app.portals.setup import PortalSetup
+from app.portals.vault import Vault
+from app.portals.verification import Claim, Verifier
+
+log = structlog.get_logger(__name__)
+NOT_INSTALLED = "Callbook is not installed in this Bitrix24. An administrator installs it from the Marketplace."
+
+
+class Opener:
+    """Lets verified people in; an admin's verified pair replaces one of ours that is dead or doubtful."""
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        vault: Vault,
+        setup: PortalSetup,
+        policy: AddressPolicy,
+        database: Database,
+        clock: Clock,
+        background: Background,
+    ) -> None:
+        self._verifier = verifier
+        self._vault = vault
+        self._setup = setup
+        self._policy = policy
+        self._database = database
+        self._clock = clock
+        self._background = background
+
+    async def open_page(self, page: Page, source: str) -> Opened:
+        """The portal and the person behind `POST /`; raises a Refusal. Unknown portals cost no outbound call."""
+        claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source)
+        opened, info = await self._open(claim)
+        if opened.profile.is_admin:
+            await self._adopt_pair(opened, info, claim, page)
+            self._background.spawn("heal", self._setup.heal(opened.portal, claim.access_token))
+        return opened
+
+    async def open_session(self, member_id: str, access_token: str, source: str) -> Opened:
+        """The same for `POST /session`, which brings no refresh token and so mends nothing."""
+        opened, _ = await self._open(Claim(member_id, access_token, None, source))
+        return opened
+
+    async def _open(self, claim: Claim) -> tuple[Opened, AppInfo]:
+        portal = await queries.find_portal(claim.member_id)
+        if portal is None or not portal.is_installed:
+            raise Forbidden(NOT_INSTALLED, code="not_installed")
+        info = await self._verifier.prove(claim)
+        portal = await self._follow_move(portal, info)
+        profile = await self._verifier.identify(portal.client_endpoint, claim)
+        return Opened(portal, profile), info
+
+    async def _follow_move(self, portal: Portal, info: AppInfo) -> Portal:
+        """Store the address that the authorization server confirms, if the portal has moved."""
+        try:
+            endpoint = self._policy.check_portal(info.client_endpoint)
+        except AddressRefused as error:
+            raise Forbidden(error.message, code=error.code) from error
+        if endpoint == portal.client_endpoint:
+            return portal
+        await queries.update_generation(portal.id, portal.generation, {**lifecycle.address_changes(endpoint)})
+        return await queries.get_portal(portal.id) or portal
+
+    async def _adopt_pair(self, opened: Opened, info: AppInfo, claim: Claim, page: Page) -> None:
+        if not page.refresh_id:
+            return
+        pair = OfferedPair(page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang)
+        offer = lifecycle.build_installation(
+            info, opened.profile, opened.portal.client_endpoint, pair, self._clock.now()
+        )
+        async with self._database.transaction():
+            row = await queries.lock_row(claim.member_id, is_sqlite=self._database.is_sqlite)
+            if row is None or row["generation"] != opened.portal.generation:
+                return
+            changes = lifecycle.decide_page_pair(row, offer, self._clock.now())
+            if changes:
+                await queries.update_locked(row["id"], {**self._vault.seal_changes(row["id"], changes)})
+                log.info("pair taken from an admin's page", portal_id=row["id"])

@@ -1,0 +1,227 @@
+"""Reading and writing portals; nothing else of this feature touches the ORM for them.
+
+Every write names the state it was decided on (generation, token version or lease) and is one statement, so that what
+was decided on an older state changes nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from piccolo.columns import Column
+from piccolo.columns.combination import And, Where
+
+from app.portals.model import Portal
+from app.portals.tables import PortalTable
+
+BURIED = "erased-"  # No member_id looks like this: they are 32 hexadecimal characters.
+Row = Mapping[str, Any]
+Changes = dict[Column | str, Any]
+
+
+async def find_portal(member_id: str) -> Portal | None:
+    """The portal with this `member_id`, installed or not."""
+    return await _read_one(PortalTable.member_id == member_id)
+
+
+async def get_portal(portal_id: int) -> Portal | None:
+    """The portal with this id of ours."""
+    return await _read_one(PortalTable.id == portal_id)
+
+
+async def list_portals() -> list[Portal]:
+    """All portals by id, for the vendor's command line."""
+    return [to_portal(row) for row in await PortalTable.select().order_by(PortalTable.id)]
+
+
+async def read_row(portal_id: int) -> Row | None:
+    """The whole row with its sealed secrets, for the vault."""
+    row: Row | None = await PortalTable.select().where(PortalTable.id == portal_id).first()
+    return row
+
+
+async def lock_row(member_id: str, *, is_sqlite: bool) -> Row | None:
+    """The whole row, locked until the transaction that the caller opened ends."""
+    query = PortalTable.select().where(PortalTable.member_id == member_id).first()
+    row: Row | None = await (query if is_sqlite else query.lock_rows("UPDATE"))
+    return row
+
+
+async def insert_blank(member_id: str) -> None:
+    """Make the row of a portal that is being installed, unless there is one."""
+    blank = PortalTable(
+        member_id=member_id,
+        state="uninstalled",
+        generation=0,
+        domain="",
+        client_endpoint="",
+        oauth_server="",
+        license_status="",
+        language="",
+        application_token_dated_at=0,
+        token_version=0,
+        pair_dated_at=0,
+        access_expires_at=0,
+        renew_at=0,
+        token_state="uninstalled",
+        refresh_lease_until=0,
+        setup="[]",
+        installed_at=0,
+        lookup_claimed_at=0,
+        people_read_at=0,
+    )
+    await PortalTable.insert(blank).on_conflict(target=PortalTable.member_id, action="DO NOTHING")
+
+
+async def update_unchanged(portal_id: int, generation: int, token_version: int, changes: Changes) -> bool:
+    """Change the portal if it is installed and still has this generation and pair; say whether it did."""
+    return await _update_where(portal_id, _is_unchanged(generation, token_version), changes)
+
+
+async def update_locked(portal_id: int, changes: Changes) -> None:
+    """Change the row that `lock_row` locked in this transaction."""
+    await PortalTable.update(changes).where(PortalTable.id == portal_id)
+
+
+async def update_generation(portal_id: int, generation: int, changes: Changes) -> bool:
+    """Change the portal if it is installed and of this generation; say whether it did."""
+    is_same = (PortalTable.state == "installed") & (PortalTable.generation == generation)
+    return await _update_where(portal_id, is_same, changes)
+
+
+async def claim_refresh(
+    portal_id: int, generation: int, token_version: int, lease_id: str, now: int, until: int
+) -> bool:
+    """Take the right to refresh this pair until then; False while somebody has it or the pair is another."""
+    is_free = (PortalTable.token_state == "ok") & (PortalTable.refresh_lease_until <= now)
+    return await _update_where(
+        portal_id,
+        And(_is_unchanged(generation, token_version), is_free),
+        {PortalTable.refresh_lease_id: lease_id, PortalTable.refresh_lease_until: until},
+    )
+
+
+async def release_refresh(portal_id: int, lease_id: str, *, is_doubtful: bool) -> None:
+    """End the lease. A doubtful refresh, whose answer was lost, leaves its id: the stored pair may be spent."""
+    changes: Changes = {PortalTable.refresh_lease_until: 0}
+    if not is_doubtful:
+        changes[PortalTable.refresh_lease_id] = None
+    await _update_where(portal_id, PortalTable.refresh_lease_id == lease_id, changes)
+
+
+async def bury(portal_id: int) -> bool:
+    """Take the `member_id` and address from an uninstalled portal whose calls are to go; False if it is installed."""
+    buried = {
+        PortalTable.member_id: f"{BURIED}{portal_id}",
+        PortalTable.domain: "",
+        PortalTable.client_endpoint: "",
+        PortalTable.erase_at: 0,
+    }
+    return await _update_where(portal_id, PortalTable.state == "uninstalled", buried)
+
+
+async def delete_buried(portal_id: int) -> None:
+    """Delete the row of a portal of which nothing else is left."""
+    await PortalTable.delete().where(
+        And(PortalTable.id == portal_id, PortalTable.member_id == f"{BURIED}{portal_id}")
+    )
+
+
+async def want_lookup(portal_id: int, generation: int, now: int) -> None:
+    """Note that somebody hinted at a call of this portal."""
+    await update_generation(portal_id, generation, {PortalTable.lookup_wanted_at: now})
+
+
+async def claim_lookup(portal_id: int, now: int, pause_s: int) -> bool:
+    """Take the right to look calls up, which each portal gives once in `pause_s`, and forget the wish for it."""
+    return await _update_where(
+        portal_id,
+        And(PortalTable.state == "installed", PortalTable.lookup_claimed_at <= now - pause_s),
+        {PortalTable.lookup_claimed_at: now, PortalTable.lookup_wanted_at: None},
+    )
+
+
+async def _update_where(portal_id: int, condition: Where | And, changes: Changes) -> bool:
+    changed = await (
+        PortalTable.update(changes).where(And(PortalTable.id == portal_id, condition)).returning(PortalTable.id)
+    )
+    return bool(changed)
+
+
+def _is_unchanged(generation: int, token_version: int) -> And:
+    is_same = And(PortalTable.generation == generation, PortalTable.token_version == token_version)
+    return And(PortalTable.state == "installed", is_same)
+
+
+async def list_due_for_renewal(now: int, limit: int) -> list[Portal]:
+    """Reachable portals of all tenants whose pair has not been renewed for about 25 days, longest first."""
+    return await _list_where(
+        (PortalTable.state == "installed") & (PortalTable.token_state == "ok") & (PortalTable.renew_at <= now),
+        PortalTable.renew_at,
+        limit,
+    )
+
+
+async def list_due_for_erasure(now: int, limit: int) -> list[Portal]:
+    """Uninstalled portals of all tenants whose calls are to be erased by now."""
+    return await _list_where(
+        (PortalTable.state == "uninstalled") & (PortalTable.erase_at <= now), PortalTable.erase_at, limit
+    )
+
+
+async def list_waiting_for_lookup(limit: int) -> list[Portal]:
+    """Reachable portals of all tenants that were hinted at a call, longest waiting first."""
+    return await _list_where(
+        (PortalTable.state == "installed")
+        & (PortalTable.token_state == "ok")
+        & PortalTable.lookup_wanted_at.is_not_null(),
+        PortalTable.lookup_wanted_at,
+        limit,
+    )
+
+
+async def find_other_reachable(portal_id: int) -> Portal | None:
+    """A reachable portal that is not this one: its refresh shows whether our client secret is still accepted."""
+    rows = await _list_where(
+        (PortalTable.state == "installed") & (PortalTable.token_state == "ok") & (PortalTable.id != portal_id),
+        PortalTable.access_expires_at,
+        1,
+    )
+    return rows[0] if rows else None
+
+
+async def _list_where(condition: Where | And, order: Column, limit: int) -> list[Portal]:
+    rows = await PortalTable.select().where(condition).order_by(order).limit(limit)
+    return [to_portal(row) for row in rows]
+
+
+async def _read_one(condition: Where | And) -> Portal | None:
+    row = await PortalTable.select().where(condition).first()
+    return to_portal(row) if row else None
+
+
+def to_portal(row: Row) -> Portal:
+    """The tenant without its secrets."""
+    return Portal(
+        id=row["id"],
+        member_id=row["member_id"],
+        is_installed=row["state"] == "installed",
+        generation=row["generation"],
+        domain=row["domain"],
+        client_endpoint=row["client_endpoint"],
+        oauth_server=row["oauth_server"],
+        license_status=row["license_status"],
+        language=row["language"],
+        application_token_hash=row["application_token_hash"],
+        token_version=row["token_version"],
+        token_user_id=row["token_user_id"],
+        access_expires_at=row["access_expires_at"],
+        token_state=row["token_state"],
+        has_dangling_refresh=row["refresh_lease_id"] is not None,
+        setup=row["setup"],
+        installed_at=row["installed_at"],
+        uninstalled_at=row["uninstalled_at"],
+        erase_at=row["erase_at"],
+        last_event_at=row["last_event_at"],
+        people_read_at=row["people_read_at"],
+        synced_at=row["synced_at"],
+    )

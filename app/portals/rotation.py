@@ -1,0 +1,44 @@
+"""Re-encryption under the current key: online, and it can be interrupted and run again."""
+
+from app.kit.clock import Clock
+from app.portals import queries
+from app.portals.fact_queries import read_fact, write_fact
+from app.portals.vault import HASH_KEY, Vault
+
+
+async def rotate_keys(vault: Vault, clock: Clock) -> tuple[int, int]:
+    """Seal every secret with the current key; gives back how many were sealed anew and how many need another run.
+
+    A pair that was refreshed meanwhile is left to that refresh, which sealed it with the key of its process.
+    """
+    rotated, left = 0, 0
+    sealed = await read_fact(HASH_KEY)
+    if sealed is not None and not vault.keyring.is_current(sealed):
+        await write_fact(HASH_KEY, vault.keyring.seal(vault.keyring.open(sealed, HASH_KEY), HASH_KEY), clock.now())
+        rotated += 1
+    for portal in await queries.list_portals():
+        if await _is_current(vault, portal.id):
+            continue
+        if await _rotate_pair(vault, portal.id):
+            rotated += 1
+        else:
+            left += 1
+    return rotated, left
+
+
+async def _is_current(vault: Vault, portal_id: int) -> bool:
+    row = await queries.read_row(portal_id)
+    if row is None:
+        return True
+    sealed = (row["access_token"], row["refresh_token"])
+    return all(value is None or vault.keyring.is_current(value) for value in sealed)
+
+
+async def _rotate_pair(vault: Vault, portal_id: int) -> bool:
+    pair = await vault.read_pair(portal_id)
+    if pair is None:
+        return True
+    changes = vault.seal_changes(
+        portal_id, {"access_token": pair.access_token, "refresh_token": pair.refresh_token}
+    )
+    return await queries.update_unchanged(portal_id, pair.generation, pair.version, {**changes})

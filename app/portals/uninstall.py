@@ -1,0 +1,195 @@
+"""Uninstalling: announced by an event that proves nothing, proven by the authorization server, then erased.
+
+`application_token` passes through the browser of everyone who opens the tab, and a late event can follow a
+reinstallation. So the event only makes us ask whether the stored pair is still accepted.
+Documentation: api-reference/common/events/on-app-uninstall.md.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import structlog
+
+from app.bitrix24.errors import APP_GONE, BitrixError, BitrixFailure
+from app.bitrix24.oauth import AuthorizationServer
+from app.kit.clock import Clock
+from app.kit.database import Database
+from app.portals import lifecycle, queries, uninstall_queries
+from app.portals.exchange_queries import erase_exchanges
+from app.portals.model import Portal
+from app.portals.refresh import Refresher, Verdict
+from app.portals.vault import Vault
+
+log = structlog.get_logger(__name__)
+CALLS_KEPT_S = 30 * 24 * 3600
+CLAIM_S = 60  # Longer than the two questions of one check can take.
+ASK_AGAIN_AFTER_S = (60, 600, 3600, 24 * 3600)
+
+Erase = Callable[[int], Awaitable[None]]
+
+
+class Outcome(Enum):
+    """How an announced uninstall stands."""
+
+    ERASED = "erased"
+    STILL_INSTALLED = "still_installed"
+    PENDING = "pending"
+
+
+class Proof(Enum):
+    """What the authorization server's answers prove."""
+
+    INSTALLED = "installed"
+    UNINSTALLED = "uninstalled"
+    PAIR_DEAD = "pair_dead"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasers:
+    """What other features erase, given to this one by the wiring: at once, and when the calls' time has come."""
+
+    at_once: Sequence[Erase]
+    with_calls: Sequence[Erase]
+
+
+class Uninstaller:
+    """Checks announced uninstalls, one at a time for each portal, and erases what is to be erased."""
+
+    def __init__(
+        self,
+        authorization_server: AuthorizationServer,
+        refresher: Refresher,
+        vault: Vault,
+        database: Database,
+        clock: Clock,
+        erasers: Erasers,
+    ) -> None:
+        self._server = authorization_server
+        self._refresher = refresher
+        self._vault = vault
+        self._database = database
+        self._clock = clock
+        self._erasers = erasers
+
+    async def announce(self, portal: Portal, *, is_clean: bool) -> Outcome:
+        """Note the event, check it, and say how it stands. Repeated announcements do not ask more often."""
+        await uninstall_queries.note_uninstall(
+            portal.id, portal.generation, self._clock.now(), is_clean=is_clean
+        )
+        return await self.check(portal.id)
+
+    async def check(self, portal_id: int) -> Outcome:
+        """Check a noted uninstall if it is due and nobody else is at it."""
+        now = self._clock.now()
+        claim = await uninstall_queries.claim_check(portal_id, now, now + CLAIM_S)
+        if claim is None:
+            return await self._look_up_outcome(portal_id)
+        generation, attempts, is_clean = claim
+        portal = await queries.get_portal(portal_id)
+        if portal is None or not portal.is_installed or portal.generation != generation:
+            await uninstall_queries.drop_check(portal_id)
+            return Outcome.STILL_INSTALLED
+        proof = await self._ask(portal)
+        log.info("uninstall checked", portal_id=portal_id, proof=proof.value, attempts=attempts + 1)
+        return await self._conclude(portal, proof, attempts, is_clean=is_clean)
+
+    async def _look_up_outcome(self, portal_id: int) -> Outcome:
+        """Somebody else is asking, or it was asked a moment ago."""
+        portal = await queries.get_portal(portal_id)
+        if portal is None or not portal.is_installed:
+            return Outcome.ERASED
+        is_answered = await uninstall_queries.is_answered(portal_id, self._clock.now())
+        return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
+
+    async def _ask(self, portal: Portal) -> Proof:
+        """Whether the stored pair is still accepted: the access token first, then, if it says nothing, the pair."""
+        pair = await self._vault.read_pair(portal.id)
+        if pair is None:
+            return Proof.PAIR_DEAD
+        try:
+            info = await self._server.app_info(pair.access_token, portal.oauth_server, portal.member_id)
+        except BitrixError as error:
+            if error.code in APP_GONE:
+                return Proof.UNINSTALLED
+        except BitrixFailure:
+            return Proof.NOTHING
+        else:
+            return Proof.INSTALLED if info.member_id == portal.member_id else Proof.NOTHING
+        if portal.token_state == "ok":
+            return PROOF_OF[await self._refresher.renew(portal.id, pair)]
+        return PROOF_OF[await self._refresher.ask_anyway(portal, pair)]
+
+    async def _conclude(self, portal: Portal, proof: Proof, attempts: int, *, is_clean: bool) -> Outcome:
+        if proof in {Proof.UNINSTALLED, Proof.PAIR_DEAD}:
+            # A dead pair alone proves an uninstall only where it was alive before: else nobody loses calls by it.
+            is_certain = proof is Proof.UNINSTALLED or portal.token_state == "ok"
+            await self.erase(portal, is_clean=is_clean and is_certain)
+            return Outcome.ERASED
+        if proof is Proof.INSTALLED and attempts >= len(ASK_AGAIN_AFTER_S):
+            await uninstall_queries.drop_check(portal.id)
+            return Outcome.STILL_INSTALLED
+        delay_s = ASK_AGAIN_AFTER_S[min(attempts, len(ASK_AGAIN_AFTER_S) - 1)]
+        await uninstall_queries.postpone_check(
+            portal.id, attempts + 1, self._clock.now() + delay_s, is_answered=proof is Proof.INSTALLED
+        )
+        return Outcome.STILL_INSTALLED if proof is Proof.INSTALLED else Outcome.PENDING
+
+    async def erase(self, portal: Portal, *, is_clean: bool) -> bool:
+        """Erase secrets and people now, calls now or in 30 days; False when it was installed anew meanwhile."""
+        now = self._clock.now()
+        async with self._database.transaction():
+            row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
+            if row is None or not _is_same_installation(row, portal):
+                return False
+            erase_at = now if is_clean else now + CALLS_KEPT_S
+            await queries.update_locked(portal.id, {**lifecycle.decide_uninstall(row, now, erase_at)})
+            await uninstall_queries.drop_check(portal.id)
+        log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
+        for erase in self._erasers.at_once:
+            await erase(portal.id)
+        await erase_exchanges(portal.member_id)
+        if is_clean:
+            await self.erase_calls(portal)
+        await self._database.overwrite_deleted()
+        return True
+
+    async def forget(self, portal: Portal) -> None:
+        """Erase a portal and all its data now, because the vendor says so."""
+        if portal.is_installed:
+            await self.erase(portal, is_clean=True)
+        else:
+            await self.erase_calls(portal)
+
+    async def erase_calls(self, portal: Portal) -> None:
+        """Erase all that was kept of an uninstalled portal; it can be interrupted and run again.
+
+        The row gives up its `member_id` first, so that a reinstallation begins a new tenant and cannot lose a call
+        to this erasure.
+        """
+        if not await queries.bury(portal.id):
+            return  # It was installed anew: the calls belong to that installation again.
+        for erase in self._erasers.with_calls:
+            await erase(portal.id)
+        await queries.delete_buried(portal.id)
+        await self._database.overwrite_deleted()
+
+
+def _is_same_installation(row: queries.Row, portal: Portal) -> bool:
+    """Whether nobody installed again or stored another pair after the one that was asked about."""
+    return bool(
+        row["state"] == "installed"
+        and row["generation"] == portal.generation
+        and row["token_version"] == portal.token_version
+    )
+
+
+PROOF_OF = {
+    Verdict.RENEWED: Proof.INSTALLED,
+    Verdict.DEAD: Proof.PAIR_DEAD,
+    Verdict.GONE: Proof.UNINSTALLED,
+    Verdict.SECRET_REJECTED: Proof.NOTHING,
+    Verdict.AWAY: Proof.NOTHING,
+    Verdict.SUPERSEDED: Proof.NOTHING,
+}

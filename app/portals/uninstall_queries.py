@@ -1,0 +1,63 @@
+"""Reading and writing noted uninstalls; nothing else touches the ORM for them."""
+
+from piccolo.columns.combination import And
+
+from app.portals.tables import UninstallCheckTable
+
+Check = UninstallCheckTable
+
+
+async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean: bool) -> None:
+    """Note that an uninstall was announced; one of an older installation is replaced."""
+    await Check.delete().where(And(Check.portal_id == portal_id, Check.generation < generation))
+    note = Check(
+        portal_id=portal_id,
+        generation=generation,
+        is_clean=is_clean,
+        is_answered=False,
+        attempts=0,
+        next_at=now,
+        claimed_until=0,
+    )
+    await Check.insert(note).on_conflict(
+        target=Check.portal_id, action="DO UPDATE", values=[Check.is_clean]
+    )
+
+
+async def claim_check(portal_id: int, now: int, until: int) -> tuple[int, int, bool] | None:
+    """Take the right to check, if it is due and nobody else has it: (generation, attempts so far, is_clean)."""
+    rows = await (
+        Check.update({Check.claimed_until: until})
+        .where(And(Check.portal_id == portal_id, And(Check.claimed_until <= now, Check.next_at <= now)))
+        .returning(Check.generation, Check.attempts, Check.is_clean)
+    )
+    return (rows[0]["generation"], rows[0]["attempts"], bool(rows[0]["is_clean"])) if rows else None
+
+
+async def postpone_check(portal_id: int, attempts: int, next_at: int, *, is_answered: bool) -> None:
+    """Ask again then; `is_answered` says whether the authorization server could be asked this time."""
+    await Check.update(
+        {Check.attempts: attempts, Check.next_at: next_at, Check.claimed_until: 0, Check.is_answered: is_answered}
+    ).where(Check.portal_id == portal_id)
+
+
+async def is_answered(portal_id: int, now: int) -> bool:
+    """Whether the last check ended with an answer and the next one is not due yet."""
+    row = await Check.select().where(Check.portal_id == portal_id).first()
+    return bool(row and row["is_answered"] and row["claimed_until"] <= now < row["next_at"])
+
+
+async def drop_check(portal_id: int) -> None:
+    """Forget the note."""
+    await Check.delete().where(Check.portal_id == portal_id)
+
+
+async def list_due_checks(now: int, limit: int) -> list[int]:
+    """Portal ids of all tenants whose announced uninstall is to be checked now."""
+    rows = await (
+        Check.select(Check.portal_id)
+        .where(And(Check.next_at <= now, Check.claimed_until <= now))
+        .order_by(Check.next_at)
+        .limit(limit)
+    )
+    return [row["portal_id"] for row in rows]

@@ -1,0 +1,104 @@
+"""Which job runs when. One scheduler acts at a time, by a lease in the database; a second copy is harmless.
+
+Jobs are one-line calls into features. Each asks for the lease itself, so a scheduler that lost it does nothing.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from app.kit.errors import Refusal
+from app.portals import queries, uninstall_queries
+from app.portals.exchange_queries import purge_exchanges
+from app.portals.fact_queries import give_lease_back, take_lease
+from app.portals.renewal import renew_due_pairs
+from app.wiring import Parts
+
+log = structlog.get_logger(__name__)
+LEASE = "scheduler"
+LEASE_S = 60
+Job = Callable[[Parts], Awaitable[None]]
+
+
+async def keep_lease(_: Parts) -> None:
+    """Show that the scheduler is alive; taking the lease is what does it."""
+
+
+async def check_uninstalls(parts: Parts) -> None:
+    """Ask again about uninstalls that were announced and not confirmed."""
+    for portal_id in await uninstall_queries.list_due_checks(parts.clock.now(), limit=50):
+        await parts.uninstaller.check(portal_id)
+
+
+async def erase_due(parts: Parts) -> None:
+    """Erase what is kept no longer, and go on with what was interrupted."""
+    for portal in await queries.list_due_for_erasure(parts.clock.now(), limit=50):
+        await parts.uninstaller.erase_calls(portal)
+
+
+async def renew_pairs(parts: Parts) -> None:
+    """Renew pairs that lapse when nobody uses them."""
+    await renew_due_pairs(parts.vault, parts.refresher, parts.clock)
+
+
+async def look_up(parts: Parts) -> None:
+    """Serve hints that had to wait for their minute."""
+    await parts.lookups.look_where_wanted()
+
+
+async def purge(parts: Parts) -> None:
+    """Delete the oldest of the request log."""
+    await purge_exchanges(parts.clock.now())
+
+
+async def checkpoint(parts: Parts) -> None:
+    """Move SQLite's log into its file while nothing waits for it."""
+    await parts.ingest.checkpoint()
+
+
+JOBS: tuple[tuple[Job, int], ...] = (
+    (keep_lease, 15),
+    (check_uninstalls, 20),
+    (look_up, 30),
+    (checkpoint, 60),
+    (erase_due, 300),
+    (renew_pairs, 900),
+    (purge, 3600),
+)
+
+
+@asynccontextmanager
+async def run_scheduler(parts: Parts) -> AsyncIterator[None]:
+    """Run the jobs until the context ends; what runs then is finished before the parts close."""
+    holder = uuid.uuid4().hex
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    for job, interval_s in JOBS:
+        scheduler.add_job(
+            lambda job=job: parts.background.spawn(job.__name__, run_job(parts, holder, job)),
+            "interval",
+            seconds=interval_s,
+            jitter=interval_s // 5,
+            id=job.__name__,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+    scheduler.start()
+    parts.background.spawn("keep_lease", run_job(parts, holder, keep_lease))
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)  # Its jobs are background tasks: the parts wait for them.
+        await give_lease_back(LEASE, holder)
+
+
+async def run_job(parts: Parts, holder: str, job: Job) -> None:
+    """Run one job if this scheduler holds the lease; one that fails is logged and runs again at its next turn."""
+    if not await take_lease(LEASE, holder, parts.clock.now(), LEASE_S):
+        return
+    try:
+        await job(parts)
+    except Refusal as refusal:
+        log.warning("job refused", job=job.__name__, code=refusal.code)

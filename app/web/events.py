@@ -1,0 +1,137 @@
+"""POST /events: verify, store durably, answer. What is answered 200 is in the database.
+
+A plain ASGI handler, because this is the hot path: a request object, its parsed form and its body cache cost more
+than the event. Documentation: api-reference/events, shared/interface.md ("HTTP").
+"""
+
+from typing import TYPE_CHECKING
+
+import structlog
+from litestar import asgi
+from litestar.connection import ASGIConnection
+from litestar.types import Receive, ReceiveMessage, Scope, Send
+
+from app.bitrix24.payloads import Event, NotAnEvent, decode_event
+from app.calls.recording import Answer
+from app.kit.database import DATABASE_ERRORS
+from app.kit.errors import Refusal, TooManyRequests, Unavailable
+from app.kit.metrics import EVENTS
+from app.portals.uninstall import Outcome
+from app.web.requests import MAX_BODY_BYTES
+from app.web.source import read_source
+
+if TYPE_CHECKING:
+    from app.wiring import Parts
+
+log = structlog.get_logger(__name__)
+KNOWN = frozenset({"ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL"})
+OK = (200, b'{"status":"ok"}')
+IGNORED = (200, b'{"status":"ignored"}')
+PENDING = (202, b'{"status":"pending"}')
+INVALID_TOKEN = (403, b'{"status":"error","error":"invalid_application_token"}')
+STILL_INSTALLED = (403, b'{"status":"error","error":"still_installed"}')
+TOO_LARGE = (413, b'{"status":"error","error":"too_large"}')
+Reply = tuple[int, bytes]
+CALL_ANSWERS = {Answer.STORED: OK, Answer.PENDING: PENDING, Answer.REFUSED: INVALID_TOKEN}
+UNINSTALL_ANSWERS = {Outcome.ERASED: OK, Outcome.STILL_INSTALLED: STILL_INSTALLED, Outcome.PENDING: PENDING}
+
+
+@asgi("/events", copy_scope=True)
+async def events(scope: Scope, receive: Receive, send: Send) -> None:
+    """Take an event, whatever its kind."""
+    if scope["method"] not in {"POST", "HEAD"}:
+        await _answer(
+            send, (405, b'{"status":"error","error":"method_not_allowed"}'), {b"allow": b"POST, HEAD"}
+        )
+        return
+    if scope["method"] == "HEAD":
+        await _answer(send, (200, b""), {})
+        return
+    name, reply, headers = await _handle(scope, receive)
+    EVENTS.labels(name if name in KNOWN else "other", reply[0]).inc()
+    await _answer(send, reply, headers)
+
+
+async def _handle(scope: Scope, receive: Receive) -> tuple[str, Reply, dict[bytes, bytes]]:
+    """The event's name, the answer, and its further headers."""
+    body = await _read_body(scope, receive)
+    if body is None:
+        return "", TOO_LARGE, {}
+    try:
+        event = decode_event(_header(scope, b"content-type"), body)
+    except NotAnEvent as error:
+        return "", (400, f'{{"status":"error","error":"not_an_event","reason":"{error}"}}'.encode()), {}
+    try:
+        return event.name, await _dispatch(scope["litestar_app"].state.parts, event, scope), {}
+    except Refusal as refusal:
+        return event.name, _refuse(refusal), _retry_header(refusal)
+    except DATABASE_ERRORS as error:
+        log.error("event not stored", error=type(error).__name__)  # noqa: TRY400  A trace could quote the event.
+        return event.name, _refuse(Unavailable()), _retry_header(Unavailable())
+
+
+async def _dispatch(parts: "Parts", event: Event, scope: Scope) -> Reply:
+    if event.name == "ONVOXIMPLANTCALLEND":
+        return CALL_ANSWERS[await parts.recorder.record(event)]
+    if event.name in {"ONAPPINSTALL", "ONAPPUPDATE"}:
+        await parts.installer.install_from_event(
+            event, read_source(ASGIConnection(scope), parts.settings.trusted_proxies)
+        )
+        parts.directory.forget(event.member_id)
+        return OK
+    sender = await parts.directory.recognise(event.member_id, event.application_token)
+    if sender is None:
+        log.warning("event refused", name=event.name, member_id=event.member_id)
+        return INVALID_TOKEN
+    if event.name != "ONAPPUNINSTALL":
+        return IGNORED
+    is_clean = (event.data or {}).get("CLEAN") == "1"
+    outcome = await parts.uninstaller.announce(sender.portal, is_clean=is_clean)
+    parts.directory.forget(event.member_id)
+    parts.changes.announce(sender.portal.id)
+    return UNINSTALL_ANSWERS[outcome]
+
+
+def _refuse(refusal: Refusal) -> Reply:
+    code = "invalid_application_token" if refusal.status == 403 else refusal.code  # noqa: PLR2004
+    return refusal.status, f'{{"status":"error","error":"{code}"}}'.encode()
+
+
+def _retry_header(refusal: Refusal) -> dict[bytes, bytes]:
+    if isinstance(refusal, TooManyRequests | Unavailable):
+        return {b"retry-after": str(refusal.retry_after_s).encode()}
+    return {}
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
+    """The whole body; None when it is too large, which its announced length may say before it comes."""
+    announced = _header(scope, b"content-length")
+    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        return None
+    message = await receive()
+    if not message.get("more_body"):
+        body = message.get("body", b"")
+        return body if len(body) <= MAX_BODY_BYTES else None
+    return await _read_rest(message, receive)
+
+
+async def _read_rest(message: ReceiveMessage, receive: Receive) -> bytes | None:
+    chunks, size = [message.get("body", b"")], 0
+    while message.get("more_body") and size <= MAX_BODY_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""  # Half an event is no event, though it might decode as one.
+        chunks.append(message.get("body", b""))
+        size = sum(map(len, chunks))
+    return b"".join(chunks) if size <= MAX_BODY_BYTES else None
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+async def _answer(send: Send, reply: Reply, headers: dict[bytes, bytes]) -> None:
+    status, body = reply
+    fields = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*fields, *headers.items()]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

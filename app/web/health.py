@@ -1,0 +1,76 @@
+"""Whether the process is alive, whether it can store events, and what the vendor should look at."""
+
+import asyncio
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from litestar import MediaType, Request, Response, get
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from app.kit.database import DATABASE_ERRORS
+from app.kit.metrics import PROBLEMS
+from app.portals.fact_queries import read_lease_end, write_fact
+from app.portals.refresh import is_client_secret_rejected
+
+if TYPE_CHECKING:
+    from app.wiring import Parts
+
+SILENT_AFTER_S = 120
+PROBE = "storing_probe"
+PROBE_TIMEOUT_S = 5
+KNOWN_PROBLEMS = ("client_secret_rejected", "scheduler_silent", "storing_fails")
+
+
+@get("/healthz", media_type=MediaType.JSON, include_in_schema=False)
+async def healthz() -> dict[str, str]:
+    """Alive."""
+    return {"status": "ok"}
+
+
+@get("/readyz", media_type=MediaType.JSON, include_in_schema=False)
+async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
+    """200 while events can be stored, 503 only when not; `problems` are for the vendor."""
+    problems = await find_problems(request.app.state.parts)
+    is_ready = "storing_fails" not in problems
+    body = {"status": "ok" if is_ready else "unavailable", "problems": problems}
+    return Response(body, status_code=200 if is_ready else 503)
+
+
+@get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
+async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Prometheus text for whoever has METRICS_TOKEN; 404 while it is not set, 401 without it."""
+    parts: Parts = request.app.state.parts
+    token = parts.settings.metrics_token
+    if token is None:
+        return Response(b"", status_code=404)
+    if not hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode()):
+        return Response(b"", status_code=401, headers={"WWW-Authenticate": "Bearer"})
+    await find_problems(parts)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def find_problems(parts: "Parts") -> list[str]:
+    """The codes of all problems that last, also as metrics."""
+    try:
+        problems = await _ask_database(parts)
+    except DATABASE_ERRORS:
+        problems = ["storing_fails"]
+    for problem in KNOWN_PROBLEMS:
+        PROBLEMS.labels(problem).set(problem in problems)
+    return problems
+
+
+async def _ask_database(parts: "Parts") -> list[str]:
+    problems = []
+    async with asyncio.timeout(PROBE_TIMEOUT_S):
+        await write_fact(PROBE, "written", parts.clock.now())  # Only a write shows that one is possible.
+    if await is_client_secret_rejected():
+        problems.append("client_secret_rejected")
+    lease_end = await read_lease_end("scheduler")
+    if lease_end is None or lease_end < parts.clock.now() - SILENT_AFTER_S:
+        problems.append("scheduler_silent")
+    return problems
+
+
+HEALTH_ROUTES = [healthz, readyz, metrics]

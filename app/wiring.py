@@ -1,0 +1,140 @@
+"""The one place that makes the parts and puts them together, for the web, the scheduler and the command line."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from app.bitrix24.address import AddressPolicy
+from app.bitrix24.bucket import RateBucket
+from app.bitrix24.network import open_http_client
+from app.bitrix24.oauth import AuthorizationServer
+from app.calls.changes import Changes
+from app.calls.erasure import erase_calls, erase_undecodable_events
+from app.calls.hints import Lookups
+from app.calls.ingest import Ingest
+from app.calls.recording import Recorder
+from app.kit.background import Background
+from app.kit.clock import Clock, SystemClock
+from app.kit.database import Database
+from app.people.erasure import erase_people
+from app.people.service import People
+from app.portals import queries
+from app.portals.access import PortalAccess
+from app.portals.budget import Limits, RecentlySeen
+from app.portals.clients import PortalClients
+from app.portals.directory import Directory
+from app.portals.exchange_queries import record_exchange
+from app.portals.installation import Installer
+from app.portals.opening import Opener
+from app.portals.refresh import Refresher
+from app.portals.setup import PortalSetup
+from app.portals.uninstall import Erasers, Uninstaller
+from app.portals.vault import Vault
+from app.portals.verification import Verifier
+from app.schema import check_schema, migrate
+from app.settings import Settings
+from app.tables import TABLES
+from app.web.rendering import Pages
+from app.web.sessions import Sessions
+from app.web.streams import Streams
+
+SHUTDOWN_S = 35.0  # A refresh under way may take its lease of 30 s.
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that a handler, a job or a command may need."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    background: Background
+    vault: Vault
+    directory: Directory
+    access: PortalAccess
+    refresher: Refresher
+    installer: Installer
+    opener: Opener
+    setup: PortalSetup
+    uninstaller: Uninstaller
+    sessions: Sessions
+    changes: Changes
+    ingest: Ingest
+    lookups: Lookups
+    recorder: Recorder
+    people: People
+    pages: Pages
+    streams: Streams
+
+
+@asynccontextmanager
+async def open_parts(
+    settings: Settings, *, clock: Clock | None = None, limits: Limits | None = None, is_migrating: bool = False
+) -> AsyncIterator[Parts]:
+    """Open the database and every part; on the way out, let what runs finish, then close in reverse."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database_url, TABLES)
+        stack.push_async_callback(database.close)
+        await database.open()
+        vault = Vault(settings.keyring, clock)
+        if is_migrating:
+            await migrate(database)
+            await vault.create_hash_key()
+        await check_schema(database)
+        await vault.open()
+        parts = await _put_together(settings, clock, limits or Limits(), database, vault, stack)
+        await parts.changes.start()
+        stack.push_async_callback(parts.changes.stop)
+        await parts.ingest.start()
+        stack.push_async_callback(parts.ingest.stop)
+        stack.push_async_callback(parts.background.drain, SHUTDOWN_S)
+        yield parts
+
+
+async def _put_together(
+    settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, stack: AsyncExitStack
+) -> Parts:
+    policy = AddressPolicy(
+        settings.oauth_servers,
+        allow_http=settings.is_http_portal_allowed,
+        allow_private=settings.is_private_portal_allowed,
+    )
+    to_portals = await stack.enter_async_context(open_http_client(policy, "portals"))
+    to_servers = await stack.enter_async_context(open_http_client(policy, "oauth"))
+    background = Background()
+    clients = PortalClients(to_portals, policy, RateBucket(), record_exchange, clock)
+    server = AuthorizationServer(
+        to_servers, policy, settings.client_id, settings.client_secret, record_exchange, clock
+    )
+    refresher = Refresher(server, policy, vault, clock, background)
+    access = PortalAccess(clients, vault, refresher)
+    verifier = Verifier(server, policy, clients, settings.client_id, clock, limits)
+    setup = PortalSetup(clients, RecentlySeen(clock), settings.app_url)
+    erasers = Erasers(at_once=(erase_people, erase_undecodable_events), with_calls=(erase_calls,))
+    changes = Changes(database)
+    directory = Directory(vault)
+    ingest = Ingest(database, clock, changes)
+    lookups = Lookups(access, database, clock, background, changes)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        database=database,
+        background=background,
+        vault=vault,
+        directory=directory,
+        access=access,
+        refresher=refresher,
+        installer=Installer(verifier, vault, setup, policy, database, clock, background, limits),
+        opener=Opener(verifier, vault, setup, policy, database, clock, background),
+        setup=setup,
+        uninstaller=Uninstaller(server, refresher, vault, database, clock, erasers),
+        sessions=Sessions(settings.keyring, clock, queries.get_portal),
+        changes=changes,
+        ingest=ingest,
+        lookups=lookups,
+        recorder=Recorder(directory, ingest, lookups, clock),
+        people=People(access, database, clock),
+        pages=Pages(settings),
+        streams=Streams(),
+    )
