@@ -109,7 +109,7 @@ class Caller:
         return contact.phone_number
 
     def _choose_redirects(self, call_type: int) -> tuple[int, ...]:
-        if call_type != 2 or self._random.random() > 0.15:  # noqa: PLR2004 - Every seventh incoming call moves on.
+        if call_type != 2 or self._random.random() > 0.15:  # noqa: PLR2004 - Every seventh moves on.
             return ()
         return tuple(self._random.sample(self._operators, k=self._random.choice((1, 1, 2))))
 
@@ -137,7 +137,7 @@ def lay_history(portal: "StandInPortal", caller: Caller, days: int, calls_a_day:
 
 
 async def keep_calling(portals: Sequence["StandInPortal"], caller: Caller, pace_s: float) -> None:
-    """End a call every `pace_s` seconds, give or take a third, until cancelled; what the app refuses is told."""
+    """End a call every `pace_s` seconds, more or less, until cancelled; tells what the app refuses."""
     chance = random.Random(1)
     while True:
         await asyncio.sleep(pace_s * chance.uniform(0.67, 1.33))

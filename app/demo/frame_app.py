@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from litestar import Request, Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
@@ -52,7 +53,7 @@ def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
         return _show_frame(portal, frame)
 
     @post("/frame/{command:str}", status_code=200)
-    async def run_command(request: Request[Any, Any, Any], command: str) -> Response[Any]:
+    async def run_command(request: Request[Any, Any, Any], command: FromPath[str]) -> Response[Any]:
         asked = await request.json()
         frame = frames.get(str(asked.get("appSid")))
         if frame is None:
@@ -60,7 +61,7 @@ def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
         return Response(await _run(find_portal(stand_in, request), frame, command, asked.get("params") or {}))
 
     @post("/market/{action:str}", status_code=303)
-    async def manage_app(request: Request[Any, Any, Any], action: str) -> Redirect:
+    async def manage_app(request: Request[Any, Any, Any], action: FromPath[str]) -> Redirect:
         portal = find_portal(stand_in, request)
         fields = parse_query((await request.body()).decode())
         if action == "install":

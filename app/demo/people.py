@@ -5,54 +5,31 @@ from app.demo.state import Department, PortalState, User
 ADMIN_ID = 1
 OPERATOR_ID = 12
 
+DEPARTMENTS = ((1, "Northwind", None, 1), (3, "Sales", 1, 12), (4, "Support", 1, 18))
+"""Id, name, parent, head."""
+
+STAFF = (
+    (12, "Jonas", "Falk", "M", 3, "Head of sales", "Europe/Berlin"),
+    (14, "Amélie", "Rousselle", "F", 3, "Sales", "Europe/Paris"),
+    (18, "Tomáš", "Dvorský", "M", 4, "Head of support", "Europe/Prague"),
+    (21, "Nadia", "Haddad", "F", 4, "Support", ""),
+    (27, "Oleg", "Sorin", "M", 4, "Support", ""),
+)
+"""Id, name, last name, gender, department, position, time zone; the last one has left the company."""
+
 
 def staff_portal(state: PortalState) -> None:
     """Fill an empty portal with invented departments and users; ids have gaps, as on real portals."""
     state.departments = [
-        Department(1, "Northwind", parent_id=None, head_id=ADMIN_ID),
-        Department(3, "Sales", parent_id=1, head_id=12),
-        Department(4, "Support", parent_id=1, head_id=18),
+        Department(id_, name, parent_id=parent_id, head_id=head_id)
+        for id_, name, parent_id, head_id in DEPARTMENTS
     ]
-    staff = [
-        User(
-            1,
-            "Clara",
-            "Winter",
-            True,
-            statistics_right="all",
-            time_zone="Europe/Berlin",
-            work_position="Director",
-            gender="F",
-        ),
-        User(2, "Queue", "Robot", is_system=True, statistics_right="none"),
-        User(
-            12,
-            "Jonas",
-            "Falk",
-            time_zone="Europe/Berlin",
-            work_position="Head of sales",
-            gender="M",
-            department_ids=[3],
-        ),
-        User(
-            14,
-            "Amélie",
-            "Rousselle",
-            time_zone="Europe/Paris",
-            work_position="Sales",
-            gender="F",
-            department_ids=[3],
-        ),
-        User(
-            18,
-            "Tomáš",
-            "Dvorský",
-            time_zone="Europe/Prague",
-            work_position="Head of support",
-            gender="M",
-            department_ids=[4],
-        ),
-        User(21, "Nadia", "Haddad", time_zone="", work_position="Support", gender="F", department_ids=[4]),
-        User(27, "Oleg", "Sorin", is_active=False, work_position="Support", department_ids=[4]),
-    ]
-    state.users = {user.id: user for user in staff}
+    admin = User(ADMIN_ID, "Clara", "Winter", is_admin=True, statistics_right="all", gender="F")
+    admin.work_position, admin.time_zone = "Director", "Europe/Berlin"
+    robot = User(2, "Queue", "Robot", is_system=True, statistics_right="none")
+    state.users = {admin.id: admin, robot.id: robot}
+    for id_, name, last_name, gender, department_id, position, time_zone in STAFF:
+        user = User(id_, name, last_name, gender=gender, department_ids=[department_id])
+        user.work_position, user.time_zone = position, time_zone
+        user.is_active = id_ != STAFF[-1][0]
+        state.users[id_] = user

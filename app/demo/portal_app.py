@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Request, Response, get, route
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from app.demo.answers import refuse
@@ -23,11 +24,11 @@ def create_portal_app(stand_in: "StandIn") -> Litestar:
     """The Litestar app behind the origins of all portals."""
 
     @route("/rest/{method:path}", http_method=["GET", "POST"], status_code=200)
-    async def rest(request: Request[Any, Any, Any], method: str) -> Response[Any]:
+    async def rest(request: Request[Any, Any, Any], method: FromPath[str]) -> Response[Any]:
         return await answer_rest(stand_in, find_portal(stand_in, request), method, request)
 
     @get("/static/{name:str}", sync_to_thread=False)
-    def static(name: str) -> Response[bytes]:
+    def static(name: FromPath[str]) -> Response[bytes]:
         path = STATIC / name
         if path.parent != STATIC or not path.is_file():
             raise NotFoundException

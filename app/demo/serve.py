@@ -2,8 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from app.demo.stand_in import StandIn
 
 TRANSPORT = "stand_in.transport"
+STOP_TIMEOUT_S = 1
 
 AnyApp = Callable[..., Any]
 """An ASGI callable; uvicorn and Litestar each have a type of their own for it."""
@@ -133,61 +133,58 @@ class AbortableProtocol(H11Protocol):
         self.app = with_transport
 
 
-class QuietServer(uvicorn.Server):
-    """A uvicorn server that leaves signals alone and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell those who wait."""
-        await super().startup(sockets)
-        self.is_listening.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Whoever runs the loop handles its signals."""
-        yield
-
-
 class Listener:
-    """One running server on one port."""
+    """One running server on one port, without uvicorn's signal handling and its tenths of a second."""
 
     def __init__(self, app: AnyApp, bound: socket.socket) -> None:
         self.port: int = bound.getsockname()[1]
+        self._bound = bound
         config = uvicorn.Config(
             app,
             http=AbortableProtocol,
+            interface="asgi3",
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=1,
             server_header=False,
         )
-        self._server = QuietServer(config)
-        self._task = asyncio.create_task(self._server.serve(sockets=[bound]))
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
 
-    async def wait_until_listening(self) -> None:
-        """Return once connections are accepted."""
-        await self._server.is_listening.wait()
+    async def start(self) -> None:
+        """Accept connections."""
+        await self._server.startup(sockets=[self._bound])
 
     async def stop(self) -> None:
-        """Stop accepting, finish what runs, close."""
-        self._server.should_exit = True
-        await self._task
+        """Stop accepting, let running requests finish for a moment, close every connection."""
+        for server in self._server.servers:
+            server.close()
+        state = self._server.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        if state.tasks:
+            await asyncio.wait(list(state.tasks), timeout=STOP_TIMEOUT_S)
+        for task in list(state.tasks):
+            task.cancel()
+        while state.connections:
+            for connection in list(state.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await asyncio.sleep(0)
 
 
 async def listen(app: AnyApp, port: int = 0) -> Listener:
     """Serve an ASGI app on 127.0.0.1; a free port when none is given or it is taken."""
     listener = Listener(app, _bind(port))
-    await listener.wait_until_listening()
+    await listener.start()
     return listener
 
 
 def _bind(port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named TCP, or asyncio leaves Nagle's algorithm on and every answer in two parts waits 40 ms.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))
