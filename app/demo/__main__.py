@@ -9,8 +9,10 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -32,14 +34,13 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def run_demo(arguments: argparse.Namespace) -> None:
-    """Start both, install, call until SIGINT or SIGTERM, stop both."""
+async def run_demo(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
+    """Start both, install, call until `stop` is set, stop both and keep the stand-in's state."""
     folder: Path = arguments.folder
     keys = load_keys(folder / "keys.json")
     state = load_state(folder / "stand-in.json")
     ports = [_port("OAUTH", state.oauth_port or 8071)]
     ports.append(_port("PORTAL", state.portals[0].port if state.portals else 8070))
-    stopped = _watch_signals()
     async with StandIn.serve(
         client_id=keys["B24_CLIENT_ID"], client_secret=keys["B24_CLIENT_SECRET"], state=state, ports=ports
     ) as stand_in:
@@ -51,12 +52,11 @@ async def run_demo(arguments: argparse.Namespace) -> None:
         async with run_callbook(environment, choose_port(_port("APP", 8072))) as app_url:
             await install(portal, app_url)
             print(f"\n  Open  {portal.origin}/  (a Bitrix24 page with Callbook in its frame)\n", flush=True)
-            jobs = [
-                asyncio.create_task(keep_calling([portal], caller, arguments.pace)),
-                asyncio.create_task(keep_saving(folder / "stand-in.json", state, stand_in.tokens)),
-            ]
-            await asyncio.wait([*jobs, stopped], return_when=asyncio.FIRST_COMPLETED)
-            await _end(jobs)
+            await _run_until(
+                stop,
+                keep_calling([portal], caller, arguments.pace),
+                keep_saving(folder / "stand-in.json", state, stand_in.tokens),
+            )
         save_state(folder / "stand-in.json", state, stand_in.tokens)
 
 
@@ -72,15 +72,7 @@ def describe_environment(stand_in: StandIn, keys: dict[str, str], folder: Path) 
 
 
 async def install(portal: StandInPortal, app_url: str) -> None:
-    """Install as an admin does, when it is not installed or the app's address has changed."""
-    handlers = [binding.handler for binding in portal.installation.events]
-    portal.stand_in.app_url = app_url
-    if (
-        portal.installation.is_finished
-        and handlers
-        and all(one.startswith(f"{app_url}/") for one in handlers)
-    ):
-        return
+    """Install as an admin does; at every start, since the app's address or database may be new."""
     portal.installation.events.clear()
     portal.installation.placements.clear()
     answer = await portal.install(app_url)
@@ -94,21 +86,23 @@ def _port(name: str, default: int) -> int:
     return int(os.environ.get(f"DEMO_{name}_PORT", str(default)))
 
 
-def _watch_signals() -> asyncio.Task[bool]:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    return asyncio.create_task(stop.wait())
-
-
-async def _end(jobs: list[asyncio.Task[None]]) -> None:
-    """Cancel what runs on; what failed by itself raises here."""
-    for job in jobs:
-        job.cancel()
-    for job in jobs:
+async def _run_until(stop: asyncio.Event, *jobs: Coroutine[Any, Any, None]) -> None:
+    """Run the jobs until `stop` is set or one of them fails, which raises here."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+    for task in (*tasks, stopped):
+        task.cancel()
+    for task in tasks:
         with suppress(asyncio.CancelledError):
-            await job
+            await task
+
+
+async def _run_until_signal(arguments: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run_demo(arguments, stop)
 
 
 def main() -> None:
@@ -116,7 +110,7 @@ def main() -> None:
     arguments = parse_arguments()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     try:
-        asyncio.run(run_demo(arguments))
+        asyncio.run(_run_until_signal(arguments))
     except RuntimeError as error:
         sys.exit(str(error))
 

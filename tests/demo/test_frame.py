@@ -126,7 +126,8 @@ async def test_a_slider_of_the_portal_answers_when_it_closes(page: Page, portal:
     portal.installation.is_finished = True
     frame = await open_frame(page, f"{portal.origin}/")
     await frame.evaluate(
-        "() => { window.whenClosed = b24.parent.message.send('openPath', {path: '/crm/contact/details/2/'}); }"
+        "path => { window.whenClosed = b24.parent.message.send('openPath', {path}); }",
+        "/crm/contact/details/2/",
     )
     await page.locator("#path-close").click()
     assert await frame.evaluate("whenClosed") == {"result": "close"}
