@@ -1,0 +1,135 @@
+"""The statements behind the log, portal first. `user_id` None means: calls of everyone.
+
+The pages are keyset pages by row value: the same cost at every depth, and no row twice while calls arrive.
+"""
+
+from typing import Any
+
+from piccolo.columns.combination import And, WhereRaw
+from piccolo.custom_types import Combinable
+from piccolo.query import OrderByRaw
+
+from app.calls.filters import Cursor, Filters, ListRequest, search_patterns
+from app.calls.outcome import OUTCOME_BY_CODE, TYPES_BY_DIRECTION, UNANSWERED, Outcome
+from app.calls.tables import CallTable
+from app.kit.text import storable
+
+# An unknown duration sorts below every known one.
+SORT_KEYS: dict[str, str] = {
+    "-started_at": "started_at",
+    "started_at": "started_at",
+    "-duration_s": "COALESCE(duration_s, -1)",
+    "duration_s": "COALESCE(duration_s, -1)",
+}
+COLUMNS = (
+    *(CallTable.id, CallTable.call_id, CallTable.type, CallTable.phone_number, CallTable.portal_number),
+    *(CallTable.user_id, CallTable.started_at, CallTable.duration_s, CallTable.cost_e4, CallTable.currency),
+    *(CallTable.code, CallTable.reason, CallTable.crm_activity_id, CallTable.crm_entity_type),
+    *(CallTable.crm_entity_id, CallTable.has_recording, CallTable.has_transcript, CallTable.source),
+)
+
+Row = dict[str, Any]
+
+
+async def select_page(portal_id: int, user_id: int | None, request: ListRequest) -> list[Row]:
+    """The rows of one page, and one more when there is a next page."""
+    condition = And(_of(portal_id, user_id), _matching(request.filters))
+    if request.cursor is not None:
+        condition = And(condition, _beyond(request.cursor))
+    is_ascending = not request.sort.startswith("-")
+    rows: list[Row] = await (
+        CallTable.select(*COLUMNS)
+        .where(condition)
+        .order_by(OrderByRaw(SORT_KEYS[request.sort]), ascending=is_ascending)
+        .order_by(CallTable.id, ascending=is_ascending)
+        .limit(request.limit + 1)
+    )
+    return rows
+
+
+async def select_call(portal_id: int, user_id: int | None, call_id: str) -> Row | None:
+    """One call by Bitrix24's id."""
+    is_this = CallTable.call_id == storable(call_id)
+    row: Row | None = await CallTable.select(*COLUMNS).where(And(_of(portal_id, user_id), is_this)).first()
+    return row
+
+
+async def select_since(portal_id: int, user_id: int | None, since: int, limit: int) -> list[Row]:
+    """The newest calls that started at this time or later."""
+    rows: list[Row] = await (
+        CallTable.select(*COLUMNS)
+        .where(And(_of(portal_id, user_id), CallTable.started_at >= since))
+        .order_by(CallTable.started_at, ascending=False)
+        .limit(limit)
+    )
+    return rows
+
+
+async def select_recent_users(portal_id: int, user_id: int | None, limit: int) -> list[int]:
+    """The users of the newest calls, in no order."""
+    rows = await (
+        CallTable.select(CallTable.user_id)
+        .where(_of(portal_id, user_id))
+        .order_by(CallTable.started_at, ascending=False)
+        .limit(limit)
+    )
+    return list({row["user_id"] for row in rows if row["user_id"] is not None})
+
+
+def _of(portal_id: int, user_id: int | None) -> Combinable:
+    in_portal = CallTable.portal_id == portal_id
+    return in_portal if user_id is None else And(in_portal, CallTable.user_id == user_id)
+
+
+def _matching(filters: Filters) -> Combinable:
+    conditions: list[Combinable] = []
+    if filters.since is not None:
+        conditions.append(CallTable.started_at >= filters.since)
+    if filters.until is not None:
+        conditions.append(CallTable.started_at < filters.until)
+    if filters.direction is not None:
+        conditions.append(CallTable.type.is_in(list(TYPES_BY_DIRECTION[filters.direction])))
+    if filters.outcome is not None:
+        conditions.append(_having_outcome(filters.outcome))
+    if filters.user_id is not None:
+        conditions.append(CallTable.user_id == filters.user_id)
+    if filters.line is not None:
+        conditions.append(CallTable.portal_number == storable(filters.line))
+    if filters.text is not None:
+        conditions.append(_having_number(filters.text))
+    return _all_of(conditions)
+
+
+def _all_of(conditions: list[Combinable]) -> Combinable:
+    combined: Combinable = WhereRaw("1 = 1")
+    for condition in conditions:
+        combined = And(combined, condition)
+    return combined
+
+
+def _having_outcome(outcome: Outcome) -> Combinable:
+    """The same rule as `outcome.outcome_of`, for the database; a test holds the two together."""
+    incoming = ", ".join(str(call_type) for call_type in TYPES_BY_DIRECTION["in"])
+    if outcome == "unknown":
+        return WhereRaw("COALESCE(code, '') = ''")
+    if outcome == "missed":
+        return WhereRaw(f"code = {{}} AND type IN ({incoming})", UNANSWERED)
+    if outcome == "no_answer":
+        return WhereRaw(f"code = {{}} AND COALESCE(type, 0) NOT IN ({incoming})", UNANSWERED)
+    if outcome == "failed":
+        return And(WhereRaw("code <> ''"), CallTable.code.not_in([*OUTCOME_BY_CODE, UNANSWERED]))
+    return CallTable.code.is_in([code for code, meaning in OUTCOME_BY_CODE.items() if meaning == outcome])
+
+
+def _having_number(text: str) -> Combinable:
+    kind, patterns = search_patterns(text)
+    if kind == "text":
+        escaped = storable(patterns[0]).replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        return WhereRaw("LOWER(phone_number) LIKE {} ESCAPE '!'", f"%{escaped}%")
+    either = " OR ".join("phone_digits LIKE {}" for _ in patterns)
+    return WhereRaw(f"({either})", *(f"%{pattern}%" for pattern in patterns))
+
+
+def _beyond(cursor: Cursor) -> Combinable:
+    comparison = "<" if cursor.sort.startswith("-") else ">"
+    return WhereRaw(f"({SORT_KEYS[cursor.sort]}, id) {comparison} ({{}}, {{}})", cursor.key, cursor.row_id)

@@ -1,0 +1,124 @@
+"""Reading the log: one page, one call, what is new. Every read is cut to what the viewer may see."""
+
+from typing import Any
+
+import msgspec
+
+from app.calls import log_queries
+from app.calls.filters import Cursor, ListRequest, Sort
+from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
+from app.kit.text import original
+
+RECENT_CALLS = 5_000
+PULSE_CALLS = 200
+PULSE_WINDOW_S = 86_400
+
+
+class Viewer(msgspec.Struct, frozen=True):
+    """Who looks: a user of one portal."""
+
+    portal_id: int
+    user_id: int
+    is_admin: bool
+
+
+class LoggedCall(msgspec.Struct, frozen=True):
+    """One call as the log shows it; texts are as they came, `cost_e4` in ten-thousandths of `currency`."""
+
+    id: int
+    call_id: str
+    type: int | None
+    direction: Direction | None
+    outcome: Outcome | None
+    code: str | None
+    reason: str | None
+    phone_number: str | None
+    portal_number: str | None
+    user_id: int | None
+    started_at: int
+    duration_s: int | None
+    cost_e4: int | None
+    currency: str | None
+    crm_activity_id: int | None
+    crm_entity_type: str | None
+    crm_entity_id: int | None
+    has_recording: bool
+    has_transcript: bool
+    source: str
+
+
+class CallPage(msgspec.Struct, frozen=True):
+    """Calls in order, and the cursor of the next page if there is one."""
+
+    calls: list[LoggedCall]
+    next_cursor: str | None
+
+
+def visible_user(viewer: Viewer) -> int | None:
+    """The one rule about who sees which calls: administrators all of them (None), others their own."""
+    return None if viewer.is_admin else viewer.user_id
+
+
+async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
+    """One page of the calls that the viewer may see."""
+    rows = await log_queries.select_page(viewer.portal_id, visible_user(viewer), request)
+    calls = [_to_call(row) for row in rows[: request.limit]]
+    has_more = len(rows) > request.limit
+    return CallPage(calls, _cursor_of(request.sort, calls[-1]).to_text() if has_more else None)
+
+
+async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:
+    """One call by Bitrix24's id, or None when there is none that the viewer may see."""
+    row = await log_queries.select_call(viewer.portal_id, visible_user(viewer), call_id)
+    return _to_call(row) if row else None
+
+
+async def list_recent_operators(viewer: Viewer) -> list[int]:
+    """The users who took part in the newest calls that the viewer may see, in no order."""
+    return await log_queries.select_recent_users(viewer.portal_id, visible_user(viewer), RECENT_CALLS)
+
+
+async def take_pulse(viewer: Viewer, now: int) -> int:
+    """A number that changes when a call of the last day that the viewer may see is new or different.
+
+    It tells an open page when to look again, and nobody about calls that are not theirs.
+    """
+    since = now - PULSE_WINDOW_S
+    rows = await log_queries.select_since(viewer.portal_id, visible_user(viewer), since, PULSE_CALLS)
+    return hash(tuple(tuple(row.values()) for row in rows))
+
+
+def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:
+    if sort.endswith("started_at"):
+        return Cursor(sort, call.started_at, call.id)
+    return Cursor(sort, -1 if call.duration_s is None else call.duration_s, call.id)
+
+
+def _to_call(row: dict[str, Any]) -> LoggedCall:
+    code = _text(row["code"])
+    return LoggedCall(
+        id=row["id"],
+        call_id=original(row["call_id"]),
+        type=row["type"],
+        direction=direction_of(row["type"]),
+        outcome=outcome_of(row["type"], code),
+        code=code,
+        reason=_text(row["reason"]),
+        phone_number=_text(row["phone_number"]),
+        portal_number=_text(row["portal_number"]),
+        user_id=row["user_id"],
+        started_at=row["started_at"],
+        duration_s=row["duration_s"],
+        cost_e4=row["cost_e4"],
+        currency=_text(row["currency"]),
+        crm_activity_id=row["crm_activity_id"],
+        crm_entity_type=_text(row["crm_entity_type"]),
+        crm_entity_id=row["crm_entity_id"],
+        has_recording=bool(row["has_recording"]),
+        has_transcript=bool(row["has_transcript"]),
+        source=row["source"],
+    )
+
+
+def _text(value: str | None) -> str | None:
+    return original(value) if value else None

@@ -1,0 +1,180 @@
+"""The JSON API (shared/interface.md, "JSON API"), documented at /schema."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Response, get
+from litestar.params import Parameter
+
+from app.calls.filters import parse_list_request
+from app.calls.outcome import Direction, Outcome
+from app.calls.reading import LoggedCall, find_call, list_calls
+from app.kit.errors import Refusal
+from app.portals.model import Portal
+from app.web.log import refresh_people
+from app.web.parts import WebParts
+from app.web.presenting import plain_cost, to_iso
+from app.web.security import data_headers
+from app.web.sessions import Session
+
+BEARER: list[dict[str, list[Any]]] = [{"session": []}]
+Text = str | None
+
+
+class CallNotFound(Refusal):
+    """There is no such call, or none that the viewer may see."""
+
+    status = 404
+    code = "call_not_found"
+    message = "There is no such call, or it is not yours to see."
+
+
+class CrmEntity(msgspec.Struct, frozen=True):
+    """The CRM card that a call belongs to."""
+
+    type: str
+    id: int
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call; what is absent or empty is null."""
+
+    call_id: str
+    type: int | None
+    direction: Direction | None
+    outcome: Outcome | None
+    code: str | None
+    reason: str | None
+    phone_number: str | None
+    portal_number: str | None
+    user_id: int | None
+    operator: str | None
+    started_at: str
+    duration_s: int | None
+    cost: str | None
+    currency: str | None
+    crm_activity_id: int | None
+    crm_entity: CrmEntity | None
+    recording: bool
+    transcript: bool
+    source: str
+
+
+class CallList(msgspec.Struct, frozen=True):
+    """One page; `next_cursor` asks for the next one, null on the last."""
+
+    items: list[Call]
+    next_cursor: str | None
+
+
+class History(msgspec.Struct, frozen=True):
+    """How much of the portal's past has been read."""
+
+    state: Literal["pending", "running", "complete", "failed"]
+    done: int | None
+    total: int | None
+
+
+class Sync(msgspec.Struct, frozen=True):
+    """What the log can be relied on for."""
+
+    complete_up_to: str | None
+    history: History
+    last_event_at: str | None
+    token: str
+
+
+@get("/api/v1/calls", tags=["calls"], security=BEARER)
+async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented parameter.
+    parts: WebParts,
+    session: Session,
+    limit: Annotated[Text, Parameter(description="1 to 500; 50 if absent.")] = None,
+    cursor: Annotated[Text, Parameter(description="`next_cursor` of the page before.")] = None,
+    since: Annotated[
+        Text, Parameter(query="from", description="First moment, or first day: ISO 8601.")
+    ] = None,
+    until: Annotated[Text, Parameter(query="to", description="Moment to end before, or last day.")] = None,
+    direction: Annotated[Text, Parameter(description="`in`, `out`, `callback` or `info`.")] = None,
+    outcome: Annotated[
+        Text,
+        Parameter(
+            description="`answered`, `missed`, `no_answer`, `declined`, `cancelled`, `busy`, `unreachable`, "
+            "`failed`, or `unknown` for calls whose outcome is null."
+        ),
+    ] = None,
+    operator: Annotated[Text, Parameter(description="A user id.")] = None,
+    line: Annotated[Text, Parameter(description="A portal number, exactly.")] = None,
+    q: Annotated[Text, Parameter(description="Any part of a number, written in any way.")] = None,
+    sort: Annotated[
+        Text, Parameter(description="`-started_at`, `started_at`, `-duration_s` or `duration_s`.")
+    ] = None,
+) -> Response[CallList]:
+    """Calls that the viewer may see. Days and times without an offset are in the user's time zone."""
+    given = {"limit": limit, "cursor": cursor, "from": since, "to": until, "direction": direction}
+    given |= {"outcome": outcome, "operator": operator, "line": line, "q": q, "sort": sort}
+    asked = parse_list_request({name: value for name, value in given.items() if value}, session.zone)
+    page = await list_calls(session.viewer, asked)
+    calls = await _to_api(page.calls, parts, session)
+    return Response(CallList(calls, page.next_cursor), headers=data_headers())
+
+
+@get("/api/v1/calls/{call_id:str}", tags=["calls"], security=BEARER)
+async def get_call(call_id: str, parts: WebParts, session: Session) -> Response[Call]:
+    """One call by Bitrix24's id."""
+    found = await find_call(session.viewer, call_id)
+    if found is None:
+        raise CallNotFound
+    return Response((await _to_api([found], parts, session))[0], headers=data_headers())
+
+
+@get("/api/v1/sync", tags=["sync"], security=BEARER)
+async def get_sync(session: Session) -> Response[Sync]:
+    """What is known to be complete, and whether the portal's token works."""
+    return Response(describe_sync(session.portal), headers=data_headers())
+
+
+def describe_sync(portal: Portal) -> Sync:
+    """Only the last day is read so far, so nothing is called complete and history is pending."""
+    return Sync(
+        complete_up_to=None,
+        history=History("pending", None, None),
+        last_event_at=None if portal.last_event_at is None else to_iso(portal.last_event_at),
+        token=portal.token_state,
+    )
+
+
+async def _to_api(calls: list[LoggedCall], parts: WebParts, session: Session) -> list[Call]:
+    user_ids = {call.user_id for call in calls if call.user_id is not None}
+    names = await parts.people.find_names(session.portal, user_ids)
+    refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
+    return [_call(call, names.get(call.user_id) if call.user_id is not None else None) for call in calls]
+
+
+def _call(call: LoggedCall, operator: str | None) -> Call:
+    entity = None
+    if call.crm_entity_type and call.crm_entity_id is not None:
+        entity = CrmEntity(call.crm_entity_type, call.crm_entity_id)
+    return Call(
+        call_id=call.call_id,
+        type=call.type if call.direction else None,
+        direction=call.direction,
+        outcome=call.outcome,
+        code=call.code,
+        reason=call.reason,
+        phone_number=call.phone_number,
+        portal_number=call.portal_number,
+        user_id=call.user_id,
+        operator=operator or None,
+        started_at=to_iso(call.started_at),
+        duration_s=call.duration_s,
+        cost=None if call.cost_e4 is None else plain_cost(call.cost_e4),
+        currency=call.currency,
+        crm_activity_id=call.crm_activity_id,
+        crm_entity=entity,
+        recording=call.has_recording,
+        transcript=call.has_transcript,
+        source=call.source,
+    )
+
+
+HANDLERS = [get_calls, get_call, get_sync]

@@ -1,0 +1,65 @@
+"""Files for the browser: ours from `static/`, third-party ones out of `node_modules`, each by name.
+
+A page names a file with a hash of its content (`/static/htmx.js?v=3f…`): browsers may keep it for a year.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from litestar import Response, get
+from litestar.exceptions import NotFoundException
+
+ROOT = Path(__file__).parents[2]
+# Never a whole folder: what is not named here is not served.
+FILES = {
+    "callbook.css": ("static/callbook.css", "text/css"),
+    "frame.js": ("static/frame.js", "text/javascript"),
+    "session.js": ("static/session.js", "text/javascript"),
+    "live.js": ("static/live.js", "text/javascript"),
+    "log.js": ("static/log.js", "text/javascript"),
+    "install.js": ("static/install.js", "text/javascript"),
+    "htmx.js": ("node_modules/htmx.org/dist/htmx.min.js", "text/javascript"),
+    "icon.svg": ("static/icon.svg", "image/svg+xml"),
+}
+YEAR = "public, max-age=31536000, immutable"
+HOUR = "public, max-age=3600"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file, read once."""
+
+    content: bytes
+    media_type: str
+    version: str
+
+
+def load_assets(root: Path = ROOT) -> dict[str, Asset]:
+    """Read every file; raises FileNotFoundError when the front-end files are not installed (`make setup`)."""
+    assets = {}
+    for name, (path, media_type) in FILES.items():
+        content = (root / path).read_bytes()
+        assets[name] = Asset(content, media_type, hashlib.sha256(content).hexdigest()[:16])
+    return assets
+
+
+ASSETS = load_assets()
+
+
+def asset_url(base_path: str, name: str) -> str:
+    """The address of a file under the path of APP_URL."""
+    return f"{base_path}/static/{name}?v={ASSETS[name].version}"
+
+
+@get("/static/{name:str}", include_in_schema=False)
+async def serve_asset(name: str, v: str = "") -> Response[bytes]:
+    """One file by name."""
+    asset = ASSETS.get(name)
+    if asset is None:
+        raise NotFoundException("There is no such file.")
+    headers = {
+        "Cache-Control": YEAR if v == asset.version else HOUR,
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(asset.content, media_type=asset.media_type, headers=headers)

@@ -1,0 +1,87 @@
+"""Refusals and faults as a client reads them: `application/problem+json`, with a code for programs."""
+
+import http
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from app.kit.database import DATABASE_ERRORS
+from app.kit.errors import Refusal, Unavailable
+from app.kit.metrics import REFUSALS
+from app.web.security import data_headers
+
+log = structlog.get_logger(__name__)
+PROBLEM = "application/problem+json"
+AnyRequest = Request  # Litestar's request has three type parameters that say nothing here.
+SERVER_ERROR = 500
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong; `detail` is a sentence for people."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    type: str = "about:blank"
+
+
+def problem_response(
+    status: int, code: str, detail: str, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """The answer to a request that was not granted."""
+    problem = Problem(http.HTTPStatus(status).phrase, status, detail, code)
+    return Response(
+        msgspec.json.encode(problem),
+        status_code=status,
+        media_type=PROBLEM,
+        headers={**data_headers(), **(headers or {})},
+    )
+
+
+def retry_headers(refusal: Refusal) -> dict[str, str]:
+    """When to come back, where the refusal says so; how to authenticate, where it is about that."""
+    headers = {}
+    if (retry_after_s := getattr(refusal, "retry_after_s", None)) is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    if refusal.status == http.HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def answer_refusal(_: AnyRequest, refusal: Refusal) -> Response[bytes]:  # type: ignore[type-arg]
+    """A refusal of ours."""
+    REFUSALS.labels(refusal.code).inc()
+    return problem_response(refusal.status, refusal.code, refusal.message, retry_headers(refusal))
+
+
+def answer_http_error(_: AnyRequest, error: HTTPException) -> Response[bytes]:  # type: ignore[type-arg]
+    """A refusal of the framework's: no such route, a wrong method, a body that is too large."""
+    phrase = http.HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_").replace("'", "")
+    detail = error.detail if error.status_code < SERVER_ERROR and error.detail else phrase
+    return problem_response(error.status_code, code, detail, dict(error.headers or {}))
+
+
+def answer_database_error(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
+    """The database is away: nothing is wrong with the request."""
+    log.error("database unavailable", path=request.url.path, error=type(error).__name__)
+    return answer_refusal(request, Unavailable())
+
+
+def answer_fault(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
+    """A fault of ours: logged whole, told in one sentence."""
+    log.error("request failed", path=request.url.path, exc_info=error)
+    detail = "Something went wrong on our side. Try again in a minute."
+    return problem_response(SERVER_ERROR, "internal_error", detail)
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    Refusal: answer_refusal,
+    HTTPException: answer_http_error,
+    **dict.fromkeys(DATABASE_ERRORS, answer_database_error),
+    Exception: answer_fault,
+}

@@ -1,0 +1,79 @@
+"""The installation wizard in the portal's frame: the server does the work, the page shows it."""
+
+import msgspec
+from litestar import Response, get, post
+from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
+
+from app.kit.errors import Forbidden, Refusal
+from app.portals.model import Portal
+from app.portals.setup import Step, read_steps
+from app.web.pages import refuse_page
+from app.web.parts import WebParts
+from app.web.requests import MAX_BODY_BYTES, AnyRequest, read_page
+from app.web.security import data_headers, session_headers, static_page_headers
+from app.web.sessions import LIFETIME_S, Session
+
+STEPS = ("verified", "events", "placement")
+
+
+class StepView(msgspec.Struct, frozen=True):
+    """One step as the page shows it; `message` is Bitrix24's code and `remedy` what to do when it failed."""
+
+    name: str
+    state: str
+    message: str = ""
+    remedy: str = ""
+
+
+def view_steps(portal: Portal) -> list[StepView]:
+    """All steps in order; those that are not noted yet are running."""
+    noted: dict[str, Step] = {step.name: step for step in read_steps(portal)}
+    return [_view(name, noted.get(name)) for name in STEPS]
+
+
+def _view(name: str, step: Step | None) -> StepView:
+    return StepView(name, "running") if step is None else StepView(name, step.state, step.code, step.remedy)
+
+
+@post("/install", status_code=HTTP_200_OK, include_in_schema=False, request_max_body_size=MAX_BODY_BYTES)
+async def open_installer(request: AnyRequest, parts: WebParts, source: str) -> Response[str]:
+    """Install, then show how the rest goes; a page that says what to do when it is refused (403, 429)."""
+    try:
+        opened = await parts.installer.install_from_page(await read_page(request), source)
+    except Refusal as refusal:
+        return refuse_page(parts, refusal)
+    token, session = parts.sessions.open(opened.portal, opened.profile)
+    return parts.pages.render(
+        "install.html",
+        session_headers(opened.portal.client_endpoint),
+        session=session,
+        token=token,
+        lifetime_s=LIFETIME_S,
+        steps=view_steps(opened.portal),
+    )
+
+
+@get("/install", include_in_schema=False)
+async def show_where_to_install(parts: WebParts) -> Response[str]:
+    """For whoever opens the address by itself."""
+    return parts.pages.render("where.html", static_page_headers(parts.settings))
+
+
+@get("/install/progress", include_in_schema=False)
+async def show_progress(session: Session) -> Response[list[StepView]]:
+    """How far it is."""
+    return Response(view_steps(session.portal), headers=data_headers())
+
+
+@post("/install/retry", status_code=HTTP_202_ACCEPTED, include_in_schema=False)
+async def retry_steps(parts: WebParts, session: Session) -> Response[None]:
+    """Do the steps once more, with the stored token of the admin who installed."""
+    if not session.claims.is_admin:
+        raise Forbidden("Only an administrator can finish the installation.", code="not_admin")
+    portal = session.portal
+    work = parts.access.use(portal, lambda _, token: parts.setup.run(portal, token))
+    await parts.background.spawn("setup", work)
+    return Response(None, headers=data_headers())
+
+
+HANDLERS = [open_installer, show_where_to_install, show_progress, retry_steps]

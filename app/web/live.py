@@ -1,0 +1,74 @@
+"""Live updates: server-sent events that say when to look, never what to see.
+
+Level-triggered: the page looks again at each `changed` (the first comes on connecting) and takes what the
+list is then, by the same rule as any other reading. So nothing is lost between two streams, and a stream
+tells nobody anything about calls that are not theirs.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from litestar import get
+from litestar.response import Stream as StreamedResponse
+
+from app.calls.reading import take_pulse
+from app.kit.database import DATABASE_ERRORS
+from app.kit.errors import Refusal
+from app.web.parts import Watch, WebParts
+from app.web.security import data_headers
+from app.web.sessions import Session
+from app.web.streams import Stream
+
+CHANGED = b"event: changed\ndata:\n\n"
+EXPIRED = b"event: expired\ndata:\n\n"
+POLL = b"event: poll\ndata:\n\n"
+STILL_HERE = b": still here\n\n"
+
+
+@get("/live", include_in_schema=False)
+async def follow_calls(parts: WebParts, session: Session) -> StreamedResponse:
+    """The events: `changed` (look again), `poll` (ask every 15 s instead), `expired` (renew the session)."""
+    headers = {**data_headers(), "X-Accel-Buffering": "no"}
+    return StreamedResponse(_follow(parts, session), media_type="text/event-stream", headers=headers)
+
+
+async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
+    viewer = session.viewer
+    with parts.streams.join(viewer.portal_id, viewer.user_id) as stream:
+        async with parts.changes.watch(viewer.portal_id) as watch:
+            seen: int | None = None
+            while stream.ending is None:
+                try:
+                    await parts.sessions.renew(session.claims)
+                    pulse = await take_pulse(viewer, parts.clock.now())
+                except Refusal:
+                    yield EXPIRED
+                    return
+                except DATABASE_ERRORS:
+                    return  # The page connects again, and then it is told what it missed.
+                yield STILL_HERE if pulse == seen else CHANGED
+                seen = pulse
+                await _sleep(stream, parts.streams.pause_s)
+                await _wait(watch, stream, parts.streams.recheck_s)
+    if stream.ending == "superseded":
+        yield POLL
+
+
+async def _sleep(stream: Stream, seconds: float) -> None:
+    """At most one event in this time; the end of the stream cuts it short."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stream.ended.wait()
+    except TimeoutError:
+        return
+
+
+async def _wait(watch: Watch, stream: Stream, seconds: float) -> None:
+    """Until something changed, the stream must end, or it is time to look at the session again."""
+    waits = [asyncio.create_task(watch.wait()), asyncio.create_task(stream.ended.wait())]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

@@ -1,0 +1,98 @@
+"""The log as HTML: its first page with the page itself, the others and every filter as fragments."""
+
+from collections.abc import Mapping
+from datetime import timedelta, tzinfo
+from typing import NamedTuple
+
+from litestar import Response, get
+
+from app.calls.filters import BadFilter, parse_list_request
+from app.calls.reading import list_calls, list_recent_operators
+from app.web.parts import WebParts
+from app.web.presenting import CallRow, Presenter, to_local
+from app.web.requests import AnyRequest
+from app.web.security import data_headers
+from app.web.sessions import Session, read_zone
+
+# Days back from today, which counts as the first.
+PERIODS = {"today": 0, "week": 6, "month": 29}
+FREE_PERIOD = "free"
+
+
+class LogView(NamedTuple):
+    """What the template shows."""
+
+    rows: list[CallRow]
+    next_cursor: str | None
+    is_filtered: bool
+    is_continued: bool
+
+
+class Operator(NamedTuple):
+    """One choice of the filter."""
+
+    user_id: int
+    name: str
+
+
+async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, str]) -> LogView:
+    """One page of the log as its viewer reads it; raises BadFilter."""
+    zone = choose_zone(session, parameters)
+    now = parts.clock.now()
+    request = parse_list_request(apply_period(parameters, zone, now), zone)
+    page = await list_calls(session.viewer, request)
+    user_ids = {call.user_id for call in page.calls if call.user_id is not None}
+    names = await parts.people.find_names(session.portal, user_ids)
+    refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
+    presenter = Presenter(zone, session.claims.locale, now)
+    rows = [presenter.present(call, names) for call in page.calls]
+    return LogView(rows, page.next_cursor, not request.filters.is_empty, request.cursor is not None)
+
+
+def choose_zone(session: Session, parameters: Mapping[str, str]) -> tzinfo:
+    """The zone of the user's profile, else the browser's, which the page sends as `zone`."""
+    return session.zone if session.claims.time_zone else read_zone(parameters.get("zone", ""))
+
+
+def apply_period(parameters: Mapping[str, str], zone: tzinfo, now: int) -> dict[str, str]:
+    """Turn a preset into `from`; dates typed earlier count only while the period is free."""
+    given = dict(parameters)
+    period = given.pop("period", "")
+    if period == FREE_PERIOD:
+        return given
+    if period and period not in PERIODS:
+        raise BadFilter("period must be one of: today, week, month, free.")
+    if "period" in parameters:
+        given.pop("to", None)
+        given.pop("from", None)
+    if period:
+        first_day = to_local(now, zone).date() - timedelta(days=PERIODS[period])
+        given["from"] = first_day.isoformat()
+    return given
+
+
+def refresh_people(parts: WebParts, session: Session, *, is_somebody_unknown: bool) -> None:
+    """Read the portal's users in the background when it is time to."""
+    if parts.people.is_due(session.portal, is_somebody_unknown=is_somebody_unknown):
+        parts.background.spawn("people", parts.people.refresh(session.portal))
+
+
+@get("/log/rows", include_in_schema=False)
+async def show_rows(request: AnyRequest, parts: WebParts, session: Session) -> Response[str]:
+    """The table for the filters, or with a cursor the rows that follow."""
+    view = await view_log(parts, session, dict(request.query_params))
+    template = "log_more.html" if view.is_continued else "log_table.html"
+    return parts.pages.render(template, data_headers(), view=view)
+
+
+@get("/log/operators", include_in_schema=False)
+async def show_operators(parts: WebParts, session: Session) -> Response[str]:
+    """The choices of the operator filter: whoever appears in the newest calls, by name."""
+    user_ids = await list_recent_operators(session.viewer)
+    names = await parts.people.find_names(session.portal, user_ids)
+    operators = [Operator(user_id, names.get(user_id, "")) for user_id in user_ids]
+    operators.sort(key=lambda operator: (not operator.name, operator.name.casefold(), operator.user_id))
+    return parts.pages.render("log_operators.html", data_headers(), operators=operators)
+
+
+HANDLERS = [show_rows, show_operators]

@@ -1,0 +1,97 @@
+"""The pages that a portal opens in its frame, and what stands at their addresses for everybody else."""
+
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Response, get, head, post
+from litestar.status_codes import HTTP_200_OK
+
+from app.bitrix24.payloads import MalformedPage, decode_page
+from app.kit.errors import Forbidden, Refusal
+from app.kit.metrics import REFUSALS
+from app.web.errors import retry_headers
+from app.web.log import view_log
+from app.web.parts import WebParts
+from app.web.requests import MAX_BODY_BYTES, AnyRequest, read_page
+from app.web.security import data_headers, session_headers, static_page_headers
+from app.web.sessions import LIFETIME_S
+
+
+class SessionRequest(msgspec.Struct):
+    """Who asks for a session: the portal and the token that its page gave."""
+
+    member_id: str = ""
+    auth_id: str = ""
+
+
+class SessionAnswer(msgspec.Struct):
+    """A session token and its life in seconds."""
+
+    token: str
+    expires_in: int
+
+
+def refuse_page(parts: WebParts, refusal: Refusal) -> Response[str]:
+    """The static page that says what to do instead."""
+    REFUSALS.labels(refusal.code).inc()
+    headers = {**static_page_headers(parts.settings), **retry_headers(refusal)}
+    return parts.pages.render("refusal.html", headers, refusal.status, message=refusal.message)
+
+
+@post("/", status_code=HTTP_200_OK, include_in_schema=False, request_max_body_size=MAX_BODY_BYTES)
+async def open_app(request: AnyRequest, parts: WebParts, source: str) -> Response[str]:
+    """The log, for the verified user of an installed portal; else a page that says what to do (403)."""
+    try:
+        opened = await parts.opener.open_page(await read_page(request), source)
+    except Refusal as refusal:
+        return refuse_page(parts, refusal)
+    token, session = parts.sessions.open(opened.portal, opened.profile)
+    return parts.pages.render(
+        "log.html",
+        session_headers(opened.portal.client_endpoint),
+        session=session,
+        token=token,
+        lifetime_s=LIFETIME_S,
+        view=await view_log(parts, session, {}),
+    )
+
+
+@post("/session", status_code=HTTP_200_OK, request_max_body_size=MAX_BODY_BYTES, tags=["session"])
+async def open_session(request: AnyRequest, parts: WebParts, source: str) -> Response[SessionAnswer]:
+    """Begin a session with a token that the portal's page gave: `{"member_id", "auth_id"}`."""
+    try:
+        asked = msgspec.json.decode(await request.body(), type=SessionRequest)
+        form = urlencode({"member_id": asked.member_id, "AUTH_ID": asked.auth_id})
+        page = decode_page({}, form.encode())
+    except (msgspec.MsgspecError, MalformedPage, UnicodeEncodeError) as error:
+        raise Forbidden(code="malformed_session_request") from error
+    opened = await parts.opener.open_session(page.member_id, page.auth_id, source)
+    token, _ = parts.sessions.open(opened.portal, opened.profile)
+    return Response(SessionAnswer(token, LIFETIME_S), headers=data_headers())
+
+
+@get("/", include_in_schema=False)
+async def show_where(parts: WebParts) -> Response[str]:
+    """For whoever opens the address by itself."""
+    return parts.pages.render("where.html", static_page_headers(parts.settings))
+
+
+@head(["/", "/install"], include_in_schema=False)
+async def check_page(parts: WebParts) -> Response[None]:
+    """The vendor area asks whether the address answers."""
+    return Response(None, headers=static_page_headers(parts.settings))
+
+
+@get("/licence", include_in_schema=False)
+async def show_licence(parts: WebParts) -> Response[str]:
+    """For the Marketplace card."""
+    return parts.pages.render("licence.html", static_page_headers(parts.settings))
+
+
+@get("/privacy", include_in_schema=False)
+async def show_privacy(parts: WebParts) -> Response[str]:
+    """For the Marketplace card: what is stored, for how long, and how it is erased."""
+    return parts.pages.render("privacy.html", static_page_headers(parts.settings))
+
+
+HANDLERS = [open_app, open_session, show_where, check_page, show_licence, show_privacy]

@@ -1,0 +1,84 @@
+"""What this package needs of the wired parts; `app.wiring.Parts` has all of it.
+
+A protocol, because the assembly imports the web and not the other way round.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from app.bitrix24.payloads import Page
+from app.kit.background import Background
+from app.kit.clock import Clock
+from app.people.service import People
+from app.portals.access import PortalAccess
+from app.portals.installation import Opened
+from app.portals.setup import PortalSetup
+from app.settings import Settings
+from app.web.rendering import Pages
+from app.web.sessions import Sessions
+from app.web.streams import Streams
+
+
+class Opener(Protocol):
+    """Lets verified people in."""
+
+    async def open_page(self, page: Page, source: str) -> Opened:
+        """For `POST /`; raises a Refusal."""
+        ...
+
+    async def open_session(self, member_id: str, access_token: str, source: str) -> Opened:
+        """For `POST /session`; raises a Refusal."""
+        ...
+
+
+class Installer(Protocol):
+    """Stores verified installations."""
+
+    async def install_from_page(self, page: Page, source: str) -> Opened:
+        """For `POST /install`; raises a Refusal."""
+        ...
+
+
+class Watch(Protocol):
+    """One watcher of a portal's calls."""
+
+    async def wait(self) -> None:
+        """Return once something has changed since the last return."""
+        ...
+
+
+class Changes(Protocol):
+    """News of changed calls, from every process."""
+
+    def watch(self, portal_id: int) -> AbstractAsyncContextManager[Watch]:
+        """Watch one portal until the context ends."""
+        ...
+
+
+class WebParts(Protocol):
+    """The parts that pages, API and live updates use."""
+
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102  As in app.settings.
+    @property
+    def clock(self) -> Clock: ...  # noqa: D102
+    @property
+    def background(self) -> Background: ...  # noqa: D102
+    @property
+    def opener(self) -> Opener: ...  # noqa: D102
+    @property
+    def installer(self) -> Installer: ...  # noqa: D102
+    @property
+    def setup(self) -> PortalSetup: ...  # noqa: D102
+    @property
+    def access(self) -> PortalAccess: ...  # noqa: D102
+    @property
+    def changes(self) -> Changes: ...  # noqa: D102
+    @property
+    def people(self) -> People: ...  # noqa: D102
+    @property
+    def sessions(self) -> Sessions: ...  # noqa: D102
+    @property
+    def pages(self) -> Pages: ...  # noqa: D102
+    @property
+    def streams(self) -> Streams: ...  # noqa: D102

@@ -1,0 +1,162 @@
+"""A call as a person reads it: times, numbers, durations, money by locale. Pure; words are in templates."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+import phonenumbers
+from babel.dates import format_datetime, format_skeleton, format_time
+from babel.numbers import format_currency, format_decimal
+
+from app.calls.filters import EPOCH
+from app.calls.outcome import Direction, Outcome
+from app.calls.reading import LoggedCall
+
+COST_UNIT = Decimal(10_000)
+ISO_CURRENCY_LENGTH = 3
+
+
+class CallRow(NamedTuple):
+    """One row of the table. `day` is `today`, `yesterday` or None when `date` says it."""
+
+    id: int
+    direction: Direction | None
+    outcome: Outcome | None
+    code: str | None
+    reason: str | None
+    moment: str
+    day: str | None
+    date: str
+    time: str
+    full_time: str
+    number: str | None
+    user_id: int | None
+    operator: str | None
+    initials: str
+    hue: int
+    line: str | None
+    duration: str | None
+    cost: str | None
+    is_free: bool
+
+
+class Presenter(NamedTuple):
+    """Whose eyes it is for: their zone and locale, and what day it is for them."""
+
+    zone: tzinfo
+    locale: str
+    now: int
+
+    def present(self, call: LoggedCall, names: Mapping[int, str]) -> CallRow:
+        """The row of one call; `names` of the users that are known."""
+        local = to_local(call.started_at, self.zone)
+        operator = names.get(call.user_id) if call.user_id is not None else None
+        return CallRow(
+            id=call.id,
+            direction=call.direction,
+            outcome=call.outcome,
+            code=call.code,
+            reason=call.reason,
+            moment=to_iso(call.started_at),
+            day=self._day(local),
+            date=_format_date(local.year, local.month, local.day, self._is_this_year(local), self.locale),
+            time=_format_clock(local.hour, local.minute, self.locale),
+            full_time=format_datetime(local, "medium", locale=self.locale),
+            number=call.phone_number and format_number(call.phone_number),
+            user_id=call.user_id,
+            operator=operator,
+            initials=initials_of(operator or ""),
+            hue=(call.user_id or 0) % 6,
+            line=call.portal_number and format_number(call.portal_number),
+            duration=None if call.duration_s is None else format_duration(call.duration_s),
+            cost=None
+            if call.cost_e4 is None
+            else format_cost(call.cost_e4, call.currency or "", self.locale),
+            is_free=call.cost_e4 == 0,
+        )
+
+    def _day(self, local: datetime) -> str | None:
+        days_ago = (to_local(self.now, self.zone).date() - local.date()).days
+        return {0: "today", 1: "yesterday"}.get(days_ago)
+
+    def _is_this_year(self, local: datetime) -> bool:
+        return local.year == to_local(self.now, self.zone).year
+
+
+def to_utc(at: int) -> datetime:
+    """Any year from 1 to 9999, where `datetime.fromtimestamp` fails on some machines."""
+    return EPOCH + timedelta(seconds=at)
+
+
+def to_local(at: int, zone: tzinfo) -> datetime:
+    """The time in a zone; in UTC where the zone would lead out of the calendar."""
+    moment = to_utc(at)
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment
+
+
+def to_iso(at: int) -> str:
+    """ISO 8601 in UTC: `2026-11-23T09:00:00Z`."""
+    return to_utc(at).replace(tzinfo=None).isoformat() + "Z"
+
+
+@lru_cache(maxsize=2048)
+def format_number(number: str) -> str:
+    """An international number in groups; anything else (`hidden`, short, a line's code) as it came."""
+    if not number.startswith("+"):
+        return number
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return number
+    formatted = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    is_same = _digits(formatted) == number[1:]
+    return formatted if is_same and phonenumbers.is_possible_number(parsed) else number
+
+
+def format_duration(duration_s: int) -> str:
+    """`0:07`, `12:30`, `1:02:03`."""
+    minutes, seconds = divmod(abs(duration_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return f"-{clock}" if duration_s < 0 else clock
+
+
+def format_cost(cost_e4: int, currency: str, locale: str) -> str:
+    """Money with every decimal that it has: `$0.0145`, `€12.00`."""
+    amount = Decimal(cost_e4) / COST_UNIT
+    if len(currency) == ISO_CURRENCY_LENGTH and currency.isascii() and currency.isalpha():
+        return format_currency(amount, currency.upper(), locale=locale, decimal_quantization=False)
+    text = format_decimal(amount, locale=locale, decimal_quantization=False)
+    return f"{text} {currency}".strip()
+
+
+def plain_cost(cost_e4: int) -> str:
+    """Money as plain decimal text for programs: `0.25`, `12`."""
+    return f"{(Decimal(cost_e4) / COST_UNIT).normalize():f}"
+
+
+def initials_of(name: str) -> str:
+    """At most two letters for the circle beside a name."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
+
+
+@lru_cache(maxsize=2048)
+def _format_date(year: int, month: int, day: int, is_this_year: bool, locale: str) -> str:  # noqa: FBT001  A cache key.
+    moment = datetime(year, month, day)  # noqa: DTZ001  A day of the calendar, in no zone.
+    return format_skeleton("MMMd" if is_this_year else "yMMMd", moment, locale=locale)
+
+
+@lru_cache(maxsize=2048)
+def _format_clock(hour: int, minute: int, locale: str) -> str:
+    moment = datetime(2000, 1, 1, hour, minute)  # noqa: DTZ001  As above.
+    return format_time(moment, "short", locale=locale)
+
+
+def _digits(text: str) -> str:
+    return "".join(character for character in text if character.isdigit())

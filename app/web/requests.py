@@ -1,0 +1,52 @@
+"""What handlers ask of a request: the parts, the session, the source. Litestar calls these for them."""
+
+from typing import Any
+
+from litestar import Request
+from litestar.di import Provide
+
+from app.bitrix24.payloads import MalformedPage, Page, decode_page
+from app.kit.errors import Forbidden
+from app.web.parts import WebParts
+from app.web.sessions import Session, SessionExpired
+from app.web.source import read_source
+
+MAX_BODY_BYTES = 65_536
+AnyRequest = Request[Any, Any, Any]
+
+
+def provide_parts(request: AnyRequest) -> WebParts:
+    """The wired parts of this process."""
+    parts: WebParts = request.app.state.parts
+    return parts
+
+
+async def provide_session(request: AnyRequest) -> Session:
+    """Let the request in, or raise SessionExpired or PortalUninstalled (401)."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise SessionExpired
+    return await provide_parts(request).sessions.read(token.strip())
+
+
+def provide_source(request: AnyRequest) -> str:
+    """The address that limits count by."""
+    return read_source(request, provide_parts(request).settings.trusted_proxies)
+
+
+async def read_page(request: AnyRequest) -> Page:
+    """What the portal posted to open a page; raises Forbidden when no portal would have posted it.
+
+    Never by the framework's form parser, which keeps bodies with their tokens in a cache and misreads UTF-8.
+    """
+    try:
+        return decode_page(dict(request.query_params), await request.body())
+    except MalformedPage as error:
+        raise Forbidden(code="malformed_page") from error
+
+
+DEPENDENCIES = {
+    "parts": Provide(provide_parts, sync_to_thread=False),
+    "session": Provide(provide_session),
+    "source": Provide(provide_source, sync_to_thread=False),
+}

@@ -1,0 +1,33 @@
+"""Everything that this package serves, for the assembly; events and health are their own modules."""
+
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from app.web import api, assets, install, live, log, pages
+from app.web.errors import EXCEPTION_HANDLERS
+from app.web.requests import DEPENDENCIES
+
+ROUTES = [
+    *pages.HANDLERS,
+    *install.HANDLERS,
+    *log.HANDLERS,
+    *api.HANDLERS,
+    live.follow_calls,
+    assets.serve_asset,
+]
+# JSON only: the pages that draw it would load their scripts from elsewhere.
+OPENAPI = OpenAPIConfig(
+    title="Callbook",
+    version="1",
+    description="A portal's calls. Errors are application/problem+json.",
+    path="/schema",
+    render_plugins=[JsonRenderPlugin(path="/")],
+    components=Components(
+        security_schemes={
+            "session": SecurityScheme(type="http", scheme="bearer", description="The token of POST /session.")
+        }
+    ),
+)
+
+__all__ = ["DEPENDENCIES", "EXCEPTION_HANDLERS", "OPENAPI", "ROUTES"]

@@ -1,0 +1,42 @@
+"""The headers that say what a page may do, who may frame it and who may keep it."""
+
+from urllib.parse import urlsplit
+
+from app.settings import Settings
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
+)
+_COMMON = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+
+def origin_of(client_endpoint: str) -> str:
+    """The portal's origin, from the address that was verified."""
+    parts = urlsplit(client_endpoint)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def session_headers(client_endpoint: str) -> dict[str, str]:
+    """For a page that belongs to one portal: framed by its verified address only, kept by nobody."""
+    policy = _POLICY.format(ancestors=origin_of(client_endpoint))
+    return {**_COMMON, "Content-Security-Policy": policy, "Cache-Control": "no-store"}
+
+
+def static_page_headers(settings: Settings) -> dict[str, str]:
+    """For a page that holds no data: a portal that we do not know yet may frame it too."""
+    ancestors = "https: http:" if settings.is_http_portal_allowed else "https:"
+    return {
+        **_COMMON,
+        "Content-Security-Policy": _POLICY.format(ancestors=ancestors),
+        "Cache-Control": "no-store",
+    }
+
+
+def data_headers() -> dict[str, str]:
+    """For answers to a session's own requests, which are never shown by themselves."""
+    return {
+        **_COMMON,
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Cache-Control": "no-store",
+    }

@@ -1,0 +1,125 @@
+"""Sessions of the tab: a sealed token of ten minutes, no cookie, ended at once by an uninstall.
+
+The token says who looks; what the portal is, each request reads from its row, so no memory outlives it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from app.bitrix24.profile import Profile
+from app.calls.reading import Viewer
+from app.kit.clock import Clock
+from app.kit.crypto import CannotDecryptError, Keyring
+from app.kit.errors import Refusal
+from app.portals.model import Portal
+
+LIFETIME_S = 600
+CONTEXT = "session"
+LOCALE = "en"
+
+
+class SessionExpired(Refusal):
+    """The token is missing, not ours, or over its time."""
+
+    status = 401
+    code = "session_expired"
+    message = "Your session has ended. Open Callbook from your Bitrix24 again."
+
+
+class PortalUninstalled(Refusal):
+    """The portal removed Callbook, or installed it anew, since the token was given."""
+
+    status = 401
+    code = "portal_uninstalled"
+    message = "Callbook was removed from your Bitrix24. Install it again to see your calls."
+
+
+class SessionClaims(msgspec.Struct, frozen=True):
+    """What the token holds."""
+
+    portal_id: int
+    generation: int
+    user_id: int
+    is_admin: bool
+    time_zone: str
+    locale: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A request that was let in: its claims, and the portal as it is now."""
+
+    claims: SessionClaims
+    portal: Portal
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who looks, as the log wants to know it."""
+        return Viewer(self.portal.id, self.claims.user_id, self.claims.is_admin)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The user's time zone; UTC when the portal told none."""
+        return read_zone(self.claims.time_zone)
+
+
+class Sessions:
+    """Gives tokens and reads them."""
+
+    def __init__(
+        self, keyring: Keyring, clock: Clock, find_portal: Callable[[int], Awaitable[Portal | None]]
+    ) -> None:
+        self.keyring = keyring
+        self.clock = clock
+        self.find_portal = find_portal
+
+    def open(self, portal: Portal, profile: Profile) -> tuple[str, Session]:
+        """Begin a session for a verified user: the token, and what a request with it would find."""
+        claims = SessionClaims(
+            portal_id=portal.id,
+            generation=portal.generation,
+            user_id=profile.user_id,
+            is_admin=profile.is_admin,
+            time_zone=_zone_name(profile),
+            locale=LOCALE,
+            expires_at=self.clock.now() + LIFETIME_S,
+        )
+        return self.keyring.seal(msgspec.json.encode(claims), CONTEXT), Session(claims, portal)
+
+    async def read(self, token: str) -> Session:
+        """The session of a token; raises SessionExpired or PortalUninstalled."""
+        try:
+            claims = msgspec.json.decode(self.keyring.open(token, CONTEXT), type=SessionClaims)
+        except (CannotDecryptError, msgspec.MsgspecError) as error:
+            raise SessionExpired from error
+        return await self.renew(claims)
+
+    async def renew(self, claims: SessionClaims) -> Session:
+        """The same session as it is now, for whoever holds on to one; raises as `read` does."""
+        if claims.expires_at <= self.clock.now():
+            raise SessionExpired
+        portal = await self.find_portal(claims.portal_id)
+        if portal is None or not portal.is_installed or portal.generation != claims.generation:
+            raise PortalUninstalled
+        return Session(claims, portal)
+
+
+def read_zone(name: str) -> tzinfo:
+    """A zone by its name (`Europe/Berlin`); UTC for what is none."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (KeyError, ValueError, OSError):  # ZoneInfo raises each of them for one kind of wrong name.
+        return UTC
+
+
+def _zone_name(profile: Profile) -> str:
+    """Empty when the portal does not tell; the page then asks for times in the browser's zone.
+
+    `TIME_ZONE_OFFSET` is no substitute: sources disagree whether it counts from UTC or from the server.
+    """
+    return profile.time_zone if read_zone(profile.time_zone) is not UTC else ""

@@ -1,0 +1,43 @@
+/* The bridge to the portal's page around this frame (shared/bitrix24.md, "The parent frame").
+   The portal ignores what it does not like, so nothing here ever waits for an answer for good. */
+"use strict";
+window.callbook = {};
+callbook.frame = (() => {
+  const appSid = window.name.split("|")[2] || new URLSearchParams(location.search).get("APP_SID") || "";
+  const portal = document.querySelector('meta[name="portal"]')?.content ?? "";
+  const waiting = new Map();
+  let count = 0;
+
+  addEventListener("message", (event) => {
+    if (event.origin !== portal || event.source !== parent || typeof event.data !== "string") return;
+    const end = event.data.indexOf(":");
+    const resolve = waiting.get(event.data.slice(0, end));
+    if (!resolve) return;
+    waiting.delete(event.data.slice(0, end));
+    try { resolve(JSON.parse(event.data.slice(end + 1))); } catch { resolve(null); }
+  });
+
+  /* command:JSON:callbackId:APP_SID, without the JSON when there are no parameters. */
+  function send(command, params) {
+    const id = `callbook${++count}`;
+    if (parent !== window && portal) {
+      parent.postMessage([command, params && JSON.stringify(params), id, appSid].filter(Boolean).join(":"), portal);
+    }
+    return id;
+  }
+
+  /* The answer, or null when none comes in time. */
+  function ask(command, params, patienceMs = 10000) {
+    return new Promise((resolve) => {
+      const id = send(command, params);
+      waiting.set(id, resolve);
+      setTimeout(() => { waiting.delete(id); resolve(null); }, patienceMs);
+    });
+  }
+
+  return {
+    refreshAuth: () => ask("refreshAuth"),
+    finishInstall: () => { send("setInstallFinish"); },
+    fit: (height) => { send("resizeWindow", { width: "100%", height }); },
+  };
+})();
