@@ -1,0 +1,96 @@
+"""Verified call-end events on their way into the log, and the slower path for calls that are known already."""
+
+from collections.abc import Sequence
+from enum import Enum
+
+import asyncpg
+import msgspec
+
+from app.bitrix24.call_end import CallRecord
+from app.calls.changes import Changes
+from app.calls.legs import Leg, leg_of_event, meet_event
+from app.calls.writes import (
+    Change,
+    Key,
+    OvertakenError,
+    hold_portals,
+    is_changed,
+    load_calls,
+    save_calls,
+)
+from app.kit.database import Database
+from app.kit.text import storable
+
+ATTEMPTS = 3
+
+
+class Outcome(Enum):
+    """What became of an event: all but REFUSED are durable."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """One event: whose, which call, what was proven of it, and what it tells."""
+
+    portal_id: int
+    call_id: str
+    token_hash: str
+    leg: Leg
+
+    @property
+    def key(self) -> Key:
+        """What the call is unique by."""
+        return self.portal_id, self.call_id
+
+    def __repr__(self) -> str:
+        """The portal only: the rest holds a phone number and the hash of a secret."""
+        return f"Arrival(portal_id={self.portal_id})"
+
+
+def arrival_of(
+    portal_id: int, token_hash: str, record: CallRecord, received_at: int, fallback_started_at: int | None
+) -> Arrival:
+    """The event as it will be stored."""
+    leg = leg_of_event(record, received_at, fallback_started_at)
+    return Arrival(portal_id, storable(record.call_id), token_hash, leg)
+
+
+async def meet_arrivals(database: Database, changes: Changes, arrivals: Sequence[Arrival]) -> list[Outcome]:
+    """Store events whose calls may be known, in order and in one transaction; the outcome of each.
+
+    Raises what the driver raises, and OvertakenError when other processes were faster three times.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await _meet_once(database, changes, arrivals)
+        except (OvertakenError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+            continue
+    return await _meet_once(database, changes, arrivals)
+
+
+async def _meet_once(database: Database, changes: Changes, arrivals: Sequence[Arrival]) -> list[Outcome]:
+    async with database.transaction():
+        accepted = await hold_portals(database, ((each.portal_id, each.token_hash) for each in arrivals))
+        honest = [each for each in arrivals if (each.portal_id, each.token_hash) in accepted]
+        if not honest:
+            return [Outcome.REFUSED] * len(arrivals)
+        known = await load_calls(database, (each.key for each in honest))
+        drafts = {each.key: Change(each.key, known.get(each.key), (), "event") for each in honest}
+        for key, call in known.items():
+            drafts[key].legs = call.legs
+        outcomes = [_meet(drafts, each) if each in honest else Outcome.REFUSED for each in arrivals]
+        changed = [draft for draft in drafts.values() if is_changed(draft)]
+        if changed:
+            await save_calls(database, changed)
+            await changes.notify(database, {draft.key[0] for draft in changed})
+        return outcomes
+
+
+def _meet(drafts: dict[Key, Change], arrival: Arrival) -> Outcome:
+    draft = drafts[arrival.key]
+    before = draft.legs
+    draft.legs = meet_event(before, arrival.leg)
+    return Outcome.DUPLICATE if draft.legs is before else Outcome.STORED

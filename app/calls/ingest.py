@@ -1,0 +1,177 @@
+"""Ingest by group commit: requests that arrive while a batch is being written share the next one.
+
+No timer: a batch begins as soon as the one before is durable. One statement, one commit, then every request of
+the batch is answered. A request that is cancelled takes nothing with it.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import asyncpg
+import structlog
+
+from app.bitrix24.call_end import CallRecord
+from app.calls.arrivals import Arrival, Outcome, arrival_of, meet_arrivals
+from app.calls.changes import Changes
+from app.calls.inserts import make_inserter
+from app.calls.last_events import LastEvents
+from app.calls.writes import Key
+from app.kit.clock import Clock
+from app.kit.database import Database
+from app.kit.errors import Unavailable
+from app.kit.metrics import BATCH_ROWS
+
+MAX_BATCH = 500
+MAX_WAITING = 10_000
+# The database itself is away, full or locked: no single event is to blame.
+AWAY = (
+    *(OSError, TimeoutError, sqlite3.OperationalError, asyncpg.PostgresConnectionError),
+    *(asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
+    *(asyncpg.ReadOnlySQLTransactionError, asyncpg.InvalidAuthorizationSpecificationError),
+)
+log = structlog.get_logger(__name__)
+
+
+class Waiting:
+    """An event and the request that waits for it."""
+
+    __slots__ = ("answer", "arrival")
+
+    def __init__(self, arrival: Arrival, answer: asyncio.Future[bool]) -> None:
+        self.arrival = arrival
+        self.answer = answer
+
+    def settle(self, outcome: Outcome) -> None:
+        """Answer the request, unless it was cancelled."""
+        if not self.answer.done():
+            self.answer.set_result(outcome is not Outcome.REFUSED)
+
+    def fail(self) -> None:
+        """Tell the request that its event is not stored."""
+        if not self.answer.done():
+            self.answer.set_exception(Unavailable())
+
+
+# Stores events; None is a call that is known or refused, which the second path tells apart.
+Write = Callable[[Sequence[Arrival]], Awaitable[Sequence[Outcome | None]]]
+
+
+class Ingest:
+    """Stores call-end events; `start` and `stop` in the loop that uses it, inside the open database's life."""
+
+    def __init__(self, database: Database, clock: Clock, changes: Changes) -> None:
+        self._clock = clock
+        self._changes = changes
+        self._inserter = make_inserter(database, changes)
+        self._meet = partial(meet_arrivals, database, changes)
+        self._last_events = LastEvents(database, clock)
+        self._queue: list[Waiting] = []
+        self._wake = asyncio.Event()
+        self._is_open = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to store."""
+        self._is_open = True
+        self._task = asyncio.create_task(self._run(), name="ingest")
+
+    async def stop(self) -> None:
+        """Take no more, store and answer what waits, and give back what is held."""
+        self._is_open = False
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+            self._task = None
+        await self._last_events.flush()
+        await self._inserter.close()
+
+    async def store(
+        self, portal_id: int, token_hash: str, record: CallRecord, fallback_started_at: int | None = None
+    ) -> bool:
+        """Store a call-end event of a portal whose token, hashed to `token_hash`, came with it.
+
+        True once it is durable (new, a duplicate or a further leg); False when the portal's row no longer is
+        installed with this hash; raises Unavailable (503) when it cannot be stored. An event without a start gets
+        the fallback, Unix seconds, else the time of its arrival.
+        """
+        if not self._is_open or len(self._queue) >= MAX_WAITING:
+            raise Unavailable
+        arrival = arrival_of(portal_id, token_hash, record, self._clock.now(), fallback_started_at)
+        answer = asyncio.get_running_loop().create_future()
+        self._queue.append(Waiting(arrival, answer))
+        self._wake.set()
+        return await answer
+
+    async def _run(self) -> None:
+        try:
+            while self._is_open or self._queue:
+                if not self._queue:
+                    await self._wake.wait()
+                self._wake.clear()
+                batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+                await self._store_batch(batch)
+                await self._last_events.flush_if_due()
+        finally:
+            for waiting in self._queue:
+                waiting.fail()
+
+    async def _store_batch(self, batch: Sequence[Waiting]) -> None:
+        if not batch:
+            return
+        BATCH_ROWS.observe(len(batch))
+        firsts: dict[Key, Waiting] = {}
+        again = [
+            waiting for waiting in batch if firsts.setdefault(waiting.arrival.key, waiting) is not waiting
+        ]
+        known = await self._attempt(list(firsts.values()), self._insert)
+        if known or again:
+            await self._attempt([*known, *again], self._meet)
+
+    async def _insert(self, arrivals: Sequence[Arrival]) -> Sequence[Outcome | None]:
+        missed = await self._inserter.insert(arrivals)
+        return [None if arrival.key in missed else Outcome.STORED for arrival in arrivals]
+
+    async def _attempt(self, waiting: Sequence[Waiting], write: Write) -> list[Waiting]:
+        """Write them and answer; those that were neither written nor refused are given back.
+
+        One event that the database refuses fails the statement of all: then each is written by itself.
+        """
+        try:
+            outcomes = await write([each.arrival for each in waiting])
+        except Exception as error:  # noqa: BLE001  Whatever it is, nobody may wait for ever, nor the next batch.
+            return await self._recover(waiting, write, error)
+        except BaseException:
+            self._fail(waiting)
+            raise
+        self._settle(waiting, outcomes)
+        return [each for each, outcome in zip(waiting, outcomes, strict=True) if outcome is None]
+
+    async def _recover(self, waiting: Sequence[Waiting], write: Write, error: Exception) -> list[Waiting]:
+        log.warning("events not stored", count=len(waiting), error=type(error).__name__)
+        if len(waiting) == 1 or is_away(error):
+            self._fail(waiting)
+            return []
+        return [left for each in waiting for left in await self._attempt([each], write)]
+
+    def _settle(self, waiting: Sequence[Waiting], outcomes: Sequence[Outcome | None]) -> None:
+        portal_ids = set()
+        for each, outcome in zip(waiting, outcomes, strict=True):
+            if outcome is not None:
+                each.settle(outcome)
+                if outcome is Outcome.STORED:
+                    portal_ids.add(each.arrival.portal_id)
+        self._last_events.note(portal_ids)
+        for portal_id in portal_ids:
+            self._changes.announce(portal_id)
+
+    def _fail(self, waiting: Sequence[Waiting]) -> None:
+        for each in waiting:
+            each.fail()
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database is to blame, rather than one of the rows."""
+    is_misuse = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    return is_misuse or isinstance(error, AWAY)

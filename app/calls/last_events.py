@@ -1,0 +1,55 @@
+"""`portals.last_event_at`, without a hot row: kept in memory and written for all portals at once, now and then."""
+
+import structlog
+
+from app.calls.writes import encode_rows, rows_source
+from app.kit.clock import Clock
+from app.kit.database import DATABASE_ERRORS, Database
+
+PERIOD_S = 10
+_TYPES = {"portal_id": "bigint", "at": "bigint"}
+log = structlog.get_logger(__name__)
+
+
+class LastEvents:
+    """When each portal's last event came. Only informative: what a crash takes is at most the last ten seconds."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._seen: dict[int, int] = {}
+        self._due_at = 0
+
+    def note(self, portal_ids: set[int]) -> None:
+        """These portals have sent an event now."""
+        self._seen.update(dict.fromkeys(portal_ids, self._clock.now()))
+
+    async def flush_if_due(self) -> None:
+        """Write what was noted if that is ten seconds ago or more."""
+        if self._seen and self._clock.now() >= self._due_at:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what was noted; a portal whose row is held by someone is left for the next time by being skipped."""
+        if not self._seen:
+            return
+        seen, self._seen = self._seen, {}
+        self._due_at = self._clock.now() + PERIOD_S
+        try:
+            await self._database.run(self._statement(), encode_rows(seen.items()))
+        except DATABASE_ERRORS as error:
+            self._seen = seen | self._seen
+            log.warning("last_event_at not written", error=type(error).__name__)
+
+    def _statement(self) -> str:
+        source = rows_source(self._database, _TYPES)
+        if self._database.is_sqlite:
+            free = "SELECT id FROM portals"
+        else:  # Never a wait, so never a deadlock with a batch that holds several portals.
+            free = "SELECT id FROM portals WHERE id IN (SELECT portal_id FROM wanted) FOR NO KEY UPDATE SKIP LOCKED"
+        return (
+            f"WITH wanted AS (SELECT * FROM {source} k), free AS ({free})"  # noqa: S608  Our own names only.
+            " UPDATE portals SET last_event_at = wanted.at FROM wanted, free"
+            " WHERE portals.id = wanted.portal_id AND free.id = portals.id AND portals.state = 'installed'"
+            " AND (portals.last_event_at IS NULL OR portals.last_event_at < wanted.at)"
+        )
