@@ -12,7 +12,7 @@ from app.calls.reading import LoggedCall, find_call, list_calls
 from app.kit.errors import Refusal
 from app.portals.model import Portal
 from app.web.log import refresh_people
-from app.web.parts import WebParts
+from app.web.parts import GivenParts, WebParts
 from app.web.presenting import plain_cost, to_iso
 from app.web.security import data_headers
 from app.web.sessions import Session
@@ -86,7 +86,7 @@ class Sync(msgspec.Struct, frozen=True):
 
 @get("/api/v1/calls", tags=["calls"], security=BEARER)
 async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented parameter.
-    parts: WebParts,
+    parts: GivenParts,
     session: Session,
     limit: Annotated[Text, Parameter(description="1 to 500; 50 if absent.")] = None,
     cursor: Annotated[Text, Parameter(description="`next_cursor` of the page before.")] = None,
@@ -119,7 +119,7 @@ async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented par
 
 
 @get("/api/v1/calls/{call_id:str}", tags=["calls"], security=BEARER)
-async def get_call(call_id: str, parts: WebParts, session: Session) -> Response[Call]:
+async def get_call(call_id: str, parts: GivenParts, session: Session) -> Response[Call]:
     """One call by Bitrix24's id."""
     found = await find_call(session.viewer, call_id)
     if found is None:

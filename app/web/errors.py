@@ -58,12 +58,13 @@ def answer_refusal(_: AnyRequest, refusal: Refusal) -> Response[bytes]:  # type:
     return problem_response(refusal.status, refusal.code, refusal.message, retry_headers(refusal))
 
 
-def answer_http_error(_: AnyRequest, error: HTTPException) -> Response[bytes]:  # type: ignore[type-arg]
+def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:  # type: ignore[type-arg]
     """A refusal of the framework's: no such route, a wrong method, a body that is too large."""
+    if error.status_code >= SERVER_ERROR:
+        return answer_fault(request, error)
     phrase = http.HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_").replace("'", "")
-    detail = error.detail if error.status_code < SERVER_ERROR and error.detail else phrase
-    return problem_response(error.status_code, code, detail, dict(error.headers or {}))
+    return problem_response(error.status_code, code, error.detail or phrase, dict(error.headers or {}))
 
 
 def answer_database_error(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]

@@ -4,11 +4,11 @@ import msgspec
 from litestar import Response, get, post
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
-from app.kit.errors import Forbidden, Refusal
+from app.kit.errors import Forbidden
 from app.portals.model import Portal
 from app.portals.setup import Step, read_steps
-from app.web.pages import refuse_page
-from app.web.parts import WebParts
+from app.web.pages import PAGE_EXCEPTION_HANDLERS
+from app.web.parts import GivenParts
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, read_page
 from app.web.security import data_headers, session_headers, static_page_headers
 from app.web.sessions import LIFETIME_S, Session
@@ -35,13 +35,16 @@ def _view(name: str, step: Step | None) -> StepView:
     return StepView(name, "running") if step is None else StepView(name, step.state, step.code, step.remedy)
 
 
-@post("/install", status_code=HTTP_200_OK, include_in_schema=False, request_max_body_size=MAX_BODY_BYTES)
-async def open_installer(request: AnyRequest, parts: WebParts, source: str) -> Response[str]:
+@post(
+    "/install",
+    status_code=HTTP_200_OK,
+    include_in_schema=False,
+    request_max_body_size=MAX_BODY_BYTES,
+    exception_handlers=PAGE_EXCEPTION_HANDLERS,
+)
+async def open_installer(request: AnyRequest, parts: GivenParts, source: str) -> Response[str]:
     """Install, then show how the rest goes; a page that says what to do when it is refused (403, 429)."""
-    try:
-        opened = await parts.installer.install_from_page(await read_page(request), source)
-    except Refusal as refusal:
-        return refuse_page(parts, refusal)
+    opened = await parts.installer.install_from_page(await read_page(request), source)
     token, session = parts.sessions.open(opened.portal, opened.profile)
     return parts.pages.render(
         "install.html",
@@ -54,7 +57,7 @@ async def open_installer(request: AnyRequest, parts: WebParts, source: str) -> R
 
 
 @get("/install", include_in_schema=False)
-async def show_where_to_install(parts: WebParts) -> Response[str]:
+async def show_where_to_install(parts: GivenParts) -> Response[str]:
     """For whoever opens the address by itself."""
     return parts.pages.render("where.html", static_page_headers(parts.settings))
 
@@ -66,7 +69,7 @@ async def show_progress(session: Session) -> Response[list[StepView]]:
 
 
 @post("/install/retry", status_code=HTTP_202_ACCEPTED, include_in_schema=False)
-async def retry_steps(parts: WebParts, session: Session) -> Response[None]:
+async def retry_steps(parts: GivenParts, session: Session) -> Response[None]:
     """Do the steps once more, with the stored token of the admin who installed."""
     if not session.claims.is_admin:
         raise Forbidden("Only an administrator can finish the installation.", code="not_admin")

@@ -3,18 +3,24 @@
 from urllib.parse import urlencode
 
 import msgspec
+import structlog
 from litestar import Response, get, head, post
+from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_200_OK
+from litestar.types import ExceptionHandlersMap
 
 from app.bitrix24.payloads import MalformedPage, decode_page
-from app.kit.errors import Forbidden, Refusal
+from app.kit.database import DATABASE_ERRORS
+from app.kit.errors import Forbidden, Refusal, Unavailable
 from app.kit.metrics import REFUSALS
 from app.web.errors import retry_headers
 from app.web.log import view_log
-from app.web.parts import WebParts
-from app.web.requests import MAX_BODY_BYTES, AnyRequest, read_page
+from app.web.parts import GivenParts
+from app.web.requests import MAX_BODY_BYTES, AnyRequest, provide_parts, read_page
 from app.web.security import data_headers, session_headers, static_page_headers
 from app.web.sessions import LIFETIME_S
+
+log = structlog.get_logger(__name__)
 
 
 class SessionRequest(msgspec.Struct):
@@ -31,20 +37,56 @@ class SessionAnswer(msgspec.Struct):
     expires_in: int
 
 
-def refuse_page(parts: WebParts, refusal: Refusal) -> Response[str]:
+class BrokenPage(Refusal):
+    """A fault of ours, as the person in the frame reads it."""
+
+    status = 500
+    code = "internal_error"
+    message = "Something went wrong on our side. Reload the page in a minute."
+
+
+class TooLargePage(Refusal):
+    """No portal posts so much."""
+
+    status = 413
+    code = "too_large"
+
+
+def refuse_page(request: AnyRequest, refusal: Refusal) -> Response[str]:
     """The static page that says what to do instead."""
     REFUSALS.labels(refusal.code).inc()
+    parts = provide_parts(request)
     headers = {**static_page_headers(parts.settings), **retry_headers(refusal)}
     return parts.pages.render("refusal.html", headers, refusal.status, message=refusal.message)
 
 
-@post("/", status_code=HTTP_200_OK, include_in_schema=False, request_max_body_size=MAX_BODY_BYTES)
-async def open_app(request: AnyRequest, parts: WebParts, source: str) -> Response[str]:
+def refuse_broken_page(request: AnyRequest, error: Exception) -> Response[str]:
+    """What went wrong otherwise: told as a page too, because it is read in a frame."""
+    if isinstance(error, HTTPException) and error.status_code < BrokenPage.status:
+        return refuse_page(request, TooLargePage() if error.status_code == TooLargePage.status else Refusal())
+    is_database = isinstance(error, DATABASE_ERRORS)
+    log.error("page failed", path=request.url.path, exc_info=None if is_database else error)
+    return refuse_page(request, Unavailable() if is_database else BrokenPage())
+
+
+PAGE_EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    Refusal: refuse_page,
+    HTTPException: refuse_broken_page,
+    **dict.fromkeys(DATABASE_ERRORS, refuse_broken_page),
+    Exception: refuse_broken_page,
+}
+
+
+@post(
+    "/",
+    status_code=HTTP_200_OK,
+    include_in_schema=False,
+    request_max_body_size=MAX_BODY_BYTES,
+    exception_handlers=PAGE_EXCEPTION_HANDLERS,
+)
+async def open_app(request: AnyRequest, parts: GivenParts, source: str) -> Response[str]:
     """The log, for the verified user of an installed portal; else a page that says what to do (403)."""
-    try:
-        opened = await parts.opener.open_page(await read_page(request), source)
-    except Refusal as refusal:
-        return refuse_page(parts, refusal)
+    opened = await parts.opener.open_page(await read_page(request), source)
     token, session = parts.sessions.open(opened.portal, opened.profile)
     return parts.pages.render(
         "log.html",
@@ -57,7 +99,7 @@ async def open_app(request: AnyRequest, parts: WebParts, source: str) -> Respons
 
 
 @post("/session", status_code=HTTP_200_OK, request_max_body_size=MAX_BODY_BYTES, tags=["session"])
-async def open_session(request: AnyRequest, parts: WebParts, source: str) -> Response[SessionAnswer]:
+async def open_session(request: AnyRequest, parts: GivenParts, source: str) -> Response[SessionAnswer]:
     """Begin a session with a token that the portal's page gave: `{"member_id", "auth_id"}`."""
     try:
         asked = msgspec.json.decode(await request.body(), type=SessionRequest)
@@ -71,25 +113,25 @@ async def open_session(request: AnyRequest, parts: WebParts, source: str) -> Res
 
 
 @get("/", include_in_schema=False)
-async def show_where(parts: WebParts) -> Response[str]:
+async def show_where(parts: GivenParts) -> Response[str]:
     """For whoever opens the address by itself."""
     return parts.pages.render("where.html", static_page_headers(parts.settings))
 
 
 @head(["/", "/install"], include_in_schema=False)
-async def check_page(parts: WebParts) -> Response[None]:
+async def check_page(parts: GivenParts) -> Response[None]:
     """The vendor area asks whether the address answers."""
     return Response(None, headers=static_page_headers(parts.settings))
 
 
 @get("/licence", include_in_schema=False)
-async def show_licence(parts: WebParts) -> Response[str]:
+async def show_licence(parts: GivenParts) -> Response[str]:
     """For the Marketplace card."""
     return parts.pages.render("licence.html", static_page_headers(parts.settings))
 
 
 @get("/privacy", include_in_schema=False)
-async def show_privacy(parts: WebParts) -> Response[str]:
+async def show_privacy(parts: GivenParts) -> Response[str]:
     """For the Marketplace card: what is stored, for how long, and how it is erased."""
     return parts.pages.render("privacy.html", static_page_headers(parts.settings))
 

@@ -4,7 +4,9 @@ A protocol, because the assembly imports the web and not the other way round.
 """
 
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from litestar.params import Dependency
 
 from app.bitrix24.payloads import Page
 from app.kit.background import Background
@@ -82,3 +84,7 @@ class WebParts(Protocol):
     def pages(self) -> Pages: ...  # noqa: D102
     @property
     def streams(self) -> Streams: ...  # noqa: D102
+
+
+# Litestar would check the parts against the protocol, which it cannot.
+GivenParts = Annotated[WebParts, Dependency(skip_validation=True)]
