@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from app.calls.filters import parse_list_request
 from app.calls.outcome import Direction, Outcome
@@ -14,6 +14,7 @@ from app.portals.model import Portal
 from app.web.log import refresh_people
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import plain_cost, to_iso
+from app.web.requests import GivenSession
 from app.web.security import data_headers
 from app.web.sessions import Session
 
@@ -87,26 +88,28 @@ class Sync(msgspec.Struct, frozen=True):
 @get("/api/v1/calls", tags=["calls"], security=BEARER)
 async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented parameter.
     parts: GivenParts,
-    session: Session,
-    limit: Annotated[Text, Parameter(description="1 to 500; 50 if absent.")] = None,
-    cursor: Annotated[Text, Parameter(description="`next_cursor` of the page before.")] = None,
+    session: GivenSession,
+    limit: Annotated[Text, QueryParameter(description="1 to 500; 50 if absent.")] = None,
+    cursor: Annotated[Text, QueryParameter(description="`next_cursor` of the page before.")] = None,
     since: Annotated[
-        Text, Parameter(query="from", description="First moment, or first day: ISO 8601.")
+        Text, QueryParameter(name="from", description="First moment, or first day: ISO 8601.")
     ] = None,
-    until: Annotated[Text, Parameter(query="to", description="Moment to end before, or last day.")] = None,
-    direction: Annotated[Text, Parameter(description="`in`, `out`, `callback` or `info`.")] = None,
+    until: Annotated[
+        Text, QueryParameter(name="to", description="Moment to end before, or last day.")
+    ] = None,
+    direction: Annotated[Text, QueryParameter(description="`in`, `out`, `callback` or `info`.")] = None,
     outcome: Annotated[
         Text,
-        Parameter(
+        QueryParameter(
             description="`answered`, `missed`, `no_answer`, `declined`, `cancelled`, `busy`, `unreachable`, "
             "`failed`, or `unknown` for calls whose outcome is null."
         ),
     ] = None,
-    operator: Annotated[Text, Parameter(description="A user id.")] = None,
-    line: Annotated[Text, Parameter(description="A portal number, exactly.")] = None,
-    q: Annotated[Text, Parameter(description="Any part of a number, written in any way.")] = None,
+    operator: Annotated[Text, QueryParameter(description="A user id.")] = None,
+    line: Annotated[Text, QueryParameter(description="A portal number, exactly.")] = None,
+    q: Annotated[Text, QueryParameter(description="Any part of a number, written in any way.")] = None,
     sort: Annotated[
-        Text, Parameter(description="`-started_at`, `started_at`, `-duration_s` or `duration_s`.")
+        Text, QueryParameter(description="`-started_at`, `started_at`, `-duration_s` or `duration_s`.")
     ] = None,
 ) -> Response[CallList]:
     """Calls that the viewer may see. Days and times without an offset are in the user's time zone."""
@@ -119,7 +122,7 @@ async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented par
 
 
 @get("/api/v1/calls/{call_id:str}", tags=["calls"], security=BEARER)
-async def get_call(call_id: str, parts: GivenParts, session: Session) -> Response[Call]:
+async def get_call(call_id: FromPath[str], parts: GivenParts, session: GivenSession) -> Response[Call]:
     """One call by Bitrix24's id."""
     found = await find_call(session.viewer, call_id)
     if found is None:
@@ -128,7 +131,7 @@ async def get_call(call_id: str, parts: GivenParts, session: Session) -> Respons
 
 
 @get("/api/v1/sync", tags=["sync"], security=BEARER)
-async def get_sync(session: Session) -> Response[Sync]:
+async def get_sync(session: GivenSession) -> Response[Sync]:
     """What is known to be complete, and whether the portal's token works."""
     return Response(describe_sync(session.portal), headers=data_headers())
 

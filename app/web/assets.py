@@ -9,6 +9,7 @@ from pathlib import Path
 
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery
 
 ROOT = Path(__file__).parents[2]
 # Never a whole folder: what is not named here is not served.
@@ -53,7 +54,7 @@ def asset_url(base_path: str, name: str) -> str:
 
 
 @get("/static/{name:str}", include_in_schema=False)
-async def serve_asset(name: str, v: str = "") -> Response[bytes]:
+async def serve_asset(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
     """One file by name."""
     asset = ASSETS.get(name)
     if asset is None:

@@ -9,9 +9,9 @@ from app.portals.model import Portal
 from app.portals.setup import Step, read_steps
 from app.web.pages import PAGE_EXCEPTION_HANDLERS
 from app.web.parts import GivenParts
-from app.web.requests import MAX_BODY_BYTES, AnyRequest, read_page
+from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSession, GivenSource, read_page
 from app.web.security import data_headers, session_headers, static_page_headers
-from app.web.sessions import LIFETIME_S, Session
+from app.web.sessions import LIFETIME_S
 
 STEPS = ("verified", "events", "placement")
 
@@ -42,7 +42,7 @@ def _view(name: str, step: Step | None) -> StepView:
     request_max_body_size=MAX_BODY_BYTES,
     exception_handlers=PAGE_EXCEPTION_HANDLERS,
 )
-async def open_installer(request: AnyRequest, parts: GivenParts, source: str) -> Response[str]:
+async def open_installer(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[str]:
     """Install, then show how the rest goes; a page that says what to do when it is refused (403, 429)."""
     opened = await parts.installer.install_from_page(await read_page(request), source)
     token, session = parts.sessions.open(opened.portal, opened.profile)
@@ -63,13 +63,13 @@ async def show_where_to_install(parts: GivenParts) -> Response[str]:
 
 
 @get("/install/progress", include_in_schema=False)
-async def show_progress(session: Session) -> Response[list[StepView]]:
+async def show_progress(session: GivenSession) -> Response[list[StepView]]:
     """How far it is."""
     return Response(view_steps(session.portal), headers=data_headers())
 
 
 @post("/install/retry", status_code=HTTP_202_ACCEPTED, include_in_schema=False)
-async def retry_steps(parts: GivenParts, session: Session) -> Response[None]:
+async def retry_steps(parts: GivenParts, session: GivenSession) -> Response[None]:
     """Do the steps once more, with the stored token of the admin who installed."""
     if not session.claims.is_admin:
         raise Forbidden("Only an administrator can finish the installation.", code="not_admin")

@@ -15,6 +15,7 @@ from app.calls.reading import take_pulse
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Refusal
 from app.web.parts import GivenParts, Watch, WebParts
+from app.web.requests import GivenSession
 from app.web.security import data_headers
 from app.web.sessions import Session
 from app.web.streams import Stream
@@ -26,7 +27,7 @@ STILL_HERE = b": still here\n\n"
 
 
 @get("/live", include_in_schema=False)
-async def follow_calls(parts: GivenParts, session: Session) -> StreamedResponse:
+async def follow_calls(parts: GivenParts, session: GivenSession) -> StreamedResponse:
     """The events: `changed` (look again), `poll` (ask every 15 s instead), `expired` (renew the session)."""
     headers = {**data_headers(), "X-Accel-Buffering": "no"}
     return StreamedResponse(_follow(parts, session), media_type="text/event-stream", headers=headers)

@@ -10,7 +10,7 @@ from app.calls.filters import BadFilter, parse_list_request
 from app.calls.reading import list_calls, list_recent_operators
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import CallRow, Presenter, to_local
-from app.web.requests import AnyRequest
+from app.web.requests import AnyRequest, GivenSession
 from app.web.security import data_headers
 from app.web.sessions import Session, read_zone
 
@@ -78,7 +78,7 @@ def refresh_people(parts: WebParts, session: Session, *, is_somebody_unknown: bo
 
 
 @get("/log/rows", include_in_schema=False)
-async def show_rows(request: AnyRequest, parts: GivenParts, session: Session) -> Response[str]:
+async def show_rows(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
     """The table for the filters, or with a cursor the rows that follow."""
     view = await view_log(parts, session, dict(request.query_params))
     template = "log_more.html" if view.is_continued else "log_table.html"
@@ -86,7 +86,7 @@ async def show_rows(request: AnyRequest, parts: GivenParts, session: Session) ->
 
 
 @get("/log/operators", include_in_schema=False)
-async def show_operators(parts: GivenParts, session: Session) -> Response[str]:
+async def show_operators(parts: GivenParts, session: GivenSession) -> Response[str]:
     """The choices of the operator filter: whoever appears in the newest calls, by name."""
     user_ids = await list_recent_operators(session.viewer)
     names = await parts.people.find_names(session.portal, user_ids)

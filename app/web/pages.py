@@ -16,7 +16,7 @@ from app.kit.metrics import REFUSALS
 from app.web.errors import retry_headers
 from app.web.log import view_log
 from app.web.parts import GivenParts
-from app.web.requests import MAX_BODY_BYTES, AnyRequest, provide_parts, read_page
+from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSource, provide_parts, read_page
 from app.web.security import data_headers, session_headers, static_page_headers
 from app.web.sessions import LIFETIME_S
 
@@ -84,7 +84,7 @@ PAGE_EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     request_max_body_size=MAX_BODY_BYTES,
     exception_handlers=PAGE_EXCEPTION_HANDLERS,
 )
-async def open_app(request: AnyRequest, parts: GivenParts, source: str) -> Response[str]:
+async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[str]:
     """The log, for the verified user of an installed portal; else a page that says what to do (403)."""
     opened = await parts.opener.open_page(await read_page(request), source)
     token, session = parts.sessions.open(opened.portal, opened.profile)
@@ -99,7 +99,9 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: str) -> Respo
 
 
 @post("/session", status_code=HTTP_200_OK, request_max_body_size=MAX_BODY_BYTES, tags=["session"])
-async def open_session(request: AnyRequest, parts: GivenParts, source: str) -> Response[SessionAnswer]:
+async def open_session(
+    request: AnyRequest, parts: GivenParts, source: GivenSource
+) -> Response[SessionAnswer]:
     """Begin a session with a token that the portal's page gave: `{"member_id", "auth_id"}`."""
     try:
         asked = msgspec.json.decode(await request.body(), type=SessionRequest)

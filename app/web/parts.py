@@ -4,9 +4,10 @@ A protocol, because the assembly imports the web and not the other way round.
 """
 
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from app.bitrix24.payloads import Page
 from app.kit.background import Background
@@ -87,4 +88,4 @@ class WebParts(Protocol):
 
 
 # Litestar would check the parts against the protocol, which it cannot.
-GivenParts = Annotated[WebParts, Dependency(skip_validation=True)]
+GivenParts = NamedDependency[SkipValidation[WebParts]]

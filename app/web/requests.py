@@ -3,7 +3,8 @@
 from typing import Any
 
 from litestar import Request
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
+from litestar.params import SkipValidation
 
 from app.bitrix24.payloads import MalformedPage, Page, decode_page
 from app.kit.errors import Forbidden
@@ -45,6 +46,8 @@ async def read_page(request: AnyRequest) -> Page:
         raise Forbidden(code="malformed_page") from error
 
 
+GivenSession = NamedDependency[SkipValidation[Session]]
+GivenSource = NamedDependency[str]
 DEPENDENCIES = {
     "parts": Provide(provide_parts, sync_to_thread=False),
     "session": Provide(provide_session),

@@ -1,0 +1,71 @@
+"""Calls for tests: as the log reads them, and as rows of a database."""
+
+from typing import Any
+
+from app.calls.outcome import direction_of, outcome_of
+from app.calls.reading import LoggedCall
+from app.calls.tables import CallTable
+from app.kit.text import storable
+
+NOW = 1_795_000_000
+
+
+def logged(**changes: Any) -> LoggedCall:
+    fields: dict[str, Any] = {
+        "id": 1,
+        "call_id": "1",
+        "type": 2,
+        "code": "200",
+        "reason": None,
+        "phone_number": "+14155550142",
+        "portal_number": None,
+        "user_id": 1,
+        "started_at": NOW,
+        "duration_s": 5,
+        "cost_e4": None,
+        "currency": None,
+        "crm_activity_id": None,
+        "crm_entity_type": None,
+        "crm_entity_id": None,
+        "has_recording": False,
+        "has_transcript": False,
+        "source": "event",
+    }
+    fields |= changes
+    fields["direction"] = direction_of(fields["type"])
+    fields["outcome"] = outcome_of(fields["type"], fields["code"])
+    return LoggedCall(**fields)
+
+
+async def insert_calls(portal_id: int, *calls: dict[str, Any]) -> None:
+    """Rows as ingest would write them; what a call does not say has a plain value."""
+    rows = []
+    for number, changes in enumerate(calls):
+        fields: dict[str, Any] = {
+            "portal_id": portal_id,
+            "call_id": f"call-{number}",
+            "type": 2,
+            "phone_number": "+14155550142",
+            "user_id": 1,
+            "started_at": NOW - number,
+            "duration_s": 5,
+            "code": "200",
+            "source": "event",
+            "received_at": NOW,
+            "has_recording": False,
+            "has_transcript": False,
+        }
+        fields |= changes
+        number_text = fields["phone_number"] or ""
+        fields["phone_digits"] = (
+            "".join(character for character in number_text if character.isdigit()) or None
+        )
+        rows.append(
+            CallTable(
+                **{
+                    name: storable(value) if isinstance(value, str) else value
+                    for name, value in fields.items()
+                }
+            )
+        )
+    await CallTable.insert(*rows)
