@@ -1,4 +1,4 @@
-"""Verified call-end events on their way into the log, and the slower path for calls that are known already."""
+"""Verified call-end events on their way into the log, and the slower path for known calls."""
 
 from collections.abc import Sequence
 from enum import Enum

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
 
 import asyncpg
 import structlog
@@ -126,7 +125,7 @@ class Changes:
         finally:
             connection.terminate()
 
-    def _hear(self, _connection: Any, _process_id: int, _channel: str, payload: str) -> None:
+    def _hear(self, _connection: object, _process_id: int, _channel: str, payload: str) -> None:
         if payload.startswith(self.prefix):
             return
         portal_ids = payload.partition(":")[2]

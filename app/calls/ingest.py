@@ -1,7 +1,7 @@
 """Ingest by group commit: requests that arrive while a batch is being written share the next one.
 
-No timer: a batch begins as soon as the one before is durable. One statement, one commit, then every request of
-the batch is answered. A request that is cancelled takes nothing with it.
+No timer: a batch begins as soon as the one before is durable. One statement, one commit, then every request
+of the batch is answered. A request that is cancelled takes nothing with it.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ Write = Callable[[Sequence[Arrival]], Awaitable[Sequence[Outcome | None]]]
 
 
 class Ingest:
-    """Stores call-end events; `start` and `stop` in the loop that uses it, inside the open database's life."""
+    """Stores call-end events; `start` and `stop` in the loop that uses it, while the database is open."""
 
     def __init__(self, database: Database, clock: Clock, changes: Changes) -> None:
         self._clock = clock
@@ -93,13 +93,13 @@ class Ingest:
         """Store a call-end event of a portal whose token, hashed to `token_hash`, came with it.
 
         True once it is durable (new, a duplicate or a further leg); False when the portal's row no longer is
-        installed with this hash; raises Unavailable (503) when it cannot be stored. An event without a start gets
-        the fallback, Unix seconds, else the time of its arrival.
+        installed with this hash; raises Unavailable (503) when it cannot be stored. An event without a start
+        gets the fallback, Unix seconds, else the time of its arrival.
         """
         if not self._is_open or len(self._queue) >= MAX_WAITING:
             raise Unavailable
         arrival = arrival_of(portal_id, token_hash, record, self._clock.now(), fallback_started_at)
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue.append(Waiting(arrival, answer))
         self._wake.set()
         return await answer
@@ -140,7 +140,7 @@ class Ingest:
         """
         try:
             outcomes = await write([each.arrival for each in waiting])
-        except Exception as error:  # noqa: BLE001  Whatever it is, nobody may wait for ever, nor the next batch.
+        except Exception as error:  # noqa: BLE001  Whatever it is, nobody may wait for ever.
             return await self._recover(waiting, write, error)
         except BaseException:
             self._fail(waiting)

@@ -1,8 +1,8 @@
 """The fast insert: one statement and one commit for a whole batch of events, nearly all of them new calls.
 
-The statement itself joins the portals and tests their state and token hash, so no cache outlives an uninstall. On
-PostgreSQL it also holds their rows (FOR SHARE, in one order), so that it and an uninstall come one after the
-other; on SQLite there is one writer. It leaves out what is known or refused; `arrivals.py` tells those apart.
+The statement itself asks the portals' rows for state and token hash, so no cache outlives an uninstall. On
+PostgreSQL it also holds them (FOR SHARE, in one order), so that it and an uninstall come one after the other;
+on SQLite there is one writer. It leaves out what is known or refused; `arrivals.py` tells those apart.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,8 @@ class SqliteInserter:
             names = ", ".join(f"column{i} AS {name}" for i, name in enumerate(_COLUMNS, 1))
             self._statements[count] = (
                 f"INSERT INTO calls ({_STORED}, source, has_recording, has_transcript)"  # noqa: S608  Our names.
-                f" SELECT {_STORED}, 'event', 0, 0 FROM (SELECT {names} FROM (VALUES {', '.join([row] * count)}))"
+                f" SELECT {_STORED}, 'event', 0, 0 FROM (SELECT {names}"
+                f" FROM (VALUES {', '.join([row] * count)}))"
                 " WHERE EXISTS (SELECT 1 FROM portals p WHERE p.id = portal_id AND p.state = 'installed'"
                 " AND p.application_token_hash = token_hash)"
                 " ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING portal_id, call_id"
@@ -87,15 +88,17 @@ inserted AS (
     ORDER BY portal_id, call_id
     ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING portal_id, call_id),
 told AS MATERIALIZED (
-    SELECT pg_notify('{CHANNEL}', $2::text || CASE WHEN length(ids) < {LONGEST_PAYLOAD} THEN ids ELSE '{ALL}' END)
+    SELECT pg_notify('{CHANNEL}',
+        $2::text || CASE WHEN length(ids) < {LONGEST_PAYLOAD} THEN ids ELSE '{ALL}' END)
     FROM (SELECT string_agg(DISTINCT portal_id::text, ',') AS ids FROM inserted) news WHERE ids IS NOT NULL)
 SELECT portal_id, call_id FROM due
-WHERE (SELECT count(*) FROM told) >= 0 AND (portal_id, call_id) NOT IN (SELECT portal_id, call_id FROM inserted)
+WHERE (SELECT count(*) FROM told) >= 0
+AND (portal_id, call_id) NOT IN (SELECT portal_id, call_id FROM inserted)
 """  # noqa: S608  Our own names only. The count makes sure that `told` runs.
 
 
 class PostgresInserter:
-    """A prepared statement on a connection kept out of the pool, whose resets would cost a round trip a batch.
+    """A prepared statement on a connection kept out of the pool, whose reset costs a round trip each time.
 
     One jsonb parameter: decoding it costs the server what `unnest` costs, and this process a third.
     """
@@ -108,10 +111,11 @@ class PostgresInserter:
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
         """Commit the batch, and say which keys it did not insert."""
-        if self._connection is None or self._connection.is_closed():
-            await self._connect()
+        statement = self._statement
+        if statement is None or self._connection is None or self._connection.is_closed():
+            statement = await self._connect()
         payload = _encode([_values_of(arrival) for arrival in arrivals]).decode()
-        rows = await self._statement.fetch(payload, self._origin, timeout=STATEMENT_TIMEOUT_S)
+        rows = await statement.fetch(payload, self._origin, timeout=STATEMENT_TIMEOUT_S)
         return {(row["portal_id"], row["call_id"]) for row in rows}
 
     async def close(self) -> None:
@@ -120,10 +124,11 @@ class PostgresInserter:
             connection, self._connection = self._connection, None
             await self._pool.release(connection)
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> asyncpg.prepared_stmt.PreparedStatement:
         await self.close()
         self._connection = await self._pool.acquire(timeout=STATEMENT_TIMEOUT_S)
         self._statement = await self._connection.prepare(_POSTGRES_STATEMENT)
+        return self._statement
 
     @property
     def _pool(self) -> asyncpg.Pool:

@@ -1,4 +1,4 @@
-"""`portals.last_event_at`, without a hot row: kept in memory and written for all portals at once, now and then."""
+"""`portals.last_event_at` without a hot row: kept in memory, written for all portals at once, now and then."""
 
 import structlog
 
@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 
 class LastEvents:
-    """When each portal's last event came. Only informative: what a crash takes is at most the last ten seconds."""
+    """When each portal's last event came. Only informative: a crash takes the last ten seconds of it."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class LastEvents:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what was noted; a portal whose row is held by someone is left for the next time by being skipped."""
+        """Write what was noted; a portal whose row somebody holds is left out, until its next event."""
         if not self._seen:
             return
         seen, self._seen = self._seen, {}
@@ -46,7 +46,7 @@ class LastEvents:
         if self._database.is_sqlite:
             free = "SELECT id FROM portals"
         else:  # Never a wait, so never a deadlock with a batch that holds several portals.
-            free = "SELECT id FROM portals WHERE id IN (SELECT portal_id FROM wanted) FOR NO KEY UPDATE SKIP LOCKED"
+            free = "SELECT id FROM portals JOIN wanted ON id = portal_id FOR NO KEY UPDATE OF portals SKIP LOCKED"
         return (
             f"WITH wanted AS (SELECT * FROM {source} k), free AS ({free})"  # noqa: S608  Our own names only.
             " UPDATE portals SET last_event_at = wanted.at FROM wanted, free"

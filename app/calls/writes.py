@@ -88,18 +88,14 @@ def encode_rows(rows: Iterable[Sequence[object]]) -> str:
 async def load_calls(database: Database, keys: Iterable[Key]) -> dict[Key, KnownCall]:
     """The calls among the keys that are stored, held until the transaction ends."""
     wanted = encode_rows(sorted(set(keys)))
-    source = rows_source(database, KEY_TYPES)
     held = "" if database.is_sqlite else " FOR UPDATE OF c"
+    calls_of = f"{rows_source(database, KEY_TYPES)} k JOIN calls c USING (portal_id, call_id)"
+    legs_of = f"{rows_source(database, KEY_TYPES)} k JOIN call_legs l USING (portal_id, call_id)"
     calls = await database.run(
-        f"SELECT c.* FROM {source} k JOIN calls c ON c.portal_id = k.portal_id AND c.call_id = k.call_id"  # noqa: S608
-        f" ORDER BY c.portal_id, c.call_id{held}",
+        f"SELECT c.* FROM {calls_of} ORDER BY c.portal_id, c.call_id{held}",  # noqa: S608  Our names.
         wanted,
     )
-    legs = await database.run(
-        f"SELECT l.* FROM {source} k JOIN call_legs l ON l.portal_id = k.portal_id AND l.call_id = k.call_id"  # noqa: S608
-        " ORDER BY l.id",
-        wanted,
-    )
+    legs = await database.run(f"SELECT l.* FROM {legs_of} ORDER BY l.id", wanted)  # noqa: S608  As above.
     stored: dict[Key, dict[Leg, int]] = {}
     for row in legs:
         stored.setdefault(_key_of(row), {})[_leg_of_row(row)] = _as_integer(row["id"])
@@ -131,8 +127,8 @@ async def _insert_calls(database: Database, changes: Sequence[Change]) -> None:
     names = ", ".join(types)
     rows = [_call_values(change) for change in sorted(changes, key=lambda change: change.key)]
     inserted = await database.run(
-        f"INSERT INTO calls ({names}) SELECT {names} FROM {rows_source(database, types)} k WHERE true"  # noqa: S608
-        " ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING call_id",
+        f"INSERT INTO calls ({names}) SELECT {names}"  # noqa: S608  Our own column names only.
+        f" FROM {rows_source(database, types)} k WHERE true ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING call_id",
         encode_rows(rows),
     )
     if len(inserted) != len(changes):
@@ -162,7 +158,7 @@ async def _delete_legs(database: Database, changes: Sequence[Change]) -> None:
     if gone:
         source = rows_source(database, {"portal_id": "bigint", "id": "bigint"})
         await database.run(
-            f"DELETE FROM call_legs WHERE (portal_id, id) IN (SELECT portal_id, id FROM {source} k)",  # noqa: S608
+            f"DELETE FROM call_legs WHERE (portal_id, id) IN (SELECT portal_id, id FROM {source} k)",  # noqa: S608  As above.
             encode_rows(gone),
         )
 
@@ -178,8 +174,8 @@ async def _insert_legs(database: Database, changes: Sequence[Change]) -> None:
         types = KEY_TYPES | LEG_TYPES
         names = ", ".join(types)
         await database.run(
-            f"INSERT INTO call_legs ({names}) SELECT {names} FROM {rows_source(database, types)} k WHERE true"  # noqa: S608
-            " ON CONFLICT DO NOTHING",
+            f"INSERT INTO call_legs ({names}) SELECT {names}"  # noqa: S608  As above.
+            f" FROM {rows_source(database, types)} k WHERE true ON CONFLICT DO NOTHING",
             encode_rows(new),
         )
 
@@ -235,7 +231,7 @@ async def hold_portals(database: Database, pairs: Iterable[tuple[int, str]]) -> 
 
 
 async def hold_installation(database: Database, portal_id: int, generation: int) -> bool:
-    """Whether the portal is installed in this generation; if so, its row is held until the transaction ends."""
+    """Whether the portal is installed in this generation; its row is then held until the transaction ends."""
     rows = await database.run(
         f"SELECT p.id FROM {rows_source(database, _INSTALLATION_TYPES)} k"  # noqa: S608
         " JOIN portals p ON p.id = k.portal_id AND p.generation = k.generation"

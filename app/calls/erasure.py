@@ -1,0 +1,15 @@
+"""Erasing what a portal's calls left behind; in small steps, so that other portals' events need not wait."""
+
+from app.calls.erasure_queries import delete_some_calls, delete_some_legs, delete_undecodable_events
+
+
+async def erase_calls(portal_id: int) -> None:
+    """Erase all calls of a portal that takes no more of them; it can be interrupted and run again."""
+    for delete_some in (delete_some_legs, delete_some_calls):
+        while await delete_some(portal_id):
+            pass
+
+
+async def erase_undecodable_events(portal_id: int) -> None:
+    """Erase the events that were kept because they could not be decoded."""
+    await delete_undecodable_events(portal_id)

@@ -1,0 +1,128 @@
+"""Writing rows of the statistics over what events told, chunk by chunk, under one generation of a portal."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import asyncpg
+import msgspec
+
+from app.bitrix24.statistics import StatisticsRecord
+from app.calls.changes import Changes
+from app.calls.legs import Leg, Legs, drop_disproved, leg_of_statistics, meet_statistics
+from app.calls.writes import (
+    Change,
+    KnownCall,
+    OvertakenError,
+    encode_rows,
+    hold_installation,
+    is_changed,
+    load_calls,
+    rows_source,
+    save_calls,
+)
+from app.kit.database import Database
+from app.kit.text import storable
+from app.portals.access import PortalNotConnectedError
+
+GRACE_S = 600  # The statistics may be this late behind the event.
+CHUNK_CALLS = 500
+ATTEMPTS = 3
+_DISPROVING = {"portal_id": "bigint", "window_from": "bigint", "read_at": "bigint", "told_before": "bigint"}
+_READ = {"portal_id": "bigint", "generation": "integer", "at": "bigint"}
+
+
+class Installation(msgspec.Struct, frozen=True):
+    """Where a read writes, and as which installation of the portal."""
+
+    database: Database
+    changes: Changes
+    portal_id: int
+    generation: int
+
+
+class Written(msgspec.Struct, frozen=True):
+    """How many calls a chunk inserted, and how many known ones it changed."""
+
+    inserted: int
+    changed: int
+
+
+Decide = Callable[[str, Legs], Legs]
+
+
+async def write_rows(
+    installation: Installation, records: Sequence[StatisticsRecord], read_at: int
+) -> Written:
+    """Merge one chunk of rows; raise PortalNotConnectedError when the installation is another meanwhile."""
+    rows: dict[str, list[Leg]] = {}
+    for record in records:
+        rows.setdefault(storable(record.call_id), []).append(leg_of_statistics(record, read_at))
+    return await _rewrite(installation, rows, lambda call_id, legs: meet_statistics(legs, rows[call_id]))
+
+
+async def drop_disproved_legs(installation: Installation, window_from: int, read_at: int) -> int:
+    """After a whole read: drop the legs that events told of and that it should have shown; how many calls."""
+    call_ids = await _list_doubtful(installation, window_from, read_at)
+    changed = 0
+    for start in range(0, len(call_ids), CHUNK_CALLS):
+        written = await _rewrite(
+            installation,
+            call_ids[start : start + CHUNK_CALLS],
+            lambda _, legs: drop_disproved(legs, window_from, read_at, GRACE_S),
+        )
+        changed += written.changed
+    return changed
+
+
+async def note_read(installation: Installation, read_at: int) -> None:
+    """Note when the portal's statistics were last read to their end."""
+    database = installation.database
+    await database.run(
+        f"UPDATE portals SET synced_at = k.at FROM {rows_source(database, _READ)} k"  # noqa: S608  Our names.
+        " WHERE portals.id = k.portal_id AND portals.generation = k.generation AND state = 'installed'",
+        encode_rows([(installation.portal_id, installation.generation, read_at)]),
+    )
+
+
+async def _rewrite(installation: Installation, call_ids: Iterable[str], decide: Decide) -> Written:
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await _rewrite_once(installation, list(call_ids), decide)
+        except (OvertakenError, asyncpg.DeadlockDetectedError):
+            continue
+    return await _rewrite_once(installation, list(call_ids), decide)
+
+
+async def _rewrite_once(installation: Installation, call_ids: Sequence[str], decide: Decide) -> Written:
+    database, portal_id = installation.database, installation.portal_id
+    async with database.transaction():
+        if not await hold_installation(database, portal_id, installation.generation):
+            raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
+        known = await load_calls(database, ((portal_id, call_id) for call_id in call_ids))
+        drafts = [_draft(portal_id, call_id, known.get((portal_id, call_id)), decide) for call_id in call_ids]
+        changed = [draft for draft in drafts if is_changed(draft)]
+        if changed:
+            await save_calls(database, changed)
+            await installation.changes.notify(database, [portal_id])
+    if changed:
+        installation.changes.announce(portal_id)
+    inserted = sum(draft.known is None for draft in changed)
+    return Written(inserted, len(changed) - inserted)
+
+
+def _draft(portal_id: int, call_id: str, known: KnownCall | None, decide: Decide) -> Change:
+    legs = decide(call_id, known.legs if known else ())
+    return Change((portal_id, call_id), known, legs, "history")
+
+
+async def _list_doubtful(installation: Installation, window_from: int, read_at: int) -> list[str]:
+    """Calls that the statistics show and that still have a leg that only an event told of."""
+    database = installation.database
+    rows = await database.run(
+        f"SELECT DISTINCT l.call_id FROM {rows_source(database, _DISPROVING)} k"  # noqa: S608  Our names.
+        " JOIN call_legs l ON l.portal_id = k.portal_id AND l.statistics_id IS NULL"
+        " AND l.started_at BETWEEN k.window_from AND k.read_at AND l.received_at < k.told_before"
+        " WHERE EXISTS (SELECT 1 FROM call_legs s WHERE s.portal_id = l.portal_id AND s.call_id = l.call_id"
+        " AND s.statistics_id IS NOT NULL)",
+        encode_rows([(installation.portal_id, window_from, read_at, read_at - GRACE_S)]),
+    )
+    return [str(row["call_id"]) for row in rows]

@@ -1,0 +1,45 @@
+"""The statements for events that were verified and could not be decoded, portal first."""
+
+from typing import Any
+
+from app.calls.tables import UndecodableEventTable
+
+Row = dict[str, Any]
+
+
+async def insert_event(
+    portal_id: int, token_hash: str, event: str, payload: str, reason: str, now: int
+) -> bool:
+    """Insert under an installed portal with this token hash; the statement itself tests both."""
+    is_sqlite = UndecodableEventTable._meta.db.engine_type == "sqlite"  # noqa: SLF001  No public way.
+    rows = await UndecodableEventTable.raw(
+        "INSERT INTO undecodable_events (portal_id, event, payload, reason, received_at)"
+        " SELECT p.id, CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS BIGINT)"
+        " FROM portals p"
+        " WHERE p.id = {} AND p.state = 'installed' AND p.application_token_hash = {}"
+        f"{'' if is_sqlite else ' FOR SHARE'} RETURNING id",  # noqa: S608  Two constants of ours.
+        *(event, payload, reason, now, portal_id, token_hash),
+    )
+    return bool(rows)
+
+
+async def delete_all_but(portal_id: int, kept: int) -> None:
+    """Delete all but the latest."""
+    await UndecodableEventTable.raw(
+        "DELETE FROM undecodable_events WHERE portal_id = {} AND id <="
+        " (SELECT id FROM undecodable_events WHERE portal_id = {} ORDER BY id DESC LIMIT 1 OFFSET {})",
+        *(portal_id, portal_id, kept),
+    )
+
+
+async def select_events(portal_id: int) -> list[Row]:
+    """All that are kept, oldest first."""
+    table = UndecodableEventTable
+    rows: list[Row] = await table.select().where(table.portal_id == portal_id).order_by(table.id)
+    return rows
+
+
+async def delete_event(portal_id: int, event_id: int) -> None:
+    """Delete one."""
+    table = UndecodableEventTable
+    await table.delete().where((table.portal_id == portal_id) & (table.id == event_id))
