@@ -15,6 +15,7 @@ import structlog
 from app.bitrix24.call_end import CallRecord
 from app.calls.arrivals import Arrival, Outcome, arrival_of, meet_arrivals
 from app.calls.changes import Changes
+from app.calls.checkpoints import move_log_into_file
 from app.calls.inserts import make_inserter
 from app.calls.last_events import LastEvents
 from app.calls.writes import Key
@@ -62,6 +63,7 @@ class Ingest:
     """Stores call-end events; `start` and `stop` in the loop that uses it, while the database is open."""
 
     def __init__(self, database: Database, clock: Clock, changes: Changes) -> None:
+        self._database = database
         self._clock = clock
         self._changes = changes
         self._inserter = make_inserter(database, changes)
@@ -103,6 +105,10 @@ class Ingest:
         self._queue.append(Waiting(arrival, answer))
         self._wake.set()
         return await answer
+
+    async def checkpoint(self) -> None:
+        """Move SQLite's log into its file beside the commits, so that no commit has to."""
+        await move_log_into_file(self._database)
 
     async def _run(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""`portals.last_event_at` without a hot row: kept in memory, written for all portals at once, now and then."""
+"""`portals.last_event_at` without a hot row: kept in memory, written for all portals at once."""
 
 import structlog
 
@@ -46,7 +46,8 @@ class LastEvents:
         if self._database.is_sqlite:
             free = "SELECT id FROM portals"
         else:  # Never a wait, so never a deadlock with a batch that holds several portals.
-            free = "SELECT id FROM portals JOIN wanted ON id = portal_id FOR NO KEY UPDATE OF portals SKIP LOCKED"
+            held = "FOR NO KEY UPDATE OF portals SKIP LOCKED"
+            free = f"SELECT id FROM portals JOIN wanted ON id = portal_id {held}"  # noqa: S608  As below.
         return (
             f"WITH wanted AS (SELECT * FROM {source} k), free AS ({free})"  # noqa: S608  Our own names only.
             " UPDATE portals SET last_event_at = wanted.at FROM wanted, free"

@@ -13,11 +13,11 @@ async def insert_event(
     """Insert under an installed portal with this token hash; the statement itself tests both."""
     is_sqlite = UndecodableEventTable._meta.db.engine_type == "sqlite"  # noqa: SLF001  No public way.
     rows = await UndecodableEventTable.raw(
-        "INSERT INTO undecodable_events (portal_id, event, payload, reason, received_at)"
+        "INSERT INTO undecodable_events (portal_id, event, payload, reason, received_at)"  # noqa: S608  Ours.
         " SELECT p.id, CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS BIGINT)"
         " FROM portals p"
         " WHERE p.id = {} AND p.state = 'installed' AND p.application_token_hash = {}"
-        f"{'' if is_sqlite else ' FOR SHARE'} RETURNING id",  # noqa: S608  Two constants of ours.
+        f"{'' if is_sqlite else ' FOR SHARE'} RETURNING id",
         *(event, payload, reason, now, portal_id, token_hash),
     )
     return bool(rows)

@@ -128,7 +128,8 @@ async def _insert_calls(database: Database, changes: Sequence[Change]) -> None:
     rows = [_call_values(change) for change in sorted(changes, key=lambda change: change.key)]
     inserted = await database.run(
         f"INSERT INTO calls ({names}) SELECT {names}"  # noqa: S608  Our own column names only.
-        f" FROM {rows_source(database, types)} k WHERE true ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING call_id",
+        f" FROM {rows_source(database, types)} k WHERE true"
+        " ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING call_id",
         encode_rows(rows),
     )
     if len(inserted) != len(changes):
