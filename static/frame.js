@@ -27,7 +27,7 @@ callbook.frame = (() => {
   }
 
   /* The answer, or null when none comes in time. */
-  function ask(command, params, patienceMs = 10000) {
+  function ask(command, params, patienceMs = 4000) {
     return new Promise((resolve) => {
       const id = send(command, params);
       waiting.set(id, resolve);

@@ -30,6 +30,7 @@
     return failure(answer.status === 401 ? "session" : answer.status === 400 ? "filter" : "server", url, target);
   }
 
+  /* These listeners stand before htmx begins: its script comes after this one. */
   document.addEventListener("htmx:config:request", ({ detail }) => { detail.ctx.fetch = fetchFragment; });
   document.addEventListener("htmx:before:request", () => log.setAttribute("aria-busy", "true"));
   document.addEventListener("htmx:finally:request", () => {
@@ -42,7 +43,7 @@
   if (zone) {
     zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
     document.getElementById("zone").textContent = zone.value;
-    filters.requestSubmit();
+    filters.addEventListener("htmx:after:init", () => filters.requestSubmit(), { once: true });
   }
 
   const period = filters.elements.period;
@@ -51,6 +52,7 @@
     filters.classList.toggle("is-set", [...new FormData(filters)].some(([name, value]) => name !== "zone" && value));
   };
   filters.addEventListener("input", showDates);
+  filters.addEventListener("submit", (event) => event.preventDefault());
   filters.addEventListener("reset", () => setTimeout(showDates));
   log.addEventListener("click", (event) => {
     if (event.target.closest("[data-reset]")) filters.reset();
@@ -61,10 +63,15 @@
   let isRefreshing = false;
   let isHeadVisible = true;
 
+  function setBehind(value) {
+    isBehind = value;
+    status.toggleAttribute("data-behind", value);
+  }
+
   async function refresh() {
-    isBehind = true;
+    setBehind(true);
     if (isRefreshing || !isHeadVisible || document.hidden || log.hasAttribute("aria-busy")) return;
-    isBehind = false;
+    setBehind(false);
     isRefreshing = true;
     const asked = new URLSearchParams(new FormData(filters)).toString();
     try {
@@ -78,7 +85,7 @@
         merge(fresh.content);
       }
     } catch {
-      isBehind = true; // Offline: the next event, or the next tick, tries again.
+      setBehind(true); // Offline: the next event, or the next tick, tries again.
     } finally {
       isRefreshing = false;
     }

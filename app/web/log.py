@@ -1,5 +1,6 @@
 """The log as HTML: its first page with the page itself, the others and every filter as fragments."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta, tzinfo
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from app.web.sessions import Session, read_zone
 # Days back from today, which counts as the first.
 PERIODS = {"today": 0, "week": 6, "month": 29}
 FREE_PERIOD = "free"
+FIRST_NAMES_S = 3.0
 
 
 class LogView(NamedTuple):
@@ -75,6 +77,13 @@ def refresh_people(parts: WebParts, session: Session, *, is_somebody_unknown: bo
     """Read the portal's users in the background when it is time to."""
     if parts.people.is_due(session.portal, is_somebody_unknown=is_somebody_unknown):
         parts.background.spawn("people", parts.people.refresh(session.portal))
+
+
+async def meet_people(parts: WebParts, session: Session) -> None:
+    """Before the first page of all, wait a moment for the users, so that it shows names from the start."""
+    if session.portal.people_read_at == 0 and parts.people.is_due(session.portal, is_somebody_unknown=True):
+        task = parts.background.spawn("people", parts.people.refresh(session.portal))
+        await asyncio.wait({task}, timeout=FIRST_NAMES_S)
 
 
 @get("/log/rows", include_in_schema=False)

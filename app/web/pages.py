@@ -14,7 +14,7 @@ from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Forbidden, Refusal, Unavailable
 from app.kit.metrics import REFUSALS
 from app.web.errors import retry_headers
-from app.web.log import view_log
+from app.web.log import meet_people, view_log
 from app.web.parts import GivenParts
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSource, provide_parts, read_page
 from app.web.security import data_headers, session_headers, static_page_headers
@@ -88,6 +88,7 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     """The log, for the verified user of an installed portal; else a page that says what to do (403)."""
     opened = await parts.opener.open_page(await read_page(request), source)
     token, session = parts.sessions.open(opened.portal, opened.profile)
+    await meet_people(parts, session)
     return parts.pages.render(
         "log.html",
         session_headers(opened.portal.client_endpoint),

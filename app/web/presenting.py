@@ -16,6 +16,7 @@ from app.calls.reading import LoggedCall
 
 COST_UNIT = Decimal(10_000)
 ISO_CURRENCY_LENGTH = 3
+NUL_SIGN = "\u2400"
 
 
 class CallRow(NamedTuple):
@@ -57,19 +58,19 @@ class Presenter(NamedTuple):
             id=call.id,
             direction=call.direction,
             outcome=call.outcome,
-            code=call.code,
-            reason=call.reason,
+            code=call.code and visible(call.code),
+            reason=call.reason and visible(call.reason),
             moment=to_iso(call.started_at),
             day=self._day(local),
             date=_format_date(local.year, local.month, local.day, self._is_this_year(local), self.locale),
             time=_format_clock(local.hour, local.minute, self.locale),
             full_time=format_datetime(local, "medium", locale=self.locale),
-            number=call.phone_number and format_number(call.phone_number),
+            number=call.phone_number and visible(format_number(call.phone_number)),
             user_id=call.user_id,
-            operator=operator,
+            operator=operator and visible(operator),
             initials=initials_of(operator or ""),
             hue=(call.user_id or 0) % 6,
-            line=call.portal_number and format_number(call.portal_number),
+            line=call.portal_number and visible(format_number(call.portal_number)),
             duration=None if call.duration_s is None else format_duration(call.duration_s),
             cost=None
             if call.cost_e4 is None
@@ -83,6 +84,11 @@ class Presenter(NamedTuple):
 
     def _is_this_year(self, local: datetime) -> bool:
         return local.year == to_local(self.now, self.zone).year
+
+
+def visible(text: str) -> str:
+    """HTML cannot hold a NUL and drops it; its own sign shows that it is there."""
+    return text.replace("\x00", NUL_SIGN)
 
 
 def to_utc(at: int) -> datetime:
