@@ -32,15 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         if options.command == "keys" and options.action == "generate":
-            print(keys.generate())  # noqa: T201  The command's output.
+            print(keys.generate())
             return 0
         settings = Settings.from_environment(os.environ)
-        configure_logging(settings.log_format, settings.log_level, to_stderr=options.command in {"portals", "keys"})
+        configure_logging(
+            settings.log_format, settings.log_level, to_stderr=options.command in {"portals", "keys"}
+        )
         return _run(options, settings)
     except EXPECTED_ERRORS as error:
-        print(f"callbook: {error}", file=sys.stderr)  # noqa: T201  The command's output.
+        print(f"callbook: {error}", file=sys.stderr)
     except DATABASE_ERRORS as error:
-        print(f"callbook: the database cannot be used: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"callbook: the database cannot be used: {type(error).__name__}: {error}", file=sys.stderr)
     return 1
 
 
@@ -63,7 +65,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    parser = argparse.ArgumentParser(prog="python -m app", description="Callbook: every call of a Bitrix24 portal")
+    parser = argparse.ArgumentParser(
+        prog="python -m app", description="Callbook: every call of a Bitrix24 portal"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("serve", "migrate, then web and scheduler in one process"),
@@ -75,7 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_portals(commands.add_parser("portals", help="what the vendor does with portals"))
     actions = commands.add_parser("keys", help="encryption keys").add_subparsers(dest="action", required=True)
     actions.add_parser("generate", help="print a new key for ENCRYPTION_KEYS")
-    actions.add_parser("rotate", help="seal every secret with the first key; may be interrupted and run again")
+    actions.add_parser(
+        "rotate", help="seal every secret with the first key; may be interrupted and run again"
+    )
     return parser
 
 

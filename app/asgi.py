@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from app.kit.clock import Clock
 from app.kit.logging import configure_logging
@@ -17,10 +15,8 @@ from app.web.errors import EXCEPTION_HANDLERS
 from app.web.events import events
 from app.web.health import HEALTH_ROUTES
 from app.web.requests import DEPENDENCIES, MAX_BODY_BYTES
-from app.web.routes import ROUTES
+from app.web.routes import OPENAPI, ROUTES
 from app.wiring import open_parts
-
-OPENAPI = OpenAPIConfig(title="Callbook", version="1", path="/schema", render_plugins=[JsonRenderPlugin()])
 
 
 def create_app(

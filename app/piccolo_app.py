@@ -7,4 +7,6 @@ from piccolo.conf.apps import AppConfig
 from app.tables import TABLES
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-APP_CONFIG = AppConfig(app_name="callbook", migrations_folder_path=str(MIGRATIONS), table_classes=list(TABLES))
+APP_CONFIG = AppConfig(
+    app_name="callbook", migrations_folder_path=str(MIGRATIONS), table_classes=list(TABLES)
+)

@@ -1,6 +1,7 @@
 """Which job runs when. One scheduler acts at a time, by a lease in the database; a second copy is harmless.
 
-Jobs are one-line calls into features. Each asks for the lease itself, so a scheduler that lost it does nothing.
+Jobs are one-line calls into features. Each asks for the lease itself, so a scheduler that lost it does
+nothing.
 """
 
 import uuid
@@ -95,7 +96,9 @@ async def run_scheduler(parts: Parts) -> AsyncIterator[None]:
 
 
 async def run_job(parts: Parts, holder: str, job: Job) -> None:
-    """Run one job if this scheduler holds the lease; one that fails is logged and runs again at its next turn."""
+    """Run one job if this scheduler holds the lease; one that fails is logged and runs again at its next
+    turn.
+    """
     if not await take_lease(LEASE, holder, parts.clock.now(), LEASE_S):
         return
     try:

@@ -1,4 +1,6 @@
-"""The schema's version: brought up to date by `migrate` and `serve`, only checked by `web` and `scheduler`."""
+"""The schema's version: brought up to date by `migrate` and `serve`, only checked by `web` and
+`scheduler`.
+"""
 
 import contextlib
 import io
@@ -35,7 +37,9 @@ async def check_schema(database: Database) -> None:
     Migration._meta.db = database.engine  # noqa: SLF001  Piccolo has no public way to bind a table.
     ran = await Migration.get_migrations_which_ran("callbook") if await Migration.table_exists().run() else []
     if set(ran) != _list_migrations():
-        raise SchemaOutdatedError("the database schema is not this version's: run `python -m app migrate` first")
+        raise SchemaOutdatedError(
+            "the database schema is not this version's: run `python -m app migrate` first"
+        )
 
 
 def _list_migrations() -> set[str]:

@@ -58,7 +58,9 @@ class Settings:
             metrics_token=environ.get("METRICS_TOKEN") or None,
         )
         if settings.web_workers > 1 and settings.database_url.startswith("sqlite:"):
-            raise SettingsError("WEB_WORKERS above 1 needs PostgreSQL: on SQLite one process takes the events")
+            raise SettingsError(
+                "WEB_WORKERS above 1 needs PostgreSQL: on SQLite one process takes the events"
+            )
         return settings
 
 
@@ -78,14 +80,22 @@ def _read_keyring(text: str) -> Keyring:
 
 def _read_origin(name: str, url: str, *, is_path_allowed: bool = False) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
         raise SettingsError(f"{name} must be like https://callbook.example.com")
     path = parts.path.rstrip("/") if is_path_allowed else ""
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 
 
 def _read_oauth_servers(text: str) -> tuple[str, ...]:
-    servers = tuple(_read_origin("B24_OAUTH_SERVERS", part.strip()) for part in text.split(",") if part.strip())
+    servers = tuple(
+        _read_origin("B24_OAUTH_SERVERS", part.strip()) for part in text.split(",") if part.strip()
+    )
     if not servers:
         raise SettingsError("B24_OAUTH_SERVERS lists no server")
     return servers

@@ -1,4 +1,6 @@
-"""The one place that makes the parts and puts them together, for the web, the scheduler and the command line."""
+"""The one place that makes the parts and puts them together, for the web, the scheduler and the command
+line.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -69,7 +71,11 @@ class Parts:
 
 @asynccontextmanager
 async def open_parts(
-    settings: Settings, *, clock: Clock | None = None, limits: Limits | None = None, is_migrating: bool = False
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    limits: Limits | None = None,
+    is_migrating: bool = False,
 ) -> AsyncIterator[Parts]:
     """Open the database and every part; on the way out, let what runs finish, then close in reverse."""
     clock = clock or SystemClock()

@@ -1,4 +1,6 @@
-"""The first schema. Plain SQL, because Piccolo's own constraints fail on SQLite; it runs on both databases."""
+"""The first schema. Plain SQL, because Piccolo's own constraints fail on SQLite; it runs on both
+databases.
+"""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.engine import engine_finder
@@ -10,7 +12,8 @@ DESCRIPTION = "Portals, calls, people"
 CALL_COLUMNS = """
     type INTEGER, phone_number TEXT, portal_number TEXT, user_id BIGINT, started_at BIGINT NOT NULL,
     is_start_guessed BOOLEAN NOT NULL DEFAULT FALSE, duration_s BIGINT, cost_e4 BIGINT, currency TEXT,
-    code TEXT, reason TEXT, crm_activity_id BIGINT, crm_entity_type TEXT, crm_entity_id BIGINT, has_recording BOOLEAN NOT NULL DEFAULT FALSE,
+    code TEXT, reason TEXT, crm_activity_id BIGINT, crm_entity_type TEXT, crm_entity_id BIGINT,
+    has_recording BOOLEAN NOT NULL DEFAULT FALSE,
     has_transcript BOOLEAN NOT NULL DEFAULT FALSE, received_at BIGINT NOT NULL
 """
 
@@ -28,14 +31,16 @@ STATEMENTS = (
         people_read_at BIGINT NOT NULL, synced_at BIGINT)""",
     """CREATE TABLE uninstall_checks (
         portal_id BIGINT PRIMARY KEY, generation INTEGER NOT NULL, is_clean BOOLEAN NOT NULL,
-        is_answered BOOLEAN NOT NULL, attempts INTEGER NOT NULL, next_at BIGINT NOT NULL, claimed_until BIGINT NOT NULL)""",
+        is_answered BOOLEAN NOT NULL, attempts INTEGER NOT NULL, next_at BIGINT NOT NULL, claimed_until
+        BIGINT NOT NULL)""",
     f"""CREATE TABLE calls (
         id {{identity}}, portal_id BIGINT NOT NULL, call_id TEXT NOT NULL, phone_digits TEXT,
         source TEXT NOT NULL, {CALL_COLUMNS})""",
     "CREATE UNIQUE INDEX calls_portal_call ON calls (portal_id, call_id)",
     "CREATE INDEX calls_log ON calls (portal_id, started_at DESC, id DESC)",
     f"""CREATE TABLE call_legs (
-        id {{identity}}, portal_id BIGINT NOT NULL, call_id TEXT NOT NULL, statistics_id BIGINT, {CALL_COLUMNS})""",
+        id {{identity}}, portal_id BIGINT NOT NULL, call_id TEXT NOT NULL, statistics_id BIGINT,
+        {CALL_COLUMNS})""",
     "CREATE UNIQUE INDEX call_legs_portal_statistics ON call_legs (portal_id, statistics_id)",
     """CREATE UNIQUE INDEX call_legs_event ON call_legs (portal_id, call_id, started_at)
         WHERE statistics_id IS NULL""",

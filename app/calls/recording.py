@@ -48,7 +48,9 @@ class Recorder:
         return Answer.REFUSED
 
     async def _store(self, sender: Sender, event: Event) -> bool:
-        """False when the portal's row no longer has the state and token hash that the event was verified by."""
+        """False when the portal's row no longer has the state and token hash that the event was verified
+        by.
+        """
         try:
             record = decode_call_end(event.data or {})
         except Undecodable as error:
@@ -60,7 +62,9 @@ class Recorder:
         return await self._ingest.store(sender.portal.id, sender.token_hash, record, started_at)
 
     async def _hint(self, event: Event) -> Answer:
-        """A call of a portal whose token is not known yet: worth one look into its statistics, and no record."""
+        """A call of a portal whose token is not known yet: worth one look into its statistics, and no
+        record.
+        """
         portal = await self._directory.find(event.member_id)
         if portal is None or not portal.is_installed or portal.application_token_hash is not None:
             log.warning("event refused", name=event.name, member_id=event.member_id)

@@ -17,7 +17,7 @@ async def rotate(settings: Settings) -> int:
     """Re-encrypt; the exit code is 1 while something is still under an older key."""
     async with open_parts(settings) as parts:
         rotated, left = await rotate_keys(parts.vault, parts.clock)
-    print(f"{rotated} re-encrypted with key {settings.keyring.current_key_id}, {left} changed meanwhile")  # noqa: T201
+    print(f"{rotated} re-encrypted with key {settings.keyring.current_key_id}, {left} changed meanwhile")
     if left:
-        print("run the command again before you remove the older keys")  # noqa: T201  The command's output.
+        print("run the command again before you remove the older keys")
     return 1 if left else 0

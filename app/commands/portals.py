@@ -13,7 +13,15 @@ from app.portals.model import Portal
 from app.settings import Settings
 from app.wiring import Parts, open_parts
 
-TIMES = ("installed_at", "uninstalled_at", "erase_at", "last_event_at", "people_read_at", "synced_at", "received_at")
+TIMES = (
+    "installed_at",
+    "uninstalled_at",
+    "erase_at",
+    "last_event_at",
+    "people_read_at",
+    "synced_at",
+    "received_at",
+)
 HIDDEN = ("application_token_hash", "setup")
 
 
@@ -66,9 +74,9 @@ def _show_times(row: dict[str, object]) -> dict[str, object]:
 
 def _print(rows: list[dict[str, object]], *, is_json: bool) -> None:
     if is_json:
-        print(msgspec.json.encode(rows).decode())  # noqa: T201  The command's output.
+        print(msgspec.json.encode(rows).decode())
         return
     for row in rows:
-        print("\n".join(f"{name}: {value}" for name, value in row.items()), end="\n\n")  # noqa: T201
+        print("\n".join(f"{name}: {value}" for name, value in row.items()), end="\n\n")
     if not rows:
-        print("none")  # noqa: T201  The command's output.
+        print("none")

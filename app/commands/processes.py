@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from typing import Any
 
 import uvicorn
 from litestar import Litestar
@@ -26,7 +27,9 @@ def web(settings: Settings) -> None:
     if settings.web_workers == 1:
         uvicorn.Server(_configure(settings, create_app(settings))).run()
     else:
-        uvicorn.run("app.asgi:from_environment", factory=True, workers=settings.web_workers, **_options(settings))
+        uvicorn.run(
+            "app.asgi:from_environment", factory=True, workers=settings.web_workers, **_options(settings)
+        )
 
 
 async def schedule(settings: Settings) -> None:
@@ -41,7 +44,7 @@ async def schedule(settings: Settings) -> None:
 async def migrate(settings: Settings) -> None:
     """Bring the schema up to date."""
     async with open_parts(settings, is_migrating=True):
-        print("the schema is up to date")  # noqa: T201  The command's output.
+        print("the schema is up to date")
 
 
 async def _check(settings: Settings) -> None:
@@ -53,7 +56,7 @@ def _configure(settings: Settings, app: Litestar) -> uvicorn.Config:
     return uvicorn.Config(app, **_options(settings))
 
 
-def _options(settings: Settings) -> dict[str, object]:
+def _options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,

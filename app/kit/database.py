@@ -26,7 +26,9 @@ class Database:
     """The engine of this process and what differs between the two kinds."""
 
     def __init__(self, url: str, tables: Iterable[type[Table]] = ()) -> None:
-        """Parse ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://…`` and bind the tables to it."""
+        """Parse ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://…`` and bind the tables
+        to it.
+        """
         self.url = url
         self._tables = tuple(tables)
         self.dialect, self.engine = _make_engine(url)
@@ -53,7 +55,8 @@ class Database:
     async def overwrite_deleted(self) -> None:
         """Make what was deleted unreadable in the files too, as far as the database can.
 
-        SQLite overwrites freed bytes (`secure_delete`) and the log is truncated here. PostgreSQL frees them by VACUUM,
+        SQLite overwrites freed bytes (`secure_delete`) and the log is truncated here. PostgreSQL frees
+        them by VACUUM,
         and its files are the vendor's to encrypt (decision 0004).
         """
         if self.is_sqlite:
@@ -64,7 +67,9 @@ class Database:
     async def run(self, sql: str, *args: object) -> list[dict[str, object]]:
         """Run one statement of ours with the driver's own placeholders (``$1`` or ``?``)."""
         rows = await (
-            self._run_sqlite(sql, args) if isinstance(self.engine, KeptSQLiteEngine) else self._run_pg(sql, args)
+            self._run_sqlite(sql, args)
+            if isinstance(self.engine, KeptSQLiteEngine)
+            else self._run_pg(sql, args)
         )
         return [dict(row) for row in rows]
 

@@ -1,7 +1,7 @@
 """Refusals: each has a status, a code for programs and a sentence for people."""
 
 
-class Refusal(Exception):  # noqa: N818  A refusal is an answer, not a fault of ours.
+class Refusal(Exception):
     """What a request is answered when it is not granted.
 
     `message` says what the person can do; it holds no secret and nothing that the request did not say itself.

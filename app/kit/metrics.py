@@ -2,9 +2,13 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-EVENTS = Counter("callbook_events_total", "Events from portals by what they were answered", ["event", "answer"])
+EVENTS = Counter(
+    "callbook_events_total", "Events from portals by what they were answered", ["event", "answer"]
+)
 BATCH_ROWS = Histogram(
-    "callbook_ingest_batch_rows", "Events that shared one commit", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+    "callbook_ingest_batch_rows",
+    "Events that shared one commit",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
 OUTBOUND = Counter("callbook_outbound_total", "Requests to Bitrix24 by kind and outcome", ["kind", "outcome"])
 REFUSALS = Counter("callbook_refusals_total", "Requests refused, by code", ["code"])

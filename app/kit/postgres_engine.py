@@ -43,7 +43,7 @@ class PooledPostgresEngine(PostgresEngine):
         if self.pool is None:
             raise ConnectionError("the database is closed")
         async with self.pool.acquire() as connection, connection.transaction():
-            token = self.current_transaction.set(SimpleNamespace(connection=connection))
+            token = self.current_transaction.set(SimpleNamespace(connection=connection))  # type: ignore[arg-type]
             try:
                 yield
             finally:

@@ -1,7 +1,9 @@
 """Piccolo's SQLite engine with kept connections: one that writes, a few that read.
 
-Piccolo opens a connection (and a thread) for each query, which costs five times the query. Here writes share one
-connection behind a lock, so they queue in the loop rather than in SQLite's busy handler, and reads have their own.
+Piccolo opens a connection (and a thread) for each query, which costs five times the query. Here writes
+share one
+connection behind a lock, so they queue in the loop rather than in SQLite's busy handler, and reads have
+their own.
 """
 
 import asyncio
@@ -80,14 +82,18 @@ class KeptSQLiteEngine(SQLiteEngine):
 
     @contextmanager
     def _joined(self, connection: aiosqlite.Connection) -> Iterator[None]:
-        token = self.current_transaction.set(SimpleNamespace(connection=connection))
+        token = self.current_transaction.set(SimpleNamespace(connection=connection))  # type: ignore[arg-type]
         try:
             yield
         finally:
             self.current_transaction.reset(token)
 
     async def _run_in_new_connection(
-        self, query: str, args: Sequence[Any] | None = None, query_type: str = "generic", table: Any = None
+        self,
+        query: str,
+        args: Sequence[Any] | None = None,
+        query_type: str = "",  # noqa: ARG002  Piccolo's signature.
+        table: object = None,  # noqa: ARG002
     ) -> list[Any]:
         if query.lstrip()[:6].upper() == "SELECT":
             return await self._read(query, args)
@@ -99,8 +105,8 @@ class KeptSQLiteEngine(SQLiteEngine):
         connection: aiosqlite.Connection,
         query: str,
         args: Sequence[Any] | None = None,
-        query_type: str = "generic",
-        table: Any = None,
+        query_type: str = "",  # noqa: ARG002  Piccolo's signature.
+        table: object = None,  # noqa: ARG002
     ) -> list[Any]:
         return await self._fetch(connection, query, args)
 

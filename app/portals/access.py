@@ -62,7 +62,9 @@ class PortalAccess:
             raise PortalUnreachableError(error.reason) from error
         finally:
             if client.moved_to is not None:
-                await queries.update_generation(portal.id, portal.generation, {**address_changes(client.moved_to)})
+                await queries.update_generation(
+                    portal.id, portal.generation, address_changes(client.moved_to)
+                )
         return result
 
     async def _open(self, portal: Portal) -> PortalClient:

@@ -1,6 +1,7 @@
 """Installing: by the installer page and by event, in any order, twice at once, on top of what is there.
 
-A request is verified first (whose token, which portal, is the user an admin there), then one transaction decides and
+A request is verified first (whose token, which portal, is the user an admin there), then one transaction
+decides and
 stores. Bindings follow in the background, with that admin's token.
 Documentation: settings/app-installation, api-reference/common/events/on-app-install.md.
 """
@@ -71,13 +72,17 @@ class Installer:
         info = await self._verifier.prove(claim)
         if page.domain and not _is_same_host(page.domain, info.domain):
             raise Forbidden("The address of this request is not your Bitrix24's.", code="wrong_domain")
-        pair = OfferedPair(page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang)
+        pair = OfferedPair(
+            page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang
+        )
         return await self._install(claim, info, pair)
 
     async def install_from_event(self, event: Event, source: str) -> Opened:
         """What ONAPPINSTALL and ONAPPUPDATE bring: verified by the event's own tokens, whoever sent it."""
         if event.install is None or not event.application_token:
-            raise Forbidden("The event brings no tokens, so it proves nothing.", code="invalid_application_token")
+            raise Forbidden(
+                "The event brings no tokens, so it proves nothing.", code="invalid_application_token"
+            )
         claim = Claim(event.member_id, event.install.access_token, event.server_endpoint, source)
         self._spend(claim)
         info = await self._verifier.prove(claim)
@@ -95,7 +100,9 @@ class Installer:
             log.warning("refused", code="not_admin", member_id=claim.member_id, source=claim.source)
             raise Forbidden("Only an administrator of this Bitrix24 can install Callbook.", code="not_admin")
         if not pair.refresh_token:
-            raise Forbidden("The request brings no refresh token. Open the page from Bitrix24.", code="no_refresh_token")
+            raise Forbidden(
+                "The request brings no refresh token. Open the page from Bitrix24.", code="no_refresh_token"
+            )
         portal = await self._store(
             lifecycle.build_installation(info, profile, endpoint, pair, self._clock.now())
         )
@@ -118,7 +125,7 @@ class Installer:
                 raise RuntimeError("the portal's row vanished while it was being installed")
             changes = lifecycle.decide_installation(row, installation, self._clock.now())
             if changes:
-                await queries.update_locked(row["id"], {**self._vault.seal_changes(row["id"], changes)})
+                await queries.update_locked(row["id"], self._vault.seal_changes(row["id"], changes))
             stored = await queries.get_portal(row["id"])
         if stored is None:
             raise RuntimeError("the portal's row vanished while it was being installed")

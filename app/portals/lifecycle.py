@@ -1,6 +1,7 @@
 """What a verified installation, page or refresh changes in a portal: pure decisions, all of them here.
 
-Two clocks never meet: `dated_at` is when the authorization server dated a pair (it orders pairs, so that a late event
+Two clocks never meet: `dated_at` is when the authorization server dated a pair (it orders pairs, so that a
+late event
 never replaces a newer pair), and expiry is counted by our clock from receipt.
 """
 
@@ -70,7 +71,8 @@ def build_installation(
 def decide_installation(row: Row, installation: Installation, now: int) -> dict[str, Any]:
     """The columns that change, empty when this installation is older than what is stored in every respect.
 
-    The secrets are named `access_token`, `refresh_token` and `application_token` here; the vault seals and hashes them.
+    The secrets are named `access_token`, `refresh_token` and `application_token` here; the vault seals and
+    hashes them.
     """
     is_new = row["state"] != "installed"
     is_newer_pair = is_new or row["token_state"] != "ok" or installation.dated_at >= row["pair_dated_at"]
@@ -78,7 +80,7 @@ def decide_installation(row: Row, installation: Installation, now: int) -> dict[
     if is_newer_pair:
         changes |= _take_pair(row, installation, now)
     if is_new or _is_token_newer(row, installation):
-        changes |= _take_application_token(row, installation, is_new=is_new)
+        changes |= _take_application_token(installation, is_new=is_new)
     if is_new:
         changes |= {"state": "installed", "installed_at": now, "uninstalled_at": None, "erase_at": None}
         changes |= {"people_read_at": 0, "lookup_wanted_at": None}
@@ -88,12 +90,14 @@ def decide_installation(row: Row, installation: Installation, now: int) -> dict[
 
 
 def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str, Any]:
-    """The columns that change when an admin opens the app: what we lack, and the pair if ours is dead or doubtful."""
+    """The columns that change when an admin opens the app: what we lack, and the pair if ours is dead or
+    doubtful.
+    """
     if row["state"] != "installed":
         return {}
-    changes = {}
+    changes: dict[str, Any] = {}
     if row["application_token_hash"] is None:
-        changes |= _take_application_token(row, installation, is_new=False)
+        changes |= _take_application_token(installation, is_new=False)
     if _is_pair_wanted(row, installation, now):
         changes |= _take_pair(row, installation, now)
     return changes
@@ -102,10 +106,8 @@ def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str
 def _is_pair_wanted(row: Row, installation: Installation, now: int) -> bool:
     if row["token_state"] != "ok":
         return True
-    if row["refresh_lease_until"] > now:
-        return False  # A refresh is under way; its own answer decides.
     is_doubtful = row["refresh_lease_id"] is not None or row["access_expires_at"] <= now
-    return is_doubtful and installation.dated_at >= row["pair_dated_at"]
+    return bool(is_doubtful and installation.dated_at >= row["pair_dated_at"])
 
 
 def decide_uninstall(row: Row, now: int, erase_at: int) -> dict[str, Any]:
@@ -149,7 +151,9 @@ def _take_pair(row: Row, installation: Installation, now: int) -> dict[str, Any]
         "refresh_token": installation.refresh_token,
         "access_expires_at": now + installation.expires_in_s,
         "renew_at": plan_renewal(row["member_id"], now),
-        "pair_dated_at": max(installation.dated_at, row["pair_dated_at"] if row["token_state"] == "ok" else 0),
+        "pair_dated_at": max(
+            installation.dated_at, row["pair_dated_at"] if row["token_state"] == "ok" else 0
+        ),
         "token_version": row["token_version"] + 1,
         "token_state": "ok",
         "refresh_lease_id": None,
@@ -163,8 +167,12 @@ def _is_token_newer(row: Row, installation: Installation) -> bool:
     return row["application_token_hash"] is None or installation.dated_at >= row["application_token_dated_at"]
 
 
-def _take_application_token(row: Row, installation: Installation, *, is_new: bool) -> dict[str, Any]:
+def _take_application_token(installation: Installation, *, is_new: bool) -> dict[str, Any]:
     if installation.application_token is None:
-        # A reinstallation may have changed it: what is stored proves nothing until an event or a page brings it.
+        # A reinstallation may have changed it: what is stored proves nothing until an event or a page
+        # brings it.
         return {"application_token": None, "application_token_dated_at": 0} if is_new else {}
-    return {"application_token": installation.application_token, "application_token_dated_at": installation.dated_at}
+    return {
+        "application_token": installation.application_token,
+        "application_token_dated_at": installation.dated_at,
+    }

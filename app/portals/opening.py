@@ -6,7 +6,6 @@ from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import AddressRefused
 from app.bitrix24.oauth import AppInfo
 from app.bitrix24.payloads import Page
-from app.bitrix24.profile import Profile
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
@@ -20,7 +19,9 @@ from app.portals.vault import Vault
 from app.portals.verification import Claim, Verifier
 
 log = structlog.get_logger(__name__)
-NOT_INSTALLED = "Callbook is not installed in this Bitrix24. An administrator installs it from the Marketplace."
+NOT_INSTALLED = (
+    "Callbook is not installed in this Bitrix24. An administrator installs it from the Marketplace."
+)
 
 
 class Opener:
@@ -45,7 +46,9 @@ class Opener:
         self._background = background
 
     async def open_page(self, page: Page, source: str) -> Opened:
-        """The portal and the person behind `POST /`; raises a Refusal. Unknown portals cost no outbound call."""
+        """The portal and the person behind `POST /`; raises a Refusal. Unknown portals cost no outbound
+        call.
+        """
         claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source)
         opened, info = await self._open(claim)
         if opened.profile.is_admin:
@@ -75,13 +78,15 @@ class Opener:
             raise Forbidden(error.message, code=error.code) from error
         if endpoint == portal.client_endpoint:
             return portal
-        await queries.update_generation(portal.id, portal.generation, {**lifecycle.address_changes(endpoint)})
+        await queries.update_generation(portal.id, portal.generation, lifecycle.address_changes(endpoint))
         return await queries.get_portal(portal.id) or portal
 
     async def _adopt_pair(self, opened: Opened, info: AppInfo, claim: Claim, page: Page) -> None:
         if not page.refresh_id:
             return
-        pair = OfferedPair(page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang)
+        pair = OfferedPair(
+            page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang
+        )
         offer = lifecycle.build_installation(
             info, opened.profile, opened.portal.client_endpoint, pair, self._clock.now()
         )
@@ -91,5 +96,5 @@ class Opener:
                 return
             changes = lifecycle.decide_page_pair(row, offer, self._clock.now())
             if changes:
-                await queries.update_locked(row["id"], {**self._vault.seal_changes(row["id"], changes)})
+                await queries.update_locked(row["id"], self._vault.seal_changes(row["id"], changes))
                 log.info("pair taken from an admin's page", portal_id=row["id"])

@@ -1,6 +1,7 @@
 """Reading and writing portals; nothing else of this feature touches the ORM for them.
 
-Every write names the state it was decided on (generation, token version or lease) and is one statement, so that what
+Every write names the state it was decided on (generation, token version or lease) and is one statement, so
+that what
 was decided on an older state changes nothing.
 """
 
@@ -15,7 +16,7 @@ from app.portals.tables import PortalTable
 
 BURIED = "erased-"  # No member_id looks like this: they are 32 hexadecimal characters.
 Row = Mapping[str, Any]
-Changes = dict[Column | str, Any]
+Changes = Mapping[Any, Any]  # By column, or by a column's name.
 
 
 async def find_portal(member_id: str) -> Portal | None:
@@ -79,7 +80,7 @@ async def update_unchanged(portal_id: int, generation: int, token_version: int, 
 
 async def update_locked(portal_id: int, changes: Changes) -> None:
     """Change the row that `lock_row` locked in this transaction."""
-    await PortalTable.update(changes).where(PortalTable.id == portal_id)
+    await PortalTable.update(dict(changes)).where(PortalTable.id == portal_id)
 
 
 async def update_generation(portal_id: int, generation: int, changes: Changes) -> bool:
@@ -101,15 +102,19 @@ async def claim_refresh(
 
 
 async def release_refresh(portal_id: int, lease_id: str, *, is_doubtful: bool) -> None:
-    """End the lease. A doubtful refresh, whose answer was lost, leaves its id: the stored pair may be spent."""
-    changes: Changes = {PortalTable.refresh_lease_until: 0}
-    if not is_doubtful:
-        changes[PortalTable.refresh_lease_id] = None
+    """End the lease. A doubtful refresh, whose answer was lost, leaves its id: the stored pair may be
+    spent.
+    """
+    changes = {PortalTable.refresh_lease_until: 0} | (
+        {} if is_doubtful else {PortalTable.refresh_lease_id: None}
+    )
     await _update_where(portal_id, PortalTable.refresh_lease_id == lease_id, changes)
 
 
 async def bury(portal_id: int) -> bool:
-    """Take the `member_id` and address from an uninstalled portal whose calls are to go; False if it is installed."""
+    """Take the `member_id` and address from an uninstalled portal whose calls are to go; False if it is
+    installed.
+    """
     buried = {
         PortalTable.member_id: f"{BURIED}{portal_id}",
         PortalTable.domain: "",
@@ -132,7 +137,9 @@ async def want_lookup(portal_id: int, generation: int, now: int) -> None:
 
 
 async def claim_lookup(portal_id: int, now: int, pause_s: int) -> bool:
-    """Take the right to look calls up, which each portal gives once in `pause_s`, and forget the wish for it."""
+    """Take the right to look calls up, which each portal gives once in `pause_s`, and forget the wish for
+    it.
+    """
     return await _update_where(
         portal_id,
         And(PortalTable.state == "installed", PortalTable.lookup_claimed_at <= now - pause_s),
@@ -142,7 +149,9 @@ async def claim_lookup(portal_id: int, now: int, pause_s: int) -> bool:
 
 async def _update_where(portal_id: int, condition: Where | And, changes: Changes) -> bool:
     changed = await (
-        PortalTable.update(changes).where(And(PortalTable.id == portal_id, condition)).returning(PortalTable.id)
+        PortalTable.update(dict(changes))
+        .where(And(PortalTable.id == portal_id, condition))
+        .returning(PortalTable.id)
     )
     return bool(changed)
 
@@ -155,7 +164,9 @@ def _is_unchanged(generation: int, token_version: int) -> And:
 async def list_due_for_renewal(now: int, limit: int) -> list[Portal]:
     """Reachable portals of all tenants whose pair has not been renewed for about 25 days, longest first."""
     return await _list_where(
-        (PortalTable.state == "installed") & (PortalTable.token_state == "ok") & (PortalTable.renew_at <= now),
+        (PortalTable.state == "installed")
+        & (PortalTable.token_state == "ok")
+        & (PortalTable.renew_at <= now),
         PortalTable.renew_at,
         limit,
     )
@@ -180,9 +191,13 @@ async def list_waiting_for_lookup(limit: int) -> list[Portal]:
 
 
 async def find_other_reachable(portal_id: int) -> Portal | None:
-    """A reachable portal that is not this one: its refresh shows whether our client secret is still accepted."""
+    """A reachable portal that is not this one: its refresh shows whether our client secret is still
+    accepted.
+    """
     rows = await _list_where(
-        (PortalTable.state == "installed") & (PortalTable.token_state == "ok") & (PortalTable.id != portal_id),
+        (PortalTable.state == "installed")
+        & (PortalTable.token_state == "ok")
+        & (PortalTable.id != portal_id),
         PortalTable.access_expires_at,
         1,
     )

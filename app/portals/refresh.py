@@ -1,6 +1,7 @@
 """Buying a new pair: once for all who wait, in one process or many, and never under another installation.
 
-The order is: claim a lease in the row (one statement), ask the authorization server with no transaction open, store
+The order is: claim a lease in the row (one statement), ask the authorization server with no transaction
+open, store
 the answer in one statement that holds only while the token version is still the one that was used.
 Documentation: settings/oauth/auto-renewal.md.
 """
@@ -18,7 +19,6 @@ from app.bitrix24.errors import (
     WRONG_CLIENT,
     AddressRefused,
     BitrixError,
-    BitrixFailure,
     Unreachable,
 )
 from app.bitrix24.oauth import AuthorizationServer, TokenPair
@@ -33,7 +33,7 @@ from app.portals.vault import StoredPair, Vault
 log = structlog.get_logger(__name__)
 LEASE_S = 30  # Longer than the authorization server's total time-out of 15 s.
 POLL_S = 0.1
-CLIENT_SECRET = "client_secret_answer"  # noqa: S105  The name of a fact, not a secret.
+CLIENT_SECRET = "client_secret_answer"
 
 
 class Verdict(Enum):
@@ -68,7 +68,8 @@ class Refresher:
     async def renew(self, portal_id: int, spent: StoredPair) -> Verdict:
         """Replace the pair of this version, or learn that somebody did, or why it cannot be.
 
-        Marks the portal for reconnection when its pair is dead. Runs to its end even if the caller is cancelled.
+        Marks the portal for reconnection when its pair is dead. Runs to its end even if the caller is
+        cancelled.
         """
         key = (portal_id, spent.version)
         task = self._running.get(key)
@@ -81,11 +82,9 @@ class Refresher:
     async def _renew(self, portal_id: int, spent: StoredPair) -> Verdict:
         lease_id = uuid.uuid4().hex
         while not await self._claim(portal_id, spent, lease_id):
-            row = await queries.read_row(portal_id)
-            if row is None or row["generation"] != spent.generation or row["token_state"] != "ok":
-                return Verdict.SUPERSEDED
-            if row["token_version"] != spent.version:
-                return Verdict.RENEWED
+            overtaken = await self._look_who_was_faster(portal_id, spent)
+            if overtaken is not None:
+                return overtaken
             await asyncio.sleep(POLL_S)  # Another process is asking: its answer serves us too.
         return await self._ask_and_release(portal_id, spent, lease_id)
 
@@ -102,7 +101,9 @@ class Refresher:
         return verdict
 
     async def ask_anyway(self, portal: Portal, pair: StoredPair) -> Verdict:
-        """Ask with a pair that is marked dead already, to learn whether the application is still installed."""
+        """Ask with a pair that is marked dead already, to learn whether the application is still
+        installed.
+        """
         return await self._ask(portal, pair, is_witness=False)
 
     async def _ask(self, portal: Portal, spent: StoredPair, *, is_witness: bool) -> Verdict:
@@ -117,7 +118,9 @@ class Refresher:
             log.error("refresh answered for another portal", portal_id=portal.id)
             return Verdict.AWAY
         await write_fact(CLIENT_SECRET, "accepted", self._clock.now())
-        return Verdict.RENEWED if await self._store(portal, spent, pair) else Verdict.SUPERSEDED
+        if await self._store(portal, spent, pair):
+            return Verdict.RENEWED
+        return await self._look_who_was_faster(portal.id, spent) or Verdict.SUPERSEDED
 
     async def _judge(
         self, portal: Portal, spent: StoredPair, error: BitrixError, *, is_witness: bool
@@ -139,7 +142,9 @@ class Refresher:
         is_marked = await queries.update_unchanged(
             portal.id, spent.generation, spent.version, {"token_state": "reinstall_needed"}
         )
-        return verdict if is_marked else Verdict.SUPERSEDED
+        if is_marked:
+            return verdict
+        return await self._look_who_was_faster(portal.id, spent) or Verdict.SUPERSEDED
 
     async def _is_secret_accepted(self, portal: Portal) -> bool:
         """Whether another portal's refresh succeeds now, so that `invalid_client` is about this portal alone.
@@ -170,7 +175,7 @@ class Refresher:
             "refresh_lease_until": 0,
         } | self._moved(portal, pair)
         sealed = self._vault.seal_changes(portal.id, changes)
-        return await queries.update_unchanged(portal.id, spent.generation, spent.version, {**sealed})
+        return await queries.update_unchanged(portal.id, spent.generation, spent.version, sealed)
 
     def _moved(self, portal: Portal, pair: TokenPair) -> dict[str, str]:
         """The portal's new address, if the answer names another one that may be contacted."""
@@ -179,6 +184,13 @@ class Refresher:
         except AddressRefused:
             return {}
         return address_changes(endpoint) if endpoint != portal.client_endpoint else {}
+
+    async def _look_who_was_faster(self, portal_id: int, spent: StoredPair) -> Verdict | None:
+        """RENEWED when the portal has a newer pair, SUPERSEDED when nobody may use this one, None when neither."""
+        portal = await queries.get_portal(portal_id)
+        if portal is None or portal.generation != spent.generation or not portal.is_reachable:
+            return Verdict.SUPERSEDED
+        return Verdict.RENEWED if portal.token_version != spent.version else None
 
     async def _claim(self, portal_id: int, spent: StoredPair, lease_id: str) -> bool:
         now = self._clock.now()

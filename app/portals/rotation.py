@@ -7,14 +7,17 @@ from app.portals.vault import HASH_KEY, Vault
 
 
 async def rotate_keys(vault: Vault, clock: Clock) -> tuple[int, int]:
-    """Seal every secret with the current key; gives back how many were sealed anew and how many need another run.
+    """Seal every secret with the current key; gives back how many were sealed anew and how many need
+    another run.
 
     A pair that was refreshed meanwhile is left to that refresh, which sealed it with the key of its process.
     """
     rotated, left = 0, 0
     sealed = await read_fact(HASH_KEY)
     if sealed is not None and not vault.keyring.is_current(sealed):
-        await write_fact(HASH_KEY, vault.keyring.seal(vault.keyring.open(sealed, HASH_KEY), HASH_KEY), clock.now())
+        await write_fact(
+            HASH_KEY, vault.keyring.seal(vault.keyring.open(sealed, HASH_KEY), HASH_KEY), clock.now()
+        )
         rotated += 1
     for portal in await queries.list_portals():
         if await _is_current(vault, portal.id):
@@ -41,4 +44,4 @@ async def _rotate_pair(vault: Vault, portal_id: int) -> bool:
     changes = vault.seal_changes(
         portal_id, {"access_token": pair.access_token, "refresh_token": pair.refresh_token}
     )
-    return await queries.update_unchanged(portal_id, pair.generation, pair.version, {**changes})
+    return await queries.update_unchanged(portal_id, pair.generation, pair.version, changes)

@@ -1,4 +1,5 @@
-"""What an installation still needs in the portal: events and the placement bound, each step told to the admin.
+"""What an installation still needs in the portal: events and the placement bound, each step told to the
+admin.
 
 Documentation: api-reference/events/event-bind.md, api-reference/widgets/placement-bind.md.
 """
@@ -61,7 +62,9 @@ class PortalSetup:
             await self._note(portal, steps)
 
     async def heal(self, portal: Portal, access_token: str) -> None:
-        """Bind again what got lost, at most every ten minutes a portal: an update can drop bindings silently."""
+        """Bind again what got lost, at most every ten minutes a portal: an update can drop bindings
+        silently.
+        """
         if portal.member_id not in self._recently_healed:
             self._recently_healed.remember(portal.member_id, HEAL_EVERY_S)
             await self.run(portal, access_token)
@@ -81,4 +84,6 @@ class PortalSetup:
             step.state = "done"
 
     async def _note(self, portal: Portal, steps: list[Step]) -> None:
-        await queries.update_generation(portal.id, portal.generation, {"setup": msgspec.json.encode(steps).decode()})
+        await queries.update_generation(
+            portal.id, portal.generation, {"setup": msgspec.json.encode(steps).decode()}
+        )

@@ -48,7 +48,9 @@ class Proof(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Erasers:
-    """What other features erase, given to this one by the wiring: at once, and when the calls' time has come."""
+    """What other features erase, given to this one by the wiring: at once, and when the calls' time has
+    come.
+    """
 
     at_once: Sequence[Erase]
     with_calls: Sequence[Erase]
@@ -104,7 +106,9 @@ class Uninstaller:
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 
     async def _ask(self, portal: Portal) -> Proof:
-        """Whether the stored pair is still accepted: the access token first, then, if it says nothing, the pair."""
+        """Whether the stored pair is still accepted: the access token first, then, if it says nothing, the
+        pair.
+        """
         pair = await self._vault.read_pair(portal.id)
         if pair is None:
             return Proof.PAIR_DEAD
@@ -123,7 +127,8 @@ class Uninstaller:
 
     async def _conclude(self, portal: Portal, proof: Proof, attempts: int, *, is_clean: bool) -> Outcome:
         if proof in {Proof.UNINSTALLED, Proof.PAIR_DEAD}:
-            # A dead pair alone proves an uninstall only where it was alive before: else nobody loses calls by it.
+            # A dead pair alone proves an uninstall only where it was alive before: else nobody loses calls
+            # by it.
             is_certain = proof is Proof.UNINSTALLED or portal.token_state == "ok"
             await self.erase(portal, is_clean=is_clean and is_certain)
             return Outcome.ERASED
@@ -137,14 +142,16 @@ class Uninstaller:
         return Outcome.STILL_INSTALLED if proof is Proof.INSTALLED else Outcome.PENDING
 
     async def erase(self, portal: Portal, *, is_clean: bool) -> bool:
-        """Erase secrets and people now, calls now or in 30 days; False when it was installed anew meanwhile."""
+        """Erase secrets and people now, calls now or in 30 days; False when it was installed anew
+        meanwhile.
+        """
         now = self._clock.now()
         async with self._database.transaction():
             row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
             if row is None or not _is_same_installation(row, portal):
                 return False
             erase_at = now if is_clean else now + CALLS_KEPT_S
-            await queries.update_locked(portal.id, {**lifecycle.decide_uninstall(row, now, erase_at)})
+            await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
             await uninstall_queries.drop_check(portal.id)
         log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
         for erase in self._erasers.at_once:
@@ -165,7 +172,8 @@ class Uninstaller:
     async def erase_calls(self, portal: Portal) -> None:
         """Erase all that was kept of an uninstalled portal; it can be interrupted and run again.
 
-        The row gives up its `member_id` first, so that a reinstallation begins a new tenant and cannot lose a call
+        The row gives up its `member_id` first, so that a reinstallation begins a new tenant and cannot
+        lose a call
         to this erasure.
         """
         if not await queries.bury(portal.id):

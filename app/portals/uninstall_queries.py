@@ -19,13 +19,13 @@ async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean:
         next_at=now,
         claimed_until=0,
     )
-    await Check.insert(note).on_conflict(
-        target=Check.portal_id, action="DO UPDATE", values=[Check.is_clean]
-    )
+    await Check.insert(note).on_conflict(target=Check.portal_id, action="DO UPDATE", values=[Check.is_clean])
 
 
 async def claim_check(portal_id: int, now: int, until: int) -> tuple[int, int, bool] | None:
-    """Take the right to check, if it is due and nobody else has it: (generation, attempts so far, is_clean)."""
+    """Take the right to check, if it is due and nobody else has it: (generation, attempts so far,
+    is_clean).
+    """
     rows = await (
         Check.update({Check.claimed_until: until})
         .where(And(Check.portal_id == portal_id, And(Check.claimed_until <= now, Check.next_at <= now)))
@@ -37,7 +37,12 @@ async def claim_check(portal_id: int, now: int, until: int) -> tuple[int, int, b
 async def postpone_check(portal_id: int, attempts: int, next_at: int, *, is_answered: bool) -> None:
     """Ask again then; `is_answered` says whether the authorization server could be asked this time."""
     await Check.update(
-        {Check.attempts: attempts, Check.next_at: next_at, Check.claimed_until: 0, Check.is_answered: is_answered}
+        {
+            Check.attempts: attempts,
+            Check.next_at: next_at,
+            Check.claimed_until: 0,
+            Check.is_answered: is_answered,
+        }
     ).where(Check.portal_id == portal_id)
 
 

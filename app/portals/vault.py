@@ -23,7 +23,8 @@ class StoredPair:
 
 
 class Vault:
-    """Seals pairs with the keyring; hashes application tokens with a key that is itself sealed in the database.
+    """Seals pairs with the keyring; hashes application tokens with a key that is itself sealed in the
+    database.
 
     That key never changes, so that rotating the encryption keys locks no portal out (decision 0003).
     """
@@ -51,7 +52,9 @@ class Vault:
         return keyed_hash(self._hash_key, application_token)
 
     def seal_changes(self, portal_id: int, changes: dict[str, Any]) -> dict[str, Any]:
-        """The same changes with their secrets sealed for this portal, the application token only as a hash."""
+        """The same changes with their secrets sealed for this portal, the application token only as a
+        hash.
+        """
         sealed = dict(changes)
         for column in ("access_token", "refresh_token"):
             if sealed.get(column) is not None:

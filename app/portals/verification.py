@@ -1,4 +1,5 @@
-"""Who is asking: proof by the authorization server, then by the portal; nothing in a request is proof by itself.
+"""Who is asking: proof by the authorization server, then by the portal; nothing in a request is proof by
+itself.
 
 Documentation: api-reference/common/system/app-info.md, api-reference/common/users/profile.md, settings/oauth.
 """
@@ -62,7 +63,8 @@ class Verifier:
     async def prove(self, claim: Claim) -> AppInfo:
         """The authorization server's word that this token is ours, alive and of this portal, else a Refusal.
 
-        Its answer is kept by the token's SHA-256 until the token expires; a rejected token for ten minutes. Guesses
+        Its answer is kept by the token's SHA-256 until the token expires; a rejected token for ten
+        minutes. Guesses
         are paid from a budget by source and by portal, so that a flood of them causes few outbound calls.
         """
         key = hashlib.sha256(f"{claim.member_id}:{claim.access_token}".encode()).hexdigest()
@@ -70,7 +72,9 @@ class Verifier:
         if kept is not None and kept[1] > self._clock.now():
             return kept[0]
         if key in self._rejected:
-            raise self._refuse(claim, "token_rejected", "Reload the page: this session of Bitrix24 has ended.")
+            raise self._refuse(
+                claim, "token_rejected", "Reload the page: this session of Bitrix24 has ended."
+            )
         self._spend(claim)
         try:
             info = await self._ask(claim)
@@ -92,9 +96,13 @@ class Verifier:
         except AddressRefused as error:
             raise self._refuse(claim, error.code, error.message) from error
         except BitrixError as error:
-            raise self._refuse(claim, "profile_refused", "Bitrix24 does not confirm this user. Reload the page.") from error
+            raise self._refuse(
+                claim, "profile_refused", "Bitrix24 does not confirm this user. Reload the page."
+            ) from error
         except Unreachable as error:
-            raise Unavailable("Your Bitrix24 does not answer just now. Reload the page in a minute.") from error
+            raise Unavailable(
+                "Your Bitrix24 does not answer just now. Reload the page in a minute."
+            ) from error
 
     async def _ask(self, claim: Claim) -> AppInfo:
         try:
@@ -103,9 +111,13 @@ class Verifier:
         except AddressRefused as error:
             raise self._refuse(claim, "authorization_server_refused", error.message) from error
         except BitrixError as error:
-            raise self._refuse(claim, "token_rejected", "Reload the page: this session of Bitrix24 has ended.") from error
+            raise self._refuse(
+                claim, "token_rejected", "Reload the page: this session of Bitrix24 has ended."
+            ) from error
         except Unreachable as error:
-            raise Unavailable("Bitrix24's authorization server does not answer just now. Try again in a minute.") from error
+            raise Unavailable(
+                "Bitrix24's authorization server does not answer just now. Try again in a minute."
+            ) from error
         if not hmac.compare_digest(info.client_id.encode(), self._client_id.encode()):
             raise self._refuse(claim, "wrong_app", WRONG_APP)
         if not hmac.compare_digest(info.member_id.lower().encode(), claim.member_id.encode()):

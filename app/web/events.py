@@ -1,6 +1,7 @@
 """POST /events: verify, store durably, answer. What is answered 200 is in the database.
 
-A plain ASGI handler, because this is the hot path: a request object, its parsed form and its body cache cost more
+A plain ASGI handler, because this is the hot path: a request object, its parsed form and its body cache
+cost more
 than the event. Documentation: api-reference/events, shared/interface.md ("HTTP").
 """
 
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 from litestar import asgi
 from litestar.connection import ASGIConnection
-from litestar.types import Receive, ReceiveMessage, Scope, Send
+from litestar.types import Receive, Scope, Send
 
 from app.bitrix24.payloads import Event, NotAnEvent, decode_event
 from app.calls.recording import Answer
@@ -39,12 +40,13 @@ UNINSTALL_ANSWERS = {Outcome.ERASED: OK, Outcome.STILL_INSTALLED: STILL_INSTALLE
 @asgi("/events", copy_scope=True)
 async def events(scope: Scope, receive: Receive, send: Send) -> None:
     """Take an event, whatever its kind."""
-    if scope["method"] not in {"POST", "HEAD"}:
+    method = scope.get("method")
+    if method not in {"POST", "HEAD"}:
         await _answer(
             send, (405, b'{"status":"error","error":"method_not_allowed"}'), {b"allow": b"POST, HEAD"}
         )
         return
-    if scope["method"] == "HEAD":
+    if method == "HEAD":
         await _answer(send, (200, b""), {})
         return
     name, reply, headers = await _handle(scope, receive)
@@ -108,21 +110,15 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
     announced = _header(scope, b"content-length")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         return None
-    message = await receive()
-    if not message.get("more_body"):
-        body = message.get("body", b"")
-        return body if len(body) <= MAX_BODY_BYTES else None
-    return await _read_rest(message, receive)
-
-
-async def _read_rest(message: ReceiveMessage, receive: Receive) -> bytes | None:
-    chunks, size = [message.get("body", b"")], 0
-    while message.get("more_body") and size <= MAX_BODY_BYTES:
+    chunks: list[bytes] = []
+    size, is_more = 0, True
+    while is_more and size <= MAX_BODY_BYTES:
         message = await receive()
-        if message["type"] == "http.disconnect":
-            return b""  # Half an event is no event, though it might decode as one.
-        chunks.append(message.get("body", b""))
-        size = sum(map(len, chunks))
+        if message["type"] != "http.request":
+            return b""  # Disconnected: half an event is no event, though it might decode as one.
+        chunks.append(message["body"])
+        size += len(message["body"])
+        is_more = message["more_body"]
     return b"".join(chunks) if size <= MAX_BODY_BYTES else None
 
 

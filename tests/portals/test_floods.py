@@ -1,0 +1,115 @@
+import asyncio
+import secrets
+
+import pytest
+
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.portals.budget import Limits
+from tests.running import Callbook, FakeClock, run_callbook
+
+LIMITS = Limits()
+
+
+@pytest.fixture
+async def strict(database_url: str, stand_in: StandIn, clock: FakeClock):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Callbook with its real limits, one portal installed."""
+    async with run_callbook(database_url, stand_in, clock) as callbook:
+        stand_in.portals[0].add_app()
+        await stand_in.portals[0].install(callbook.url)
+        await callbook.settle()
+        yield callbook
+
+
+async def post_page(callbook: Callbook, member_id: str, auth_id: str, source: str, path: str = "/") -> int:
+    answer = await callbook.client.post(
+        path,
+        data={"member_id": member_id, "AUTH_ID": auth_id, "AUTH_EXPIRES": "3600", "REFRESH_ID": "r" * 40},
+        headers={"X-Forwarded-For": source},
+    )
+    return answer.status_code
+
+
+async def in_groups(work: list, size: int = 100) -> list[int]:  # type: ignore[type-arg]
+    results: list[int] = []
+    for begin in range(0, len(work), size):
+        results += await asyncio.gather(*work[begin : begin + size])
+    return results
+
+
+async def test_malformed_and_unknown_cost_no_outbound_call(strict: Callbook, stand_in: StandIn) -> None:
+    before = stand_in.counts.total()
+    for member_id in ("", "x", "../", "0" * 32, "f" * 31, "\x00" * 32):
+        assert await post_page(strict, member_id, "a" * 40, "192.0.2.1") == 403
+        answer = await strict.client.post("/session", json={"member_id": member_id, "auth_id": "a" * 40})
+        assert answer.status_code == 403
+    assert stand_in.counts.total() == before
+
+
+async def test_a_rejected_token_is_remembered_for_ten_minutes(
+    strict: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    member_id = stand_in.portals[0].member_id
+    before = stand_in.counts["app.info"]
+    for _ in range(5):
+        assert await post_page(strict, member_id, "a" * 40, "192.0.2.1") == 403
+    assert stand_in.counts["app.info"] == before + 1
+    clock.advance(601)
+    assert await post_page(strict, member_id, "a" * 40, "192.0.2.1") == 403
+    assert stand_in.counts["app.info"] == before + 2
+
+
+async def test_ten_thousand_forged_pages_cause_few_calls_while_honest_sessions_open(
+    strict: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    assert await open_honestly(strict, portal) == 200
+    before = stand_in.counts.total()
+    statuses: list[int] = []
+    for group in range(100):
+        forged = [
+            post_page(strict, portal.member_id, secrets.token_hex(20), f"198.51.100.{group % 50}")
+            for _ in range(99)
+        ]
+        *answers, honest = await asyncio.gather(*forged, open_honestly(strict, portal))
+        assert honest == 200
+        statuses += answers
+    assert set(statuses) <= {403, 429}
+    honest_calls = 100 * 2  # app.info and profile, each.
+    assert stand_in.counts.total() - before <= LIMITS.rejections_per_portal + honest_calls
+
+
+async def open_honestly(callbook: Callbook, portal: StandInPortal) -> int:
+    pair = portal.issue_pair(portal.operator)
+    return await post_page(callbook, portal.member_id, pair.access_token, "203.0.113.9")
+
+
+async def test_installations_are_limited_by_source_by_portal_and_overall(
+    strict: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    before = stand_in.counts["app.info"]
+    work = [
+        post_page(
+            strict, secrets.token_hex(16), secrets.token_hex(20), f"198.51.100.{index % 200}", "/install"
+        )
+        for index in range(1000)
+    ]
+    statuses = await in_groups(work)
+    assert set(statuses) == {403, 429}
+    assert stand_in.counts["app.info"] - before <= LIMITS.installations_overall
+    clock.advance(60)
+    answer = await strict.client.post("/install", data={"member_id": "0" * 32, "AUTH_ID": "b" * 40})
+    assert answer.status_code == 403
+
+
+async def test_one_portal_alone_reaches_its_own_limit_and_is_told_when_to_come_back(
+    strict: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[1]
+    portal.add_app()
+    plain = [await portal.open_page("/install", user=portal.operator) for _ in range(20)]
+    assert {answer.status_code for answer in plain} == {403, 429}
+    assert int(next(answer for answer in plain if answer.status_code == 429).headers["Retry-After"]) > 0
+    events = [await portal.install_event() for _ in range(3)]
+    assert {answer.status_code for answer in events} == {429}
+    assert int(events[0].headers["Retry-After"]) > 0

@@ -1,0 +1,217 @@
+import asyncio
+
+import pytest
+
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.portals import queries
+from app.portals.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.model import Portal
+from app.portals.refresh import Refresher
+from app.portals.renewal import renew_due_pairs
+from app.web.health import find_problems
+from tests.conftest import GENEROUS
+from tests.portals.reading import read_pair, read_portal
+from tests.running import Callbook, FakeClock, run_callbook
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+async def installed(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
+    for portal in stand_in.portals:
+        portal.add_app()
+        await portal.install(callbook.url)
+    await callbook.settle()
+    return stand_in.portals[0]
+
+
+async def stored(callbook: Callbook, portal: StandInPortal) -> Portal:
+    found = await queries.find_portal(portal.member_id)
+    assert found is not None
+    return found
+
+
+async def test_nothing_is_refreshed_while_the_token_lives(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    portal = await stored(callbook, installed)
+    for _ in range(3):
+        await callbook.parts.access.call(portal, "user.get", {})
+    assert stand_in.counts["oauth.refresh"] == 0
+
+
+async def test_twenty_waiting_calls_make_one_refresh(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    portal = await stored(callbook, installed)
+    installed.expire_access_tokens()
+    answers = await asyncio.gather(*(callbook.parts.access.call(portal, "user.get", {}) for _ in range(20)))
+    assert len(answers) == 20
+    assert stand_in.counts["oauth.refresh"] == 1
+
+
+async def test_a_pair_of_another_process_serves_those_who_wait(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    """A second Refresher shares nothing with the first but the database."""
+    portal = await stored(callbook, installed)
+    pair = await callbook.parts.vault.read_pair(portal.id)
+    assert pair is not None
+    gate = stand_in.hold("oauth.refresh")
+    first = asyncio.create_task(callbook.parts.refresher.renew(portal.id, pair))
+    await gate.reached()
+    second = asyncio.create_task(make_second(callbook).renew(portal.id, pair))
+    gate.release()
+    assert {(await first).value, (await second).value} == {"renewed"}
+    assert stand_in.counts["oauth.refresh"] == 1
+
+
+def make_second(callbook: Callbook) -> Refresher:
+    first = callbook.parts.refresher
+    return Refresher(first._server, first._policy, first._vault, first._clock, first._background)  # noqa: SLF001
+
+
+async def test_invalid_grant_marks_the_portal_and_stops_contact(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    portal = await stored(callbook, installed)
+    installed.expire_access_tokens()
+    stand_in.fail("oauth.refresh", code="invalid_grant", portal=installed)
+    with pytest.raises(PortalNotConnectedError):
+        await callbook.parts.access.call(portal, "user.get", {})
+    assert (await stored(callbook, installed)).token_state == "reinstall_needed"
+    before = stand_in.counts.total()
+    with pytest.raises(PortalNotConnectedError):
+        await callbook.parts.access.call(portal, "user.get", {})
+    assert stand_in.counts.total() == before
+
+
+async def test_events_are_stored_while_the_pair_is_dead(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    await test_invalid_grant_marks_the_portal_and_stops_contact(callbook, stand_in, installed)
+    assert (await installed.end_call()).responses[0].json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("network", ["drop", "503", "html"])
+async def test_network_trouble_never_marks_a_portal(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, network: str
+) -> None:
+    portal = await stored(callbook, installed)
+    installed.expire_access_tokens()
+    stand_in.fail("oauth.refresh", network=network, times=1)  # type: ignore[arg-type]
+    with pytest.raises(PortalUnreachableError):
+        await callbook.parts.access.call(portal, "user.get", {})
+    assert (await stored(callbook, installed)).token_state == "ok"
+    await callbook.parts.access.call(portal, "user.get", {})
+
+
+async def test_invalid_client_of_one_portal_marks_it_when_another_succeeds(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    installed.expire_access_tokens()
+    stand_in.fail("oauth.refresh", code="invalid_client", portal=installed)
+    with pytest.raises(PortalNotConnectedError):
+        await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
+    assert (await stored(callbook, installed)).token_state == "reinstall_needed"
+    assert (await stored(callbook, stand_in.portals[1])).token_state == "ok"
+    assert "client_secret_rejected" not in await find_problems(callbook.parts)
+
+
+async def test_invalid_client_of_all_is_our_secret_and_marks_nobody(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    stand_in.fail("oauth.refresh", code="invalid_client", status=401)
+    for portal in stand_in.portals:
+        portal.expire_access_tokens()
+    found = [await stored(callbook, portal) for portal in stand_in.portals]
+    calls = (callbook.parts.access.call(portal, "user.get", {}) for portal in found)
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(result, PortalUnreachableError) for result in results)
+    for portal in stand_in.portals:
+        assert (await stored(callbook, portal)).token_state == "ok"
+    assert "client_secret_rejected" in await find_problems(callbook.parts)
+    assert (await callbook.client.get("/readyz")).status_code == 200
+    stand_in.heal()
+    await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
+    assert "client_secret_rejected" not in await find_problems(callbook.parts)
+
+
+async def test_an_answer_under_another_generation_is_not_stored(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    portal = await stored(callbook, installed)
+    installed.expire_access_tokens()
+    gate = stand_in.hold("oauth.refresh", portal=installed)
+    call = asyncio.create_task(callbook.parts.access.call(portal, "user.get", {}))
+    await gate.reached()
+    await installed.uninstall(clean=False)
+    await installed.install(callbook.url)
+    newer = await read_pair(callbook, installed.member_id)
+    gate.release()
+    with pytest.raises((PortalNotConnectedError, PortalUnreachableError)):
+        await call
+    assert await read_pair(callbook, installed.member_id) == newer
+    assert (await stored(callbook, installed)).token_state == "ok"
+
+
+async def test_lost_answer_is_healed_by_the_next_page_of_an_admin(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    installed.expire_access_tokens()
+    stand_in.fail("oauth.refresh", network="drop_after", times=1)
+    with pytest.raises(PortalUnreachableError):
+        await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
+    assert (await stored(callbook, installed)).has_dangling_refresh
+    await installed.open_page("/", user=installed.operator)
+    assert (await stored(callbook, installed)).has_dangling_refresh
+    await installed.open_page("/")
+    await callbook.settle()
+    assert not (await stored(callbook, installed)).has_dangling_refresh
+    await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
+    assert stand_in.counts["oauth.refresh"] == 1
+
+
+async def test_dead_pair_is_replaced_when_an_admin_opens_the_app(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    await test_invalid_grant_marks_the_portal_and_stops_contact(callbook, stand_in, installed)
+    stand_in.heal()
+    await installed.open_page("/", user=installed.operator)
+    assert (await stored(callbook, installed)).token_state == "reinstall_needed"
+    await installed.open_page("/")
+    assert (await stored(callbook, installed)).token_state == "ok"
+
+
+async def test_shutdown_lets_a_refresh_finish(database_url: str, stand_in: StandIn, clock: FakeClock) -> None:
+    installed = stand_in.portals[0]
+    installed.add_app()
+    async with run_callbook(database_url, stand_in, clock, GENEROUS) as callbook:
+        await installed.install(callbook.url)
+        await callbook.settle()
+        old = await read_pair(callbook, installed.member_id)
+        portal = await stored(callbook, installed)
+        installed.expire_access_tokens()
+        gate = stand_in.hold("oauth.refresh")
+        call = asyncio.create_task(callbook.parts.access.call(portal, "user.get", {}))
+        await gate.reached()
+        call.cancel()
+        asyncio.get_running_loop().call_later(0.05, gate.release)
+    async with run_callbook(database_url, stand_in, clock, GENEROUS) as again:
+        assert await read_pair(again, installed.member_id) != old
+        assert (await read_portal(again, installed.member_id))["refresh_lease_id"] is None
+
+
+async def test_pairs_are_renewed_after_25_days_and_not_before(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    parts = callbook.parts
+    clock.advance(25 * DAY_S - 1)
+    assert await renew_due_pairs(parts.vault, parts.refresher, parts.clock) == 0
+    clock.advance(DAY_S + 1)
+    assert await renew_due_pairs(parts.vault, parts.refresher, parts.clock) == 2
+    assert await renew_due_pairs(parts.vault, parts.refresher, parts.clock) == 0
+    assert stand_in.counts["oauth.refresh"] == 2
+    due = {(await read_portal(callbook, portal.member_id))["renew_at"] for portal in stand_in.portals}
+    assert len(due) == 2  # Spread out.

@@ -1,0 +1,225 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.portals.uninstall import CALLS_KEPT_S
+from app.scheduler import check_uninstalls, erase_due
+from tests.conftest import GENEROUS
+from tests.portals.reading import read_portal
+from tests.running import Callbook, FakeClock, run_callbook
+
+TABLES = (
+    "portals",
+    "calls",
+    "call_legs",
+    "people",
+    "undecodable_events",
+    "uninstall_checks",
+    "rest_exchanges",
+)
+
+
+@pytest.fixture
+async def installed(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
+    for portal in stand_in.portals:
+        portal.add_app()
+        await portal.install(callbook.url)
+    await callbook.settle()
+    return stand_in.portals[0]
+
+
+async def count(callbook: Callbook, table: str) -> int:
+    number: int = (await callbook.run_sql(f"SELECT COUNT(*) AS n FROM {table}"))[0]["n"]
+    return number
+
+
+async def test_proven_with_clean_erases_everything_of_this_portal_only(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    other = stand_in.portals[1]
+    await installed.end_call()
+    await other.end_call()
+    answer = await installed.uninstall(clean=True)
+    assert answer is not None
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert await count(callbook, "calls") == 1
+    assert [row["member_id"] for row in await callbook.run_sql("SELECT member_id FROM portals")] == [
+        other.member_id
+    ]
+    assert (await installed.uninstall_event()).status_code == 403
+
+
+async def test_proven_without_clean_keeps_calls_for_30_days(
+    callbook: Callbook, installed: StandInPortal, clock: FakeClock
+) -> None:
+    await installed.end_call()
+    await installed.uninstall(clean=False)
+    row = await read_portal(callbook, installed.member_id)
+    assert (row["state"], row["access_token"], row["refresh_token"]) == ("uninstalled", None, None)
+    assert row["application_token_hash"] is None
+    assert await count(callbook, "calls") == 1
+    clock.advance(CALLS_KEPT_S - 1)
+    await erase_due(callbook.parts)
+    assert await count(callbook, "calls") == 1
+    clock.advance(1)
+    await erase_due(callbook.parts)
+    assert await count(callbook, "calls") == 0
+    assert await count(callbook, "portals") == 1
+
+
+async def test_forged_event_changes_nothing_and_is_asked_again(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    await installed.end_call()
+    before = await read_portal(callbook, installed.member_id)
+    answer = await installed.uninstall_event(clean=True)
+    assert (answer.status_code, answer.json()["error"]) == (403, "still_installed")
+    asked = stand_in.counts["app.info"]
+    for _ in range(50):
+        assert (await installed.uninstall_event(clean=True)).status_code == 403
+    assert stand_in.counts["app.info"] == asked
+    for delay_s in (60, 600, 3600, 24 * 3600):
+        clock.advance(delay_s)
+        await check_uninstalls(callbook.parts)
+    assert await count(callbook, "uninstall_checks") == 0
+    after = await read_portal(callbook, installed.member_id)
+    changing = {
+        "access_token",
+        "refresh_token",
+        "token_version",
+        "access_expires_at",
+        "pair_dated_at",
+        "renew_at",
+        "last_event_at",
+    }
+    assert {k: v for k, v in after.items() if k not in changing} == {
+        k: v for k, v in before.items() if k not in changing
+    }
+    assert await count(callbook, "calls") == 1
+
+
+async def test_an_uninstall_that_becomes_true_later_is_found(
+    callbook: Callbook, installed: StandInPortal, clock: FakeClock
+) -> None:
+    assert (await installed.uninstall_event(clean=True)).status_code == 403
+    await installed.uninstall(send=False)
+    clock.advance(60)
+    await check_uninstalls(callbook.parts)
+    assert await count(callbook, "portals") == 1
+
+
+async def test_server_away_is_pending_and_asked_again(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    rule = stand_in.fail("app.info", network="drop")
+    answer = await installed.uninstall(clean=True)
+    assert answer is not None
+    assert (answer.status_code, answer.json()) == (202, {"status": "pending"})
+    assert (await read_portal(callbook, installed.member_id))["state"] == "installed"
+    rule.cancel()
+    clock.advance(60)
+    await check_uninstalls(callbook.parts)
+    assert await count(callbook, "portals") == 1
+
+
+@pytest.mark.parametrize("code", ["not_installed", "error_oauth", "application_not_found"])
+async def test_each_proof_erases(callbook: Callbook, installed: StandInPortal, code: str) -> None:
+    answer = await installed.uninstall(answers={"app.info": (code, 400), "oauth.refresh": (code, 400)})
+    assert answer is not None
+    assert answer.status_code == 200
+    assert await count(callbook, "portals") == 1
+
+
+async def test_invalid_client_is_proof_only_while_others_succeed(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    installed.expire_access_tokens()
+    everywhere = stand_in.fail("oauth.refresh", code="invalid_client")
+    stand_in.fail("app.info", code="expired_token", portal=installed)
+    assert (await installed.uninstall_event()).status_code == 202
+    assert await count(callbook, "portals") == 2
+    everywhere.cancel()
+    stand_in.fail("oauth.refresh", code="invalid_client", portal=installed)
+    clock.advance(60)
+    await check_uninstalls(callbook.parts)
+    assert await count(callbook, "portals") == 1
+
+
+@pytest.mark.parametrize(("was_healthy", "calls_left"), [(True, 0), (False, 1)])
+async def test_invalid_grant_erases_calls_only_of_a_healthy_portal(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, *, was_healthy: bool, calls_left: int
+) -> None:
+    await installed.end_call()
+    if not was_healthy:
+        await callbook.run_sql("UPDATE portals SET token_state = 'reinstall_needed'")
+    answers = {"app.info": ("expired_token", 401), "oauth.refresh": ("invalid_grant", 400)}
+    answer = await installed.uninstall(clean=True, answers=answers)
+    assert answer is not None
+    assert answer.status_code == 200
+    assert await count(callbook, "calls") == calls_left
+    assert (await callbook.run_sql("SELECT COUNT(*) AS n FROM portals WHERE access_token IS NOT NULL"))[0][
+        "n"
+    ] == 1
+
+
+async def test_one_check_at_a_time(callbook: Callbook, stand_in: StandIn, installed: StandInPortal) -> None:
+    gate = stand_in.hold("app.info", portal=installed)
+    first = asyncio.create_task(installed.uninstall_event())
+    await gate.reached()
+    asked = stand_in.counts["app.info"]
+    answers = await asyncio.gather(*(installed.uninstall_event() for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert stand_in.counts["app.info"] == asked
+    gate.release()
+    assert (await first).status_code == 403
+
+
+async def test_reinstallation_during_a_check_survives_it(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    gate = stand_in.hold("app.info", when="before", portal=installed, times=1)
+    check = asyncio.create_task(installed.uninstall(clean=True))
+    await gate.reached()
+    clock.advance(1)
+    assert (await installed.install(callbook.url)).status_code == 200
+    gate.release()
+    await check
+    await callbook.settle()
+    row = await read_portal(callbook, installed.member_id)
+    assert (row["state"], row["token_state"]) == ("installed", "ok")
+    assert row["access_token"] is not None
+
+
+async def test_no_contact_after_an_uninstall(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    await installed.uninstall(clean=False)
+    before = installed.counts.total()
+    assert (await installed.open_page("/")).status_code == 403
+    assert (await installed.end_call()).responses == []
+    assert (await installed.uninstall_event()).status_code == 403
+    await callbook.settle()
+    assert installed.counts.total() == before
+
+
+async def test_erased_bytes_are_in_no_file(sqlite_url: str, stand_in: StandIn, clock: FakeClock) -> None:
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    portal = stand_in.portals[0]
+    portal.add_app()
+    async with run_callbook(sqlite_url, stand_in, clock, GENEROUS) as callbook:
+        await portal.install(callbook.url)
+        await callbook.settle()
+        for index in range(50):
+            await portal.end_call(phone_number=f"+442079460{index:03}")
+        files = [path, path.with_name(path.name + "-wal")]
+        written = b"".join(file.read_bytes() for file in files)
+        assert b"+442079460" in written
+        assert portal.member_id.encode() in written
+        await portal.uninstall(clean=True)
+        for file in files:
+            left = file.read_bytes()
+            assert b"+442079460" not in left
+            assert portal.member_id.encode() not in left
