@@ -34,6 +34,11 @@ class Watch:
         await self._news.wait()
         self._news.clear()
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `wait` would return at once."""
+        return self._news.is_set()
+
     def wake(self) -> None:
         """Let `wait` return."""
         self._news.set()

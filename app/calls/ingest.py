@@ -66,7 +66,7 @@ class Ingest:
         self._database = database
         self._clock = clock
         self._changes = changes
-        self._inserter = make_inserter(database, changes)
+        self.inserter = make_inserter(database, changes)
         self._meet = partial(meet_arrivals, database, changes)
         self._last_events = LastEvents(database, clock)
         self._queue: list[Waiting] = []
@@ -87,7 +87,7 @@ class Ingest:
             await self._task
             self._task = None
         await self._last_events.flush()
-        await self._inserter.close()
+        await self.inserter.close()
 
     async def store(
         self, portal_id: int, token_hash: str, record: CallRecord, fallback_started_at: int | None = None
@@ -136,7 +136,7 @@ class Ingest:
             await self._attempt([*known, *again], self._meet)
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> Sequence[Outcome | None]:
-        missed = await self._inserter.insert(arrivals)
+        missed = await self.inserter.insert(arrivals)
         return [None if arrival.key in missed else Outcome.STORED for arrival in arrivals]
 
     async def _attempt(self, waiting: Sequence[Waiting], write: Write) -> list[Waiting]:

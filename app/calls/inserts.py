@@ -18,6 +18,7 @@ from app.kit.database import Database
 from app.kit.postgres_engine import PooledPostgresEngine
 
 STATEMENT_TIMEOUT_S = 15
+CONNECT_TIMEOUT_S = 5
 _TOLD = 13  # The fields of a leg that an event can tell, received_at the last of them.
 _COLUMNS = KEY_TYPES | {"token_hash": "text", "phone_digits": "text"} | dict(list(LEG_TYPES.items())[:_TOLD])
 _STORED = ", ".join(name for name in _COLUMNS if name != "token_hash")
@@ -98,44 +99,40 @@ AND (portal_id, call_id) NOT IN (SELECT portal_id, call_id FROM inserted)
 
 
 class PostgresInserter:
-    """A prepared statement on a connection kept out of the pool, whose reset costs a round trip each time.
+    """A prepared statement on a connection of its own: the pool's reset would cost a round trip a batch.
 
     One jsonb parameter: decoding it costs the server what `unnest` costs, and this process a third.
     """
 
     def __init__(self, database: Database, changes: Changes) -> None:
-        self._database = database
+        if not isinstance(database.engine, PooledPostgresEngine):
+            raise TypeError("this inserter is PostgreSQL's")
+        self._config = database.engine.config
         self._origin = changes.prefix
-        self._connection: asyncpg.pool.PoolConnectionProxy | None = None
+        self.connection: asyncpg.Connection | None = None
         self._statement: asyncpg.prepared_stmt.PreparedStatement | None = None
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
         """Commit the batch, and say which keys it did not insert."""
         statement = self._statement
-        if statement is None or self._connection is None or self._connection.is_closed():
+        if statement is None or self.connection is None or self.connection.is_closed():
             statement = await self._connect()
         payload = _encode([_values_of(arrival) for arrival in arrivals]).decode()
         rows = await statement.fetch(payload, self._origin, timeout=STATEMENT_TIMEOUT_S)
         return {(row["portal_id"], row["call_id"]) for row in rows}
 
     async def close(self) -> None:
-        """Give the connection back, so that the pool can be closed."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await self._pool.release(connection)
+        """Close the connection."""
+        connection, self.connection, self._statement = self.connection, None, None
+        if connection is not None:
+            await connection.close(timeout=STATEMENT_TIMEOUT_S)
 
     async def _connect(self) -> asyncpg.prepared_stmt.PreparedStatement:
-        await self.close()
-        self._connection = await self._pool.acquire(timeout=STATEMENT_TIMEOUT_S)
-        self._statement = await self._connection.prepare(_POSTGRES_STATEMENT)
+        if self.connection is not None:
+            self.connection.terminate()
+        self.connection = await asyncpg.connect(**self._config, timeout=CONNECT_TIMEOUT_S)
+        self._statement = await self.connection.prepare(_POSTGRES_STATEMENT)
         return self._statement
-
-    @property
-    def _pool(self) -> asyncpg.Pool:
-        engine = self._database.engine
-        if not isinstance(engine, PooledPostgresEngine) or engine.pool is None:
-            raise ConnectionError("the database is closed")
-        return engine.pool
 
 
 def _values_of(arrival: Arrival) -> tuple[object, ...]:

@@ -1,0 +1,33 @@
+"""An open database of each kind, and ingest running on it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.calls.changes import Changes
+from app.calls.ingest import Ingest
+from app.kit.database import Database
+from app.tables import TABLES
+from tests.running import FakeClock
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, TABLES)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def changes(database: Database) -> Changes:
+    """Not listening: only this process is told."""
+    return Changes(database)
+
+
+@pytest.fixture
+async def ingest(database: Database, clock: FakeClock, changes: Changes) -> AsyncIterator[Ingest]:
+    ingest = Ingest(database, clock, changes)
+    await ingest.start()
+    yield ingest
+    await ingest.stop()
