@@ -3,6 +3,8 @@ beside it.
 """
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,13 +17,22 @@ GENEROUS = Limits(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)
 
 
 @pytest.fixture(scope="session")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
-    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+def database_folder() -> Iterator[Path]:
+    """Not pytest's own folders, of which another run beside this one would delete all but the newest."""
+    with TemporaryDirectory(prefix="callbook-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
-def postgres_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresDatabases]:
-    databases = PostgresDatabases(tmp_path_factory.mktemp("postgres"))
+def sqlite_databases(database_folder: Path) -> SqliteDatabases:
+    folder = database_folder / "sqlite"
+    folder.mkdir()
+    return SqliteDatabases(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(database_folder: Path) -> Iterator[PostgresDatabases]:
+    databases = PostgresDatabases(database_folder / "postgres")
     yield databases
     databases.close()
 
