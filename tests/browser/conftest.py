@@ -1,4 +1,4 @@
-"""The app in the stand-in's frame in a real Chromium that blocks third-party cookies and hears every message."""
+"""The app in the stand-in's frame, in a real Chromium that blocks third-party cookies."""
 
 import shutil
 from collections.abc import AsyncIterator

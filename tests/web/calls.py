@@ -60,12 +60,11 @@ async def insert_calls(portal_id: int, *calls: dict[str, Any]) -> None:
         fields["phone_digits"] = (
             "".join(character for character in number_text if character.isdigit()) or None
         )
-        rows.append(
-            CallTable(
-                **{
-                    name: storable(value) if isinstance(value, str) else value
-                    for name, value in fields.items()
-                }
-            )
-        )
+        stored = {
+            name: storable(value) if isinstance(value, str) else value for name, value in fields.items()
+        }
+        row = CallTable()
+        for name, value in stored.items():
+            setattr(row, name, value)
+        rows.append(row)
     await CallTable.insert(*rows)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from app.calls.outcome import OUTCOMES, outcome_of
@@ -135,7 +137,7 @@ async def test_pages_hold_every_call_once_in_order(callbook: Callbook, stand_in:
         ),
     )
     tab = await open_tab(callbook, stand_in.portals[0])
-    seen: list[dict[str, object]] = []
+    seen: list[dict[str, Any]] = []
     parameters = {"limit": "2", "sort": sort}
     while True:
         page = (await tab.get("/api/v1/calls", **parameters)).json()
@@ -147,7 +149,7 @@ async def test_pages_hold_every_call_once_in_order(callbook: Callbook, stand_in:
     assert len({call["call_id"] for call in seen}) == len(seen) == len(durations)
     key = "started_at" if sort.endswith("started_at") else "duration_s"
     values = [-1 if call[key] is None else call[key] for call in seen]
-    assert values == sorted(values, reverse=sort.startswith("-"))  # type: ignore[type-var]  One kind each.
+    assert values == sorted(values, reverse=sort.startswith("-"))
     assert await tab.list_ids(limit="500", sort=sort) == [call["call_id"] for call in seen]
 
 

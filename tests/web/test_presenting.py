@@ -80,7 +80,7 @@ def test_money() -> None:
 def test_no_year_is_too_far(at: int) -> None:
     assert to_iso(at).endswith("Z")
     for zone in (UTC, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Pacific/Pago_Pago")):
-        assert to_local(at, zone)
+        assert to_local(at, zone).year in {1, 1969, 1970, 9999}
         assert Presenter(zone, "en", 1_795_000_000).present(logged(started_at=at), {}).date
 
 

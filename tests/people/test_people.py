@@ -1,0 +1,98 @@
+import pytest
+
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.people.queries import find_names
+from app.portals import queries
+from app.portals.model import Portal
+from tests.running import Callbook, FakeClock
+from tests.web.browsing import install
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+def bitrix_portal(stand_in: StandIn) -> StandInPortal:
+    return stand_in.portals[0]
+
+
+async def read(portal_id: int) -> Portal:
+    portal = await queries.get_portal(portal_id)
+    assert portal is not None
+    return portal
+
+
+async def test_names_are_read_and_dismissed_users_keep_theirs(
+    callbook: Callbook, bitrix_portal: StandInPortal
+) -> None:
+    portal = await read(await install(callbook, bitrix_portal))
+    await callbook.parts.people.refresh(portal)
+    names = await callbook.parts.people.find_names(portal, [1, 12, 27, 999, None])
+    assert names == {1: "Clara Winter", 12: "Jonas Falk", 27: "Oleg Sorin"}
+
+
+async def test_a_name_that_changed_is_replaced_and_an_empty_one_is_not(
+    callbook: Callbook, bitrix_portal: StandInPortal
+) -> None:
+    portal_id = await install(callbook, bitrix_portal)
+    await callbook.parts.people.refresh(await read(portal_id))
+    bitrix_portal.users[12].last_name = "Falk-\u05d0 <b>\U0001f600"
+    bitrix_portal.users[14].name = bitrix_portal.users[14].last_name = ""
+    await callbook.parts.people.refresh(await read(portal_id))
+    names = await find_names(portal_id, [12, 14])
+    assert names == {12: "Jonas Falk-\u05d0 <b>\U0001f600", 14: "Amélie Rousselle"}
+
+
+async def test_when_it_is_time(callbook: Callbook, bitrix_portal: StandInPortal, clock: FakeClock) -> None:
+    portal_id = await install(callbook, bitrix_portal)
+    people = callbook.parts.people
+    assert people.is_due(await read(portal_id), is_somebody_unknown=False)
+    await people.refresh(await read(portal_id))
+    assert not people.is_due(await read(portal_id), is_somebody_unknown=True)
+    clock.advance(600)
+    assert people.is_due(await read(portal_id), is_somebody_unknown=True)
+    assert not people.is_due(await read(portal_id), is_somebody_unknown=False)
+    clock.advance(DAY_S - 600)
+    assert people.is_due(await read(portal_id), is_somebody_unknown=False)
+
+
+async def test_two_at_once_ask_once(callbook: Callbook, bitrix_portal: StandInPortal) -> None:
+    portal = await read(await install(callbook, bitrix_portal))
+    before = bitrix_portal.counts["user.get"]
+    await callbook.parts.people.refresh(portal)
+    await callbook.parts.people.refresh(portal)
+    assert bitrix_portal.counts["user.get"] == before + 1
+
+
+async def test_a_portal_that_does_not_answer_is_no_fault(
+    callbook: Callbook, bitrix_portal: StandInPortal, stand_in: StandIn
+) -> None:
+    portal_id = await install(callbook, bitrix_portal)
+    stand_in.fail("user.get", code="ACCESS_DENIED", status=403)
+    await callbook.parts.people.refresh(await read(portal_id))
+    assert await find_names(portal_id, [1]) == {}
+
+
+async def test_an_uninstall_meanwhile_brings_nobody_back(
+    callbook: Callbook, bitrix_portal: StandInPortal, stand_in: StandIn
+) -> None:
+    portal_id = await install(callbook, bitrix_portal)
+    gate = stand_in.hold("user.get")
+    portal = await read(portal_id)
+    task = callbook.parts.background.spawn("people", callbook.parts.people.refresh(portal))
+    await gate.reached(1)
+    await callbook.run_sql("UPDATE portals SET state = 'uninstalled', generation = generation + 1")
+    gate.release()
+    await task
+    assert await find_names(portal_id, [1, 12]) == {}
+
+
+async def test_each_portal_has_its_own_people(callbook: Callbook, stand_in: StandIn) -> None:
+    stand_in.portals[1].users[1].name = "Other"
+    ids = [await install(callbook, portal) for portal in stand_in.portals]
+    for portal_id in ids:
+        await callbook.parts.people.refresh(await read(portal_id))
+    assert [await find_names(portal_id, [1]) for portal_id in ids] == [
+        {1: "Clara Winter"},
+        {1: "Other Winter"},
+    ]

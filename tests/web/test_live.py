@@ -1,0 +1,134 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.web.streams import Streams
+from tests.running import Callbook, FakeClock
+from tests.web.browsing import Tab, install, open_tab
+from tests.web.calls import insert_calls
+
+
+@pytest.fixture
+def portal(stand_in: StandIn) -> StandInPortal:
+    return stand_in.portals[0]
+
+
+@pytest.fixture(autouse=True)
+def impatience(callbook: Callbook) -> None:
+    callbook.parts.streams.pause_s = 0.01
+    callbook.parts.streams.recheck_s = 0.05
+
+
+@asynccontextmanager
+async def follow(tab: Tab) -> AsyncIterator[AsyncIterator[str]]:
+    """The named events of a stream, in order."""
+    headers = {"Authorization": f"Bearer {tab.token}"}
+    async with (
+        asyncio.timeout(15),
+        tab.callbook.client.stream("GET", "/live", headers=headers) as answer,
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.aiter_lines()
+        yield (line.removeprefix("event: ") async for line in lines if line.startswith("event: "))
+
+
+async def test_the_first_event_comes_at_once_the_next_with_a_change(
+    callbook: Callbook, portal: StandInPortal
+) -> None:
+    portal_id = await install(callbook, portal)
+    async with follow(await open_tab(callbook, portal)) as events:
+        assert await anext(events) == "changed"
+        await insert_calls(portal_id, {})
+        callbook.parts.changes.announce(portal_id)
+        assert await anext(events) == "changed"
+        await callbook.run_sql("UPDATE calls SET code = '486'")
+        callbook.parts.changes.announce(portal_id)
+        assert await anext(events) == "changed"
+
+
+async def test_others_calls_wake_nobody_who_may_not_see_them(
+    callbook: Callbook, portal: StandInPortal
+) -> None:
+    portal_id = await install(callbook, portal)
+    async with follow(await open_tab(callbook, portal, portal.operator.id)) as events:
+        assert await anext(events) == "changed"
+        await insert_calls(portal_id, {"user_id": 1})
+        callbook.parts.changes.announce(portal_id)
+        following = asyncio.ensure_future(anext(events))
+        for _ in range(5):
+            callbook.parts.changes.announce(portal_id)
+            await callbook.run_sql("SELECT 1")
+        assert not following.done()
+        await insert_calls(portal_id, {"call_id": "own", "user_id": portal.operator.id})
+        callbook.parts.changes.announce(portal_id)
+        assert await following == "changed"
+
+
+async def test_a_stream_ends_with_its_session(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install(callbook, portal)
+    async with follow(await open_tab(callbook, portal)) as events:
+        assert await anext(events) == "changed"
+        clock.advance(600)
+        assert await anext(events) == "expired"
+        assert [event async for event in events] == []
+
+
+async def test_a_stream_ends_with_an_uninstall(callbook: Callbook, portal: StandInPortal) -> None:
+    await install(callbook, portal)
+    async with follow(await open_tab(callbook, portal)) as events:
+        assert await anext(events) == "changed"
+        await callbook.run_sql("UPDATE portals SET state = 'uninstalled'")
+        assert await anext(events) == "expired"
+
+
+async def test_the_third_stream_ends_the_first(callbook: Callbook, portal: StandInPortal) -> None:
+    await install(callbook, portal)
+    tab = await open_tab(callbook, portal)
+    async with follow(tab) as first, follow(tab) as second:
+        assert [await anext(first), await anext(second)] == ["changed", "changed"]
+        async with follow(tab) as third:
+            assert await anext(third) == "changed"
+            assert await anext(first) == "poll"
+            assert [event async for event in first] == []
+            assert callbook.parts.streams.count == 2
+
+
+async def test_another_user_s_streams_are_not_counted(callbook: Callbook, portal: StandInPortal) -> None:
+    await install(callbook, portal)
+    tabs = [await open_tab(callbook, portal, user) for user in (1, portal.operator.id)]
+    async with follow(tabs[0]) as a, follow(tabs[0]) as b, follow(tabs[1]) as c, follow(tabs[1]) as d:
+        assert [await anext(events) for events in (a, b, c, d)] == ["changed"] * 4
+        assert callbook.parts.streams.count == 4
+
+
+async def test_a_shutdown_ends_every_stream(callbook: Callbook, portal: StandInPortal) -> None:
+    await install(callbook, portal)
+    callbook.parts.streams.recheck_s = 3600
+    async with follow(await open_tab(callbook, portal)) as events:
+        assert await anext(events) == "changed"
+        callbook.parts.streams.end_all()
+        assert [event async for event in events] == []
+    assert callbook.parts.streams.count == 0
+
+
+async def test_a_tab_that_closes_leaves_nothing_behind(callbook: Callbook, portal: StandInPortal) -> None:
+    await install(callbook, portal)
+    async with follow(await open_tab(callbook, portal)) as events:
+        assert await anext(events) == "changed"
+    async with asyncio.timeout(10):
+        while callbook.parts.streams.count:  # noqa: ASYNC110  What ends is the server's, without an event.
+            await asyncio.sleep(0)
+
+
+def test_a_stream_after_the_shutdown_ends_at_once() -> None:
+    streams = Streams()
+    streams.end_all()
+    with streams.join(1, 1) as stream:
+        assert stream.ending == "shutdown"
