@@ -78,8 +78,9 @@ async def run_scheduler(parts: Parts) -> AsyncIterator[None]:
     scheduler = AsyncIOScheduler(timezone="UTC")
     for job, interval_s in JOBS:
         scheduler.add_job(
-            lambda job=job: parts.background.spawn(job.__name__, run_job(parts, holder, job)),
+            _begin_job,
             "interval",
+            args=(parts, holder, job),
             seconds=interval_s,
             jitter=interval_s // 5,
             id=job.__name__,
@@ -93,6 +94,11 @@ async def run_scheduler(parts: Parts) -> AsyncIterator[None]:
     finally:
         scheduler.shutdown(wait=False)  # Its jobs are background tasks: the parts wait for them.
         await give_lease_back(LEASE, holder)
+
+
+async def _begin_job(parts: Parts, holder: str, job: Job) -> None:
+    """Start a job as a background task, which a shutdown lets finish: APScheduler would cancel it."""
+    parts.background.spawn(job.__name__, run_job(parts, holder, job))
 
 
 async def run_job(parts: Parts, holder: str, job: Job) -> None:

@@ -27,6 +27,7 @@ from app.portals.clients import PortalClients
 from app.portals.directory import Directory
 from app.portals.exchange_queries import record_exchange
 from app.portals.installation import Installer
+from app.portals.model import Portal
 from app.portals.opening import Opener
 from app.portals.refresh import Refresher
 from app.portals.setup import PortalSetup
@@ -122,6 +123,13 @@ async def _put_together(
     directory = Directory(vault)
     ingest = Ingest(database, clock, changes)
     lookups = Lookups(access, database, clock, background, changes)
+    people = People(access, database, clock, changes)
+
+    async def follow_up(portal: Portal, access_token: str) -> None:
+        await setup.run(portal, access_token)
+        await people.refresh(portal)
+        changes.announce(portal.id)
+
     return Parts(
         settings=settings,
         clock=clock,
@@ -131,7 +139,7 @@ async def _put_together(
         directory=directory,
         access=access,
         refresher=refresher,
-        installer=Installer(verifier, vault, setup, policy, database, clock, background, limits),
+        installer=Installer(verifier, vault, policy, database, clock, background, limits, follow_up),
         opener=Opener(verifier, vault, setup, policy, database, clock, background),
         setup=setup,
         uninstaller=Uninstaller(server, refresher, vault, database, clock, erasers),
@@ -140,7 +148,7 @@ async def _put_together(
         ingest=ingest,
         lookups=lookups,
         recorder=Recorder(directory, ingest, lookups, clock),
-        people=People(access, database, clock),
+        people=people,
         pages=Pages(settings),
         streams=Streams(),
     )

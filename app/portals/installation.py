@@ -6,7 +6,9 @@ stores. Bindings follow in the background, with that admin's token.
 Documentation: settings/app-installation, api-reference/common/events/on-app-install.md.
 """
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -24,12 +26,12 @@ from app.portals import lifecycle, queries
 from app.portals.budget import Budget, Limits
 from app.portals.lifecycle import Installation, OfferedPair
 from app.portals.model import Portal
-from app.portals.setup import PortalSetup
 from app.portals.vault import Vault
 from app.portals.verification import Claim, Verifier
 
 log = structlog.get_logger(__name__)
 OVERALL = "all"
+FollowUp = Callable[[Portal, str], Coroutine[Any, Any, None]]  # With the admin's access token.
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +49,20 @@ class Installer:
         self,
         verifier: Verifier,
         vault: Vault,
-        setup: PortalSetup,
         policy: AddressPolicy,
         database: Database,
         clock: Clock,
         background: Background,
         limits: Limits,
+        follow_up: FollowUp,
     ) -> None:
         self._verifier = verifier
         self._vault = vault
-        self._setup = setup
         self._policy = policy
         self._database = database
         self._clock = clock
         self._background = background
+        self._follow_up = follow_up
         self._by_source = Budget(clock, limits.installations_per_source)
         self._by_member = Budget(clock, limits.installations_per_member)
         self._overall = Budget(clock, limits.installations_overall)
@@ -107,7 +109,7 @@ class Installer:
             lifecycle.build_installation(info, profile, endpoint, pair, self._clock.now())
         )
         log.info("installed", portal_id=portal.id, member_id=portal.member_id, generation=portal.generation)
-        self._background.spawn("setup", self._setup.run(portal, claim.access_token))
+        self._background.spawn("follow up", self._follow_up(portal, claim.access_token))
         return Opened(portal, profile)
 
     def _check_endpoint(self, info: AppInfo) -> str:

@@ -186,7 +186,7 @@ class Refresher:
         return address_changes(endpoint) if endpoint != portal.client_endpoint else {}
 
     async def _look_who_was_faster(self, portal_id: int, spent: StoredPair) -> Verdict | None:
-        """RENEWED when the portal has a newer pair, SUPERSEDED when nobody may use this one, None when neither."""
+        """RENEWED when the portal has a newer pair, SUPERSEDED when nobody may use this one, else None."""
         portal = await queries.get_portal(portal_id)
         if portal is None or portal.generation != spent.generation or not portal.is_reachable:
             return Verdict.SUPERSEDED
