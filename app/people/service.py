@@ -3,7 +3,9 @@
 Documentation: api-reference/user/user-get.md.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from typing import Protocol
 
 import structlog
 
@@ -20,13 +22,25 @@ DAY_S = 86_400
 LEAST_INTERVAL_S = 600
 
 
+class Announcer(Protocol):
+    """Tells open pages to look again."""
+
+    def announce(self, portal_id: int) -> None:
+        """Something that a portal's pages show has changed."""
+        ...
+
+
 class People:
     """Names for the log, and their refreshing."""
 
-    def __init__(self, access: PortalAccess, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, access: PortalAccess, database: Database, clock: Clock, changes: Announcer | None = None
+    ) -> None:
         self._access = access
         self._database = database
         self._clock = clock
+        self._changes = changes
+        self._revisions: Counter[int] = Counter()
 
     async def find_names(self, portal: Portal, user_ids: Iterable[int | None]) -> dict[int, str]:
         """Names by user id in one query; unknown users are missing."""
@@ -51,4 +65,11 @@ class People:
             log.warning("users not read", portal_id=portal.id, error=type(error).__name__)
             return
         await upsert_people(portal.id, portal.generation, users, self._database)
+        self._revisions[portal.id] += 1
+        if self._changes is not None:
+            self._changes.announce(portal.id)
         log.info("users read", portal_id=portal.id, count=len(users))
+
+    def revision(self, portal: Portal) -> int:
+        """A number that changes when this process has read the portal's users anew."""
+        return self._revisions[portal.id]

@@ -37,11 +37,11 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
     viewer = session.viewer
     with parts.streams.join(viewer.portal_id, viewer.user_id) as stream:
         async with parts.changes.watch(viewer.portal_id) as watch:
-            seen: int | None = None
+            seen: tuple[int, int] | None = None
             while stream.ending is None:
                 try:
-                    await parts.sessions.renew(session.claims)
-                    pulse = await take_pulse(viewer, parts.clock.now())
+                    portal = (await parts.sessions.renew(session.claims)).portal
+                    pulse = (await take_pulse(viewer, parts.clock.now()), parts.people.revision(portal))
                 except Refusal:
                     yield EXPIRED
                     return

@@ -5,8 +5,10 @@ leave none for anything else, so a third stream ends the first, whose tab asks e
 """
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Literal
 
 from app.kit.metrics import STREAMS
@@ -68,3 +70,29 @@ class Streams:
         self._is_closing = True
         for stream in [stream for streams in self._open.values() for stream in streams]:
             stream.end("shutdown")
+
+
+@contextmanager
+def end_on_signals(streams: Streams) -> Iterator[None]:
+    """While inside, SIGTERM and SIGINT end the streams first, then do what they did before.
+
+    A server waits for open answers before it tells the application to stop; streams never end by themselves.
+    Handlers that were not set from Python (the default ones) are left alone.
+    """
+    loop = asyncio.get_running_loop()
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(streams.end_all)
+        handler = former[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    chained = [number for number, handler in former.items() if callable(handler)]
+    for number in chained:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in chained:
+            signal.signal(number, former[number])

@@ -16,6 +16,14 @@ def bitrix_portal(stand_in: StandIn) -> StandInPortal:
     return stand_in.portals[0]
 
 
+async def install_unread(callbook: Callbook, portal: StandInPortal) -> int:
+    """Installed, its users not read yet: the installation itself reads them."""
+    portal_id = await install(callbook, portal)
+    await callbook.run_sql("DELETE FROM people")
+    await callbook.run_sql("UPDATE portals SET people_read_at = 0")
+    return portal_id
+
+
 async def read(portal_id: int) -> Portal:
     portal = await queries.get_portal(portal_id)
     assert portal is not None
@@ -25,7 +33,7 @@ async def read(portal_id: int) -> Portal:
 async def test_names_are_read_and_dismissed_users_keep_theirs(
     callbook: Callbook, bitrix_portal: StandInPortal
 ) -> None:
-    portal = await read(await install(callbook, bitrix_portal))
+    portal = await read(await install_unread(callbook, bitrix_portal))
     await callbook.parts.people.refresh(portal)
     names = await callbook.parts.people.find_names(portal, [1, 12, 27, 999, None])
     assert names == {1: "Clara Winter", 12: "Jonas Falk", 27: "Oleg Sorin"}
@@ -34,7 +42,7 @@ async def test_names_are_read_and_dismissed_users_keep_theirs(
 async def test_a_name_that_changed_is_replaced_and_an_empty_one_is_not(
     callbook: Callbook, bitrix_portal: StandInPortal
 ) -> None:
-    portal_id = await install(callbook, bitrix_portal)
+    portal_id = await install_unread(callbook, bitrix_portal)
     await callbook.parts.people.refresh(await read(portal_id))
     bitrix_portal.users[12].last_name = "Falk-\u05d0 <b>\U0001f600"
     bitrix_portal.users[14].name = bitrix_portal.users[14].last_name = ""
@@ -44,7 +52,7 @@ async def test_a_name_that_changed_is_replaced_and_an_empty_one_is_not(
 
 
 async def test_when_it_is_time(callbook: Callbook, bitrix_portal: StandInPortal, clock: FakeClock) -> None:
-    portal_id = await install(callbook, bitrix_portal)
+    portal_id = await install_unread(callbook, bitrix_portal)
     people = callbook.parts.people
     assert people.is_due(await read(portal_id), is_somebody_unknown=False)
     await people.refresh(await read(portal_id))
@@ -57,7 +65,7 @@ async def test_when_it_is_time(callbook: Callbook, bitrix_portal: StandInPortal,
 
 
 async def test_two_at_once_ask_once(callbook: Callbook, bitrix_portal: StandInPortal) -> None:
-    portal = await read(await install(callbook, bitrix_portal))
+    portal = await read(await install_unread(callbook, bitrix_portal))
     before = bitrix_portal.counts["user.get"]
     await callbook.parts.people.refresh(portal)
     await callbook.parts.people.refresh(portal)
@@ -67,7 +75,7 @@ async def test_two_at_once_ask_once(callbook: Callbook, bitrix_portal: StandInPo
 async def test_a_portal_that_does_not_answer_is_no_fault(
     callbook: Callbook, bitrix_portal: StandInPortal, stand_in: StandIn
 ) -> None:
-    portal_id = await install(callbook, bitrix_portal)
+    portal_id = await install_unread(callbook, bitrix_portal)
     stand_in.fail("user.get", code="ACCESS_DENIED", status=403)
     await callbook.parts.people.refresh(await read(portal_id))
     assert await find_names(portal_id, [1]) == {}
@@ -76,7 +84,7 @@ async def test_a_portal_that_does_not_answer_is_no_fault(
 async def test_an_uninstall_meanwhile_brings_nobody_back(
     callbook: Callbook, bitrix_portal: StandInPortal, stand_in: StandIn
 ) -> None:
-    portal_id = await install(callbook, bitrix_portal)
+    portal_id = await install_unread(callbook, bitrix_portal)
     gate = stand_in.hold("user.get")
     portal = await read(portal_id)
     task = callbook.parts.background.spawn("people", callbook.parts.people.refresh(portal))
@@ -89,7 +97,7 @@ async def test_an_uninstall_meanwhile_brings_nobody_back(
 
 async def test_each_portal_has_its_own_people(callbook: Callbook, stand_in: StandIn) -> None:
     stand_in.portals[1].users[1].name = "Other"
-    ids = [await install(callbook, portal) for portal in stand_in.portals]
+    ids = [await install_unread(callbook, portal) for portal in stand_in.portals]
     for portal_id in ids:
         await callbook.parts.people.refresh(await read(portal_id))
     assert [await find_names(portal_id, [1]) for portal_id in ids] == [

@@ -1,4 +1,6 @@
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -6,7 +8,7 @@ import pytest
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.web.streams import Streams
+from app.web.streams import Streams, end_on_signals
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.calls import insert_calls
@@ -132,3 +134,19 @@ def test_a_stream_after_the_shutdown_ends_at_once() -> None:
     streams.end_all()
     with streams.join(1, 1) as stream:
         assert stream.ending == "shutdown"
+
+
+async def test_a_signal_ends_the_streams_and_then_does_what_it_did() -> None:
+    heard: list[int] = []
+    former = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    streams = Streams()
+    try:
+        with end_on_signals(streams), streams.join(1, 1) as stream:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await stream.ended.wait()
+            assert stream.ending == "shutdown"
+            assert heard == [signal.SIGTERM]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert heard == [signal.SIGTERM] * 2
+    finally:
+        signal.signal(signal.SIGTERM, former)
