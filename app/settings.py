@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from app.kit.crypto import Keyring, KeyringError
 
@@ -79,17 +79,21 @@ def _read_keyring(text: str) -> Keyring:
 
 
 def _read_origin(name: str, url: str, *, is_path_allowed: bool = False) -> str:
-    parts = urlsplit(url)
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or parts.query
-        or parts.fragment
-        or parts.username
-    ):
+    parts = _split_origin(url)
+    if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
         raise SettingsError(f"{name} must be like https://callbook.example.com")
     path = parts.path.rstrip("/") if is_path_allowed else ""
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+
+
+def _split_origin(url: str) -> SplitResult | None:
+    """The address taken apart, or None when it is none."""
+    try:
+        parts = urlsplit(url)
+        is_origin = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # Brackets without an address, or a port that is none.
+        return None
+    return parts if is_origin else None
 
 
 def _read_oauth_servers(text: str) -> tuple[str, ...]:
@@ -110,7 +114,8 @@ def _read_flag(environ: Mapping[str, str], name: str) -> bool:
 
 def _read_integer(environ: Mapping[str, str], name: str, default: int, *, highest: int) -> int:
     value = environ.get(name) or str(default)
-    if not value.isascii() or not value.isdigit() or not 0 < int(value) <= highest:
+    is_number = value.isascii() and value.isdigit() and len(value) <= len(str(highest))
+    if not is_number or not 0 < int(value) <= highest:
         raise SettingsError(f"{name} must be a whole number from 1 to {highest}")
     return int(value)
 

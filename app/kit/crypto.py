@@ -5,7 +5,6 @@ copied to another row or column does not open there.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
+MAX_ID_LENGTH = 16  # Shorter than any key, so that no message can show one as its id.
 
 
 class KeyringError(ValueError):
@@ -93,16 +93,21 @@ def _read_key_file(path: str) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise KeyringError(f"the key file cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise KeyringError("the key file cannot be read: it is not text") from error
 
 
 def _parse_key(part: str, position: int) -> tuple[str, bytes]:
     key_id, separator, encoded = part.partition(":")
-    if not separator or not key_id.isalnum():
-        raise KeyringError(f"key {position} is not of the form id:base64, with letters and digits as id")
+    if not separator or not key_id.isalnum() or len(key_id) > MAX_ID_LENGTH:
+        raise KeyringError(
+            f"key {position} is not of the form id:base64, its id being at most "
+            f"{MAX_ID_LENGTH} letters and digits"
+        )
     standard = encoded.translate(str.maketrans("-_", "+/"))
     try:
         key = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # Also what is not ASCII.
         raise KeyringError(f"key {position} ({key_id}) is not base64") from error
     if len(key) != KEY_BYTES:
         raise KeyringError(f"key {position} ({key_id}) has {len(key)} bytes, not {KEY_BYTES}")

@@ -93,7 +93,10 @@ class Database:
 
 
 def _make_engine(url: str) -> tuple[Dialect, KeptSQLiteEngine | PooledPostgresEngine]:
-    scheme = urlsplit(url).scheme
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:  # Brackets without an address: its text would quote the password.
+        scheme = ""
     if scheme == "sqlite" and url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return "sqlite", KeptSQLiteEngine(unquote(url.removeprefix("sqlite:///")))
     if scheme in {"postgresql", "postgres"}:

@@ -53,6 +53,15 @@ class KeptSQLiteEngine(SQLiteEngine):
     async def get_connection(self) -> aiosqlite.Connection:
         """A new connection with our settings; the caller closes it."""
         connection = await aiosqlite.connect(**self.connection_kwargs)
+        try:
+            await self._configure(connection)
+        except BaseException:
+            await connection.close()  # Else its thread would keep the process from ending.
+            raise
+        return connection
+
+    @staticmethod
+    async def _configure(connection: aiosqlite.Connection) -> None:
         connection.row_factory = dict_factory  # type: ignore[assignment]  # Piccolo wants dictionaries.
         for pragma in (
             "journal_mode = WAL",
@@ -61,7 +70,6 @@ class KeptSQLiteEngine(SQLiteEngine):
             f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         ):
             await connection.execute(f"PRAGMA {pragma}")
-        return connection
 
     @asynccontextmanager
     async def immediate_transaction(self) -> AsyncIterator[None]:
@@ -70,15 +78,22 @@ class KeptSQLiteEngine(SQLiteEngine):
             yield
             return
         async with self.write_lock:
-            assert self.writer is not None, "the database is not open"  # noqa: S101  A programming error.
-            await self.writer.execute("BEGIN IMMEDIATE")
+            writer = self._check_open()
             try:
-                with self._joined(self.writer):
+                # Inside the `try`: its thread begins a transaction even for a caller that was cancelled
+                # meanwhile, and one that nobody ends would be the writer's last.
+                await writer.execute("BEGIN IMMEDIATE")
+                with self._joined(writer):
                     yield
-                await asyncio.shield(self.writer.commit())
+                await asyncio.shield(writer.commit())
             except BaseException:
-                await asyncio.shield(self.writer.rollback())
+                await asyncio.shield(writer.rollback())
                 raise
+
+    def _check_open(self) -> aiosqlite.Connection:
+        if self.writer is None:
+            raise sqlite3.OperationalError("the database is closed")
+        return self.writer
 
     @contextmanager
     def _joined(self, connection: aiosqlite.Connection) -> Iterator[None]:
@@ -98,7 +113,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         if query.lstrip()[:6].upper() == "SELECT":
             return await self._read(query, args)
         async with self.write_lock:
-            return await self._fetch(self.writer, query, args)
+            return await self._fetch(self._check_open(), query, args)
 
     async def _run_in_existing_connection(
         self,
@@ -111,6 +126,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         return await self._fetch(connection, query, args)
 
     async def _read(self, query: str, args: Sequence[Any] | None) -> list[Any]:
+        self._check_open()
         reader = await self.readers.get()
         try:
             return await self._fetch(reader, query, args)
@@ -118,8 +134,6 @@ class KeptSQLiteEngine(SQLiteEngine):
             self.readers.put_nowait(reader)
 
     async def _fetch(
-        self, connection: aiosqlite.Connection | None, query: str, args: Sequence[Any] | None
+        self, connection: aiosqlite.Connection, query: str, args: Sequence[Any] | None
     ) -> list[Any]:
-        if connection is None:
-            raise sqlite3.OperationalError("the database is closed")
         return list(await connection.execute_fetchall(query, args or ()))
