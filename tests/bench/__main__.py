@@ -1,0 +1,64 @@
+"""Run every benchmark and print its table."""
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from tests.bench.ingest import CONNECTIONS, EVENTS, WARM_UP, Target, run_callbook, run_raw, run_round
+from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.processes import insert_sender
+
+ROUNDS = 5
+LEAST_RATIO = 0.25
+MOST_IDLE_MIB = 120
+
+
+def main() -> int:
+    """Alternate the rounds, print medians beside their limits; 1 when a limit is missed."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        sqlite = SqliteDatabases(_make_folder(folder, "sqlite"))
+        postgres = PostgresDatabases(_make_folder(folder, "postgres"))
+        stack.callback(postgres.close)
+        targets = [stack.enter_context(run_raw())]
+        for name, databases in (("SQLite", sqlite), ("PostgreSQL", postgres)):
+            url = databases.create()
+            sender = asyncio.run(insert_sender(url))
+            targets.append(stack.enter_context(run_callbook(f"durable ingest, {name}", url, sender)))
+        for target in targets:
+            run_round(target, WARM_UP)
+            target.rounds.clear()
+        for _ in range(ROUNDS):
+            for target in targets:
+                run_round(target)
+        return _report(targets)
+
+
+def _make_folder(parent: str, name: str) -> Path:
+    folder = Path(parent, name)
+    folder.mkdir()
+    return folder
+
+
+def _report(targets: list[Target]) -> int:
+    raw, *ours = targets
+    print(f"\nPOST /events, {CONNECTIONS} connections, 1 KiB, {ROUNDS} alternated rounds of {EVENTS:,}; medians")
+    print(f"{'':28}{'events/s':>10}{'of raw':>8}{'limit':>8}{'p50 ms':>8}{'p99 ms':>8}{'CPU µs':>8}")
+    for target in targets:
+        ratio = target.events_per_s / raw.events_per_s
+        limit = "" if target is raw else f"≥ {LEAST_RATIO}"
+        figures = [median(getattr(each, name) for each in target.rounds) for name in ("p50_ms", "p99_ms", "cpu_us")]
+        columns = "".join(f"{figure:8.1f}" for figure in figures)
+        print(f"{target.name:28}{target.events_per_s:10,.0f}{ratio:8.2f}{limit:>8}{columns}")
+    print(f"\n{'memory of an idle serve':28}{'MiB':>10}{'limit':>16}")
+    for target in ours:
+        print(f"{target.name:28}{target.idle_mib:10.0f}{f'≤ {MOST_IDLE_MIB}':>16}")
+    is_fast = all(target.events_per_s >= LEAST_RATIO * raw.events_per_s for target in ours)
+    is_small = all(target.idle_mib <= MOST_IDLE_MIB for target in ours)
+    return 0 if is_fast and is_small else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
