@@ -14,17 +14,8 @@ TOKENS = st.text("0123456789abcdef", min_size=32, max_size=70)
 NUMBERS = st.from_regex(r"\+?[1-9][0-9]{8,13}", fullmatch=True)
 NAMES = st.sampled_from(
     [
-        "auth",
-        "AUTH_ID",
-        "REFRESH_ID",
-        "access_token",
-        "refresh_token",
-        "client_secret",
-        "application_token",
-        "APPLICATION_TOKEN",
-        "auth[access_token]",
-        "auth%5Bapplication_token%5D",
-        "Authorization",
+        *("auth", "AUTH_ID", "REFRESH_ID", "access_token", "refresh_token", "client_secret", "Authorization"),
+        *("application_token", "APPLICATION_TOKEN", "auth[access_token]", "auth%5Bapplication_token%5D"),
     ]
 )
 SECRETS = st.from_regex(r"[A-Za-z][A-Za-z0-9._-]{7,30}", fullmatch=True)
