@@ -1,20 +1,51 @@
 """SQLite's write-ahead log is moved into its file off the commit path.
 
 The engine lets a commit do it after 20,000 pages, and that commit's requests wait (40 ms at a million rows).
-A passive checkpoint on a connection of its own does the same beside them, and waits for nobody.
+A passive checkpoint on a connection of its own does the same beside the commits and waits for nobody, so that
+little is left for the commit whose turn it is.
 """
 
-from app.kit.database import Database
+import asyncio
+
+import structlog
+
+from app.kit.database import DATABASE_ERRORS, Database
 from app.kit.sqlite_engine import KeptSQLiteEngine
 
+ROWS_BETWEEN = 2_000
+log = structlog.get_logger(__name__)
 
-async def move_log_into_file(database: Database) -> None:
-    """Checkpoint as far as readers let us; on PostgreSQL, which does it by itself, nothing."""
-    engine = database.engine
-    if not isinstance(engine, KeptSQLiteEngine):
-        return
-    connection = await engine.get_connection()
-    try:
-        await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
-    finally:
-        await connection.close()
+
+class Checkpoints:
+    """Begins a checkpoint after every so many rows, one at a time; PostgreSQL does that by itself."""
+
+    def __init__(self, database: Database) -> None:
+        engine = database.engine
+        self._engine = engine if isinstance(engine, KeptSQLiteEngine) else None
+        self._rows = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, rows: int) -> None:
+        """So many rows were committed."""
+        self._rows += rows
+        if self._engine and self._rows >= ROWS_BETWEEN and (self._task is None or self._task.done()):
+            self._rows = 0
+            self._task = asyncio.create_task(self.run(), name="checkpoint")
+
+    async def run(self) -> None:
+        """Checkpoint as far as readers and the writer let us."""
+        if self._engine is None:
+            return
+        try:
+            connection = await self._engine.get_connection()
+            try:
+                await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+            finally:
+                await connection.close()
+        except DATABASE_ERRORS as error:
+            log.warning("log not moved into the file", error=type(error).__name__)
+
+    async def stop(self) -> None:
+        """Let the one that runs end."""
+        if self._task is not None:
+            await self._task

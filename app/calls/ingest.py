@@ -15,7 +15,7 @@ import structlog
 from app.bitrix24.call_end import CallRecord
 from app.calls.arrivals import Arrival, Outcome, arrival_of, meet_arrivals
 from app.calls.changes import Changes
-from app.calls.checkpoints import move_log_into_file
+from app.calls.checkpoints import Checkpoints
 from app.calls.inserts import make_inserter
 from app.calls.last_events import LastEvents
 from app.calls.writes import Key
@@ -63,7 +63,7 @@ class Ingest:
     """Stores call-end events; `start` and `stop` in the loop that uses it, while the database is open."""
 
     def __init__(self, database: Database, clock: Clock, changes: Changes) -> None:
-        self._database = database
+        self._checkpoints = Checkpoints(database)
         self._clock = clock
         self._changes = changes
         self.inserter = make_inserter(database, changes)
@@ -87,6 +87,7 @@ class Ingest:
             await self._task
             self._task = None
         await self._last_events.flush()
+        await self._checkpoints.stop()
         await self.inserter.close()
 
     async def store(
@@ -108,7 +109,7 @@ class Ingest:
 
     async def checkpoint(self) -> None:
         """Move SQLite's log into its file beside the commits, so that no commit has to."""
-        await move_log_into_file(self._database)
+        await self._checkpoints.run()
 
     async def _run(self) -> None:
         try:
@@ -152,6 +153,7 @@ class Ingest:
             self._fail(waiting)
             raise
         self._settle(waiting, outcomes)
+        self._checkpoints.note(len(waiting))
         return [each for each, outcome in zip(waiting, outcomes, strict=True) if outcome is None]
 
     async def _recover(self, waiting: Sequence[Waiting], write: Write, error: Exception) -> list[Waiting]:
