@@ -90,7 +90,8 @@ async def open_parts(
             await vault.create_hash_key()
         await check_schema(database)
         await vault.open()
-        parts = await _put_together(settings, clock, limits or Limits(), database, vault, stack)
+        outbound = await _open_outbound(settings, clock, stack)
+        parts = _put_together(settings, clock, limits or Limits(), database, vault, outbound)
         await parts.changes.start()
         stack.push_async_callback(parts.changes.stop)
         await parts.ingest.start()
@@ -99,9 +100,16 @@ async def open_parts(
         yield parts
 
 
-async def _put_together(
-    settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, stack: AsyncExitStack
-) -> Parts:
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """What reaches Bitrix24, and nothing else does."""
+
+    policy: AddressPolicy
+    clients: PortalClients
+    server: AuthorizationServer
+
+
+async def _open_outbound(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Outbound:
     policy = AddressPolicy(
         settings.oauth_servers,
         allow_http=settings.is_http_portal_allowed,
@@ -109,15 +117,24 @@ async def _put_together(
     )
     to_portals = await stack.enter_async_context(open_http_client(policy, "portals"))
     to_servers = await stack.enter_async_context(open_http_client(policy, "oauth"))
-    background = Background()
-    clients = PortalClients(to_portals, policy, RateBucket(), record_exchange, clock)
-    server = AuthorizationServer(
-        to_servers, policy, settings.client_id, settings.client_secret, record_exchange, clock
+    return Outbound(
+        policy,
+        PortalClients(to_portals, policy, RateBucket(), record_exchange, clock),
+        AuthorizationServer(
+            to_servers, policy, settings.client_id, settings.client_secret, record_exchange, clock
+        ),
     )
+
+
+def _put_together(
+    settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, outbound: Outbound
+) -> Parts:
+    policy, server = outbound.policy, outbound.server
+    background = Background()
     refresher = Refresher(server, policy, vault, clock, background)
-    access = PortalAccess(clients, vault, refresher)
-    verifier = Verifier(server, policy, clients, settings.client_id, clock, limits)
-    setup = PortalSetup(clients, RecentlySeen(clock), settings.app_url)
+    access = PortalAccess(outbound.clients, vault, refresher)
+    verifier = Verifier(server, policy, outbound.clients, settings.client_id, clock, limits)
+    setup = PortalSetup(outbound.clients, RecentlySeen(clock), settings.app_url)
     erasers = Erasers(at_once=(erase_people, erase_undecodable_events), with_calls=(erase_calls,))
     changes = Changes(database)
     directory = Directory(vault)
@@ -128,7 +145,6 @@ async def _put_together(
     async def follow_up(portal: Portal, access_token: str) -> None:
         await setup.run(portal, access_token)
         await people.refresh(portal)
-        changes.announce(portal.id)
 
     return Parts(
         settings=settings,

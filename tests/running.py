@@ -99,7 +99,9 @@ async def run_callbook(
 
 @asynccontextmanager
 async def hold_lifespan(app: Litestar) -> AsyncIterator[None]:
-    """The application's lifespan in a task of its own, as a server has it: fixtures begin and end in two tasks."""
+    """The application's lifespan in a task of its own, as a server has it: fixtures begin and end in two
+    tasks.
+    """
     started, ending = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:

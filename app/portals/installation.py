@@ -26,6 +26,7 @@ from app.portals import lifecycle, queries
 from app.portals.budget import Budget, Limits
 from app.portals.lifecycle import Installation, OfferedPair
 from app.portals.model import Portal
+from app.portals.setup import begin_steps
 from app.portals.vault import Vault
 from app.portals.verification import Claim, Verifier
 
@@ -127,6 +128,7 @@ class Installer:
                 raise RuntimeError("the portal's row vanished while it was being installed")
             changes = lifecycle.decide_installation(row, installation, self._clock.now())
             if changes:
+                changes["setup"] = begin_steps()
                 await queries.update_locked(row["id"], self._vault.seal_changes(row["id"], changes))
             stored = await queries.get_portal(row["id"])
         if stored is None:

@@ -96,7 +96,7 @@ def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str
     if row["state"] != "installed":
         return {}
     changes: dict[str, Any] = {}
-    if row["application_token_hash"] is None:
+    if _is_token_newer(row, installation):
         changes |= _take_application_token(installation, is_new=False)
     if _is_pair_wanted(row, installation, now):
         changes |= _take_pair(row, installation, now)

@@ -44,6 +44,15 @@ def read_steps(portal: Portal) -> list[Step]:
     return msgspec.json.decode(portal.setup, type=list[Step])
 
 
+def begin_steps() -> str:
+    """The steps of an installation that has just been verified, as they are stored."""
+    return _write([Step("verified", "done"), Step("events", "running"), Step("placement", "running")])
+
+
+def _write(steps: list[Step]) -> str:
+    return msgspec.json.encode(steps).decode()
+
+
 class PortalSetup:
     """Binds what is missing, with an admin's token, and notes how each step went."""
 
@@ -54,7 +63,7 @@ class PortalSetup:
 
     async def run(self, portal: Portal, access_token: str) -> None:
         """Do all steps; one that fails does not stop the others."""
-        steps = [Step("verified", "done"), Step("events", "running"), Step("placement", "running")]
+        steps = msgspec.json.decode(begin_steps(), type=list[Step])
         await self._note(portal, steps)
         client = self._clients.open(portal.client_endpoint, portal.member_id)
         for step in steps[1:]:
@@ -84,6 +93,4 @@ class PortalSetup:
             step.state = "done"
 
     async def _note(self, portal: Portal, steps: list[Step]) -> None:
-        await queries.update_generation(
-            portal.id, portal.generation, {"setup": msgspec.json.encode(steps).decode()}
-        )
+        await queries.update_generation(portal.id, portal.generation, {"setup": _write(steps)})

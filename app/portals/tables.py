@@ -18,7 +18,7 @@ class PortalTable(Table, tablename="portals"):
     id = BigSerial(primary_key=True)
     member_id = Text()
     state = Text()  # installed | uninstalled
-    generation = Integer()  # grows with each verified installation and each proven uninstall
+    generation = Integer()  # grows when an installation begins or ends (decision 0002)
     domain = Text()
     client_endpoint = Text()
     oauth_server = Text()

@@ -130,8 +130,9 @@ class Uninstaller:
             # A dead pair alone proves an uninstall only where it was alive before: else nobody loses calls
             # by it.
             is_certain = proof is Proof.UNINSTALLED or portal.token_state == "ok"
-            await self.erase(portal, is_clean=is_clean and is_certain)
-            return Outcome.ERASED
+            if await self.erase(portal, is_clean=is_clean and is_certain):
+                return Outcome.ERASED
+            proof = Proof.INSTALLED  # Somebody stored another, verified pair while this one was asked about.
         if proof is Proof.INSTALLED and attempts >= len(ASK_AGAIN_AFTER_S):
             await uninstall_queries.drop_check(portal.id)
             return Outcome.STILL_INSTALLED
@@ -153,10 +154,10 @@ class Uninstaller:
             erase_at = now if is_clean else now + CALLS_KEPT_S
             await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
             await uninstall_queries.drop_check(portal.id)
+            await erase_exchanges(portal.member_id)
+            for erase in self._erasers.at_once:
+                await erase(portal.id)
         log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
-        for erase in self._erasers.at_once:
-            await erase(portal.id)
-        await erase_exchanges(portal.member_id)
         if is_clean:
             await self.erase_calls(portal)
         await self._database.overwrite_deleted()
@@ -164,10 +165,12 @@ class Uninstaller:
 
     async def forget(self, portal: Portal) -> None:
         """Erase a portal and all its data now, because the vendor says so."""
-        if portal.is_installed:
-            await self.erase(portal, is_clean=True)
-        else:
-            await self.erase_calls(portal)
+        current: Portal | None = portal
+        while current is not None and current.is_installed:
+            if await self.erase(current, is_clean=True):
+                return
+            current = await queries.get_portal(portal.id)  # A refresh or installation came in between.
+        await self.erase_calls(portal)
 
     async def erase_calls(self, portal: Portal) -> None:
         """Erase all that was kept of an uninstalled portal; it can be interrupted and run again.

@@ -5,8 +5,6 @@ cost more
 than the event. Documentation: api-reference/events, shared/interface.md ("HTTP").
 """
 
-from typing import TYPE_CHECKING
-
 import structlog
 from litestar import asgi
 from litestar.connection import ASGIConnection
@@ -18,11 +16,9 @@ from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Refusal, TooManyRequests, Unavailable
 from app.kit.metrics import EVENTS
 from app.portals.uninstall import Outcome
+from app.web.parts import WebParts
 from app.web.requests import MAX_BODY_BYTES
 from app.web.source import read_source
-
-if TYPE_CHECKING:
-    from app.wiring import Parts
 
 log = structlog.get_logger(__name__)
 KNOWN = frozenset({"ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL"})
@@ -72,7 +68,7 @@ async def _handle(scope: Scope, receive: Receive) -> tuple[str, Reply, dict[byte
         return event.name, _refuse(Unavailable()), _retry_header(Unavailable())
 
 
-async def _dispatch(parts: "Parts", event: Event, scope: Scope) -> Reply:
+async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     if event.name == "ONVOXIMPLANTCALLEND":
         return CALL_ANSWERS[await parts.recorder.record(event)]
     if event.name in {"ONAPPINSTALL", "ONAPPUPDATE"}:

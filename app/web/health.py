@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litestar import MediaType, Request, Response, get
 from prometheus_client import generate_latest
@@ -12,9 +12,7 @@ from app.kit.database import DATABASE_ERRORS
 from app.kit.metrics import PROBLEMS
 from app.portals.fact_queries import read_lease_end, write_fact
 from app.portals.refresh import is_client_secret_rejected
-
-if TYPE_CHECKING:
-    from app.wiring import Parts
+from app.web.parts import WebParts
 
 SILENT_AFTER_S = 120
 PROBE = "storing_probe"
@@ -40,7 +38,7 @@ async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Prometheus text for whoever has METRICS_TOKEN; 404 while it is not set, 401 without it."""
-    parts: Parts = request.app.state.parts
+    parts: WebParts = request.app.state.parts
     token = parts.settings.metrics_token
     if token is None:
         return Response(b"", status_code=404)
@@ -50,7 +48,7 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def find_problems(parts: "Parts") -> list[str]:
+async def find_problems(parts: WebParts) -> list[str]:
     """The codes of all problems that last, also as metrics."""
     try:
         problems = await _ask_database(parts)
@@ -61,7 +59,7 @@ async def find_problems(parts: "Parts") -> list[str]:
     return problems
 
 
-async def _ask_database(parts: "Parts") -> list[str]:
+async def _ask_database(parts: WebParts) -> list[str]:
     problems = []
     async with asyncio.timeout(PROBE_TIMEOUT_S):
         await write_fact(PROBE, "written", parts.clock.now())  # Only a write shows that one is possible.

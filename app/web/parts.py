@@ -9,13 +9,16 @@ from typing import Protocol
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from app.bitrix24.payloads import Page
+from app.bitrix24.payloads import Event, Page
+from app.calls.recording import Recorder
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.people.service import People
 from app.portals.access import PortalAccess
+from app.portals.directory import Directory
 from app.portals.installation import Opened
 from app.portals.setup import PortalSetup
+from app.portals.uninstall import Uninstaller
 from app.settings import Settings
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
@@ -41,6 +44,10 @@ class Installer(Protocol):
         """For `POST /install`; raises a Refusal."""
         ...
 
+    async def install_from_event(self, event: Event, source: str) -> Opened:
+        """For ONAPPINSTALL and ONAPPUPDATE; raises a Refusal."""
+        ...
+
 
 class Watch(Protocol):
     """One watcher of a portal's calls."""
@@ -52,6 +59,10 @@ class Watch(Protocol):
 
 class Changes(Protocol):
     """News of changed calls, from every process."""
+
+    def announce(self, portal_id: int) -> None:
+        """Wake who watches the portal in this process."""
+        ...
 
     def watch(self, portal_id: int) -> AbstractAsyncContextManager[Watch]:
         """Watch one portal until the context ends."""
@@ -77,6 +88,12 @@ class WebParts(Protocol):
     def access(self) -> PortalAccess: ...  # noqa: D102
     @property
     def changes(self) -> Changes: ...  # noqa: D102
+    @property
+    def directory(self) -> Directory: ...  # noqa: D102
+    @property
+    def recorder(self) -> Recorder: ...  # noqa: D102
+    @property
+    def uninstaller(self) -> Uninstaller: ...  # noqa: D102
     @property
     def people(self) -> People: ...  # noqa: D102
     @property

@@ -81,7 +81,9 @@ async def test_ten_thousand_forged_pages_cause_few_calls_while_honest_sessions_o
 
 
 async def flood(callbook: Callbook, member_id: str, source: str, times: int) -> list[int]:
-    """Forged pages one after another over one connection, written by hand: a client library would cost more."""
+    """Forged pages one after another over one connection, written by hand: a client library would cost
+    more.
+    """
     address = urlsplit(callbook.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     statuses = []
