@@ -1,6 +1,4 @@
-"""The first schema. Plain SQL, because Piccolo's own constraints fail on SQLite; it runs on both
-databases.
-"""
+"""The first schema. Plain SQL for both databases, because Piccolo's own constraints fail on SQLite."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.engine import engine_finder

@@ -39,8 +39,8 @@ class CallTable(Table, tablename="calls"):
 class CallLegTable(Table, tablename="call_legs"):
     """One leg of a call: a row of the portal's statistics, or an event that they do not show yet.
 
-    Unique on (portal_id, statistics_id). A call that came as one event and is not in the statistics yet
-    has none.
+    Unique on (portal_id, statistics_id). A call that came as one event and is not in the statistics yet has
+    none.
     """
 
     id = BigSerial(primary_key=True)

@@ -55,9 +55,8 @@ class Database:
     async def overwrite_deleted(self) -> None:
         """Make what was deleted unreadable in the files too, as far as the database can.
 
-        SQLite overwrites freed bytes (`secure_delete`) and the log is truncated here. PostgreSQL frees
-        them by VACUUM,
-        and its files are the vendor's to encrypt (decision 0004).
+        SQLite overwrites freed bytes (`secure_delete`) and the log is truncated here. PostgreSQL frees them
+        by VACUUM, and its files are the vendor's to encrypt (decision 0004).
         """
         if self.is_sqlite:
             await self.run("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -4,7 +4,8 @@
 class Refusal(Exception):
     """What a request is answered when it is not granted.
 
-    `message` says what the person can do; it holds no secret and nothing that the request did not say itself.
+    `message` says what the person can do; it holds no secret and nothing that the request did not say
+    itself.
     """
 
     status = 400

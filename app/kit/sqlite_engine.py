@@ -1,9 +1,8 @@
 """Piccolo's SQLite engine with kept connections: one that writes, a few that read.
 
 Piccolo opens a connection (and a thread) for each query, which costs five times the query. Here writes
-share one
-connection behind a lock, so they queue in the loop rather than in SQLite's busy handler, and reads have
-their own.
+share one connection behind a lock, so they queue in the loop rather than in SQLite's busy handler, and
+reads have their own.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Which portal an event belongs to, from memory: the hot path of ingest.
 
 What is remembered is only a guess that saves a query. The statement that stores a call tests the portal's
-state and
-token hash itself, so nothing that is remembered here outlives an uninstall or a new token, in any process.
+state and token hash itself, so nothing that is remembered here outlives an uninstall or a new token, in any
+process.
 """
 
 import hmac

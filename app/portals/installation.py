@@ -1,8 +1,7 @@
 """Installing: by the installer page and by event, in any order, twice at once, on top of what is there.
 
 A request is verified first (whose token, which portal, is the user an admin there), then one transaction
-decides and
-stores. Bindings follow in the background, with that admin's token.
+decides and stores. Bindings follow in the background, with that admin's token.
 Documentation: settings/app-installation, api-reference/common/events/on-app-install.md.
 """
 

@@ -1,8 +1,7 @@
 """What a verified installation, page or refresh changes in a portal: pure decisions, all of them here.
 
 Two clocks never meet: `dated_at` is when the authorization server dated a pair (it orders pairs, so that a
-late event
-never replaces a newer pair), and expiry is counted by our clock from receipt.
+late event never replaces a newer pair), and expiry is counted by our clock from receipt.
 """
 
 from collections.abc import Mapping
@@ -169,8 +168,7 @@ def _is_token_newer(row: Row, installation: Installation) -> bool:
 
 def _take_application_token(installation: Installation, *, is_new: bool) -> dict[str, Any]:
     if installation.application_token is None:
-        # A reinstallation may have changed it: what is stored proves nothing until an event or a page
-        # brings it.
+        # A reinstallation may have changed it: what is stored proves nothing until the new one comes.
         return {"application_token": None, "application_token_dated_at": 0} if is_new else {}
     return {
         "application_token": installation.application_token,

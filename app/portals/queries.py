@@ -1,8 +1,7 @@
 """Reading and writing portals; nothing else of this feature touches the ORM for them.
 
 Every write names the state it was decided on (generation, token version or lease) and is one statement, so
-that what
-was decided on an older state changes nothing.
+that what was decided on an older state changes nothing.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Buying a new pair: once for all who wait, in one process or many, and never under another installation.
 
 The order is: claim a lease in the row (one statement), ask the authorization server with no transaction
-open, store
-the answer in one statement that holds only while the token version is still the one that was used.
+open, store the answer in one statement that holds only while the token version is still the one that was
+used.
 Documentation: settings/oauth/auto-renewal.md.
 """
 
@@ -101,9 +101,7 @@ class Refresher:
         return verdict
 
     async def ask_anyway(self, portal: Portal, pair: StoredPair) -> Verdict:
-        """Ask with a pair that is marked dead already, to learn whether the application is still
-        installed.
-        """
+        """Ask with a pair that is marked dead, to learn whether the application is still installed."""
         return await self._ask(portal, pair, is_witness=False)
 
     async def _ask(self, portal: Portal, spent: StoredPair, *, is_witness: bool) -> Verdict:
@@ -147,7 +145,7 @@ class Refresher:
         return await self._look_who_was_faster(portal.id, spent) or Verdict.SUPERSEDED
 
     async def _is_secret_accepted(self, portal: Portal) -> bool:
-        """Whether another portal's refresh succeeds now, so that `invalid_client` is about this portal alone.
+        """Whether another portal's refresh succeeds now: then `invalid_client` is about this portal alone.
 
         It never waits for that portal's lease: two portals that judge each other would wait for ever.
         """

@@ -10,7 +10,8 @@ async def rotate_keys(vault: Vault, clock: Clock) -> tuple[int, int]:
     """Seal every secret with the current key; gives back how many were sealed anew and how many need
     another run.
 
-    A pair that was refreshed meanwhile is left to that refresh, which sealed it with the key of its process.
+    A pair that was refreshed meanwhile is left to that refresh, which sealed it with the key of its
+    process.
     """
     rotated, left = 0, 0
     sealed = await read_fact(HASH_KEY)

@@ -127,8 +127,7 @@ class Uninstaller:
 
     async def _conclude(self, portal: Portal, proof: Proof, attempts: int, *, is_clean: bool) -> Outcome:
         if proof in {Proof.UNINSTALLED, Proof.PAIR_DEAD}:
-            # A dead pair alone proves an uninstall only where it was alive before: else nobody loses calls
-            # by it.
+            # A dead pair proves an uninstall only where it was alive before: else nobody loses calls by it.
             is_certain = proof is Proof.UNINSTALLED or portal.token_state == "ok"
             if await self.erase(portal, is_clean=is_clean and is_certain):
                 return Outcome.ERASED
@@ -175,9 +174,8 @@ class Uninstaller:
     async def erase_calls(self, portal: Portal) -> None:
         """Erase all that was kept of an uninstalled portal; it can be interrupted and run again.
 
-        The row gives up its `member_id` first, so that a reinstallation begins a new tenant and cannot
-        lose a call
-        to this erasure.
+        The row gives up its `member_id` first, so that a reinstallation begins a new tenant and cannot lose
+        a call to this erasure.
         """
         if not await queries.bury(portal.id):
             return  # It was installed anew: the calls belong to that installation again.

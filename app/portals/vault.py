@@ -52,9 +52,7 @@ class Vault:
         return keyed_hash(self._hash_key, application_token)
 
     def seal_changes(self, portal_id: int, changes: dict[str, Any]) -> dict[str, Any]:
-        """The same changes with their secrets sealed for this portal, the application token only as a
-        hash.
-        """
+        """The same changes with secrets sealed for this portal, the application token only as a hash."""
         sealed = dict(changes)
         for column in ("access_token", "refresh_token"):
             if sealed.get(column) is not None:

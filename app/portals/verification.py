@@ -1,7 +1,8 @@
 """Who is asking: proof by the authorization server, then by the portal; nothing in a request is proof by
 itself.
 
-Documentation: api-reference/common/system/app-info.md, api-reference/common/users/profile.md, settings/oauth.
+Documentation: api-reference/common/system/app-info.md, api-reference/common/users/profile.md,
+settings/oauth.
 """
 
 import hashlib
@@ -61,11 +62,11 @@ class Verifier:
         self._proofs: OrderedDict[str, tuple[AppInfo, int]] = OrderedDict()
 
     async def prove(self, claim: Claim) -> AppInfo:
-        """The authorization server's word that this token is ours, alive and of this portal, else a Refusal.
+        """The authorization server's word that this token is ours, alive and of this portal; else a Refusal.
 
-        Its answer is kept by the token's SHA-256 until the token expires; a rejected token for ten
-        minutes. Guesses
-        are paid from a budget by source and by portal, so that a flood of them causes few outbound calls.
+        Its answer is kept by the token's SHA-256 until the token expires; a rejected token for ten minutes.
+        Guesses are paid from a budget by source and by portal, so that a flood of them causes few outbound
+        calls.
         """
         key = hashlib.sha256(f"{claim.member_id}:{claim.access_token}".encode()).hexdigest()
         kept = self._proofs.get(key)
