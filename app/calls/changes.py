@@ -55,6 +55,11 @@ class Changes:
         self.prefix = secrets.token_hex(4) + ":"  # By it a process knows its own notifications.
         self.listening = asyncio.Event()  # Set while other processes are heard.
 
+    @property
+    def is_polling(self) -> bool:
+        """Whether other processes are noticed by looking each second, for want of a word from them."""
+        return self._database.is_sqlite
+
     def announce(self, portal_id: int) -> None:
         """Wake everybody in this process who watches the portal."""
         for watch in self._watches.get(portal_id, ()):
@@ -103,7 +108,7 @@ class Changes:
         back_off_s = FIRST_BACK_OFF_S
         while True:
             try:
-                await (self._poll() if self._database.is_sqlite else self._listen())
+                await (self._poll() if self.is_polling else self._listen())
             except DATABASE_ERRORS as error:
                 log.warning("other processes are not heard just now", error=type(error).__name__)
             back_off_s = (

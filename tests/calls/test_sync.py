@@ -1,0 +1,284 @@
+"""The last day's statistics over what events told."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from app.bitrix24.rest import Answer
+from app.calls.changes import Changes
+from app.calls.ingest import Ingest
+from app.calls.sync import PAGE_ROWS, SyncResult, read_last_day
+from app.demo.statistics import StatisticsRow, select_rows, sort_rows
+from app.kit.database import Database
+from app.portals import queries
+from app.portals.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.model import Portal
+from tests.calls.stored import TOKEN_HASH, insert_portal, make_record, read_calls, read_legs, uninstall
+from tests.running import FakeClock
+
+HOUR = 3600
+
+
+class FakeAccess:
+    """Answers as a portal's statistics do, by the stand-in's own filters."""
+
+    def __init__(self, *rows: StatisticsRow) -> None:
+        self.rows = list(rows)
+        self.asked: list[Mapping[str, Any]] = []
+        self.wire_changes: dict[str, Any] = {}
+
+    async def call(self, portal: Portal, method: str, parameters: Mapping[str, Any]) -> Answer:
+        assert method == "voximplant.statistic.get"
+        assert parameters["start"] == -1
+        self.asked.append(parameters)
+        found = sort_rows(
+            select_rows(self.rows, parameters["FILTER"]), parameters["SORT"], parameters["ORDER"]
+        )
+        wire = [row.to_wire(7200) | self.wire_changes for row in found[:PAGE_ROWS]]
+        return Answer(result=wire, total=None, next=None, time={})
+
+
+class Reading:
+    """Everything that a read needs, with one portal."""
+
+    def __init__(self, database: Database, clock: FakeClock, changes: Changes, portal: Portal) -> None:
+        self.database, self.clock, self.changes, self.portal = database, clock, changes, portal
+
+    @property
+    def started_at(self) -> int:
+        return self.clock.now() - HOUR
+
+    def make_row(self, number: int = 1, **changes: Any) -> StatisticsRow:
+        fields: dict[str, Any] = {
+            "id": number,
+            "call_id": "call.1",
+            "call_type": 2,
+            "phone_number": "+12025550123",
+            "portal_number": "reg133788",
+            "user_id": 7,
+            "started_at": self.started_at,
+            "duration_s": 35,
+        }
+        return StatisticsRow(**(fields | changes))
+
+    async def read(self, access: FakeAccess) -> SyncResult:
+        return await read_last_day(access, self.database, self.clock, self.changes, self.portal)
+
+    async def calls(self) -> list[dict[str, Any]]:
+        return await read_calls(self.database, self.portal.id)
+
+    async def legs(self) -> list[tuple[object, object]]:
+        rows = await read_legs(self.database, self.portal.id)
+        return [(row["started_at"], row["statistics_id"]) for row in rows]
+
+
+@pytest.fixture
+async def reading(database: Database, clock: FakeClock, changes: Changes) -> Reading:
+    portal = await queries.get_portal(await insert_portal())
+    assert portal is not None
+    return Reading(database, clock, changes, portal)
+
+
+async def test_what_no_event_told_is_inserted_as_history(reading: Reading) -> None:
+    row = reading.make_row(crm_entity_type="CONTACT", crm_entity_id=5, record_file_id=9, transcript_id=3)
+    result = await reading.read(FakeAccess(row))
+    assert (result.rows, result.calls_inserted, result.calls_changed) == (1, 1, 0)
+    (call,) = await reading.calls()
+    assert (call["source"], call["phone_digits"]) == ("history", "12025550123")
+    assert (call["crm_entity_type"], call["crm_entity_id"]) == ("CONTACT", 5)
+    assert (bool(call["has_recording"]), bool(call["has_transcript"])) == (True, True)
+    assert await reading.legs() == [(reading.started_at, 1)]
+
+
+async def test_an_event_is_filled_in_and_stays_an_event(reading: Reading, ingest: Ingest) -> None:
+    record = make_record(started_at=reading.started_at, code="304", reason="told by the event")
+    await ingest.store(reading.portal.id, TOKEN_HASH, record)
+    row = reading.make_row(code="200", record_file_id=9, reason="", phone_number="+12025550124")
+    result = await reading.read(FakeAccess(row))
+    assert (result.calls_inserted, result.calls_changed) == (0, 1)
+    (call,) = await reading.calls()
+    assert (call["source"], call["code"], call["reason"]) == ("event", "200", "told by the event")
+    assert (bool(call["has_recording"]), call["phone_number"]) == (True, "+12025550124")
+    assert call["phone_digits"] == "12025550124"
+    assert await reading.legs() == [(reading.started_at, 1)]
+
+
+async def test_the_same_read_again_changes_nothing(reading: Reading) -> None:
+    access = FakeAccess(reading.make_row(), reading.make_row(2, started_at=reading.started_at + 20))
+    await reading.read(access)
+    before = await reading.calls(), await reading.legs()
+    result = await reading.read(access)
+    assert (result.calls_inserted, result.calls_changed) == (0, 0)
+    assert (await reading.calls(), await reading.legs()) == before
+
+
+async def test_late_facts_are_taken_over(reading: Reading) -> None:
+    await reading.read(FakeAccess(reading.make_row(crm_entity_type="LEAD", crm_entity_id=1)))
+    changed = reading.make_row(crm_entity_type="CONTACT", crm_entity_id=2, record_file_id=4)
+    assert (await reading.read(FakeAccess(changed))).calls_changed == 1
+    (call,) = await reading.calls()
+    assert (call["crm_entity_type"], call["crm_entity_id"]) == ("CONTACT", 2)
+    assert bool(call["has_recording"])
+
+
+async def test_rows_of_one_call_are_its_legs_and_the_answered_one_shows(reading: Reading) -> None:
+    started_at = reading.started_at
+    rows = [
+        reading.make_row(1, code="304", user_id=1, started_at=started_at),
+        reading.make_row(2, code="200", user_id=2, started_at=started_at + 20),
+        reading.make_row(3, code="304", user_id=3, started_at=started_at + 40),
+    ]
+    await reading.read(FakeAccess(*rows))
+    (call,) = await reading.calls()
+    assert (call["user_id"], call["code"], call["started_at"]) == (2, "200", started_at + 20)
+    assert await reading.legs() == [(started_at, 1), (started_at + 20, 2), (started_at + 40, 3)]
+
+
+@pytest.mark.parametrize("is_event_first", [True, False])
+async def test_an_event_and_its_row_are_one_leg_in_either_order(
+    reading: Reading, ingest: Ingest, *, is_event_first: bool
+) -> None:
+    record = make_record(started_at=reading.started_at, code="200")
+    access = FakeAccess(reading.make_row(code="200"))
+    if is_event_first:
+        await ingest.store(reading.portal.id, TOKEN_HASH, record)
+    await reading.read(access)
+    await ingest.store(reading.portal.id, TOKEN_HASH, record)
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=None))
+    assert len(await reading.calls()) == 1
+    assert await reading.legs() == [(reading.started_at, 1)]
+
+
+async def test_a_leg_that_only_an_event_told_of_waits_for_the_statistics(
+    reading: Reading, ingest: Ingest
+) -> None:
+    """It stays ten minutes, in which the statistics may be behind, then a whole read decides."""
+    started_at = reading.started_at
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=started_at + 20, code="200"))
+    access = FakeAccess(reading.make_row(code="304"))
+    await reading.read(access)
+    assert await reading.legs() == [(started_at, 1), (started_at + 20, None)]
+    assert (await reading.calls())[0]["code"] == "200"
+    reading.clock.advance(601)
+    assert (await reading.read(access)).calls_changed == 1
+    assert await reading.legs() == [(started_at, 1)]
+    assert (await reading.calls())[0]["code"] == "304"
+
+
+async def test_a_leg_from_before_the_window_is_not_disproved(reading: Reading, ingest: Ingest) -> None:
+    long_ago = reading.clock.now() - 25 * HOUR
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=long_ago))
+    reading.clock.advance(601)
+    await reading.read(FakeAccess(reading.make_row()))
+    assert await reading.legs() == [(long_ago, None), (reading.started_at, 1)]
+
+
+async def test_a_call_that_the_statistics_lack_stays(reading: Reading, ingest: Ingest) -> None:
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record("unseen", started_at=reading.started_at))
+    before = await reading.calls()
+    reading.clock.advance(601)
+    assert (await reading.read(FakeAccess())).rows == 0
+    assert await reading.calls() == before
+
+
+async def test_a_guessed_start_becomes_the_row_s(reading: Reading, ingest: Ingest) -> None:
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=None), 17)
+    await reading.read(FakeAccess(reading.make_row()))
+    (call,) = await reading.calls()
+    assert (call["started_at"], bool(call["is_start_guessed"])) == (reading.started_at, False)
+    assert await reading.legs() == [(reading.started_at, 1)]
+
+
+@pytest.mark.parametrize("count", [0, 49, 50, 51, 1101])
+async def test_pages_are_read_to_the_end(reading: Reading, count: int) -> None:
+    rows = [reading.make_row(3 * i + 5, call_id=f"call.{i}") for i in range(count)]
+    access = FakeAccess(*rows)
+    result = await reading.read(access)
+    assert (result.rows, result.calls_inserted) == (count, count)
+    assert len(await reading.calls()) == count
+    assert len(access.asked) == count // PAGE_ROWS + 1
+
+
+async def test_only_the_last_day_is_asked_for(reading: Reading) -> None:
+    old = reading.make_row(1, call_id="old", started_at=reading.clock.now() - 25 * HOUR)
+    await reading.read(FakeAccess(old, reading.make_row(2)))
+    assert [call["call_id"] for call in await reading.calls()] == ["call.1"]
+
+
+async def test_a_filter_that_is_not_applied_ends_the_read(reading: Reading) -> None:
+    class Deaf(FakeAccess):
+        async def call(self, portal: Portal, method: str, parameters: Mapping[str, Any]) -> Answer:
+            return await super().call(portal, method, {**parameters, "FILTER": {}})
+
+    rows = [reading.make_row(i, call_id=f"call.{i}") for i in range(1, 120)]
+    with pytest.raises(PortalUnreachableError):
+        await reading.read(Deaf(*rows))
+
+
+@pytest.mark.parametrize("result", [None, "x", {"1": {}}, [1], [{"ID": None}], [{}]])
+async def test_an_answer_that_is_no_list_of_rows_is_refused(reading: Reading, result: object) -> None:
+    class Odd(FakeAccess):
+        async def call(self, portal: Portal, method: str, parameters: Mapping[str, Any]) -> Answer:
+            return Answer(result=result, total=None, next=None, time={})
+
+    with pytest.raises(PortalUnreachableError):
+        await reading.read(Odd())
+
+
+async def test_a_row_that_cannot_be_decoded_is_left_out_and_counted(reading: Reading) -> None:
+    access = FakeAccess(reading.make_row())
+    access.wire_changes = {"CALL_DURATION": "long"}
+    result = await reading.read(access)
+    assert (result.rows, result.undecodable, result.calls_inserted) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("is_installed_again", [True, False])
+async def test_a_read_of_an_older_generation_writes_nothing(
+    reading: Reading, *, is_installed_again: bool
+) -> None:
+    if is_installed_again:
+        await queries.update_locked(reading.portal.id, {"generation": 2})
+    else:
+        await uninstall(reading.portal.id)
+    with pytest.raises(PortalNotConnectedError):
+        await reading.read(FakeAccess(reading.make_row()))
+    assert (await reading.calls(), await reading.legs()) == ([], [])
+
+
+async def test_an_uninstall_during_the_read_ends_it(reading: Reading) -> None:
+    class Slow(FakeAccess):
+        async def call(self, portal: Portal, method: str, parameters: Mapping[str, Any]) -> Answer:
+            if len(self.asked) == 11:
+                await uninstall(portal.id)
+            return await super().call(portal, method, parameters)
+
+    with pytest.raises(PortalNotConnectedError):
+        await reading.read(Slow(*(reading.make_row(i, call_id=f"call.{i}") for i in range(1, 1002))))
+    assert len(await reading.calls()) == 500
+
+
+async def test_a_read_is_noted_and_announced(reading: Reading) -> None:
+    async with reading.changes.watch(reading.portal.id) as watch:
+        await reading.read(FakeAccess(reading.make_row()))
+        await watch.wait()
+        await reading.read(FakeAccess(reading.make_row()))
+        assert not watch.has_news
+    portal = await queries.get_portal(reading.portal.id)
+    assert portal is not None
+    assert portal.synced_at == reading.clock.now()
+
+
+async def test_events_and_a_read_at_once_lose_nothing(reading: Reading, ingest: Ingest) -> None:
+    numbers = range(1, 400)
+    access = FakeAccess(*(reading.make_row(i, call_id=f"call.{i}") for i in numbers))
+    stores = [
+        ingest.store(reading.portal.id, TOKEN_HASH, make_record(f"call.{i}", started_at=reading.started_at))
+        for i in numbers
+    ]
+    *answers, result = await asyncio.gather(*stores, reading.read(access))
+    assert all(answers)
+    assert isinstance(result, SyncResult)
+    assert len(await reading.calls()) == len(numbers)
+    assert len(await reading.legs()) == len(numbers)

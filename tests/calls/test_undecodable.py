@@ -1,0 +1,69 @@
+"""What was verified and could not be decoded is kept, without tokens, and can be replayed."""
+
+import pytest
+
+from app.calls import undecodable
+from app.calls.ingest import Ingest
+from app.calls.undecodable import keep_undecodable, list_undecodable, replay_undecodable
+from app.kit.database import Database
+from app.portals import queries
+from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, read_calls, uninstall
+
+DATA: dict[str, object] = {"CALL_ID": "call.1", "CALL_TYPE": "9", "PHONE_NUMBER": "+12025550123"}
+
+
+async def keep(portal_id: int, data: dict[str, object] | None = None, token_hash: str = TOKEN_HASH) -> bool:
+    return await keep_undecodable(
+        portal_id, token_hash, "ONVOXIMPLANTCALLEND", DATA if data is None else data, "CALL_TYPE", STARTED_AT
+    )
+
+
+async def test_it_is_kept_as_it_came_without_tokens(database: Database) -> None:
+    portal_id = await insert_portal()
+    odd = {
+        "CALL_ID": "NUL \x00 📞 \ud800",
+        "AUTH_ID": "secret",
+        "access_token": "secret",
+        "x][TOKEN": "secret",
+    }
+    assert await keep(portal_id, dict(odd))
+    (event,) = await list_undecodable(portal_id)
+    assert event.data == {"CALL_ID": odd["CALL_ID"]}
+    assert (event.event, event.reason, event.received_at) == ("ONVOXIMPLANTCALLEND", "CALL_TYPE", STARTED_AT)
+    assert "secret" not in str(await database.run("SELECT * FROM undecodable_events"))
+
+
+async def test_nothing_is_kept_under_a_row_that_no_longer_agrees(database: Database) -> None:
+    portal_id = await insert_portal()
+    assert not await keep(portal_id, token_hash="another")
+    await uninstall(portal_id)
+    assert not await keep(portal_id)
+    assert await list_undecodable(portal_id) == []
+
+
+async def test_the_latest_are_kept_for_each_portal(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undecodable, "KEPT", 3)
+    first, second = [await insert_portal(letter * 32) for letter in "ab"]
+    await keep(second)
+    for number in range(5):
+        await keep(first, {"CALL_ID": str(number)})
+    assert [event.data["CALL_ID"] for event in await list_undecodable(first)] == ["2", "3", "4"]
+    assert len(await list_undecodable(second)) == 1
+
+
+async def test_a_replay_stores_what_can_be_read_by_now(
+    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal_id = await insert_portal()
+    await keep(portal_id)
+    await keep(portal_id, {"CALL_ID": "call.2", "CALL_TYPE": "1", "CALL_DURATION": "30"})
+    portal = await queries.get_portal(portal_id)
+    assert portal is not None
+    result = await replay_undecodable(ingest, portal)
+    assert (result.stored, result.left) == (1, 1)
+    (call,) = await read_calls(database, portal_id)
+    assert (call["call_id"], call["started_at"]) == ("call.2", STARTED_AT - 30)
+    assert [event.data["CALL_ID"] for event in await list_undecodable(portal_id)] == ["call.1"]
+    assert (await replay_undecodable(ingest, portal)).stored == 0
