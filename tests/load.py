@@ -36,7 +36,9 @@ class Sender(msgspec.Struct, frozen=True):
 
     def make_requests(self) -> Iterator[tuple[str, bytes]]:
         """CALL_ID and request, without end."""
-        marked = _TEMPLATE.format(call_id="@", member_id=self.member_id, application_token=self.application_token)
+        marked = _TEMPLATE.format(
+            call_id="@", member_id=self.member_id, application_token=self.application_token
+        )
         before, after = marked.split("@")
         number = 0
         while True:
@@ -146,6 +148,11 @@ class Load:
         await self._ended.wait()
         self.outcome.seconds = time.perf_counter() - began_at
         return self.outcome
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent and not answered: one on each open connection."""
+        return len(self._open)
 
     async def wait_for(self, acknowledged: int) -> None:
         """Until that many are acknowledged or the run has ended."""

@@ -61,7 +61,9 @@ def make_environment(database_url: str, port: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def run_process(arguments: Sequence[str], environment: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def run_process(
+    arguments: Sequence[str], environment: dict[str, str], port: int
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that listens on the port while the context lasts; it may be killed inside."""
     process = subprocess.Popen([sys.executable, *arguments], env=environment, cwd=ROOT)
     try:

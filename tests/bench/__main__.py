@@ -44,12 +44,16 @@ def _make_folder(parent: str, name: str) -> Path:
 
 def _report(targets: list[Target]) -> int:
     raw, *ours = targets
-    print(f"\nPOST /events, {CONNECTIONS} connections, 1 KiB, {ROUNDS} alternated rounds of {EVENTS:,}; medians")
+    print(
+        f"\nPOST /events, {CONNECTIONS} connections, 1 KiB, {ROUNDS} alternated rounds of {EVENTS:,}; medians"
+    )
     print(f"{'':28}{'events/s':>10}{'of raw':>8}{'limit':>8}{'p50 ms':>8}{'p99 ms':>8}{'CPU µs':>8}")
     for target in targets:
         ratio = target.events_per_s / raw.events_per_s
         limit = "" if target is raw else f"≥ {LEAST_RATIO}"
-        figures = [median(getattr(each, name) for each in target.rounds) for name in ("p50_ms", "p99_ms", "cpu_us")]
+        figures = [
+            median(getattr(each, name) for each in target.rounds) for name in ("p50_ms", "p99_ms", "cpu_us")
+        ]
         columns = "".join(f"{figure:8.1f}" for figure in figures)
         print(f"{target.name:28}{target.events_per_s:10,.0f}{ratio:8.2f}{limit:>8}{columns}")
     print(f"\n{'memory of an idle serve':28}{'MiB':>10}{'limit':>16}")

@@ -1,0 +1,39 @@
+"""Callbook with answer and commit swapped: it answers at once, and the commit is held for ever.
+
+Started as ``python -m tests.swapped serve`` by the test that wants to see itself fail.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from app.__main__ import main
+from app.bitrix24.call_end import CallRecord
+from app.calls.arrivals import Arrival
+from app.calls.ingest import Ingest
+from app.calls.inserts import PostgresInserter, SqliteInserter
+from app.calls.writes import Key
+
+store_in_order = Ingest.store
+unfinished: set[asyncio.Task[bool]] = set()
+
+
+async def store_later(
+    self: Ingest, portal_id: int, token_hash: str, record: CallRecord, fallback_started_at: int | None = None
+) -> bool:
+    unfinished.add(
+        asyncio.create_task(store_in_order(self, portal_id, token_hash, record, fallback_started_at))
+    )
+    return True
+
+
+async def hold(self: object, arrivals: Sequence[Arrival]) -> set[Key]:
+    await asyncio.Event().wait()
+    return set()
+
+
+if __name__ == "__main__":
+    Ingest.store = store_later  # type: ignore[method-assign]
+    SqliteInserter.insert = hold  # type: ignore[method-assign, assignment]
+    PostgresInserter.insert = hold  # type: ignore[method-assign, assignment]
+    sys.exit(main())
