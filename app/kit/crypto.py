@@ -5,7 +5,6 @@ copied to another row or column does not open there.
 """
 
 import base64
-import hashlib
 import hmac
 import os
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ def generate_key(key_id: str) -> str:
 
 def keyed_hash(key: bytes, secret: str) -> str:
     """HMAC-SHA256 in hex: what is stored of a secret that we only ever compare."""
-    return hmac.new(key, secret.encode(errors="replace"), hashlib.sha256).hexdigest()
+    return hmac.digest(key, secret.encode(errors="replace"), "sha256").hex()
 
 
 def _read_key_file(path: str) -> str:

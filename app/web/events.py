@@ -51,11 +51,12 @@ async def events(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _handle(scope: Scope, receive: Receive) -> tuple[str, Reply, dict[bytes, bytes]]:
     """The event's name, the answer, and its further headers."""
-    body = await _read_body(scope, receive)
+    body = await _read_body(receive)
     if body is None:
         return "", TOO_LARGE, {}
     try:
-        event = decode_event(_header(scope, b"content-type"), body)
+        content_type = dict(scope["headers"]).get(b"content-type", b"")
+        event = decode_event(content_type.decode("latin-1"), body)
     except NotAnEvent as error:
         return "", (400, f'{{"status":"error","error":"not_an_event","reason":"{error}"}}'.encode()), {}
     try:
@@ -76,7 +77,7 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
         )
         parts.directory.forget(event.member_id)
         return OK
-    sender = await parts.directory.recognise(event.member_id, event.application_token)
+    sender = await parts.directory.recognise_now(event.member_id, event.application_token)
     if sender is None:
         log.warning("event refused", name=event.name, member_id=event.member_id)
         return INVALID_TOKEN
@@ -100,11 +101,8 @@ def _retry_header(refusal: Refusal) -> dict[bytes, bytes]:
     return {}
 
 
-async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body; None when it is too large, which its announced length may say before it comes."""
-    announced = _header(scope, b"content-length")
-    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-        return None
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body; None once it is too large, and then the rest is not read."""
     chunks: list[bytes] = []
     size, is_more = 0, True
     while is_more and size <= MAX_BODY_BYTES:
@@ -115,10 +113,6 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
         size += len(message["body"])
         is_more = message["more_body"]
     return b"".join(chunks) if size <= MAX_BODY_BYTES else None
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 async def _answer(send: Send, reply: Reply, headers: dict[bytes, bytes]) -> None:
