@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from piccolo.apps.migrations.commands.forwards import run_forwards
 from piccolo.apps.migrations.tables import Migration
 
-from app import piccolo_conf
 from app.kit.database import Database
 from app.piccolo_app import MIGRATIONS
 
@@ -51,6 +50,8 @@ def _list_migrations() -> set[str]:
 
 
 def _point_piccolo_at(database: Database) -> None:
+    from app import piccolo_conf  # noqa: PLC0415  Importing it reads DATABASE_URL, which may be wrong.
+
     os.environ["PICCOLO_CONF"] = "app.piccolo_conf"
     piccolo_conf.DB = database.engine
     Migration._meta.db = database.engine  # noqa: SLF001  As above.

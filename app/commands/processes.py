@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from litestar import Litestar
+from uvicorn.supervisors import Multiprocess
 
 from app.asgi import create_app
 from app.scheduler import run_scheduler
@@ -15,21 +17,31 @@ from app.wiring import open_parts
 GRACE_S = 10
 
 
+class Server(uvicorn.Server):
+    """A server whose process ends with exit code 0 on a signal: to stop when told to is no failure."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's signature.
+        """Stop; uvicorn's own would raise the signal again once everything is closed."""
+        self.force_exit = self.force_exit or (self.should_exit and sig == signal.SIGINT)
+        self.should_exit = True
+
+
 def serve(settings: Settings) -> None:
     """Migrate, then web and scheduler in this process: the embedded default."""
-    app = create_app(settings, is_migrating=True, is_scheduling=True)
-    uvicorn.Server(_configure(settings, app)).run()
+    asyncio.run(_check(settings, is_migrating=True))
+    _run(settings, create_app(settings, is_scheduling=True))
 
 
 def web(settings: Settings) -> None:
     """Answer requests in WEB_WORKERS processes; refuses an outdated schema before it listens."""
     asyncio.run(_check(settings))
     if settings.web_workers == 1:
-        uvicorn.Server(_configure(settings, create_app(settings))).run()
-    else:
-        uvicorn.run(
-            "app.asgi:from_environment", factory=True, workers=settings.web_workers, **_options(settings)
-        )
+        _run(settings, create_app(settings))
+        return
+    config = uvicorn.Config(
+        "app.asgi:from_environment", factory=True, workers=settings.web_workers, **_options(settings)
+    )
+    Multiprocess(config, sockets=[config.bind_socket()]).run()
 
 
 async def schedule(settings: Settings) -> None:
@@ -43,17 +55,18 @@ async def schedule(settings: Settings) -> None:
 
 async def migrate(settings: Settings) -> None:
     """Bring the schema up to date."""
-    async with open_parts(settings, is_migrating=True):
-        print("the schema is up to date")
+    await _check(settings, is_migrating=True)
+    print("the schema is up to date")
 
 
-async def _check(settings: Settings) -> None:
-    async with open_parts(settings):
+async def _check(settings: Settings, *, is_migrating: bool = False) -> None:
+    """Open everything once, so that what is wrong is told in one line before anybody is let in."""
+    async with open_parts(settings, is_migrating=is_migrating):
         pass
 
 
-def _configure(settings: Settings, app: Litestar) -> uvicorn.Config:
-    return uvicorn.Config(app, **_options(settings))
+def _run(settings: Settings, app: Litestar) -> None:
+    Server(uvicorn.Config(app, **_options(settings))).run()
 
 
 def _options(settings: Settings) -> dict[str, Any]:

@@ -37,5 +37,5 @@ def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -
     )
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
-    for name in ("httpx", "httpcore", "uvicorn.access", "apscheduler", "aiosqlite", "asyncio"):
+    for name in ("httpx", "httpcore", "uvicorn.access", "apscheduler", "aiosqlite", "asyncio", "piccolo"):
         logging.getLogger(name).setLevel(logging.WARNING)  # httpx writes whole addresses, tokens and all.

@@ -1,0 +1,81 @@
+"""Roles of Callbook as real processes beside the stand-in, and what tests ask of them."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.demo.portal import StandInPortal
+from app.kit.database import Database
+from tests.commands.running import PATIENCE_S, start_command
+from tests.running import free_port
+
+
+@dataclass
+class Role:
+    """One process; `output` is what it has written."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+    url: str = ""
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send the signal and wait for the end; the exit code."""
+        self.process.send_signal(number)
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def run_role(name: str, environment: Mapping[str, str], folder: Path) -> AsyncIterator[Role]:
+    """`serve` or `web` once it answers, `scheduler` once it runs; killed at the end if it is still there."""
+    number = sum(1 for _ in folder.glob("*.log"))
+    log = folder / f"{number}-{name}.log"
+    port = free_port()
+    file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    try:
+        async with start_command(dict(environment) | {"PORT": str(port)}, name, stdout=file) as process:
+            role = Role(process, log, f"http://127.0.0.1:{port}")
+            if name != "scheduler":
+                await wait_until_alive(role)
+            yield role
+    finally:
+        os.close(file)
+
+
+async def wait_until_alive(role: Role) -> None:
+    async with httpx.AsyncClient(base_url=role.url, trust_env=False) as client, asyncio.timeout(PATIENCE_S):
+        while True:
+            assert role.process.returncode is None, role.output
+            try:
+                if (await client.get("/healthz")).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.02)  # Another process: there is nothing to await but its answer.
+
+
+async def wait_for_rows(database: Database, sql: str, *args: object) -> list[dict[str, Any]]:
+    """Ask until another process has written what the question finds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (rows := await database.run(sql, *args)):  # noqa: ASYNC110  Another process writes.
+            await asyncio.sleep(0.02)
+    return rows
+
+
+async def open_session(portal: StandInPortal, url: str) -> httpx.AsyncClient:
+    """A client, not open yet, with the session of the portal's admin at one process."""
+    body = {"member_id": portal.member_id, "auth_id": portal.issue_pair().access_token}
+    answer = await portal.stand_in.http.post(f"{url}/session", json=body)
+    assert answer.status_code == httpx.codes.OK, answer.text
+    headers = {"Authorization": f"Bearer {answer.json()['token']}"}
+    return httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False, headers=headers)
