@@ -1,0 +1,126 @@
+"""`portals …` as a process beside a running Callbook, on both databases."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.kit.clock import SystemClock
+from tests.commands.running import Completed, make_environment, run_command
+from tests.databases import KEYS
+from tests.portals.reading import read_portal
+from tests.running import CLIENT_SECRET, Callbook, FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The machine's time, which the commands go by."""
+    return FakeClock(SystemClock().now())
+
+
+@pytest.fixture
+async def portal(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
+    for one in stand_in.portals:
+        one.add_app()
+        await one.install(callbook.url)
+    await callbook.settle()
+    return stand_in.portals[0]
+
+
+class Vendor:
+    """Who runs the commands, and looks that nothing secret comes out."""
+
+    def __init__(self, database_url: str, stand_in: StandIn, callbook: Callbook) -> None:
+        self._environment = make_environment(database_url, stand_in)
+        self._stand_in = stand_in
+        self._callbook = callbook
+
+    async def run(self, *arguments: str) -> str:
+        done = await run_command(self._environment, "portals", *arguments)
+        await self.assert_harmless(done)
+        assert done.code == 0, done.all
+        return done.out
+
+    async def read(self, *arguments: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = json.loads(await self.run(*arguments, "--json"))
+        return rows
+
+    async def assert_harmless(self, done: Completed) -> None:
+        secrets = [CLIENT_SECRET, KEYS]
+        for portal in self._stand_in.portals:
+            secrets += [portal.application_token, *portal.state.tokens]
+        for row in await self._callbook.run_sql("SELECT * FROM portals"):
+            secrets += [
+                row[name] for name in ("application_token_hash", "access_token", "refresh_token") if row[name]
+            ]
+        for secret in secrets:
+            assert secret not in done.all
+
+
+@pytest.fixture
+def vendor(database_url: str, stand_in: StandIn, callbook: Callbook) -> Vendor:
+    return Vendor(database_url, stand_in, callbook)
+
+
+async def test_list_and_show(vendor: Vendor, stand_in: StandIn, portal: StandInPortal) -> None:
+    listed = await vendor.read("list")
+    assert [row["member_id"] for row in listed] == [one.member_id for one in stand_in.portals]
+    shown = await vendor.read("show", portal.member_id.upper())
+    assert shown == listed[:1]
+    assert (shown[0]["is_installed"], shown[0]["has_application_token"]) == (True, True)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", shown[0]["installed_at"])
+    text = await vendor.run("list")
+    assert text.count("member_id: ") == 2
+    assert f"domain: {portal.domain}\n" in await vendor.run("show", portal.member_id)
+
+
+async def test_sync_reads_what_never_came(vendor: Vendor, callbook: Callbook, portal: StandInPortal) -> None:
+    ended = await portal.end_call(lose=True)
+    await vendor.run("sync", portal.member_id, "--json")
+    rows = await callbook.run_sql("SELECT call_id, source FROM calls")
+    assert rows == [{"call_id": ended.rows[0].call_id, "source": "history"}]
+    await vendor.run("sync", portal.member_id)
+    assert len(await callbook.run_sql("SELECT id FROM calls")) == 1
+
+
+async def test_events_are_listed_and_replayed(
+    vendor: Vendor, callbook: Callbook, portal: StandInPortal
+) -> None:
+    assert await vendor.run("events", portal.member_id) == "none\n"
+    answer = (await portal.end_call(data={"CALL_DURATION": "long"})).responses[0]
+    assert answer.status_code == 200
+    kept = await vendor.read("events", portal.member_id)
+    assert kept[0]["data"]["CALL_DURATION"] == "long"
+    assert "CALL_DURATION" in kept[0]["reason"]
+    assert await vendor.read("events", portal.member_id, "--replay") == [{"stored": 0, "left": 1}]
+    await callbook.run_sql("UPDATE undecodable_events SET payload = REPLACE(payload, 'long', '35')")
+    assert await vendor.read("events", portal.member_id, "--replay") == [{"stored": 1, "left": 0}]
+    assert await vendor.read("events", portal.member_id) == []
+    assert [row["duration_s"] for row in await callbook.run_sql("SELECT duration_s FROM calls")] == [35]
+
+
+async def test_forget_erases_one_portal_and_no_other(
+    vendor: Vendor, callbook: Callbook, stand_in: StandIn, portal: StandInPortal
+) -> None:
+    other = stand_in.portals[1]
+    for one in (portal, other):
+        await one.end_call()
+    before = await read_portal(callbook, other.member_id)
+    assert await vendor.read("forget", portal.member_id) == [
+        {"member_id": portal.member_id, "forgotten": True}
+    ]
+    assert await callbook.run_sql("SELECT member_id FROM portals") == [{"member_id": other.member_id}]
+    assert len(await callbook.run_sql("SELECT id FROM calls")) == 1
+    for table in ("people", "undecodable_events", "call_legs"):
+        rows = await callbook.run_sql(f"SELECT * FROM {table} WHERE portal_id <> {before['id']}")
+        assert rows == []
+    assert (
+        await callbook.run_sql(f"SELECT id FROM rest_exchanges WHERE member_id = '{portal.member_id}'") == []
+    )
+    assert await read_portal(callbook, other.member_id) | {"last_event_at": 0} == before | {
+        "last_event_at": 0
+    }
+    assert (await portal.end_call()).responses[0].status_code == 403  # In the process that remembers it.

@@ -1,0 +1,168 @@
+"""Jobs, and the lease by which one scheduler acts at a time."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from app import scheduler
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.portals import queries
+from app.portals.exchange_queries import KEPT_FOR_S
+from app.portals.fact_queries import give_lease_back, read_lease_end, take_lease
+from app.scheduler import JOBS, LEASE, LEASE_S, purge, renew_pairs, run_job, run_scheduler
+from app.wiring import Parts
+from tests.portals.reading import read_portal
+from tests.running import Callbook, FakeClock
+
+DAY_S = 24 * 3600
+
+
+@pytest.fixture
+async def installed(callbook: Callbook, stand_in: StandIn) -> list[StandInPortal]:
+    for portal in stand_in.portals:
+        portal.add_app()
+        await portal.install(callbook.url)
+    await callbook.settle()
+    return stand_in.portals
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.runs = 0
+        self.__name__ = "counting"
+
+    async def __call__(self, parts: Parts) -> None:
+        self.runs += 1
+
+
+async def test_one_of_two_acts_until_its_lease_lapses(callbook: Callbook, clock: FakeClock) -> None:
+    one, other = Counter(), Counter()
+    for _ in range(3):
+        await run_job(callbook.parts, "one", one)
+        await run_job(callbook.parts, "other", other)
+        clock.advance(LEASE_S - 1)
+    assert (one.runs, other.runs) == (3, 0)
+    clock.advance(1)  # The first was killed: it renews nothing any more.
+    await run_job(callbook.parts, "other", other)
+    await run_job(callbook.parts, "one", one)
+    assert (one.runs, other.runs) == (3, 1)
+
+
+async def test_ten_at_once_and_one_acts(callbook: Callbook) -> None:
+    counter = Counter()
+    await asyncio.gather(*(run_job(callbook.parts, f"holder {number}", counter) for number in range(10)))
+    assert counter.runs == 1
+
+
+async def test_a_lease_is_given_back_by_its_holder_only(callbook: Callbook, clock: FakeClock) -> None:
+    assert await take_lease(LEASE, "one", clock.now(), LEASE_S)
+    await give_lease_back(LEASE, "other")
+    assert not await take_lease(LEASE, "other", clock.now(), LEASE_S)
+    await give_lease_back(LEASE, "one")
+    assert await take_lease(LEASE, "other", clock.now(), LEASE_S)
+
+
+async def test_an_orderly_end_lets_the_next_scheduler_begin_at_once(
+    callbook: Callbook, clock: FakeClock
+) -> None:
+    async with run_scheduler(callbook.parts):
+        await callbook.settle()
+        end = await read_lease_end(LEASE)
+        assert end == clock.now() + LEASE_S
+    await callbook.settle()
+    assert await take_lease(LEASE, "next", clock.now(), LEASE_S)
+
+
+async def test_silence_is_told_and_does_not_turn_events_away(callbook: Callbook, clock: FakeClock) -> None:
+    async def ask() -> tuple[int, list[str]]:
+        answer = await callbook.client.get("/readyz")
+        return answer.status_code, answer.json()["problems"]
+
+    assert await ask() == (200, ["scheduler_silent"])
+    await run_job(callbook.parts, "one", scheduler.keep_lease)
+    assert await ask() == (200, [])
+    clock.advance(10 * LEASE_S)
+    assert await ask() == (200, ["scheduler_silent"])
+
+
+async def test_every_job_runs_on_an_empty_and_on_a_full_database(
+    callbook: Callbook, installed: list[StandInPortal]
+) -> None:
+    with capture_logs() as logs:
+        for job, _ in JOBS:
+            await run_job(callbook.parts, "one", job)
+    assert [entry for entry in logs if entry["log_level"] in {"warning", "error"}] == []
+
+
+@pytest.fixture
+def every_job_is_due(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    ran: list[str] = []
+
+    async def note(parts: Parts, holder: str, job: scheduler.Job) -> None:
+        ran.append(job.__name__)
+
+    monkeypatch.setattr(scheduler, "run_job", note)
+    return ran
+
+
+async def test_the_lease_is_kept_far_more_often_than_it_lapses(
+    every_job_is_due: list[str], callbook: Callbook
+) -> None:
+    intervals = {job.__name__: interval_s for job, interval_s in JOBS}
+    assert intervals["keep_lease"] * 1.2 * 3 < LEASE_S
+    async with run_scheduler(callbook.parts):
+        await callbook.settle()
+    assert every_job_is_due == ["keep_lease"]  # At once, so that health need not wait for a turn.
+
+
+async def test_exchanges_are_kept_for_three_days_and_gone_after_seven(
+    callbook: Callbook, installed: list[StandInPortal], clock: FakeClock
+) -> None:
+    async def count() -> int:
+        number: int = (await callbook.run_sql("SELECT COUNT(*) AS n FROM rest_exchanges"))[0]["n"]
+        return number
+
+    first = await count()
+    assert first > 0
+    clock.advance(3 * DAY_S)
+    await purge(callbook.parts)
+    assert await count() == first
+    clock.advance(KEPT_FOR_S - 3 * DAY_S + 1)
+    await purge(callbook.parts)
+    assert await count() == 0
+    assert KEPT_FOR_S == 7 * DAY_S
+
+
+async def test_one_pair_that_does_not_open_keeps_no_other_from_being_renewed(
+    callbook: Callbook, stand_in: StandIn, installed: list[StandInPortal], clock: FakeClock
+) -> None:
+    rows = [await read_portal(callbook, portal.member_id) for portal in installed]
+    await queries.update_locked(rows[0]["id"], {"access_token": rows[1]["access_token"], "renew_at": 0})
+    clock.advance(27 * DAY_S)
+    with capture_logs() as logs:
+        await run_job(callbook.parts, "one", renew_pairs)
+    assert installed[1].counts["oauth.refresh"] == 1
+    assert [entry["portal_id"] for entry in logs if entry["log_level"] == "error"] == [rows[0]["id"]]
+
+
+@pytest.mark.parametrize("trouble", [{"code": "payment_required"}, {"network": "503"}])
+async def test_a_renewal_that_fails_waits_for_hours_and_lets_others_go_first(
+    callbook: Callbook,
+    stand_in: StandIn,
+    installed: list[StandInPortal],
+    clock: FakeClock,
+    trouble: dict[str, str],
+) -> None:
+    stand_in.fail("oauth.refresh", portal=installed[0], **trouble)  # type: ignore[arg-type]
+    clock.advance(27 * DAY_S)
+    for _ in range(8):
+        await run_job(callbook.parts, "one", renew_pairs)
+        clock.advance(900)
+    assert [portal.counts["oauth.refresh"] for portal in installed] == [1, 1]
+    assert (await read_portal(callbook, installed[0].member_id))["token_state"] == "ok"
+    stand_in.heal()
+    clock.advance(DAY_S)
+    await run_job(callbook.parts, "one", renew_pairs)
+    assert installed[0].counts["oauth.refresh"] == 2
