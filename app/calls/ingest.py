@@ -168,11 +168,11 @@ class Ingest:
         for each, outcome in zip(waiting, outcomes, strict=True):
             if outcome is not None:
                 each.settle(outcome)
-                if outcome is Outcome.STORED:
+                if outcome is not Outcome.REFUSED:
                     portal_ids.add(each.arrival.portal_id)
         self._last_events.note(portal_ids)
         for portal_id in portal_ids:
-            self._changes.announce(portal_id)
+            self._changes.announce(portal_id)  # For a duplicate too: a wake too many costs one read.
 
     def _fail(self, waiting: Sequence[Waiting]) -> None:
         for each in waiting:

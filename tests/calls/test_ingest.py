@@ -164,6 +164,18 @@ async def test_a_bad_event_of_a_known_call_fails_alone(ingest: Ingest, database:
     assert answers[1] is True
 
 
+async def test_new_and_known_calls_in_one_batch(ingest: Ingest, database: Database, changes: Changes) -> None:
+    portal_id = await insert_portal()
+    assert await ingest.store(portal_id, TOKEN_HASH, make_record("known"))
+    async with changes.watch(portal_id) as watch:
+        stores = store_many(ingest, portal_id, ["known", "new", "newer"])
+        forged = asyncio.create_task(ingest.store(portal_id, "forged", make_record("forged")))
+        assert await asyncio.gather(*stores) == [True, True, True]
+        assert await forged is False
+        await watch.wait()
+    assert [call["call_id"] for call in await read_calls(database, portal_id)] == ["known", "new", "newer"]
+
+
 async def test_any_text_comes_back_as_it_came(ingest: Ingest, database: Database) -> None:
     portal_id = await insert_portal()
     reason = "NUL \x00, \x1a, emoji 📞, \u202eright to left, <b>HTML</b>, quotes '\"\\"
@@ -273,12 +285,11 @@ async def test_a_cancelled_request_takes_nothing_with_it(
     assert len(await read_calls(database, portal_id)) == 3
 
 
-async def test_an_announcement_follows_what_is_new_only(ingest: Ingest, changes: Changes) -> None:
+async def test_an_announcement_follows_what_is_stored_only(ingest: Ingest, changes: Changes) -> None:
     portal_id = await insert_portal()
     async with changes.watch(portal_id) as watch, changes.watch(portal_id + 1) as other:
         await ingest.store(portal_id, TOKEN_HASH, make_record())
         await watch.wait()
-        await ingest.store(portal_id, TOKEN_HASH, make_record())
         await ingest.store(portal_id, "forged", make_record("other"))
         assert not watch.has_news
         assert not other.has_news
