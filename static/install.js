@@ -13,6 +13,9 @@
       item.querySelector(".remedy").textContent = step.remedy;
       item.querySelector(".code").textContent = step.message;
     }
+    /* Without events there is nothing to show, so there is nothing to continue to. */
+    document.getElementById("finish").hidden = steps.some(
+      (step) => step.name === "events" && step.state === "failed");
     const states = steps.map((step) => step.state);
     wizard.dataset.state = states.includes("failed") && !states.includes("running") ? "failed"
       : states.every((state) => state === "done") ? "done" : "running";

@@ -1,5 +1,7 @@
 """Opening the app: who is asking, in which portal, and what the visit of an admin mends on the way."""
 
+from typing import Any
+
 import structlog
 
 from app.bitrix24.address import AddressPolicy
@@ -95,6 +97,15 @@ class Opener:
             if row is None or row["generation"] != opened.portal.generation:
                 return
             changes = lifecycle.decide_page_pair(row, offer, self._clock.now())
-            if changes:
-                await queries.update_locked(row["id"], self._vault.seal_changes(row["id"], changes))
-                log.info("pair taken from an admin's page", portal_id=row["id"])
+            sealed = _without_known_token(row, self._vault.seal_changes(row["id"], changes))
+            if sealed:
+                await queries.update_locked(row["id"], sealed)
+                log.info("taken from an admin's page", portal_id=row["id"], columns=sorted(sealed))
+
+
+def _without_known_token(row: queries.Row, sealed: dict[str, Any]) -> dict[str, Any]:
+    """The changes without an application token that is the stored one already: every page may bring it."""
+    if sealed.get("application_token_hash") != row["application_token_hash"]:
+        return sealed
+    known = ("application_token_hash", "application_token_dated_at")
+    return {column: value for column, value in sealed.items() if column not in known}

@@ -220,3 +220,21 @@ async def test_authorization_server_away_is_told_and_can_be_tried_again(
     stand_in.fail("app.info", network="drop", times=1)
     assert (await portal.install(callbook.url)).status_code == 503
     assert (await portal.install(callbook.url)).status_code == 200
+
+
+async def test_a_page_of_an_admin_brings_a_new_application_token_whose_event_never_came(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await portal.install(callbook.url)
+    await callbook.settle()
+    before = await read_portal(callbook, portal.member_id)
+    await portal.open_page("/")
+    await callbook.settle()
+    assert await read_portal(callbook, portal.member_id) == before
+    portal.installation.application_token = "0" * 32
+    clock.advance(1)
+    assert (await portal.end_call()).response.status_code == 403
+    await portal.open_page("/", user=portal.operator)
+    assert (await portal.end_call()).response.status_code == 403
+    await portal.open_page("/")
+    assert (await portal.end_call()).response.status_code == 200
