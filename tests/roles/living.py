@@ -23,7 +23,7 @@ class Role:
 
     process: asyncio.subprocess.Process
     log: Path
-    url: str = ""
+    url: str
 
     @property
     def output(self) -> str:
@@ -44,8 +44,10 @@ async def run_role(name: str, environment: Mapping[str, str], folder: Path) -> A
     port = free_port()
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     try:
-        async with start_command(dict(environment) | {"PORT": str(port)}, name, stdout=file) as process:
-            role = Role(process, log, f"http://127.0.0.1:{port}")
+        url = f"http://127.0.0.1:{port}"
+        settings = dict(environment) | {"PORT": str(port), "APP_URL": url}
+        async with start_command(settings, name, stdout=file) as process:
+            role = Role(process, log, url)
             if name != "scheduler":
                 await wait_until_alive(role)
             yield role
