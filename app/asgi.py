@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from litestar import Litestar
 
@@ -16,6 +16,7 @@ from app.web.events import events
 from app.web.health import HEALTH_ROUTES
 from app.web.requests import DEPENDENCIES, MAX_BODY_BYTES
 from app.web.routes import OPENAPI, ROUTES
+from app.web.streams import end_on_signals
 from app.wiring import open_parts
 
 
@@ -33,11 +34,9 @@ def create_app(
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_parts(settings, clock=clock, limits=limits, is_migrating=is_migrating) as parts:
             app.state.parts = parts
-            if not is_scheduling:
-                yield
-                return
-            async with run_scheduler(parts):
-                yield
+            with end_on_signals(parts.streams):
+                async with run_scheduler(parts) if is_scheduling else nullcontext():
+                    yield
 
     return Litestar(
         route_handlers=[events, *HEALTH_ROUTES, *ROUTES],
