@@ -1,0 +1,66 @@
+"""How fast a portal's statistics may be read: how many pages a batch, and when to rest. Pure.
+
+Documentation: limits.md, settings/performance/limits.md (480 s of a method's execution time in ten minutes;
+a request must end within 60 s).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+FIRST_PAGES = 10
+MOST_PAGES = 50
+REQUEST_S = 20.0  # What a batch is planned to take: a third of what a portal allows.
+OPERATING_S = 480.0
+OPERATING_SPARE = 0.9
+OPERATING_WINDOW_S = 600
+
+Times = Mapping[str, Any]  # The `time` block of an answer.
+
+
+def plan_pages(pages: int, duration_s: float) -> int:
+    """The size of the next batch after one of so many pages took so long."""
+    page_s = duration_s / max(pages, 1)
+    return MOST_PAGES if page_s <= 0 else max(1, min(MOST_PAGES, int(REQUEST_S / page_s + 1e-9)))
+
+
+def plan_rest(times: Iterable[Times], pages: int, page_s: float) -> int:
+    """Seconds to rest before `pages` more, because the method's execution time would run out; 0 if not.
+
+    `times` are the blocks of the commands that were answered.
+    """
+    rest_s = 0
+    for block in times:
+        operating = read_float(block.get("operating"))
+        if operating is not None and operating + pages * page_s > OPERATING_S * OPERATING_SPARE:
+            rest_s = max(rest_s, read_rest(block))
+    return rest_s
+
+
+def read_rest(block: Times) -> int:
+    """Seconds until the portal counts execution time anew, by its own clock; ten minutes if it does not
+    say.
+    """
+    reset_at, now = read_float(block.get("operating_reset_at")), read_moment(block)
+    if reset_at is None or now is None:
+        return OPERATING_WINDOW_S
+    return int(min(max(reset_at - now, 0), OPERATING_WINDOW_S)) + 1
+
+
+def read_moment(block: Times) -> int | None:
+    """When the request began by the portal's clock (`date_start`), in Unix seconds; None if it does not
+    say.
+    """
+    try:
+        moment = datetime.fromisoformat(str(block.get("date_start")))
+        return int(moment.timestamp()) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_float(value: object) -> float | None:
+    """A number that may be written as text."""
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except ValueError:
+        return None

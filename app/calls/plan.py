@@ -1,0 +1,108 @@
+"""Which ids of a portal's statistics to ask for next, newest first. Pure.
+
+The ids belong to one portal and are nearly gapless, so a range of 50 ids is a page that depends on no other
+page: any order, exact repetition. Where ids are sparse, ranges widen by the density that was measured, and a
+page that comes back full is read on.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+
+import msgspec
+
+PAGE_ROWS = 50
+FILL = 0.85  # How full a page of sparse ids is aimed at: a full one costs a second command.
+WIDEN_BY = 8  # At most, from one batch to the next: a gap says little about what follows it.
+MOST_PIECES = 49
+
+
+class Range(msgspec.Struct, frozen=True):
+    """The ids of one command, both ends included; `tries` counts the answers that failed before."""
+
+    low: int
+    high: int
+    tries: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Everything from `low_id` up has been read; `rows` are new in it since the last time."""
+
+    low_id: int
+    rows: int
+
+
+class Plan:
+    """The ids from `bottom_id` to below `low_id`, as ranges; `width` is how many ids a command covers."""
+
+    def __init__(self, bottom_id: int, low_id: int, width: int = PAGE_ROWS) -> None:
+        self.low_id = low_id
+        self.width = max(PAGE_ROWS, width)
+        self._bottom_id = bottom_id
+        self._frontier = low_id - 1  # The highest id that has never been asked for.
+        self._pending: list[Range] = []
+        self._read: dict[int, tuple[int, int]] = {}  # By its highest id: the lowest, and how many rows.
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return self.low_id <= self._bottom_id
+
+    @property
+    def most_tries(self) -> int:
+        """How often the least lucky of the waiting ranges has failed."""
+        return max((waiting.tries for waiting in self._pending), default=0)
+
+    def take(self, count: int) -> list[Range]:
+        """At most `count` ranges for one batch: what waits, then what has never been asked for.
+
+        Every one of them goes to `settle`.
+        """
+        self._pending.sort(key=lambda waiting: waiting.high)
+        taken = [self._pending.pop() for _ in range(min(count, len(self._pending)))]
+        while len(taken) < count and self._frontier >= self._bottom_id:
+            low = max(self._bottom_id, self._frontier - self.width + 1)
+            taken.append(Range(low, self._frontier))
+            self._frontier = low - 1
+        return taken
+
+    def settle(self, answers: Mapping[Range, Sequence[int] | None]) -> Progress:
+        """Take in the ids of the rows that each range brought, ascending; None where it failed.
+
+        Call it when the rows are stored: the progress is what may be relied on after a crash.
+        """
+        covered = rows = 0
+        for asked, ids in answers.items():
+            if ids is None:
+                self._pending.append(Range(asked.low, asked.high, asked.tries + 1))
+                continue
+            is_cut = len(ids) >= PAGE_ROWS and ids[-1] < asked.high
+            end = ids[-1] if is_cut else asked.high
+            self._read[end] = (asked.low, len(ids))
+            if is_cut:
+                self._pending += split_rest(Range(end + 1, asked.high), ids)
+            covered, rows = covered + end - asked.low + 1, rows + len(ids)
+        if covered:
+            self.width = min(self.width * WIDEN_BY, fitting_width(covered, rows))
+        return self._advance()
+
+    def _advance(self) -> Progress:
+        rows = 0
+        while (found := self._read.pop(self.low_id - 1, None)) is not None:
+            self.low_id = found[0]
+            rows += found[1]
+        return Progress(self.low_id, rows)
+
+
+def fitting_width(covered: int, rows: int) -> int:
+    """How many ids a command should cover where `covered` ids held so many rows."""
+    return max(PAGE_ROWS, int(FILL * PAGE_ROWS * covered / max(rows, 1)))
+
+
+def split_rest(rest: Range, ids: Sequence[int]) -> list[Range]:
+    """What a full page left over, in pieces that are pages again if it goes on as it began.
+
+    At most 49: of a range that is far too wide each step finds the part where the rows are.
+    """
+    length = rest.high - rest.low + 1
+    width = max(fitting_width(ids[-1] - ids[0] + 1, len(ids)), ceil(length / MOST_PIECES))
+    return [Range(low, min(rest.high, low + width - 1)) for low in range(rest.low, rest.high + 1, width)]
