@@ -5,6 +5,7 @@ import signal
 from types import FrameType
 from typing import Any
 
+import structlog
 import uvicorn
 from litestar import Litestar
 from uvicorn.supervisors import Multiprocess
@@ -14,6 +15,7 @@ from app.scheduler import run_scheduler
 from app.settings import Settings
 from app.wiring import open_parts
 
+log = structlog.get_logger(__name__)
 GRACE_S = 10
 
 
@@ -50,6 +52,7 @@ async def schedule(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_parts(settings) as parts, run_scheduler(parts):
+        log.info("scheduler started")
         await stop.wait()
 
 

@@ -48,8 +48,7 @@ async def run_role(name: str, environment: Mapping[str, str], folder: Path) -> A
         settings = dict(environment) | {"PORT": str(port), "APP_URL": url}
         async with start_command(settings, name, stdout=file) as process:
             role = Role(process, log, url)
-            if name != "scheduler":
-                await wait_until_alive(role)
+            await (wait_until_started(role) if name == "scheduler" else wait_until_alive(role))
             yield role
     finally:
         os.close(file)
@@ -64,6 +63,13 @@ async def wait_until_alive(role: Role) -> None:
                     return
             except httpx.TransportError:
                 await asyncio.sleep(0.02)  # Another process: there is nothing to await but its answer.
+
+
+async def wait_until_started(role: Role) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while "scheduler started" not in role.output:
+            assert role.process.returncode is None, role.output
+            await asyncio.sleep(0.02)  # Another process: there is nothing to await but what it writes.
 
 
 async def wait_for_rows(database: Database, sql: str, *args: object) -> list[dict[str, Any]]:
