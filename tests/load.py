@@ -46,7 +46,8 @@ class Sender(msgspec.Struct, frozen=True):
             call_id = f"externalCall.{self.prefix}.{number:09d}"
             body = (before + call_id + after).ljust(BODY_BYTES, "x").encode()
             head = (
-                "POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                "POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                "Content-Type: application/x-www-form-urlencoded\r\n"
                 f"User-Agent: Bitrix24 Webhook Engine\r\nAccept: */*\r\nContent-Length: {len(body)}\r\n\r\n"
             )
             yield call_id, head.encode() + body
@@ -93,8 +94,12 @@ class _Connection(asyncio.Protocol):
         self._call_id = ""
         self._sent_at = 0.0
 
+    def itself(self) -> "_Connection":
+        """What asyncio asks of a protocol factory."""
+        return self
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is no subclass of it.
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class is no subclass of it.
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -144,7 +149,7 @@ class Load:
         for _ in range(self._connections):
             connection = _Connection(self)
             self._open.add(connection)
-            await loop.create_connection(lambda made=connection: made, host, port)
+            await loop.create_connection(connection.itself, host, port)
         await self._ended.wait()
         self.outcome.seconds = time.perf_counter() - began_at
         return self.outcome

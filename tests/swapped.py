@@ -34,6 +34,6 @@ async def hold(self: object, arrivals: Sequence[Arrival]) -> set[Key]:
 
 if __name__ == "__main__":
     Ingest.store = store_later  # type: ignore[method-assign]
-    SqliteInserter.insert = hold  # type: ignore[method-assign, assignment]
-    PostgresInserter.insert = hold  # type: ignore[method-assign, assignment]
+    SqliteInserter.insert = hold  # type: ignore[method-assign]
+    PostgresInserter.insert = hold  # type: ignore[method-assign]
     sys.exit(main())
