@@ -17,6 +17,7 @@ from app.calls.writes import Key
 from app.kit.database import Database
 from app.kit.errors import Unavailable
 from app.kit.text import original
+from app.portals import queries
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, make_record, read_calls, uninstall
 from tests.running import FakeClock
 
@@ -86,8 +87,9 @@ async def test_requests_that_wait_share_the_next_batch(ingest: Ingest, held: Hel
 async def test_nothing_is_written_under_a_row_that_no_longer_agrees(
     ingest: Ingest, database: Database
 ) -> None:
+    """The state alone refuses, and so does the hash alone."""
     honest, gone, changed = [await insert_portal(letter * 32) for letter in "abc"]
-    await uninstall(gone)
+    await queries.update_locked(gone, {"state": "uninstalled"})
     answers = await asyncio.gather(
         ingest.store(gone, TOKEN_HASH, make_record()),
         ingest.store(honest, TOKEN_HASH, make_record()),

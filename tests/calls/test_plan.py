@@ -157,3 +157,33 @@ def test_failures_are_counted() -> None:
         assert plan.most_tries == tries
     plan.settle({asked: [asked.low] for asked in plan.take(50)})
     assert (plan.most_tries, plan.is_complete) == (0, True)
+
+
+@given(id_sets(), st.integers(0, 400), st.randoms(use_true_random=False))
+def test_reading_forward_finds_every_row_above_its_start(
+    ids: set[int], behind: int, chance: random.Random
+) -> None:
+    portal = Simulation(ids)
+    high = chance.choice([0, *portal.ids, max(ids, default=0) + 100])
+    start = max(1, high - behind)
+    portal.stored.clear()
+    plan = Plan(start, high + 1, is_open=True)
+    while not plan.is_complete:
+        answers = {
+            asked: None if chance.random() < 0.2 else portal.answer(asked) for asked in plan.take(MOST_PAGES)
+        }
+        for found in answers.values():
+            portal.stored.update(found or [])
+        plan.settle(answers)
+    assert portal.stored == Counter(number for number in ids if number >= start)
+
+
+@pytest.mark.parametrize(("new", "requests"), [(0, 1), (49, 1), (50, 2), (1_000, 2), (10_000, 11)])
+def test_reading_forward_takes_few_requests(new: int, requests: int) -> None:
+    portal = Simulation(set(range(1, 1_001 + new)))
+    plan = Plan(801, 1_001, is_open=True)
+    taken = 0
+    while not plan.is_complete:
+        plan.settle({asked: portal.answer(asked) for asked in plan.take(MOST_PAGES)})
+        taken += 1
+    assert taken == requests
