@@ -48,7 +48,7 @@ demo: setup
 test: setup chromium
 	@$(BIN)/python -m pytest
 
-check: $(PYTHON_READY)
+check: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy

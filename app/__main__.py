@@ -14,6 +14,7 @@ from app.kit.logging import configure_logging
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.schema import SchemaOutdatedError
 from app.settings import Settings, SettingsError
+from app.web.assets import FrontEndMissingError
 
 EXPECTED_ERRORS = (
     SettingsError,
@@ -24,6 +25,7 @@ EXPECTED_ERRORS = (
     PortalUnreachableError,
     BitrixFailure,
     portals.NoSuchPortalError,
+    FrontEndMissingError,
 )
 
 

@@ -5,6 +5,7 @@ A page names a file with a hash of its content (`/static/htmx.js?v=3f…`): brow
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from litestar import Response, get
@@ -36,27 +37,32 @@ class Asset:
     version: str
 
 
+class FrontEndMissingError(Exception):
+    """The front-end files are not installed."""
+
+
+@cache
 def load_assets(root: Path = ROOT) -> dict[str, Asset]:
-    """Read every file; raises FileNotFoundError when the front-end files are not installed (`make setup`)."""
+    """Read every file, once; raises FrontEndMissingError when one is not there."""
     assets = {}
     for name, (path, media_type) in FILES.items():
-        content = (root / path).read_bytes()
+        try:
+            content = (root / path).read_bytes()
+        except FileNotFoundError as error:
+            raise FrontEndMissingError(f"{path} is missing: run `make setup`, or `npm ci`") from error
         assets[name] = Asset(content, media_type, hashlib.sha256(content).hexdigest()[:16])
     return assets
 
 
-ASSETS = load_assets()
-
-
 def asset_url(base_path: str, name: str) -> str:
     """The address of a file under the path of APP_URL."""
-    return f"{base_path}/static/{name}?v={ASSETS[name].version}"
+    return f"{base_path}/static/{name}?v={load_assets()[name].version}"
 
 
 @get("/static/{name:str}", include_in_schema=False)
 async def serve_asset(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
     """One file by name."""
-    asset = ASSETS.get(name)
+    asset = load_assets().get(name)
     if asset is None:
         raise NotFoundException("There is no such file.")
     headers = {

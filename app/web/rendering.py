@@ -8,7 +8,7 @@ from litestar import MediaType, Response
 
 from app.calls.outcome import DIRECTIONS, OUTCOMES
 from app.settings import Settings
-from app.web.assets import ROOT, asset_url
+from app.web.assets import ROOT, asset_url, load_assets
 from app.web.security import origin_of
 
 TEMPLATES = Path(ROOT, "templates")
@@ -18,6 +18,7 @@ class Pages:
     """Renders templates with what all of them need; everything is escaped."""
 
     def __init__(self, settings: Settings) -> None:
+        load_assets()  # What is missing is told when the process begins, not to the first visitor.
         self.base = urlsplit(settings.app_url).path.rstrip("/")
         self.environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
