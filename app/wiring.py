@@ -143,7 +143,7 @@ def _put_together(
     people = People(access, database, clock, changes)
 
     async def follow_up(portal: Portal, access_token: str) -> None:
-        await setup.run(portal, access_token)
+        await setup.begin(portal, access_token)
         await people.refresh(portal)
 
     return Parts(

@@ -13,9 +13,9 @@ from app.portals.clients import PortalClients
 from app.portals.lifecycle import address_changes
 from app.portals.model import Portal
 from app.portals.refresh import Refresher, Verdict
+from app.portals.setup import SPENT
 from app.portals.vault import StoredPair, Vault
 
-SPENT = frozenset({"expired_token", "invalid_token"})
 Result = TypeVar("Result")
 Work = Callable[[PortalClient, str], Awaitable[Result]]
 

@@ -4,13 +4,14 @@ admin.
 Documentation: api-reference/events/event-bind.md, api-reference/widgets/placement-bind.md.
 """
 
+import contextlib
 from typing import Literal
 
 import msgspec
 import structlog
 
 from app.bitrix24.bindings import bind_events, bind_placement
-from app.bitrix24.errors import BitrixFailure
+from app.bitrix24.errors import BitrixError, BitrixFailure
 from app.bitrix24.rest import PortalClient
 from app.portals import queries
 from app.portals.budget import RecentlySeen
@@ -22,6 +23,7 @@ EVENTS = ("ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUNINSTALL", "ONAPPUPDATE"
 PLACEMENT = "TELEPHONY_ANALYTICS_MENU"
 TITLES = {"en": "Callbook", "de": "Callbook", "ru": "Callbook"}
 HEAL_EVERY_S = 600
+SPENT = frozenset({"expired_token", "invalid_token"})
 REMEDIES = {
     "insufficient_scope": "Give the app the permissions that its card lists, then try again.",
     "access_denied": "REST is not part of this Bitrix24's plan, or an administrator's right is missing.",
@@ -61,14 +63,25 @@ class PortalSetup:
         self._recently_healed = recently_healed
         self._app_url = app_url
 
+    async def begin(self, portal: Portal, access_token: str) -> None:
+        """Do all steps with the token of a page or an event, which nobody can renew."""
+        with contextlib.suppress(BitrixError):  # Each step's failure is noted, and logged.
+            await self.run(portal, access_token)
+
     async def run(self, portal: Portal, access_token: str) -> None:
-        """Do all steps; one that fails does not stop the others."""
+        """Do all steps; one that fails does not stop the others.
+
+        Raises BitrixError at the end when the token had expired, so that PortalAccess renews a stored one.
+        """
         steps = msgspec.json.decode(begin_steps(), type=list[Step])
         await self._note(portal, steps)
         client = self._clients.open(portal.client_endpoint, portal.member_id)
         for step in steps[1:]:
             await self._do(step, client, access_token, portal)
             await self._note(portal, steps)
+        spent = next((step.code for step in steps if step.code in SPENT), None)
+        if spent is not None:
+            raise BitrixError(spent, 401)
 
     async def heal(self, portal: Portal, access_token: str) -> None:
         """Bind again what got lost, at most every ten minutes a portal: an update can drop bindings
@@ -76,7 +89,7 @@ class PortalSetup:
         """
         if portal.member_id not in self._recently_healed:
             self._recently_healed.remember(portal.member_id, HEAL_EVERY_S)
-            await self.run(portal, access_token)
+            await self.begin(portal, access_token)
 
     async def _do(self, step: Step, client: PortalClient, access_token: str, portal: Portal) -> None:
         try:
