@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, nullcontext
 from litestar import Litestar
 
 from app.kit.clock import Clock
+from app.kit.collector import spare_what_stays
 from app.kit.logging import configure_logging
 from app.portals.budget import Limits
 from app.scheduler import run_scheduler
@@ -27,13 +28,19 @@ def create_app(
     limits: Limits | None = None,
     is_migrating: bool = False,
     is_scheduling: bool = False,
+    is_alone: bool = False,
 ) -> Litestar:
-    """The application with its parts; they open when the server starts it and close when it stops."""
+    """The application with its parts; they open when the server starts it and close when it stops.
+
+    `is_alone` says that this process serves nothing else, so that its collector may be tuned.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_parts(settings, clock=clock, limits=limits, is_migrating=is_migrating) as parts:
             app.state.parts = parts
+            if is_alone:
+                spare_what_stays()
             with end_on_signals(parts.streams):
                 async with run_scheduler(parts) if is_scheduling else nullcontext():
                     yield
@@ -53,4 +60,4 @@ def from_environment() -> Litestar:
     """For uvicorn's worker processes: no migration, no scheduler."""
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format, settings.log_level)
-    return create_app(settings)
+    return create_app(settings, is_alone=True)

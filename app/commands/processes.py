@@ -31,14 +31,14 @@ class Server(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Migrate, then web and scheduler in this process: the embedded default."""
     asyncio.run(_check(settings, is_migrating=True))
-    _run(settings, create_app(settings, is_scheduling=True))
+    _run(settings, create_app(settings, is_scheduling=True, is_alone=True))
 
 
 def web(settings: Settings) -> None:
     """Answer requests in WEB_WORKERS processes; refuses an outdated schema before it listens."""
     asyncio.run(_check(settings))
     if settings.web_workers == 1:
-        _run(settings, create_app(settings))
+        _run(settings, create_app(settings, is_alone=True))
         return
     config = uvicorn.Config(
         "app.asgi:from_environment", factory=True, workers=settings.web_workers, **_options(settings)

@@ -1,5 +1,6 @@
 """Opening the app: who is asking, in which portal, and what the visit of an admin mends on the way."""
 
+import hmac
 from typing import Any
 
 import structlog
@@ -105,7 +106,8 @@ class Opener:
 
 def _without_known_token(row: queries.Row, sealed: dict[str, Any]) -> dict[str, Any]:
     """The changes without an application token that is the stored one already: every page may bring it."""
-    if sealed.get("application_token_hash") != row["application_token_hash"]:
+    offered, stored = sealed.get("application_token_hash"), row["application_token_hash"]
+    if offered is None or stored is None or not hmac.compare_digest(offered, stored):
         return sealed
     known = ("application_token_hash", "application_token_dated_at")
     return {column: value for column, value in sealed.items() if column not in known}
