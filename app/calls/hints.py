@@ -3,13 +3,12 @@
 import structlog
 
 from app.bitrix24.errors import BitrixFailure
-from app.calls.changes import Changes
-from app.calls.sync import read_last_day
+from app.calls.asking import StatisticsRefusedError
+from app.calls.histories import Histories
 from app.kit.background import Background
 from app.kit.clock import Clock
-from app.kit.database import Database
 from app.portals import queries
-from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError
+from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
@@ -19,27 +18,33 @@ PAUSE_S = 60
 class Lookups:
     """Notes that a portal wants a look, and looks when its minute has passed."""
 
-    def __init__(
-        self, access: PortalAccess, database: Database, clock: Clock, background: Background, changes: Changes
-    ) -> None:
-        self._access = access
-        self._database = database
+    def __init__(self, histories: Histories, clock: Clock, background: Background) -> None:
+        self._histories = histories
         self._clock = clock
         self._background = background
-        self._changes = changes
 
     async def want(self, portal: Portal) -> None:
-        """Note the wish, so that the scheduler serves it if it cannot be served now, and try now."""
+        """Note the wish, so that the scheduler serves it if it cannot be served now, and try now.
+
+        A wish that is noted already covers this one: strangers who repeat hints make us write nothing.
+        """
+        if portal.is_lookup_wanted:
+            return
         await queries.want_lookup(portal.id, portal.generation, self._clock.now())
         self._background.spawn("lookup", self.look(portal))
 
     async def look(self, portal: Portal) -> None:
-        """Read the last day's statistics, unless that was done less than a minute ago."""
+        """Read the statistics to their end, unless that was done less than a minute ago."""
         if not await queries.claim_lookup(portal.id, self._clock.now(), PAUSE_S):
             return
         try:
-            await read_last_day(self._access, self._database, self._clock, self._changes, portal)
-        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as error:
+            await self._histories.catch_up(portal)
+        except (
+            BitrixFailure,
+            PortalNotConnectedError,
+            PortalUnreachableError,
+            StatisticsRefusedError,
+        ) as error:
             log.warning("lookup failed", portal_id=portal.id, error=type(error).__name__)
 
     async def look_where_wanted(self) -> None:

@@ -142,7 +142,10 @@ class Installer:
 
 
 def _is_same_host(posted: str, confirmed: str) -> bool:
-    return _bare_host(posted) == _bare_host(confirmed)
+    try:
+        return _bare_host(posted) == _bare_host(confirmed)
+    except ValueError:  # Brackets without an address: no portal lives there.
+        return False
 
 
 def _bare_host(domain: str) -> str:

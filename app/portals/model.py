@@ -30,6 +30,7 @@ class Portal:
     uninstalled_at: int | None
     erase_at: int | None
     last_event_at: int | None
+    is_lookup_wanted: bool
     people_read_at: int
     synced_at: int | None
 

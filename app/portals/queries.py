@@ -236,6 +236,7 @@ def to_portal(row: Row) -> Portal:
         uninstalled_at=row["uninstalled_at"],
         erase_at=row["erase_at"],
         last_event_at=row["last_event_at"],
+        is_lookup_wanted=row["lookup_wanted_at"] is not None,
         people_read_at=row["people_read_at"],
         synced_at=row["synced_at"],
     )

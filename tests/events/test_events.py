@@ -194,6 +194,34 @@ async def test_an_unknown_token_is_a_hint_and_never_a_record(
     assert (await portal.end_call()).response.json() == {"status": "ok"}
 
 
+async def test_hints_of_strangers_write_nothing_while_a_look_up_is_wanted_already(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    portal = stand_in.portals[0]
+    portal.add_app()
+    query, form = portal.page_form(is_new_portal=False)
+    await callbook.client.post("/install", params=query, data=form)
+    await callbook.settle()
+    forged = f"event=ONVOXIMPLANTCALLEND&data[CALL_ID]=forged.1&auth[member_id]={portal.member_id}"
+
+    async def hint() -> object:
+        assert (await post(callbook, forged + "&auth[application_token]=guess"))[0] == 202
+        await callbook.settle()
+        return (await callbook.run_sql("SELECT lookup_wanted_at FROM portals"))[0]["lookup_wanted_at"]
+
+    assert await hint() is None  # Served at once.
+    clock.advance(1)
+    wanted_at = await hint()
+    assert wanted_at == clock.now()
+    clock.advance(1)
+    assert await hint() == wanted_at
+    clock.advance(60)
+    reads = stand_in.counts["voximplant.statistic.get"]
+    await callbook.parts.lookups.look_where_wanted()
+    assert stand_in.counts["voximplant.statistic.get"] == reads + 1
+    assert await hint() == clock.now()
+
+
 async def test_what_cannot_be_decoded_is_kept_without_tokens(
     callbook: Callbook, installed: StandInPortal
 ) -> None:

@@ -165,6 +165,7 @@ async def test_forged_pages_are_refused_and_the_other_portal_is_unchanged(
     forgeries = [
         ({"member_id": other.member_id}, "wrong_portal"),
         ({"DOMAIN": other.domain}, "wrong_domain"),
+        ({"DOMAIN": "["}, "wrong_domain"),
         ({"AUTH_ID": plain.access_token, "REFRESH_ID": plain.refresh_token}, "not_admin"),
         ({"AUTH_ID": foreign.access_token, "REFRESH_ID": foreign.refresh_token}, "wrong_app"),
         ({"SERVER_ENDPOINT": "https://evil.example/rest/"}, "authorization_server_refused"),
