@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from app.bitrix24.text import scalar_text, without_surrogates
+from app.kit.calendar import has_date
 
 MAX_CALL_ID_LENGTH = 255
 CALL_TYPES = frozenset({1, 2, 3, 4, 5})
@@ -125,7 +126,7 @@ def read_integer(data: Mapping[str, object], key: str) -> int | None:
 
 
 def read_moment(data: Mapping[str, object], key: str) -> int | None:
-    """An ISO 8601 date with its offset, as Unix seconds; any year from 1 to 9999."""
+    """An ISO 8601 date with its offset, as Unix seconds; None where that is outside UTC's years 1 to 9999."""
     text = read_text(data, key)
     if text is None:
         return None
@@ -137,7 +138,8 @@ def read_moment(data: Mapping[str, object], key: str) -> int | None:
         raise Undecodable(f"{key} has no offset from UTC")
     if moment.microsecond:
         moment = moment.replace(microsecond=0)
-    return int(moment.timestamp())
+    at = int(moment.timestamp())
+    return at if has_date(at) else None
 
 
 def _moment_with_repaired_offset(text: str, key: str) -> datetime:

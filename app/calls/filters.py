@@ -5,12 +5,13 @@ import binascii
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Literal, TypeVar, get_args
 
 import msgspec
 
 from app.calls.outcome import DIRECTIONS, OUTCOMES, Direction, Outcome
+from app.kit.calendar import EPOCH
 from app.kit.errors import Refusal
 
 Sort = Literal["-started_at", "started_at", "-duration_s", "duration_s"]
@@ -19,7 +20,6 @@ MAX_LIMIT = 500
 DEFAULT_LIMIT = 50
 MAX_TEXT = 255
 INT64_MAX = 2**63 - 1
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BRACKETED_ZERO = re.compile(r"\(\s*0\s*\)")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 Choice = TypeVar("Choice", bound=str)

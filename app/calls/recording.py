@@ -12,6 +12,7 @@ from app.bitrix24.payloads import Event
 from app.calls.hints import Lookups
 from app.calls.ingest import Ingest
 from app.calls.undecodable import keep_undecodable
+from app.kit.calendar import has_date
 from app.kit.clock import Clock
 from app.portals.directory import Directory, Sender
 
@@ -74,5 +75,8 @@ class Recorder:
 
 
 def _guess_start(event: Event, record: CallRecord) -> int | None:
-    """The call ended when the event was sent."""
-    return None if event.sent_at is None else event.sent_at - (record.duration_s or 0)
+    """The call ended when the event was sent; None where that leads to no date."""
+    if event.sent_at is None:
+        return None
+    started_at = event.sent_at - (record.duration_s or 0)
+    return started_at if has_date(started_at) else None

@@ -1,7 +1,7 @@
 """A call as a person reads it: times, numbers, durations, money by locale. Pure; words are in templates."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,9 +10,9 @@ import phonenumbers
 from babel.dates import format_datetime, format_skeleton, format_time
 from babel.numbers import format_currency, format_decimal
 
-from app.calls.filters import EPOCH
 from app.calls.outcome import Direction, Outcome
 from app.calls.reading import LoggedCall
+from app.kit.calendar import to_utc
 
 COST_UNIT = Decimal(10_000)
 ISO_CURRENCY_LENGTH = 3
@@ -89,11 +89,6 @@ class Presenter(NamedTuple):
 def visible(text: str) -> str:
     """HTML cannot hold a NUL and drops it; its own sign shows that it is there."""
     return text.replace("\x00", NUL_SIGN)
-
-
-def to_utc(at: int) -> datetime:
-    """Any year from 1 to 9999, where `datetime.fromtimestamp` fails on some machines."""
-    return EPOCH + timedelta(seconds=at)
 
 
 def to_local(at: int, zone: tzinfo) -> datetime:

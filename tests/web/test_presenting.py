@@ -76,7 +76,7 @@ def test_money() -> None:
     assert format_cost(120_000, "<i>", "en") == "12 <i>"
 
 
-@pytest.mark.parametrize("at", [YEAR_1, 0, YEAR_9999])
+@pytest.mark.parametrize("at", [YEAR_1, 0, YEAR_9999, YEAR_1 - 1, YEAR_9999 + 1, -(2**63), 2**63 - 1])
 def test_no_year_is_too_far(at: int) -> None:
     assert to_iso(at).endswith("Z")
     for zone in (UTC, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Pacific/Pago_Pago")):

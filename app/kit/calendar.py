@@ -1,0 +1,20 @@
+"""The moments that have a date: Unix seconds from the first second of year 1 to the last of 9999, in UTC."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST = -62_135_596_800
+LAST = 253_402_300_799
+
+
+def has_date(at: int) -> bool:
+    """Whether the moment can be written as a date at all."""
+    return FIRST <= at <= LAST
+
+
+def to_utc(at: int) -> datetime:
+    """The moment as a date in UTC, on every machine; one that has none becomes the nearest that has.
+
+    `datetime.fromtimestamp` fails for some years on some machines.
+    """
+    return EPOCH + timedelta(seconds=min(max(at, FIRST), LAST))
