@@ -19,11 +19,11 @@ from app.portals import lifecycle, queries, uninstall_queries
 from app.portals.exchange_queries import erase_exchanges
 from app.portals.model import Portal
 from app.portals.refresh import Refresher, Verdict
-from app.portals.vault import Vault
+from app.portals.vault import StoredPair, Vault
 
 log = structlog.get_logger(__name__)
 CALLS_KEPT_S = 30 * 24 * 3600
-CLAIM_S = 60  # Longer than the two questions of one check can take.
+CLAIM_S = 120  # Longer than one check can take: two questions, another's lease, three witnesses.
 ASK_AGAIN_AFTER_S = (60, 600, 3600, 24 * 3600)
 
 Erase = Callable[[int], Awaitable[None]]
@@ -43,7 +43,16 @@ class Proof(Enum):
     INSTALLED = "installed"
     UNINSTALLED = "uninstalled"
     PAIR_DEAD = "pair_dead"
+    PAIR_UNCERTAIN = "pair_uncertain"  # dead, but it may have been so before
     NOTHING = "nothing"
+
+
+class Calls(Enum):
+    """What becomes of the calls of a portal that is uninstalled."""
+
+    AS_ANNOUNCED = "as announced"
+    KEPT = "kept for 30 days"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class Uninstaller:
         self._erasers = erasers
 
     async def announce(self, portal: Portal, *, is_clean: bool) -> Outcome:
-        """Note the event, check it, and say how it stands. Repeated announcements do not ask more often."""
+        """Note the event, check it, and say how it stands. Repeated ones ask at most once a minute."""
         await uninstall_queries.note_uninstall(
             portal.id, portal.generation, self._clock.now(), is_clean=is_clean
         )
@@ -88,14 +97,14 @@ class Uninstaller:
         claim = await uninstall_queries.claim_check(portal_id, now, now + CLAIM_S)
         if claim is None:
             return await self._look_up_outcome(portal_id)
-        generation, attempts, is_clean = claim
+        generation, attempts = claim
         portal = await queries.get_portal(portal_id)
         if portal is None or not portal.is_installed or portal.generation != generation:
             await uninstall_queries.drop_check(portal_id)
             return Outcome.STILL_INSTALLED
         proof = await self._ask(portal)
         log.info("uninstall checked", portal_id=portal_id, proof=proof.value, attempts=attempts + 1)
-        return await self._conclude(portal, proof, attempts, is_clean=is_clean)
+        return await self._conclude(portal, proof, attempts)
 
     async def _look_up_outcome(self, portal_id: int) -> Outcome:
         """Somebody else is asking, or it was asked a moment ago."""
@@ -111,7 +120,7 @@ class Uninstaller:
         """
         pair = await self._vault.read_pair(portal.id)
         if pair is None:
-            return Proof.PAIR_DEAD
+            return Proof.PAIR_UNCERTAIN
         try:
             info = await self._server.app_info(pair.access_token, portal.oauth_server, portal.member_id)
         except BitrixError as error:
@@ -121,27 +130,34 @@ class Uninstaller:
             return Proof.NOTHING
         else:
             return Proof.INSTALLED if info.member_id == portal.member_id else Proof.NOTHING
-        if portal.token_state == "ok":
-            return PROOF_OF[await self._refresher.renew(portal.id, pair)]
-        return PROOF_OF[await self._refresher.ask_anyway(portal, pair)]
+        return await self._try_pair(await queries.get_portal(portal.id) or portal, pair)
 
-    async def _conclude(self, portal: Portal, proof: Proof, attempts: int, *, is_clean: bool) -> Outcome:
-        if proof in {Proof.UNINSTALLED, Proof.PAIR_DEAD}:
-            # A dead pair proves an uninstall only where it was alive before: else nobody loses calls by it.
-            is_certain = proof is Proof.UNINSTALLED or portal.token_state == "ok"
-            if await self.erase(portal, is_clean=is_clean and is_certain):
+    async def _try_pair(self, portal: Portal, pair: StoredPair) -> Proof:
+        """What a refresh tells. A pair that was marked dead, or spent for an answer that was lost, is dead
+        without an uninstall too.
+        """
+        if portal.token_state != "ok":
+            proof = PROOF_OF[await self._refresher.ask_anyway(portal, pair)]
+        else:
+            proof = PROOF_OF[await self._refresher.renew(portal.id, pair)]
+        was_healthy = portal.token_state == "ok" and not portal.has_dangling_refresh
+        return Proof.PAIR_UNCERTAIN if proof is Proof.PAIR_DEAD and not was_healthy else proof
+
+    async def _conclude(self, portal: Portal, proof: Proof, attempts: int) -> Outcome:
+        if proof in CALLS_BY_PROOF:
+            if await self.erase(portal, CALLS_BY_PROOF[proof]):
                 return Outcome.ERASED
             proof = Proof.INSTALLED  # Somebody stored another, verified pair while this one was asked about.
         if proof is Proof.INSTALLED and attempts >= len(ASK_AGAIN_AFTER_S):
             await uninstall_queries.drop_check(portal.id)
             return Outcome.STILL_INSTALLED
-        delay_s = ASK_AGAIN_AFTER_S[min(attempts, len(ASK_AGAIN_AFTER_S) - 1)]
-        await uninstall_queries.postpone_check(
-            portal.id, attempts + 1, self._clock.now() + delay_s, is_answered=proof is Proof.INSTALLED
-        )
-        return Outcome.STILL_INSTALLED if proof is Proof.INSTALLED else Outcome.PENDING
+        now = self._clock.now()
+        next_at = now + ASK_AGAIN_AFTER_S[min(attempts, len(ASK_AGAIN_AFTER_S) - 1)]
+        is_answered = proof is Proof.INSTALLED
+        await uninstall_queries.postpone_check(portal.id, attempts + 1, now, next_at, is_answered=is_answered)
+        return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 
-    async def erase(self, portal: Portal, *, is_clean: bool) -> bool:
+    async def erase(self, portal: Portal, calls: Calls) -> bool:
         """Erase secrets and people now, calls now or in 30 days; False when it was installed anew
         meanwhile.
         """
@@ -150,9 +166,10 @@ class Uninstaller:
             row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
             if row is None or not _is_same_installation(row, portal):
                 return False
+            is_announced_clean = await uninstall_queries.drop_check(portal.id)
+            is_clean = calls is Calls.ERASED or (calls is Calls.AS_ANNOUNCED and is_announced_clean)
             erase_at = now if is_clean else now + CALLS_KEPT_S
             await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
-            await uninstall_queries.drop_check(portal.id)
             await erase_exchanges(portal.member_id)
             for erase in self._erasers.at_once:
                 await erase(portal.id)
@@ -166,7 +183,7 @@ class Uninstaller:
         """Erase a portal and all its data now, because the vendor says so."""
         current: Portal | None = portal
         while current is not None and current.is_installed:
-            if await self.erase(current, is_clean=True):
+            if await self.erase(current, Calls.ERASED):
                 return
             current = await queries.get_portal(portal.id)  # A refresh or installation came in between.
         await self.erase_calls(portal)
@@ -194,6 +211,11 @@ def _is_same_installation(row: queries.Row, portal: Portal) -> bool:
     )
 
 
+CALLS_BY_PROOF = {
+    Proof.UNINSTALLED: Calls.AS_ANNOUNCED,
+    Proof.PAIR_DEAD: Calls.AS_ANNOUNCED,
+    Proof.PAIR_UNCERTAIN: Calls.KEPT,
+}
 PROOF_OF = {
     Verdict.RENEWED: Proof.INSTALLED,
     Verdict.DEAD: Proof.PAIR_DEAD,

@@ -5,10 +5,15 @@ from piccolo.columns.combination import And
 from app.portals.tables import UninstallCheckTable
 
 Check = UninstallCheckTable
+PAUSE_S = 60  # Announcements make us ask no more often than this.
 
 
 async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean: bool) -> None:
-    """Note that an uninstall was announced; one of an older installation is replaced."""
+    """Note that an uninstall was announced; one of an older installation is replaced.
+
+    Of several announcements the most careful counts: anyone in the portal can send one, so CLEAN=1 after
+    CLEAN=0 erases no calls. One that comes a minute after the last question is asked about at once.
+    """
     await Check.delete().where(And(Check.portal_id == portal_id, Check.generation < generation))
     note = Check(
         portal_id=portal_id,
@@ -19,28 +24,32 @@ async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean:
         next_at=now,
         claimed_until=0,
     )
-    await Check.insert(note).on_conflict(target=Check.portal_id, action="DO UPDATE", values=[Check.is_clean])
+    await Check.insert(note).on_conflict(target=Check.portal_id, action="DO NOTHING")
+    if not is_clean:
+        await Check.update({Check.is_clean: False}).where(Check.portal_id == portal_id)
+    is_waiting = And(Check.claimed_until <= now - PAUSE_S, Check.next_at > now)
+    await Check.update({Check.attempts: 0, Check.next_at: now}).where(
+        And(Check.portal_id == portal_id, is_waiting)
+    )
 
 
-async def claim_check(portal_id: int, now: int, until: int) -> tuple[int, int, bool] | None:
-    """Take the right to check, if it is due and nobody else has it: (generation, attempts so far,
-    is_clean).
-    """
+async def claim_check(portal_id: int, now: int, until: int) -> tuple[int, int] | None:
+    """Take the right to check, if it is due and nobody else has it: (generation, attempts so far)."""
     rows = await (
         Check.update({Check.claimed_until: until})
         .where(And(Check.portal_id == portal_id, And(Check.claimed_until <= now, Check.next_at <= now)))
-        .returning(Check.generation, Check.attempts, Check.is_clean)
+        .returning(Check.generation, Check.attempts)
     )
-    return (rows[0]["generation"], rows[0]["attempts"], bool(rows[0]["is_clean"])) if rows else None
+    return (rows[0]["generation"], rows[0]["attempts"]) if rows else None
 
 
-async def postpone_check(portal_id: int, attempts: int, next_at: int, *, is_answered: bool) -> None:
-    """Ask again then; `is_answered` says whether the authorization server could be asked this time."""
+async def postpone_check(portal_id: int, attempts: int, now: int, next_at: int, *, is_answered: bool) -> None:
+    """End the claim and ask again then; `is_answered`: the authorization server could be asked this time."""
     await Check.update(
         {
             Check.attempts: attempts,
             Check.next_at: next_at,
-            Check.claimed_until: 0,
+            Check.claimed_until: now,
             Check.is_answered: is_answered,
         }
     ).where(Check.portal_id == portal_id)
@@ -52,9 +61,10 @@ async def is_answered(portal_id: int, now: int) -> bool:
     return bool(row and row["is_answered"] and row["claimed_until"] <= now < row["next_at"])
 
 
-async def drop_check(portal_id: int) -> None:
-    """Forget the note."""
-    await Check.delete().where(Check.portal_id == portal_id)
+async def drop_check(portal_id: int) -> bool:
+    """Forget the note; whether every announcement wanted the calls erased too."""
+    rows = await Check.delete().where(Check.portal_id == portal_id).returning(Check.is_clean)
+    return bool(rows and rows[0]["is_clean"])
 
 
 async def list_due_checks(now: int, limit: int) -> list[int]:

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from app.bitrix24.oauth import _TOTAL_S as TOTAL_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.uninstall import CALLS_KEPT_S
+from app.portals.refresh import LEASE_S
+from app.portals.uninstall import CALLS_KEPT_S, CLAIM_S
 from app.scheduler import check_uninstalls, erase_due
 from tests.conftest import GENEROUS
 from tests.portals.reading import read_portal
@@ -163,6 +165,83 @@ async def test_invalid_grant_erases_calls_only_of_a_healthy_portal(
     assert (await callbook.run_sql("SELECT COUNT(*) AS n FROM portals WHERE access_token IS NOT NULL"))[0][
         "n"
     ] == 1
+
+
+@pytest.mark.parametrize(("first", "second"), [(False, True), (True, False)])
+async def test_a_repeated_event_never_erases_more(
+    callbook: Callbook,
+    stand_in: StandIn,
+    installed: StandInPortal,
+    clock: FakeClock,
+    *,
+    first: bool,
+    second: bool,
+) -> None:
+    """The server is away when the genuine event comes; a user of the portal sends another CLEAN after it."""
+    await installed.end_call()
+    rule = stand_in.fail("app.info", network="drop")
+    await installed.uninstall(clean=first)
+    assert (await installed.uninstall_event(clean=second)).status_code == 202
+    rule.cancel()
+    clock.advance(60)
+    await check_uninstalls(callbook.parts)
+    await callbook.settle()
+    assert (await read_portal(callbook, installed.member_id))["state"] == "uninstalled"
+    assert await count(callbook, "calls") == 1
+
+
+async def test_an_event_that_comes_during_a_check_counts_for_it(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    await installed.end_call()
+    gate = stand_in.hold("app.info", when="before", portal=installed, times=1)
+    forged = asyncio.create_task(installed.uninstall_event(clean=True))
+    await gate.reached()
+    answer = await installed.uninstall(clean=False)
+    assert answer is not None
+    assert answer.status_code == 202
+    gate.release()
+    assert (await forged).status_code == 200
+    await callbook.settle()
+    assert await count(callbook, "calls") == 1
+
+
+async def test_a_lost_refresh_makes_the_pair_prove_nothing(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    """The pair was spent when the answer was lost: a forgery finds it dead, though the app is installed."""
+    await installed.end_call()
+    installed.expire_access_tokens()
+    stand_in.fail("oauth.refresh", network="drop_after", portal=installed, times=1)
+    assert (await installed.uninstall_event(clean=True)).status_code == 202
+    clock.advance(60)
+    await check_uninstalls(callbook.parts)
+    await callbook.settle()
+    row = await read_portal(callbook, installed.member_id)
+    assert (row["state"], row["erase_at"]) == ("uninstalled", clock.now() + CALLS_KEPT_S)
+    assert await count(callbook, "calls") == 1
+
+
+async def test_a_genuine_event_after_a_forgery_is_asked_about_at_once(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    assert (await installed.uninstall_event()).status_code == 403
+    for delay_s in (60, 600, 3600):
+        clock.advance(delay_s)
+        await check_uninstalls(callbook.parts)
+    asked = stand_in.counts["app.info"]
+    clock.advance(59)
+    assert (await installed.uninstall_event()).status_code == 403
+    assert stand_in.counts["app.info"] == asked
+    clock.advance(1)
+    answer = await installed.uninstall()
+    assert answer is not None
+    assert answer.status_code == 200
+
+
+async def test_a_claim_outlives_the_longest_check() -> None:
+    """The access token, somebody else's lease, our own refresh and three witnesses (decision 0005)."""
+    assert TOTAL_S + LEASE_S + TOTAL_S + 3 * TOTAL_S < CLAIM_S
 
 
 async def test_one_check_at_a_time(callbook: Callbook, stand_in: StandIn, installed: StandInPortal) -> None:
