@@ -13,6 +13,7 @@ _MEMBER_ID = re.compile(r"[0-9a-f]{32}")
 _AUTH_ID = re.compile(r"[0-9A-Za-z._-]{8,512}")
 _PLAUSIBLE_MEMBER_ID = re.compile(r"[0-9a-z]{1,64}")
 _DEFAULT_LIFETIME_S = 3600
+_MAX_NAME = 64  # No event has a longer name, and names are logged.
 _MAX_DIGITS = 18  # Whatever has no more fits 64 bits.
 
 
@@ -39,7 +40,8 @@ class InstallTokens(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """One event. What it does not say is empty (`member_id`, `application_token`) or None (the rest).
 
-    `name` is upper-cased; `sent_at` is Unix seconds by the portal's queue; nested keys of `data` read `A][B`.
+    `name` is upper-cased and cut to 64 characters; `sent_at` is Unix seconds by the portal's queue; nested
+    keys of `data` read `A][B`.
     """
 
     name: str
@@ -180,7 +182,7 @@ def _gather(value: object, key: str, parts: tuple[dict[str, str], dict[str, str]
 
 
 def _event(top: dict[str, str], data: dict[str, str], auth: dict[str, str]) -> Event:
-    name = top.get("event", "").upper()
+    name = top.get("event", "").upper()[:_MAX_NAME]
     if not name:
         raise NotAnEvent("the body names no event")
     member_id = auth.get("member_id", "").lower()

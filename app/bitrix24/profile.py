@@ -7,6 +7,7 @@ from app.bitrix24.rest import PortalClient
 from app.bitrix24.transfer import read_number, read_text
 
 _YES = (True, 1, "1", "Y", "true")
+_MAX_NAME = 255
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -37,9 +38,9 @@ async def fetch_profile(client: PortalClient, access_token: str) -> Profile:
 
 
 def full_name(user: dict[str, object]) -> str:
-    """First and last name in one; empty when neither is filled in."""
+    """First and last name in one, cut to 255 characters; empty when neither is filled in."""
     names = (read_text(user.get("NAME")).strip(), read_text(user.get("LAST_NAME")).strip())
-    return " ".join(name for name in names if name)
+    return " ".join(name for name in names if name)[:_MAX_NAME]
 
 
 def _offset_s(value: object) -> int | None:

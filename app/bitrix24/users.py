@@ -1,5 +1,7 @@
 """The portal's users. Documentation: api-reference/user/user-get.md (scope user_brief is enough)."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from app.bitrix24.profile import full_name
@@ -7,6 +9,7 @@ from app.bitrix24.rest import MAX_BATCH, Command, PortalClient
 from app.bitrix24.transfer import read_number
 
 PAGE = 50
+MAX_USERS = 100_000
 _FIELDS = ("ID", "NAME", "LAST_NAME", "ACTIVE")
 
 
@@ -19,20 +22,33 @@ class User(msgspec.Struct, frozen=True):
 
 
 async def list_users(client: PortalClient, access_token: str) -> list[User]:
-    """All users, the first page by itself and the others in batches. Raises as `PortalClient.call` does."""
+    """All users, the first page by itself and the others in batches. Raises as `PortalClient.call` does.
+
+    What a portal says of their number is only believed up to MAX_USERS, and as long as users come.
+    """
     first = await client.call("user.get", _page(0), access_token)
-    rows = list(first.result) if isinstance(first.result, list) else []
-    starts = list(range(PAGE, first.total or 0, PAGE)) if first.next is not None else []
-    for begin in range(0, len(starts), MAX_BATCH):
-        commands: dict[str, Command] = {
-            f"from{start}": ("user.get", _page(start)) for start in starts[begin : begin + MAX_BATCH]
-        }
-        answer = await client.batch(commands, access_token, is_halting=True)
-        for error in answer.errors.values():
-            raise error
-        for page in answer.results.values():
-            rows.extend(page if isinstance(page, list) else [])
-    return list({user.user_id: user for user in map(_user, rows) if user is not None}.values())
+    users = _users(first.result)
+    last = min(first.total or 0, MAX_USERS) if first.next is not None else 0
+    for begin in range(PAGE, last, PAGE * MAX_BATCH):
+        starts = range(begin, min(begin + PAGE * MAX_BATCH, last), PAGE)
+        further = await _read_pages(client, access_token, starts)
+        if not further:
+            break
+        users |= further
+    return list(users.values())
+
+
+async def _read_pages(client: PortalClient, access_token: str, starts: Iterable[int]) -> dict[int, User]:
+    commands: dict[str, Command] = {f"from{start}": ("user.get", _page(start)) for start in starts}
+    answer = await client.batch(commands, access_token, is_halting=True)
+    for error in answer.errors.values():
+        raise error
+    return {user_id: user for page in answer.results.values() for user_id, user in _users(page).items()}
+
+
+def _users(page: object) -> dict[int, User]:
+    rows = page[:PAGE] if isinstance(page, list) else []
+    return {user.user_id: user for user in map(_user, rows) if user is not None}
 
 
 def _page(start: int) -> dict[str, object]:

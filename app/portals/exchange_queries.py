@@ -1,15 +1,40 @@
 """The log of requests to Bitrix24 that the Marketplace demands: redacted, for a week, in the database."""
 
+from app.bitrix24.errors import (
+    APP_GONE,
+    PAYMENT_REQUIRED,
+    PORTAL_CLOSED,
+    REJECTED_TOKEN,
+    RESTRICTED,
+    TOO_FAST,
+    WRONG_CLIENT,
+)
 from app.bitrix24.exchange import Exchange
 from app.kit.metrics import OUTBOUND
 from app.portals.tables import RestExchangeTable
 
 KEPT_FOR_S = 7 * 24 * 3600
+# The codes that the metrics tell apart. A portal can answer any text, and each would be a figure for good.
+TOLD_CODES = frozenset(
+    {
+        *("unreachable", "address_refused", "cancelled", "user_inactive", "error_core"),
+        *("operation_time_limit", "overload_limit", "internal_server_error"),
+        *(
+            APP_GONE
+            | PAYMENT_REQUIRED
+            | PORTAL_CLOSED
+            | REJECTED_TOKEN
+            | RESTRICTED
+            | TOO_FAST
+            | WRONG_CLIENT
+        ),
+    }
+)
 
 
 async def record_exchange(exchange: Exchange) -> None:
     """Keep one exchange; it was redacted when it was made."""
-    OUTBOUND.labels(exchange.kind, exchange.error_code or "ok").inc()
+    OUTBOUND.labels(exchange.kind, _outcome(exchange.error_code)).inc()
     await RestExchangeTable.insert(
         RestExchangeTable(
             member_id=exchange.member_id,
@@ -34,3 +59,9 @@ async def purge_exchanges(now: int) -> None:
 async def erase_exchanges(member_id: str) -> None:
     """Delete what concerns a portal that is gone."""
     await RestExchangeTable.delete().where(RestExchangeTable.member_id == member_id)
+
+
+def _outcome(error_code: str | None) -> str:
+    if error_code is None:
+        return "ok"
+    return error_code if error_code in TOLD_CODES else "other"

@@ -125,6 +125,25 @@ async def test_users_are_read_page_by_page_in_batches(portal: PortalClient, serv
     assert len(server.requests) == 3
 
 
+async def test_a_portal_s_word_on_how_many_users_it_has_is_not_believed(
+    portal: PortalClient, server: Any
+) -> None:
+    first = {"result": [{"ID": "1", "NAME": "x" * 1000}] * 60, "total": 10**17, "next": 50}
+    by_method(server, user_get=lambda _: first, batch={"result": []})
+    assert await list_users(portal, TOKEN) == [User(1, "x" * 255, is_active=True)]
+    assert len(server.requests) == 2
+
+
+async def test_a_portal_that_never_ends_its_users_is_not_read_for_ever(
+    portal: PortalClient, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.bitrix24.users.MAX_USERS", 5_000)
+    first = {"result": [{"ID": "1"}], "total": 10**17, "next": 50}
+    by_method(server, user_get=lambda _: first, batch={"result": {"from50": [{"ID": "2"}]}})
+    assert len(await list_users(portal, TOKEN)) == 2
+    assert len(server.requests) == 3
+
+
 async def test_a_page_that_fails_fails_the_list(portal: PortalClient, server: Any) -> None:
     first = {"result": [{"ID": "1"}, "odd", {"NAME": "no id"}], "total": 60, "next": 50}
     failed = {"result_error": {"from50": {"error": "ACCESS_DENIED"}}}

@@ -57,6 +57,10 @@ def test_tokens_of_an_installation_are_kept_and_never_shown(name: str) -> None:
     assert "ref1" not in repr(event.install)
 
 
+def test_a_name_is_cut() -> None:
+    assert decode_event(FORM, b"event=" + b"x" * 60_000).name == "X" * 64
+
+
 def test_json_says_the_same_as_a_form() -> None:
     document = {
         "event": "ONVOXIMPLANTCALLEND",
