@@ -37,6 +37,7 @@ async def upsert_people(portal_id: int, generation: int, users: Sequence[User], 
     """Store what the portal told, unless it was uninstalled or installed anew meanwhile.
 
     The condition stands in the statement itself: an uninstall erases people, and nothing brings them back.
+    On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
     """
     for begin in range(0, len(users), ROWS_A_STATEMENT):
         part = users[begin : begin + ROWS_A_STATEMENT]
@@ -58,11 +59,12 @@ def _build_upsert(
         f"{mark(user.is_active, 'boolean')} AS is_active"
         for user in users
     )
+    hold = "" if is_sqlite else "FOR SHARE OF portals "
     sql = (
         "INSERT INTO people (portal_id, user_id, name, is_active) "  # noqa: S608  Values are parameters.
         f"SELECT portals.id, told.user_id, told.name, told.is_active FROM ({selects}) AS told "
         f"JOIN portals ON portals.id = {mark(portal_id, 'bigint')} AND portals.state = 'installed' "
-        f"AND portals.generation = {mark(generation, 'integer')} WHERE TRUE "
+        f"AND portals.generation = {mark(generation, 'integer')} WHERE TRUE {hold}"
         "ON CONFLICT (portal_id, user_id) DO UPDATE SET is_active = excluded.is_active, "
         "name = CASE WHEN excluded.name = '' THEN people.name ELSE excluded.name END"
     )

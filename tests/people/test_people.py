@@ -1,10 +1,12 @@
 import pytest
 
+from app.bitrix24.users import User
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.people.queries import find_names
+from app.people.queries import delete_people, find_names, upsert_people
 from app.portals import queries
 from app.portals.model import Portal
+from tests.blocking import begin_apart, wait_until_blocked
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install
 
@@ -93,6 +95,22 @@ async def test_an_uninstall_meanwhile_brings_nobody_back(
     gate.release()
     await task
     assert await find_names(portal_id, [1, 12]) == {}
+
+
+async def test_an_uninstall_and_a_reading_come_one_after_the_other(
+    callbook: Callbook, bitrix_portal: StandInPortal
+) -> None:
+    """The uninstall has erased people without having committed when the names are stored."""
+    portal = await read(await install_unread(callbook, bitrix_portal))
+    database = callbook.parts.database
+    users = [User(user_id=1, name="Clara Winter", is_active=True)]
+    async with database.transaction():
+        await queries.update_locked(portal.id, {"state": "uninstalled", "generation": portal.generation + 1})
+        await delete_people(portal.id)
+        late = begin_apart(upsert_people(portal.id, portal.generation, users, database))
+        await wait_until_blocked(database, late, "INSERT INTO people")
+    await late
+    assert await find_names(portal.id, [1]) == {}
 
 
 async def test_each_portal_has_its_own_people(callbook: Callbook, stand_in: StandIn) -> None:
