@@ -13,7 +13,11 @@ EXPIRED = frozenset({"expired_token"})
 REJECTED_TOKEN = EXPIRED | DEAD_GRANT | {"invalid_token", "no_auth_found", "wrong_token"}
 PAYMENT_REQUIRED = frozenset({"payment_required"})
 RESTRICTED = frozenset({"user_access_error", "access_denied", "insufficient_scope", "invalid_credentials"})
+INACTIVE_USER = "user_inactive"  # Ours: the portal answers with no user at all.
 PORTAL_CLOSED = frozenset({"portal_deleted"})
+# What is said of a token, or of its user in the portal. Any other code speaks of the moment alone.
+TOKEN_REFUSED = REJECTED_TOKEN | APP_GONE | WRONG_CLIENT
+PORTAL_REFUSES = PAYMENT_REQUIRED | RESTRICTED | PORTAL_CLOSED | {INACTIVE_USER}
 TOO_FAST = frozenset({"query_limit_exceeded"})
 
 _MAX_DESCRIPTION = 200

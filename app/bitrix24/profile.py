@@ -2,7 +2,7 @@
 
 import msgspec
 
-from app.bitrix24.errors import BitrixError, Unreachable
+from app.bitrix24.errors import INACTIVE_USER, BitrixError, Unreachable
 from app.bitrix24.rest import PortalClient
 from app.bitrix24.transfer import read_number, read_text
 
@@ -24,7 +24,7 @@ async def fetch_profile(client: PortalClient, access_token: str) -> Profile:
     """Ask `profile`, which needs no scope; raise BitrixError `user_inactive` for a user who was dismissed."""
     result = (await client.call("profile", {}, access_token)).result
     if not result:
-        raise BitrixError("user_inactive", 403, "the token's user is not active")
+        raise BitrixError(INACTIVE_USER, 403, "the token's user is not active")
     user_id = read_number(result.get("ID")) if isinstance(result, dict) else None
     if user_id is None:
         raise Unreachable("the answer of profile names no user")

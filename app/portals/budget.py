@@ -27,24 +27,51 @@ class Budget:
         self._max_keys = max_keys
         self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
+    def has(self, key: str) -> bool:
+        """Whether an attempt is left."""
+        return self._level(key) >= 1
+
     def spend(self, key: str) -> None:
         """Take one attempt; raises TooManyRequests when none is left."""
-        level = self._level(key)
-        if level < 1:
+        if not self.has(key):
             raise TooManyRequests(retry_after_s=max(1, 60 // self._per_minute))
-        self._buckets[key] = (level - 1, self._clock.now())
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > self._max_keys:
-            self._buckets.popitem(last=False)
+        self._change(key, -1)
 
     def give_back(self, key: str) -> None:
         """Return an attempt that turned out to be honest."""
-        self._buckets[key] = (min(float(self._per_minute), self._level(key) + 1), self._clock.now())
+        self._change(key, 1)
+
+    def _change(self, key: str, attempts: int) -> None:
+        level = min(float(self._per_minute), self._level(key) + attempts)
+        self._buckets[key] = (level, self._clock.now())
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > self._max_keys:
+            self._buckets.popitem(last=False)
 
     def _level(self, key: str) -> float:
         level, at = self._buckets.get(key, (float(self._per_minute), self._clock.now()))
         refilled = level + max(0, self._clock.now() - at) * self._per_minute / 60
         return min(float(self._per_minute), refilled)
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What one key has of a budget."""
+
+    budget: Budget
+    key: str
+
+    def has_some(self) -> bool:
+        """Whether an attempt is left."""
+        return self.budget.has(self.key)
+
+    def spend(self) -> None:
+        """Take one attempt; raises TooManyRequests when none is left."""
+        self.budget.spend(self.key)
+
+    def give_back(self) -> None:
+        """Return an attempt that turned out to be honest."""
+        self.budget.give_back(self.key)
 
 
 class RecentlySeen:

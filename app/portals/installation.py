@@ -22,12 +22,14 @@ from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden
 from app.portals import lifecycle, queries
-from app.portals.budget import Budget, Limits
+from app.portals.admission import Claim
+from app.portals.budget import Budget, Limits, Purse
 from app.portals.lifecycle import Installation, OfferedPair
 from app.portals.model import Portal
 from app.portals.setup import begin_steps
+from app.portals.sources import find_subscriber
 from app.portals.vault import Vault
-from app.portals.verification import Claim, Verifier
+from app.portals.verification import Verifier
 
 log = structlog.get_logger(__name__)
 OVERALL = "all"
@@ -70,8 +72,7 @@ class Installer:
     async def install_from_page(self, page: Page, source: str) -> Opened:
         """What the installer page asks for; raises a Refusal, and then nothing has changed."""
         claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source)
-        self._spend(claim)
-        info = await self._verifier.prove(claim)
+        info = await self._prove(claim)
         if page.domain and not _is_same_host(page.domain, info.domain):
             raise Forbidden("The address of this request is not your Bitrix24's.", code="wrong_domain")
         pair = OfferedPair(
@@ -86,14 +87,30 @@ class Installer:
                 "The event brings no tokens, so it proves nothing.", code="invalid_application_token"
             )
         claim = Claim(event.member_id, event.install.access_token, event.server_endpoint, source)
-        self._spend(claim)
-        info = await self._verifier.prove(claim)
+        info = await self._prove(claim)
         tokens = event.install
         language = (event.data or {}).get("LANGUAGE_ID", "")
         pair = OfferedPair(
             tokens.access_token, tokens.refresh_token, tokens.expires_in, event.application_token, language
         )
         return await self._install(claim, info, pair)
+
+    async def _prove(self, claim: Claim) -> AppInfo:
+        """Ask now, whatever was answered a while ago; each attempt is paid for first.
+
+        What all share is given back for a token that is confirmed: an update reaches every portal at once,
+        from few addresses of Bitrix24's. What the portal has for itself is not.
+        """
+        shared = (
+            Purse(self._by_source, find_subscriber(claim.source)),
+            Purse(self._overall, OVERALL),
+        )
+        for purse in (*shared, Purse(self._by_member, claim.member_id)):
+            purse.spend()
+        info = await self._verifier.prove(claim, is_fresh=True)
+        for purse in shared:
+            purse.give_back()
+        return info
 
     async def _install(self, claim: Claim, info: AppInfo, pair: OfferedPair) -> Opened:
         endpoint = self._check_endpoint(info)
@@ -133,12 +150,6 @@ class Installer:
         if stored is None:
             raise RuntimeError("the portal's row vanished while it was being installed")
         return stored
-
-    def _spend(self, claim: Claim) -> None:
-        """Pay for the attempt: installing costs outbound calls before anything is known of who asks."""
-        self._by_source.spend(claim.source)
-        self._by_member.spend(claim.member_id)
-        self._overall.spend(OVERALL)
 
 
 def _is_same_host(posted: str, confirmed: str) -> bool:

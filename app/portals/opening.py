@@ -1,6 +1,7 @@
 """Opening the app: who is asking, in which portal, and what the visit of an admin mends on the way."""
 
 import hmac
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -14,12 +15,13 @@ from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden
 from app.portals import lifecycle, queries
+from app.portals.admission import Claim
 from app.portals.installation import Opened
 from app.portals.lifecycle import OfferedPair
 from app.portals.model import Portal
 from app.portals.setup import PortalSetup
 from app.portals.vault import Vault
-from app.portals.verification import Claim, Verifier
+from app.portals.verification import Verifier
 
 log = structlog.get_logger(__name__)
 NOT_INSTALLED = (
@@ -68,21 +70,27 @@ class Opener:
         portal = await queries.find_portal(claim.member_id)
         if portal is None or not portal.is_installed:
             raise Forbidden(NOT_INSTALLED, code="not_installed")
+        claim = replace(claim, server_endpoint=claim.server_endpoint or portal.oauth_server)
         info = await self._verifier.prove(claim)
-        portal = await self._follow_move(portal, info)
+        if self._find_endpoint(info) != portal.client_endpoint:
+            info = await self._verifier.prove(claim, is_fresh=True)  # What is kept may be older than a move.
+            portal = await self._follow_move(portal, info)
         profile = await self._verifier.identify(portal.client_endpoint, claim)
         return Opened(portal, profile), info
 
     async def _follow_move(self, portal: Portal, info: AppInfo) -> Portal:
-        """Store the address that the authorization server confirms, if the portal has moved."""
-        try:
-            endpoint = self._policy.check_portal(info.client_endpoint)
-        except AddressRefused as error:
-            raise Forbidden(error.message, code=error.code) from error
+        """Store the address that the authorization server names just now, if the portal has moved."""
+        endpoint = self._find_endpoint(info)
         if endpoint == portal.client_endpoint:
             return portal
         await queries.update_generation(portal.id, portal.generation, lifecycle.address_changes(endpoint))
         return await queries.get_portal(portal.id) or portal
+
+    def _find_endpoint(self, info: AppInfo) -> str:
+        try:
+            return self._policy.check_portal(info.client_endpoint)
+        except AddressRefused as error:
+            raise Forbidden(error.message, code=error.code) from error
 
     async def _adopt_pair(self, opened: Opened, info: AppInfo, claim: Claim, page: Page) -> None:
         if not page.refresh_id:

@@ -5,41 +5,36 @@ Documentation: api-reference/common/system/app-info.md, api-reference/common/use
 settings/oauth.
 """
 
-import hashlib
 import hmac
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import structlog
 
 from app.bitrix24.address import AddressPolicy
-from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
+from app.bitrix24.errors import PORTAL_REFUSES, TOKEN_REFUSED, AddressRefused, BitrixError, Unreachable
 from app.bitrix24.oauth import AppInfo, AuthorizationServer
 from app.bitrix24.profile import Profile, fetch_profile
 from app.kit.clock import Clock
 from app.kit.errors import Forbidden, Refusal, Unavailable
 from app.kit.metrics import REFUSALS
-from app.portals.budget import Budget, Limits, RecentlySeen
+from app.portals.admission import Admission, Claim
+from app.portals.budget import Limits
 from app.portals.clients import PortalClients
 
 log = structlog.get_logger(__name__)
-REJECTED_FOR_S = 600
 ASSUMED_LIFETIME_S = 3600
 MAX_PROOFS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a request says of itself and has yet to prove."""
-
-    member_id: str
-    access_token: str
-    server_endpoint: str | None
-    source: str
+AWAY = "Bitrix24's authorization server does not answer just now. Try again in a minute."
+PORTAL_AWAY = "Your Bitrix24 does not answer just now. Reload the page in a minute."
+REJECTED = "Reload the page: this session of Bitrix24 has ended."
+WRONG_APP = (
+    "This Bitrix24 uses other application keys than this installation of Callbook. "
+    "A local application has its own keys in each portal and so needs an installation of its own."
+)
 
 
 class Verifier:
-    """Asks the authorization server about tokens, remembers its answers, and stays within its budgets."""
+    """Asks the authorization server about tokens, and remembers its answers."""
 
     def __init__(
         self,
@@ -55,38 +50,29 @@ class Verifier:
         self._clients = clients
         self._client_id = client_id
         self._clock = clock
-        self._rejected = RecentlySeen(clock)
-        self._welcome = RecentlySeen(clock)
-        self._by_source = Budget(clock, limits.rejections_per_source)
-        self._by_portal = Budget(clock, limits.rejections_per_portal)
+        self._admission = Admission(clock, limits)
         self._proofs: OrderedDict[str, tuple[AppInfo, int]] = OrderedDict()
 
-    async def prove(self, claim: Claim) -> AppInfo:
+    async def prove(self, claim: Claim, *, is_fresh: bool = False) -> AppInfo:
         """The authorization server's word that this token is ours, alive and of this portal; else a Refusal.
 
-        Its answer is kept by the token's SHA-256 until the token expires; a rejected token for ten minutes.
-        Guesses are paid from a budget by source and by portal, so that a flood of them causes few outbound
-        calls.
+        Its answer is kept by the token's SHA-256 until the token expires (`is_fresh` asks all the same); a
+        refused token is remembered for ten minutes. Raises Unavailable, and remembers nothing, when it said
+        nothing of the token.
         """
-        key = hashlib.sha256(f"{claim.member_id}:{claim.access_token}".encode()).hexdigest()
-        kept = self._proofs.get(key)
-        if kept is not None and kept[1] > self._clock.now():
+        kept = self._proofs.get(claim.key)
+        if kept is not None and kept[1] > self._clock.now() and not is_fresh:
             return kept[0]
-        if key in self._rejected:
-            raise self._refuse(
-                claim, "token_rejected", "Reload the page: this session of Bitrix24 has ended."
-            )
-        self._spend(claim)
+        if self._admission.is_rejected(claim):
+            raise self._refuse(claim, "token_rejected", REJECTED)
+        paid = self._admission.admit(claim)
         try:
             info = await self._ask(claim)
         except Forbidden:
-            self._rejected.remember(key, REJECTED_FOR_S)
+            self._admission.reject(claim)
             raise
-        except BaseException:
-            self._give_back(claim)
-            raise
-        self._give_back(claim)
-        self._remember(key, info, claim)
+        self._admission.welcome(claim, paid)
+        self._remember(claim, info)
         return info
 
     async def identify(self, client_endpoint: str, claim: Claim) -> Profile:
@@ -96,14 +82,13 @@ class Verifier:
             return await fetch_profile(client, claim.access_token)
         except AddressRefused as error:
             raise self._refuse(claim, error.code, error.message) from error
-        except BitrixError as error:
-            raise self._refuse(
-                claim, "profile_refused", "Bitrix24 does not confirm this user. Reload the page."
-            ) from error
         except Unreachable as error:
-            raise Unavailable(
-                "Your Bitrix24 does not answer just now. Reload the page in a minute."
-            ) from error
+            raise Unavailable(PORTAL_AWAY) from error
+        except BitrixError as error:
+            if error.code not in TOKEN_REFUSED | PORTAL_REFUSES:
+                raise Unavailable(PORTAL_AWAY) from error
+            message = "Bitrix24 does not confirm this user. Reload the page."
+            raise self._refuse(claim, "profile_refused", message) from error
 
     async def _ask(self, claim: Claim) -> AppInfo:
         try:
@@ -111,51 +96,27 @@ class Verifier:
             info = await self._server.app_info(claim.access_token, server, claim.member_id)
         except AddressRefused as error:
             raise self._refuse(claim, "authorization_server_refused", error.message) from error
-        except BitrixError as error:
-            raise self._refuse(
-                claim, "token_rejected", "Reload the page: this session of Bitrix24 has ended."
-            ) from error
         except Unreachable as error:
-            raise Unavailable(
-                "Bitrix24's authorization server does not answer just now. Try again in a minute."
-            ) from error
+            raise Unavailable(AWAY) from error
+        except BitrixError as error:
+            if error.code not in TOKEN_REFUSED:
+                raise Unavailable(AWAY) from error
+            raise self._refuse(claim, "token_rejected", REJECTED) from error
         if not hmac.compare_digest(info.client_id.encode(), self._client_id.encode()):
             raise self._refuse(claim, "wrong_app", WRONG_APP)
         if not hmac.compare_digest(info.member_id.lower().encode(), claim.member_id.encode()):
             raise self._refuse(claim, "wrong_portal", "This token belongs to another Bitrix24.")
         return info
 
-    def _spend(self, claim: Claim) -> None:
-        """Pay before asking, so that many guesses at once are not all asked before the first one counts."""
-        self._by_source.spend(claim.source)
-        if not self._is_welcome(claim):
-            self._by_portal.spend(claim.member_id)
-
-    def _give_back(self, claim: Claim) -> None:
-        self._by_source.give_back(claim.source)
-        if not self._is_welcome(claim):
-            self._by_portal.give_back(claim.member_id)
-
-    def _is_welcome(self, claim: Claim) -> bool:
-        """Whether somebody of this portal came from this source before: strangers cannot lock them out."""
-        return f"{claim.member_id}:{claim.source}" in self._welcome
-
-    def _remember(self, key: str, info: AppInfo, claim: Claim) -> None:
+    def _remember(self, claim: Claim, info: AppInfo) -> None:
         lifetime_s = ASSUMED_LIFETIME_S
         if info.expires_at is not None:
             lifetime_s = max(0, min(ASSUMED_LIFETIME_S, info.expires_at - self._clock.now()))
-        self._proofs[key] = (info, self._clock.now() + lifetime_s)
+        self._proofs[claim.key] = (info, self._clock.now() + lifetime_s)
         if len(self._proofs) > MAX_PROOFS:
             self._proofs.popitem(last=False)
-        self._welcome.remember(f"{claim.member_id}:{claim.source}", 24 * 3600)
 
     def _refuse(self, claim: Claim, code: str, message: str) -> Refusal:
         log.warning("refused", code=code, member_id=claim.member_id, source=claim.source)
         REFUSALS.labels(code).inc()
         return Forbidden(message, code=code)
-
-
-WRONG_APP = (
-    "This Bitrix24 uses other application keys than this installation of Callbook. "
-    "A local application has its own keys in each portal and so needs an installation of its own."
-)

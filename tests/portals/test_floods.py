@@ -71,8 +71,10 @@ async def test_ten_thousand_forged_pages_cause_few_calls_while_honest_sessions_o
     floods = [asyncio.create_task(flood(strict, portal.member_id, source, 500)) for source in sources]
     honest = 0
     while not all(task.done() for task in floods):
-        assert await open_honestly(strict, portal) == 200
-        honest += 1
+        fresh_network = f"100.64.{honest % 250}.1"
+        for source in ("203.0.113.9", "203.0.113.77", fresh_network):
+            assert await open_honestly(strict, portal, source) == 200
+            honest += 1
     statuses = Counter(status for task in floods for status in task.result())
     assert honest > 10
     assert statuses.total() == 10_000
@@ -104,9 +106,68 @@ async def flood(callbook: Callbook, member_id: str, source: str, times: int) -> 
     return statuses
 
 
-async def open_honestly(callbook: Callbook, portal: StandInPortal) -> int:
+async def open_honestly(callbook: Callbook, portal: StandInPortal, source: str = "203.0.113.9") -> int:
     pair = portal.issue_pair(portal.operator)
-    return await post_page(callbook, portal.member_id, pair.access_token, "203.0.113.9")
+    return await post_page(callbook, portal.member_id, pair.access_token, source)
+
+
+async def test_a_flood_from_many_networks_leaves_room_for_newcomers(
+    strict: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    before = stand_in.counts["app.info"]
+    work = [
+        post_page(strict, portal.member_id, secrets.token_hex(20), f"198.51.{index % 40}.{index % 7}")
+        for index in range(1000)
+    ]
+    assert set(await in_groups(work, 20)) == {403, 429}
+    assert stand_in.counts["app.info"] - before <= LIMITS.rejections_per_portal
+    for number in range(30):
+        assert await open_honestly(strict, portal, f"100.64.{number}.1") == 200
+        assert await open_honestly(strict, portal, f"2001:db8:{number:x}::1") == 200
+    assert await open_honestly(strict, portal, "198.51.1.9") == 429  # A neighbour of the flood, unknown yet.
+
+
+async def test_a_flood_is_bounded_while_the_authorization_server_is_away(
+    strict: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    before = stand_in.counts["app.info"]
+    stand_in.fail("app.info", network="drop")
+    work = [
+        post_page(strict, portal.member_id, secrets.token_hex(20), f"198.51.{index % 250}.1")
+        for index in range(500)
+    ]
+    assert set(await in_groups(work)) == {503, 429}
+    assert stand_in.counts["app.info"] - before <= LIMITS.rejections_per_portal
+
+
+async def test_one_subscriber_has_one_budget_whichever_address_of_its_own_it_takes(
+    strict: Callbook, stand_in: StandIn
+) -> None:
+    before = stand_in.counts["app.info"]
+    work = [
+        post_page(strict, secrets.token_hex(16), secrets.token_hex(20), f"2001:db8::{index:x}", "/install")
+        for index in range(100)
+    ]
+    assert set(await in_groups(work)) == {403, 429}
+    assert stand_in.counts["app.info"] - before <= LIMITS.installations_per_source
+
+
+async def test_an_update_of_all_portals_is_not_held_up_by_the_limits(
+    database_url: str, stand_in: StandIn, clock: FakeClock
+) -> None:
+    """Bitrix24 sends ONAPPUPDATE for every portal from few addresses, and does not repeat it."""
+    limits = Limits(installations_per_source=2, installations_overall=2, installations_per_member=20)
+    async with run_callbook(database_url, stand_in, clock, limits) as callbook:
+        for portal in stand_in.portals:
+            await portal.install(callbook.url)
+            answers = [await portal.update_event() for _ in range(5)]
+            assert [answer.status_code for answer in answers] == [200] * 5
+        await callbook.settle()
+        for _ in range(2):
+            assert (await stand_in.portals[0].update_event(access_token="0" * 70)).status_code == 403
+        assert (await stand_in.portals[1].update_event()).status_code == 429
 
 
 async def test_installations_are_limited_by_source_by_portal_and_overall(
