@@ -52,16 +52,17 @@ class Database:
         """A write transaction (immediate on SQLite): no HTTP call and no new task inside."""
         return self.engine.immediate_transaction()
 
-    async def overwrite_deleted(self) -> None:
+    async def overwrite_deleted(self) -> bool:
         """Make what was deleted unreadable in the files too, as far as the database can.
 
-        SQLite overwrites freed bytes (`secure_delete`) and the log is truncated here. PostgreSQL frees them
-        by VACUUM, and its files are the vendor's to encrypt (decision 0004).
+        SQLite overwrites freed bytes (`secure_delete`), and its log is emptied here; False at once while
+        somebody reads from it: ask again later. PostgreSQL frees them by VACUUM, and its files are the
+        vendor's to encrypt (decision 0004).
         """
-        if self.is_sqlite:
-            await self.run("PRAGMA wal_checkpoint(TRUNCATE)")
-        else:
-            await self.run(f"VACUUM {', '.join(table._meta.tablename for table in self._tables)}")  # noqa: SLF001
+        if isinstance(self.engine, KeptSQLiteEngine):
+            return await self.engine.empty_log()
+        await self.engine.vacuum([table._meta.tablename for table in self._tables])  # noqa: SLF001  As above.
+        return True
 
     async def run(self, sql: str, *args: object) -> list[dict[str, object]]:
         """Run one statement of ours with the driver's own placeholders (``$1`` or ``?``)."""

@@ -70,6 +70,23 @@ class KeptSQLiteEngine(SQLiteEngine):
         ):
             await connection.execute(f"PRAGMA {pragma}")
 
+    async def empty_log(self) -> bool:
+        """Move the write-ahead log into the file and empty it; False at once while somebody reads from it.
+
+        On a connection that waits for nobody: the writer would wait for the reader, and all for the writer.
+        The first step does nearly all the work, beside the commits.
+        """
+        self._check_open()
+        connection = await self.get_connection()
+        try:
+            await connection.execute("PRAGMA busy_timeout = 0")
+            await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+            async with self.write_lock:
+                (answer,) = await self._fetch(connection, "PRAGMA wal_checkpoint(TRUNCATE)", None)
+        finally:
+            await connection.close()
+        return not answer["busy"]
+
     @asynccontextmanager
     async def immediate_transaction(self) -> AsyncIterator[None]:
         """One write transaction on the writer; all queries of this task inside take part in it."""

@@ -1,5 +1,7 @@
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -161,10 +163,38 @@ async def test_sqlites_readers_cannot_write(sqlite_url: str) -> None:
         await database.close()
 
 
+async def test_a_reader_outside_puts_the_overwriting_off_and_nobody_waits_for_it(sqlite_url: str) -> None:
+    """Such as a backup, or the vendor's own look at the file."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    database = Database(sqlite_url, TABLES)
+    await database.open()
+    reader = sqlite3.connect(path)
+    try:
+        await write_fact("name", "to be erased", 1)
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT value FROM facts WHERE name = 'name'").fetchall() == [("to be erased",)]
+        await database.run("DELETE FROM facts WHERE name = 'name'")
+        assert await database.overwrite_deleted() is False
+        await write_fact("name", "somebody writes meanwhile", 2)
+        reader.rollback()
+        assert await database.overwrite_deleted() is True
+        for file in (path, path.with_name(path.name + "-wal")):
+            assert b"to be erased" not in file.read_bytes()
+    finally:
+        reader.close()
+        await database.close()
+
+
+async def test_overwriting_is_done_when_nobody_reads(database: Database) -> None:
+    await write_fact("name", "value", 1)
+    assert await database.overwrite_deleted() is True
+
+
 async def test_a_closed_database_says_so(database_url: str) -> None:
     database = Database(database_url, TABLES)
-    with pytest.raises(DATABASE_ERRORS):
-        await database.run("SELECT 1")
+    for refused in (database.run("SELECT 1"), database.overwrite_deleted()):
+        with pytest.raises(DATABASE_ERRORS):
+            await refused
     with pytest.raises(DATABASE_ERRORS):
         async with database.transaction():
             pass
