@@ -50,6 +50,11 @@ async def look_up(parts: Parts) -> None:
     await parts.lookups.look_where_wanted()
 
 
+async def read_histories(parts: Parts) -> None:
+    """Read on where a portal's history is not complete, a minute each."""
+    await parts.histories.read_due(limit=2)
+
+
 async def purge(parts: Parts) -> None:
     """Delete the oldest of the request log."""
     await purge_exchanges(parts.clock.now())
@@ -61,6 +66,7 @@ async def checkpoint(parts: Parts) -> None:
 
 
 JOBS: tuple[tuple[Job, int], ...] = (
+    (read_histories, 10),
     (keep_lease, 15),
     (check_uninstalls, 20),
     (look_up, 30),

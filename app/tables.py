@@ -1,6 +1,6 @@
 """Every table of the house, for whoever binds them to a database."""
 
-from app.calls.tables import CallLegTable, CallTable, UndecodableEventTable
+from app.calls.tables import CallLegTable, CallTable, StatisticsMarkTable, UndecodableEventTable
 from app.people.tables import PersonTable
 from app.portals.tables import FactTable, LeaseTable, PortalTable, RestExchangeTable, UninstallCheckTable
 
@@ -13,5 +13,6 @@ TABLES = (
     CallTable,
     CallLegTable,
     UndecodableEventTable,
+    StatisticsMarkTable,
     PersonTable,
 )

@@ -11,8 +11,9 @@ from app.bitrix24.bucket import RateBucket
 from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer
 from app.calls.changes import Changes
-from app.calls.erasure import erase_calls, erase_undecodable_events
+from app.calls.erasure import erase_calls, erase_mark, erase_undecodable_events
 from app.calls.hints import Lookups
+from app.calls.histories import Histories
 from app.calls.ingest import Ingest
 from app.calls.recording import Recorder
 from app.kit.background import Background
@@ -63,6 +64,7 @@ class Parts:
     sessions: Sessions
     changes: Changes
     ingest: Ingest
+    histories: Histories
     lookups: Lookups
     recorder: Recorder
     people: People
@@ -97,6 +99,7 @@ async def open_parts(
         await parts.ingest.start()
         stack.push_async_callback(parts.ingest.stop)
         stack.push_async_callback(parts.background.drain, SHUTDOWN_S)
+        stack.callback(parts.histories.stop)
         yield parts
 
 
@@ -135,16 +138,18 @@ def _put_together(
     access = PortalAccess(outbound.clients, vault, refresher)
     verifier = Verifier(server, policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, RecentlySeen(clock), settings.app_url)
-    erasers = Erasers(at_once=(erase_people, erase_undecodable_events), with_calls=(erase_calls,))
+    erasers = Erasers(at_once=(erase_people, erase_undecodable_events, erase_mark), with_calls=(erase_calls,))
     changes = Changes(database)
     directory = Directory(vault)
     ingest = Ingest(database, clock, changes)
-    lookups = Lookups(access, database, clock, background, changes)
+    histories = Histories(access, database, clock, changes)
+    lookups = Lookups(histories, clock, background)
     people = People(access, database, clock, changes)
 
     async def follow_up(portal: Portal, access_token: str) -> None:
         await setup.begin(portal, access_token)
         await people.refresh(portal)
+        await histories.run_slice(portal)
 
     return Parts(
         settings=settings,
@@ -162,6 +167,7 @@ def _put_together(
         sessions=Sessions(settings.keyring, clock, queries.get_portal),
         changes=changes,
         ingest=ingest,
+        histories=histories,
         lookups=lookups,
         recorder=Recorder(directory, ingest, lookups, clock),
         people=people,

@@ -40,13 +40,17 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):
-    """What a batch answered, by the command's name; one that was not run has neither result nor error."""
+    """What a batch answered, by the command's name; one that was not run has neither result nor error.
+
+    `time` is the whole request's block, `times` those of the commands.
+    """
 
     results: dict[str, Any]
     errors: dict[str, BitrixError]
     totals: dict[str, int]
     nexts: dict[str, int]
     time: dict[str, Any]
+    times: dict[str, dict[str, Any]] = {}
 
 
 class PortalClient:
@@ -214,6 +218,7 @@ def _batch_answer(answer: Answer) -> BatchAnswer:
         totals=_numbers(parts.get("result_total")),
         nexts=_numbers(parts.get("result_next")),
         time=answer.time,
+        times={name: _mapping(block) for name, block in _mapping(parts.get("result_time")).items()},
     )
 
 

@@ -1,6 +1,11 @@
 """Erasing what a portal's calls left behind; in small steps, so that other portals' events need not wait."""
 
-from app.calls.erasure_queries import delete_some_calls, delete_some_legs, delete_undecodable_events
+from app.calls.erasure_queries import (
+    delete_mark,
+    delete_some_calls,
+    delete_some_legs,
+    delete_undecodable_events,
+)
 
 
 async def erase_calls(portal_id: int) -> None:
@@ -13,3 +18,8 @@ async def erase_calls(portal_id: int) -> None:
 async def erase_undecodable_events(portal_id: int) -> None:
     """Erase the events that were kept because they could not be decoded."""
     await delete_undecodable_events(portal_id)
+
+
+async def erase_mark(portal_id: int) -> None:
+    """Erase how far the portal's statistics have been read: another installation begins anew."""
+    await delete_mark(portal_id)

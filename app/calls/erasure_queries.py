@@ -1,6 +1,6 @@
 """The statements that erase, portal first."""
 
-from app.calls.tables import CallLegTable, CallTable, UndecodableEventTable
+from app.calls.tables import CallLegTable, CallTable, StatisticsMarkTable, UndecodableEventTable
 
 ROWS_A_STEP = 2_000
 
@@ -28,3 +28,8 @@ async def delete_some_legs(portal_id: int) -> bool:
 async def delete_undecodable_events(portal_id: int) -> None:
     """Delete what was kept undecoded."""
     await UndecodableEventTable.delete().where(UndecodableEventTable.portal_id == portal_id)
+
+
+async def delete_mark(portal_id: int) -> None:
+    """Delete how far the statistics have been read."""
+    await StatisticsMarkTable.delete().where(StatisticsMarkTable.portal_id == portal_id)

@@ -14,6 +14,8 @@ PAGE_ROWS = 50
 FILL = 0.85  # How full a page of sparse ids is aimed at: a full one costs a second command.
 WIDEN_BY = 8  # At most, from one batch to the next: a gap says little about what follows it.
 MOST_PIECES = 49
+OPEN = 2**62  # As the end of a range: it has none.
+OPEN_PIECES = 20
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -32,20 +34,23 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Plan:
-    """The ids from `bottom_id` to below `low_id`, as ranges; `width` is how many ids a command covers."""
+    """The ids from `bottom_id` to below `low_id`, as ranges; `width` is how many ids a command covers.
 
-    def __init__(self, bottom_id: int, low_id: int, width: int = PAGE_ROWS) -> None:
+    `is_open`: also all ids from `low_id` up, however many there are by now.
+    """
+
+    def __init__(self, bottom_id: int, low_id: int, width: int = PAGE_ROWS, *, is_open: bool = False) -> None:
         self.low_id = low_id
         self.width = max(PAGE_ROWS, width)
         self._bottom_id = bottom_id
         self._frontier = low_id - 1  # The highest id that has never been asked for.
-        self._pending: list[Range] = []
+        self._pending: list[Range] = [Range(low_id, OPEN)] if is_open else []
         self._read: dict[int, tuple[int, int]] = {}  # By its highest id: the lowest, and how many rows.
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is left to ask for."""
-        return self.low_id <= self._bottom_id
+        """Whether nothing is left to ask for, once everything that was taken has been settled."""
+        return not self._pending and self._frontier < self._bottom_id
 
     @property
     def most_tries(self) -> int:
@@ -77,10 +82,11 @@ class Plan:
                 continue
             is_cut = len(ids) >= PAGE_ROWS and ids[-1] < asked.high
             end = ids[-1] if is_cut else asked.high
-            self._read[end] = (asked.low, len(ids))
             if is_cut:
                 self._pending += split_rest(Range(end + 1, asked.high), ids)
-            covered, rows = covered + end - asked.low + 1, rows + len(ids)
+            if asked.high < self.low_id:
+                self._read[end] = (asked.low, len(ids))
+                covered, rows = covered + end - asked.low + 1, rows + len(ids)
         if covered:
             self.width = min(self.width * WIDEN_BY, fitting_width(covered, rows))
         return self._advance()
@@ -101,8 +107,12 @@ def fitting_width(covered: int, rows: int) -> int:
 def split_rest(rest: Range, ids: Sequence[int]) -> list[Range]:
     """What a full page left over, in pieces that are pages again if it goes on as it began.
 
-    At most 49: of a range that is far too wide each step finds the part where the rows are.
+    At most 49: of a range that is far too wide each step finds the part where the rows are. What has no end
+    gets some pages and an open rest.
     """
-    length = rest.high - rest.low + 1
-    width = max(fitting_width(ids[-1] - ids[0] + 1, len(ids)), ceil(length / MOST_PIECES))
+    width = fitting_width(ids[-1] - ids[0] + 1, len(ids))
+    if rest.high == OPEN:
+        lows = range(rest.low, rest.low + OPEN_PIECES * width, width)
+        return [Range(low, low + width - 1) for low in lows[:-1]] + [Range(lows[-1], OPEN)]
+    width = max(width, ceil((rest.high - rest.low + 1) / MOST_PIECES))
     return [Range(low, min(rest.high, low + width - 1)) for low in range(rest.low, rest.high + 1, width)]

@@ -75,3 +75,27 @@ class UndecodableEventTable(Table, tablename="undecodable_events"):
     payload = Text()
     reason = Text()
     received_at = BigInt()
+
+
+class StatisticsMarkTable(Table, tablename="statistics_marks"):
+    """How far a portal's statistics have been read, in one generation of the portal.
+
+    Everything from `low_id` to `high_id` is in the log; the history goes down from there to `bottom_id`.
+    """
+
+    portal_id = BigInt(primary_key=True)
+    generation = Integer()
+    history_state = Text()  # pending | running | complete | failed
+    top_id = _optional(BigInt)  # the highest id at the first read; null before it
+    low_id = BigInt()
+    bottom_id = BigInt()
+    high_id = BigInt()
+    read_up_to = _optional(BigInt)  # by the portal's clock
+    rows_done = BigInt()
+    rows_total = BigInt()  # an estimate until the history is complete
+    batch_pages = Integer()
+    range_width = BigInt()
+    failures = Integer()
+    failure_code = _optional(Text)
+    next_at = BigInt()
+    claimed_until = BigInt()

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from app.calls.sync import read_last_day
+from app.calls.histories import Histories
+from app.calls.mark_queries import find_mark
+from app.calls.marks import Mark
 from app.calls.undecodable import list_undecodable, replay_undecodable
 from app.portals import queries
 from app.portals.model import Portal
@@ -21,6 +23,7 @@ TIMES = (
     "people_read_at",
     "synced_at",
     "received_at",
+    "complete_up_to",
 )
 HIDDEN = ("application_token_hash", "setup")
 
@@ -33,7 +36,8 @@ async def run(settings: Settings, options: argparse.Namespace) -> None:
     """Do one action and print its result."""
     async with open_parts(settings) as parts:
         if options.action == "list":
-            _print([describe(portal) for portal in await queries.list_portals()], is_json=options.json)
+            listed = [await describe_whole(portal) for portal in await queries.list_portals()]
+            _print(listed, is_json=options.json)
             return
         portal = await queries.find_portal(options.member_id.lower())
         if portal is None:
@@ -44,10 +48,9 @@ async def run(settings: Settings, options: argparse.Namespace) -> None:
 async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> list[dict[str, object]]:
     match options.action:
         case "show":
-            return [describe(portal)]
+            return [await describe_whole(portal)]
         case "sync":
-            result = await read_last_day(parts.access, parts.database, parts.clock, parts.changes, portal)
-            return [msgspec.to_builtins(result)]
+            return [await _sync(parts.histories, portal)]
         case "events" if options.replay:
             return [msgspec.to_builtins(await replay_undecodable(parts.ingest, portal))]
         case "events":
@@ -55,6 +58,32 @@ async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> lis
         case _:
             await parts.uninstaller.forget(portal)
             return [{"member_id": portal.member_id, "forgotten": True}]
+
+
+async def _sync(histories: Histories, portal: Portal) -> dict[str, object]:
+    """Read the history as far as the portal lets us, then forward to the end."""
+    mark = await histories.run_slice(portal, is_forced=True)
+    while mark is not None and mark.is_going_on:
+        mark = await histories.run_slice(portal)
+    result = _show_times(msgspec.to_builtins(await histories.catch_up(portal)))
+    return result | describe_history(await find_mark(portal.id, portal.generation))
+
+
+async def describe_whole(portal: Portal) -> dict[str, object]:
+    """A portal and how far its calls have been read."""
+    return describe(portal) | describe_history(await find_mark(portal.id, portal.generation))
+
+
+def describe_history(mark: Mark | None) -> dict[str, object]:
+    """How far the history has been read, why it does not go on, and up to when the log is complete."""
+    if mark is None:
+        return {"history": "pending", "complete_up_to": None}
+    shown: dict[str, object] = {"history": mark.history_state, "complete_up_to": mark.complete_up_to}
+    if mark.has_begun:
+        shown |= {"history_done": mark.rows_done, "history_total": mark.rows_total}
+    if mark.failure_code is not None:
+        shown["history_failure"] = mark.failure_code
+    return _show_times(shown)
 
 
 def describe(portal: Portal) -> dict[str, object]:

@@ -33,6 +33,8 @@ class StandInPortal:
         self.state = state
         self.bucket = Bucket(stand_in.monotonic)
         self.operating = OperatingTime(stand_in.clock.now)
+        self.execution_s = 0.01  # What a method is said to take; nobody waits for it.
+        self.longest_request_s = 0.0
         self.delayed: deque[events.Post] = deque()
         self.redirect_to: str | None = None
         self.sends_install_event = True
@@ -87,15 +89,15 @@ class StandInPortal:
         """Requests of this portal (REST, and its tokens at the authorization server), by operation."""
         return self.stand_in.faults.counts_by_portal.setdefault(self.member_id, Counter())
 
-    def describe_time(self, operation: str | None = None) -> dict[str, Any]:
+    def describe_time(self, operation: str | None = None, duration_s: float = 0.01) -> dict[str, Any]:
         """The `time` block of an answer (settings/performance/limits.md for `operating`)."""
         now = self.stand_in.clock.now()
         shown = format_time(now, self.state.utc_offset_s)
         block: dict[str, Any] = {
             "start": now,
-            "finish": now + 0.01,
-            "duration": 0.01,
-            "processing": 0.005,
+            "finish": now + duration_s,
+            "duration": duration_s,
+            "processing": duration_s / 2,
             "date_start": shown,
             "date_finish": shown,
         }

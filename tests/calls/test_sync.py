@@ -1,4 +1,4 @@
-"""The last day's statistics over what events told."""
+"""The statistics, read forward to their end, over what events told."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
-from app.bitrix24.rest import Answer
+from app.bitrix24.errors import BitrixError
+from app.bitrix24.rest import BatchAnswer, Command
+from app.calls.asking import StatisticsRefusedError
 from app.calls.changes import Changes
+from app.calls.forward import SyncResult
+from app.calls.histories import Histories
 from app.calls.ingest import Ingest
-from app.calls.sync import PAGE_ROWS, SyncResult, read_last_day
+from app.calls.plan import PAGE_ROWS
 from app.demo.statistics import StatisticsRow, select_rows, sort_rows
 from app.kit.database import Database
 from app.portals import queries
-from app.portals.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.access import PortalNotConnectedError
 from app.portals.model import Portal
 from tests.calls.stored import TOKEN_HASH, insert_portal, make_record, read_calls, read_legs, uninstall
 from tests.running import FakeClock
@@ -26,18 +30,22 @@ class FakeAccess:
 
     def __init__(self, *rows: StatisticsRow) -> None:
         self.rows = list(rows)
-        self.asked: list[Mapping[str, Any]] = []
+        self.requests: list[list[Mapping[str, Any]]] = []
         self.wire_changes: dict[str, Any] = {}
 
-    async def call(self, portal: Portal, method: str, parameters: Mapping[str, Any]) -> Answer:
-        assert method == "voximplant.statistic.get"
+    async def batch(self, portal: Portal, commands: Mapping[str, Command]) -> BatchAnswer:
+        self.requests.append([parameters for _, parameters in commands.values()])
+        assert len(commands) <= 50
+        assert {method for method, _ in commands.values()} == {"voximplant.statistic.get"}
+        results = {name: self.answer(parameters) for name, (_, parameters) in commands.items()}
+        return BatchAnswer(results, {}, {}, {}, {"date_start": "2026-11-23T10:00:00+01:00"})
+
+    def answer(self, parameters: Mapping[str, Any]) -> Any:
         assert parameters["start"] == -1
-        self.asked.append(parameters)
         found = sort_rows(
             select_rows(self.rows, parameters["FILTER"]), parameters["SORT"], parameters["ORDER"]
         )
-        wire = [row.to_wire(7200) | self.wire_changes for row in found[:PAGE_ROWS]]
-        return Answer(result=wire, total=None, next=None, time={})
+        return [row.to_wire(7200) | self.wire_changes for row in found[:PAGE_ROWS]]
 
 
 class Reading:
@@ -64,7 +72,7 @@ class Reading:
         return StatisticsRow(**(fields | changes))
 
     async def read(self, access: FakeAccess) -> SyncResult:
-        return await read_last_day(access, self.database, self.clock, self.changes, self.portal)
+        return await Histories(access, self.database, self.clock, self.changes).catch_up(self.portal)
 
     async def calls(self) -> list[dict[str, Any]]:
         return await read_calls(self.database, self.portal.id)
@@ -191,40 +199,88 @@ async def test_a_guessed_start_becomes_the_row_s(reading: Reading, ingest: Inges
     assert await reading.legs() == [(reading.started_at, 1)]
 
 
-@pytest.mark.parametrize("count", [0, 49, 50, 51, 1101])
-async def test_pages_are_read_to_the_end(reading: Reading, count: int) -> None:
-    rows = [reading.make_row(3 * i + 5, call_id=f"call.{i}") for i in range(count)]
-    access = FakeAccess(*rows)
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (49, 1), (50, 2), (51, 2), (1101, 3)])
+async def test_everything_new_is_read_to_the_end(reading: Reading, count: int, requests: int) -> None:
+    await reading.read(FakeAccess())
+    access = FakeAccess(*(reading.make_row(3 * i + 5, call_id=f"call.{i}") for i in range(count)))
     result = await reading.read(access)
     assert (result.rows, result.calls_inserted) == (count, count)
     assert len(await reading.calls()) == count
-    assert len(access.asked) == count // PAGE_ROWS + 1
+    assert len(access.requests) == requests
 
 
-async def test_only_the_last_day_is_asked_for(reading: Reading) -> None:
-    old = reading.make_row(1, call_id="old", started_at=reading.clock.now() - 25 * HOUR)
-    await reading.read(FakeAccess(old, reading.make_row(2)))
-    assert [call["call_id"] for call in await reading.calls()] == ["call.1"]
+async def test_a_read_begins_200_ids_before_its_mark(reading: Reading) -> None:
+    old = reading.clock.now() - 50 * HOUR
+    rows = [reading.make_row(i, call_id=f"call.{i}", started_at=old) for i in range(1, 51)]
+    late = [reading.make_row(i, call_id=f"call.{i}", started_at=old) for i in (400, 401, 600)]
+    await reading.read(FakeAccess(*rows))
+    await reading.read(FakeAccess(*rows, late[2]))
+    assert (await reading.read(FakeAccess(*rows, *late))).calls_inserted == 1
+    assert {call["call_id"] for call in await reading.calls()} >= {"call.401", "call.600"}
+
+
+async def test_calls_of_the_last_day_are_read_again_however_many_they_are(reading: Reading) -> None:
+    rows = [reading.make_row(i, call_id=f"call.{i}") for i in range(1, 502)]
+    await reading.read(FakeAccess())
+    await reading.read(FakeAccess(*rows))
+    rows[0] = reading.make_row(1, record_file_id=9)
+    assert (await reading.read(FakeAccess(*rows))).calls_changed == 1
+    reading.clock.advance(25 * HOUR)
+    rows[1] = reading.make_row(2, call_id="call.2", record_file_id=9)
+    assert (await reading.read(FakeAccess(*rows))).rows == 200
 
 
 async def test_a_filter_that_is_not_applied_ends_the_read(reading: Reading) -> None:
     class Deaf(FakeAccess):
-        async def call(self, portal: Portal, method: str, parameters: Mapping[str, Any]) -> Answer:
-            return await super().call(portal, method, {**parameters, "FILTER": {}})
+        def answer(self, parameters: Mapping[str, Any]) -> Any:
+            return super().answer({**parameters, "FILTER": {}})
 
-    rows = [reading.make_row(i, call_id=f"call.{i}") for i in range(1, 120)]
-    with pytest.raises(PortalUnreachableError):
-        await reading.read(Deaf(*rows))
+    await reading.read(FakeAccess(reading.make_row(900)))
+    with pytest.raises(StatisticsRefusedError) as caught:
+        await reading.read(Deaf(*(reading.make_row(i, call_id=f"call.{i}") for i in range(1, 120))))
+    assert caught.value.code == "filter_not_applied"
+    assert len(await reading.calls()) == 1
+
+
+async def test_an_order_that_is_not_applied_ends_the_read(reading: Reading) -> None:
+    class Disorderly(FakeAccess):
+        def answer(self, parameters: Mapping[str, Any]) -> Any:
+            return super().answer({**parameters, "SORT": ""})
+
+    with pytest.raises(StatisticsRefusedError) as caught:
+        await reading.read(Disorderly(reading.make_row(1), reading.make_row(2)))
+    assert caught.value.code == "order_not_applied"
 
 
 @pytest.mark.parametrize("result", [None, "x", {"1": {}}, [1], [{"ID": None}], [{}]])
 async def test_an_answer_that_is_no_list_of_rows_is_refused(reading: Reading, result: object) -> None:
     class Odd(FakeAccess):
-        async def call(self, portal: Portal, method: str, parameters: Mapping[str, Any]) -> Answer:
-            return Answer(result=result, total=None, next=None, time={})
+        def answer(self, parameters: Mapping[str, Any]) -> Any:
+            return result
 
-    with pytest.raises(PortalUnreachableError):
+    await reading.read(FakeAccess(reading.make_row()))
+    with pytest.raises(StatisticsRefusedError):
         await reading.read(Odd())
+
+
+@pytest.mark.parametrize("what", ["fails", "is missing"])
+async def test_a_command_that_fails_is_asked_again_and_the_mark_waits_for_it(
+    reading: Reading, what: str
+) -> None:
+    class Flaky(FakeAccess):
+        async def batch(self, portal: Portal, commands: Mapping[str, Command]) -> BatchAnswer:
+            answer = await super().batch(portal, commands)
+            if len(self.requests) < 4:
+                name = [*commands][-1]
+                del answer.results[name]
+                if what == "fails":
+                    answer.errors[name] = BitrixError("internal_server_error", 500)
+            return answer
+
+    await reading.read(FakeAccess(reading.make_row(1)))
+    access = Flaky(*(reading.make_row(i, call_id=f"call.{i}") for i in range(1, 120)))
+    assert (await reading.read(access)).rows == 119
+    assert len(await reading.calls()) == 119
 
 
 async def test_a_row_that_cannot_be_decoded_is_left_out_and_counted(reading: Reading) -> None:
@@ -249,14 +305,15 @@ async def test_a_read_of_an_older_generation_writes_nothing(
 
 async def test_an_uninstall_during_the_read_ends_it(reading: Reading) -> None:
     class Slow(FakeAccess):
-        async def call(self, portal: Portal, method: str, parameters: Mapping[str, Any]) -> Answer:
-            if len(self.asked) == 11:
+        async def batch(self, portal: Portal, commands: Mapping[str, Command]) -> BatchAnswer:
+            if len(self.requests) == 1:
                 await uninstall(portal.id)
-            return await super().call(portal, method, parameters)
+            return await super().batch(portal, commands)
 
+    await reading.read(FakeAccess())
     with pytest.raises(PortalNotConnectedError):
         await reading.read(Slow(*(reading.make_row(i, call_id=f"call.{i}") for i in range(1, 1002))))
-    assert len(await reading.calls()) == 500
+    assert len(await reading.calls()) == 50
 
 
 async def test_a_read_is_noted_and_announced(reading: Reading) -> None:
@@ -277,6 +334,7 @@ async def test_events_and_a_read_at_once_lose_nothing(reading: Reading, ingest: 
         ingest.store(reading.portal.id, TOKEN_HASH, make_record(f"call.{i}", started_at=reading.started_at))
         for i in numbers
     ]
+    await reading.read(FakeAccess())
     *answers, result = await asyncio.gather(*stores, reading.read(access))
     assert all(answers)
     assert isinstance(result, SyncResult)

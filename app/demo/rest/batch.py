@@ -19,7 +19,7 @@ _REFERENCE = re.compile(r"\$result((?:\[[^\]]*\])+)$")
 
 
 async def run_batch(
-    parameters: Mapping[str, Any], execute: Execute, describe_time: Callable[[], Any]
+    parameters: Mapping[str, Any], execute: Execute, describe_time: Callable[[str], Any]
 ) -> object:
     """Run the commands in order through `execute`; the whole answers 200 whatever its commands do.
 
@@ -42,7 +42,7 @@ async def run_batch(
                 break
             continue
         results[name] = answer.result
-        parts["time"][name] = describe_time()
+        parts["time"][name] = describe_time(method)
         if answer.total is not None:
             parts["total"][name] = answer.total
         if answer.next is not None:

@@ -14,6 +14,7 @@ class Bucket:
         self.limit = limit
         self.drain_per_s = drain_per_s
         self.level = 0.0
+        self.refusals = 0
         self._monotonic = monotonic
         self._seen_at = monotonic()
 
@@ -23,6 +24,7 @@ class Bucket:
         self.level = max(0.0, self.level - (now - self._seen_at) * self.drain_per_s)
         self._seen_at = now
         if self.limit is not None and self.level + 1 > self.limit:
+            self.refusals += 1
             raise Refusal("QUERY_LIMIT_EXCEEDED", 503, "Too many requests")
         self.level += 1
 
@@ -39,11 +41,13 @@ class OperatingTime:
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
         self._spent: dict[str, tuple[int, float]] = {}
+        self.refusals = 0
 
     def spend(self, method: str, seconds: float) -> None:
         """Add execution time to a method; Refusal OPERATION_TIME_LIMIT (429) once it is used up."""
         reset_at, spent = self.read(method)
         if spent >= self.LIMIT_S:
+            self.refusals += 1
             raise Refusal("OPERATION_TIME_LIMIT", 429, "Method is blocked due to operation time limit.")
         self._spent[method] = (reset_at, spent + seconds)
 

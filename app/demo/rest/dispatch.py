@@ -27,8 +27,6 @@ METHODS: dict[str, Method] = {
     **telephony.METHODS,
 }
 
-OPERATING_S = 0.01
-
 
 async def answer_rest(
     stand_in: "StandIn", portal: "StandInPortal", method: str, request: Request[Any, Any, Any]
@@ -39,15 +37,19 @@ async def answer_rest(
     portal.bucket.take()
     parameters = parse_query(request.url.query) | await read_body(request)
     token = _authorize(stand_in, portal, str(parameters.pop("auth", "") or ""))
+    commands = 1
     if method == "batch":
         body = await _answer_batch(stand_in, portal, token, parameters)
+        commands = len(parameters.get("cmd") or ())
     else:
         answer = await _execute(stand_in, portal, token, method, parameters)
         body = {"result": answer.result}
         body |= {"next": answer.next} if answer.next is not None else {}
         body |= {"total": answer.total} if answer.total is not None else {}
     await stand_in.faults.leave(_operation(method), portal.member_id)
-    return Response(body | {"time": portal.describe_time(f"{token.client_id} {method}")})
+    duration_s = commands * portal.execution_s
+    portal.longest_request_s = max(portal.longest_request_s, duration_s)
+    return Response(body | {"time": portal.describe_time(f"{token.client_id} {method}", duration_s)})
 
 
 async def read_body(request: Request[Any, Any, Any]) -> dict[str, Any]:
@@ -86,7 +88,10 @@ async def _answer_batch(
             raise Refusal("ERROR_BATCH_METHOD_NOT_ALLOWED", 405, "Method is not allowed for batch usage")
         return await _execute(stand_in, portal, token, method, given)
 
-    return {"result": await batch.run_batch(parameters, execute, portal.describe_time)}
+    def describe_time(method: str) -> dict[str, Any]:
+        return portal.describe_time(f"{token.client_id} {method}", portal.execution_s)
+
+    return {"result": await batch.run_batch(parameters, execute, describe_time)}
 
 
 async def _execute(
@@ -100,5 +105,5 @@ async def _execute(
     if method.scopes and not set(method.scopes) & set(granted):
         message = "The request requires higher privileges than provided by the access token"
         raise Refusal("insufficient_scope", 403, message)
-    portal.operating.spend(f"{token.client_id} {name}", OPERATING_S)
+    portal.operating.spend(f"{token.client_id} {name}", portal.execution_s)
     return method.run(RestCall(stand_in, portal, token, parameters))

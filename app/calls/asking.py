@@ -1,0 +1,133 @@
+"""Asking a portal for ranges of its call statistics, many in one request, and refusing odd answers.
+
+Documentation: api-reference/telephony/voximplant/voximplant-statistic-get.md, batch.md.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from app.bitrix24.call_end import Undecodable
+from app.bitrix24.rest import BatchAnswer, Command
+from app.bitrix24.statistics import StatisticsRecord, decode_statistics_row
+from app.calls.pace import Times, read_float, read_moment
+from app.calls.plan import OPEN, Range
+from app.portals.model import Portal
+
+METHOD = "voximplant.statistic.get"
+MALFORMED = "malformed_answer"
+MISSING = "no_answer"
+log = structlog.get_logger(__name__)
+Row = Mapping[str, object]
+
+
+class StatisticsAccess(Protocol):
+    """What is needed of `PortalAccess`."""
+
+    async def batch(self, portal: Portal, commands: Mapping[str, Command]) -> BatchAnswer:
+        """Up to 50 methods in one request, with the portal's stored token."""
+        ...
+
+
+class StatisticsRefusedError(Exception):
+    """The answers cannot be relied on; nothing of them was stored. `code` says why, for the vendor."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class Question(msgspec.Struct, frozen=True):
+    """One page of a range: its lowest ids, or its highest where `is_descending`."""
+
+    range: Range
+    is_descending: bool = False
+
+
+class Page(msgspec.Struct, frozen=True):
+    """The rows of one question, by id in the order that was asked for; undecodable ones have an id only."""
+
+    ids: list[int]
+    records: list[StatisticsRecord]
+
+    @property
+    def undecodable(self) -> int:
+        """How many rows are left out."""
+        return len(self.ids) - len(self.records)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a batch brought: pages by question, codes of those that failed, and the portal's own times."""
+
+    pages: dict[Question, Page]
+    codes: dict[Question, str]
+    began_at: int | None
+    duration_s: float | None
+    times: list[Times]
+
+
+async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Question]) -> Reply:
+    """One request with a command for each question (50 at most).
+
+    Raises what PortalAccess raises, and StatisticsRefusedError when a page holds other rows than were asked
+    for: the portal drops a filter that it does not understand, silently.
+    """
+    names = {f"p{index}": question for index, question in enumerate(questions)}
+    answer = await access.batch(portal, {name: _command(question) for name, question in names.items()})
+    reply = Reply(
+        pages={},
+        codes={},
+        began_at=read_moment(answer.time),
+        duration_s=read_float(answer.time.get("duration")),
+        times=[*answer.times.values()],
+    )
+    for name, question in names.items():
+        if name in answer.errors:
+            reply.codes[question] = answer.errors[name].code
+        elif _is_list_of_rows(answer.results.get(name)):
+            reply.pages[question] = _read_page(portal, question, answer.results[name])
+        else:
+            reply.codes[question] = MALFORMED if name in answer.results else MISSING
+    return reply
+
+
+def _command(question: Question) -> Command:
+    low, high = question.range.low, question.range.high
+    return METHOD, {
+        "FILTER": {">=ID": low} | ({} if high == OPEN else {"<=ID": high}),
+        "SORT": "ID",
+        "ORDER": "DESC" if question.is_descending else "ASC",
+        "start": -1,  # The portal need not count the rows, which is what makes the method slow.
+    }
+
+
+def _is_list_of_rows(result: object) -> bool:
+    return isinstance(result, list) and all(isinstance(row, dict) for row in result)
+
+
+def _read_page(portal: Portal, question: Question, rows: Sequence[Row]) -> Page:
+    ids = [_read_id(row) for row in rows]
+    rising = ids[::-1] if question.is_descending else ids
+    if any(before >= after for before, after in pairwise(rising)):
+        raise StatisticsRefusedError("order_not_applied")
+    if rising and not question.range.low <= rising[0] <= rising[-1] <= question.range.high:
+        raise StatisticsRefusedError("filter_not_applied")
+    return Page(ids, list(_decode(portal, rows)))
+
+
+def _read_id(row: Row) -> int:
+    try:
+        return int(str(row.get("ID")))
+    except ValueError:
+        raise StatisticsRefusedError("row_without_id") from None
+
+
+def _decode(portal: Portal, rows: Sequence[Row]) -> Iterator[StatisticsRecord]:
+    for row in rows:
+        try:
+            yield decode_statistics_row(row)
+        except Undecodable as error:
+            log.warning("statistics row not decoded", portal_id=portal.id, reason=error.reason)

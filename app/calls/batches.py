@@ -1,0 +1,100 @@
+"""Reading the ranges of a plan in batches and storing what they bring, at the pace that the portal bears."""
+
+import time
+from collections.abc import Iterable, Sequence
+
+from app.bitrix24.statistics import StatisticsRecord
+from app.calls.asking import Page, Question, Reply, StatisticsAccess, StatisticsRefusedError, ask
+from app.calls.pace import OPERATING_WINDOW_S, plan_pages, plan_rest
+from app.calls.plan import OPEN, PAGE_ROWS, Plan, Progress, Range
+from app.calls.sync_writes import Installation, write_rows
+from app.kit.clock import Clock
+from app.portals.model import Portal
+
+CHUNK_ROWS = 500
+MOST_TRIES = 5
+OUT_OF_TIME = "operation_time_limit"
+NEWEST = Question(Range(1, OPEN), is_descending=True)
+OLDEST = Question(Range(1, OPEN))
+
+
+class BatchReader:
+    """Reads for one portal; counts what was read and stored, and says how fast to go on.
+
+    `pages`: the size of the next batch. `rest_s`: how long to let the portal rest before it.
+    """
+
+    def __init__(
+        self, access: StatisticsAccess, clock: Clock, portal: Portal, installation: Installation, pages: int
+    ) -> None:
+        self._access = access
+        self._clock = clock
+        self._portal = portal
+        self._installation = installation
+        self.pages = pages
+        self.rest_s = 0
+        self.began_at: int | None = None  # When the first request began, by the portal's clock.
+        self.last_began_at: int | None = None
+        self.rows = self.inserted = self.changed = self.undecodable = 0
+        self.high_id = 0  # The highest id that was read.
+
+    async def read_batch(self, plan: Plan) -> Progress:
+        """One request for the plan's next ranges; returns when its rows are stored.
+
+        Raises what `ask` raises, and StatisticsRefusedError when a range has failed five times.
+        """
+        asked = plan.take(self.pages)
+        reply = await self._ask([Question(one) for one in asked])
+        await self._store(reply.pages.values())
+        progress = plan.settle({one: _ids_of(reply, Question(one)) for one in asked})
+        if reply.codes and plan.most_tries >= MOST_TRIES:
+            raise StatisticsRefusedError(next(iter(reply.codes.values())))
+        return progress
+
+    async def read_ends(self) -> tuple[list[int], int]:
+        """One request for the newest page, which is stored, and the oldest: the newest ids, descending, and
+        the lowest id there is.
+
+        Raises as `read_batch` does.
+        """
+        reply = await self._ask((NEWEST, OLDEST))
+        if reply.codes:
+            raise StatisticsRefusedError(next(iter(reply.codes.values())))
+        newest, oldest = (reply.pages[one] for one in (NEWEST, OLDEST))
+        await self._store([newest])
+        return newest.ids, min(oldest.ids, default=1)
+
+    async def _ask(self, questions: Sequence[Question]) -> Reply:
+        begun = time.perf_counter()
+        reply = await ask(self._access, self._portal, questions)
+        duration_s = time.perf_counter() - begun if reply.duration_s is None else reply.duration_s
+        self.began_at = reply.began_at if self.began_at is None else self.began_at
+        self.last_began_at = reply.began_at
+        self.pages = plan_pages(len(questions), duration_s)
+        self.rest_s = plan_rest(reply.times, self.pages, duration_s / len(questions))
+        if OUT_OF_TIME in reply.codes.values():
+            self.rest_s = self.rest_s or OPERATING_WINDOW_S
+        return reply
+
+    async def _store(self, pages: Iterable[Page]) -> None:
+        chunk: list[StatisticsRecord] = []
+        for page in pages:
+            self.rows += len(page.ids)
+            self.undecodable += page.undecodable
+            self.high_id = max(self.high_id, *page.ids) if page.ids else self.high_id
+            chunk += page.records
+            if len(chunk) > CHUNK_ROWS - PAGE_ROWS:
+                await self._write(chunk)
+                chunk = []
+        await self._write(chunk)
+
+    async def _write(self, records: list[StatisticsRecord]) -> None:
+        if records:
+            written = await write_rows(self._installation, records, self._clock.now())
+            self.inserted += written.inserted
+            self.changed += written.changed
+
+
+def _ids_of(reply: Reply, question: Question) -> list[int] | None:
+    page = reply.pages.get(question)
+    return None if page is None else page.ids

@@ -1,0 +1,163 @@
+"""Reading the statistics of all portals: whose turn it is, how long, and what follows a failure.
+
+A history is read in the background, newest first. One reader works on a portal at a time, for a minute, by a
+claim in the mark; the mark moves only over rows that are stored. So a crash costs at most one batch, which
+is read again.
+"""
+
+import structlog
+
+from app.bitrix24.errors import BitrixError, BitrixFailure
+from app.calls.asking import StatisticsAccess, StatisticsRefusedError
+from app.calls.batches import OUT_OF_TIME, BatchReader
+from app.calls.changes import Changes
+from app.calls.first_read import begin_history
+from app.calls.forward import SyncResult, read_forward
+from app.calls.history import CLAIM_S, Slice
+from app.calls.mark_queries import change_mark, claim_mark, ensure_mark, find_mark, list_due_histories
+from app.calls.marks import Mark
+from app.calls.pace import OPERATING_WINDOW_S
+from app.calls.sync_writes import Installation
+from app.kit.clock import Clock
+from app.kit.database import Database
+from app.portals import queries
+from app.portals.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.model import Portal
+
+log = structlog.get_logger(__name__)
+SLICE_S = 60
+FIRST_DELAY_S = 15
+LONGEST_DELAY_S = 6 * 3600
+MOST_FAILURES = 4  # Then it counts as failed, though it is tried again.
+STALE_S = 60
+FAILURES = (BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError)
+
+
+class Histories:
+    """Reads histories in slices, and any portal's statistics forward to their end."""
+
+    def __init__(self, access: StatisticsAccess, database: Database, clock: Clock, changes: Changes) -> None:
+        self._access = access
+        self._database = database
+        self._clock = clock
+        self._changes = changes
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Let slices end after the request that they are at."""
+        self._is_stopping = True
+
+    async def read_due(self, limit: int) -> None:
+        """One slice for each of the portals that have waited longest."""
+        for portal_id in await list_due_histories(self._clock.now(), limit):
+            portal = await queries.get_portal(portal_id)
+            if portal is not None and not self._is_stopping:
+                await self.run_slice(portal)
+
+    async def run_slice(self, portal: Portal, *, is_forced: bool = False) -> Mark | None:
+        """Read for a minute at most; the mark afterwards, or None when it is not this portal's turn.
+
+        A failure is noted in the mark and the portal asked again later; `is_forced`: without that wait.
+        """
+        now = self._clock.now()
+        mark = await self._find_mark(portal)
+        if mark is None or mark.history_state == "complete":
+            return None
+        mark = await claim_mark(portal.id, portal.generation, now, now + CLAIM_S, is_forced=is_forced)
+        if mark is None:
+            return None
+        reader = self._open_reader(portal, mark.batch_pages)
+        part = Slice(reader, self._clock, mark, self._tell)
+        try:
+            await part.read(lambda: self._is_stopping or self._clock.now() >= now + SLICE_S)
+        except FAILURES as failure:
+            log.warning("history not read", portal_id=portal.id, code=_code_of(failure))
+            return await self._note(part.last, self._after(failure, part.last))
+        if part.mark is None:
+            return None
+        done = await self._note(part.mark, {"claimed_until": 0})
+        if done is not None and done.complete_up_to is not None:
+            await self._freshen(portal, done, reader.last_began_at)
+        return done
+
+    async def catch_up(self, portal: Portal) -> SyncResult:
+        """Read the statistics forward to their end, or begin their history where it has not begun.
+
+        Raises what PortalAccess raises, and StatisticsRefusedError; PortalNotConnectedError also when the
+        portal was uninstalled or installed anew meanwhile.
+        """
+        mark = await self._find_mark(portal)
+        if mark is not None:
+            reader = self._open_reader(portal, mark.batch_pages)
+            moved = await self._read_to_end(reader, portal, mark)
+            if moved is not None:
+                if (moved.history_state, moved.read_up_to) != (mark.history_state, mark.read_up_to):
+                    await self._tell(portal.id)
+                counts = (reader.rows, reader.inserted, reader.changed, reader.undecodable)
+                return SyncResult(moved.history_state, moved.complete_up_to, *counts)
+        raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
+
+    async def _read_to_end(self, reader: BatchReader, portal: Portal, mark: Mark) -> Mark | None:
+        if not mark.has_begun:
+            return await begin_history(reader, mark)
+        return await read_forward(reader, self._installation_of(portal), mark, self._clock.now())
+
+    async def _freshen(self, portal: Portal, mark: Mark, last_began_at: int | None) -> None:
+        """After a history that took long: what came meanwhile, so that "complete up to" is of now."""
+        if last_began_at is None or last_began_at - (mark.read_up_to or last_began_at) < STALE_S:
+            return
+        try:
+            await self.catch_up(portal)
+        except FAILURES as failure:
+            log.warning("statistics not read", portal_id=portal.id, code=_code_of(failure))
+
+    async def _find_mark(self, portal: Portal) -> Mark | None:
+        """The mark of this installation, made when there is none; None when there is another installation."""
+        mark = await find_mark(portal.id, portal.generation)
+        if mark is None and await ensure_mark(
+            self._database, portal.id, portal.generation, self._clock.now()
+        ):
+            mark = await find_mark(portal.id, portal.generation)
+        return mark
+
+    def _open_reader(self, portal: Portal, pages: int) -> BatchReader:
+        return BatchReader(self._access, self._clock, portal, self._installation_of(portal), pages)
+
+    def _installation_of(self, portal: Portal) -> Installation:
+        return Installation(self._database, self._changes, portal.id, portal.generation)
+
+    async def _note(self, mark: Mark, changes: dict[str, object]) -> Mark | None:
+        changed = await change_mark(mark.portal_id, mark.generation, changes)
+        await self._tell(mark.portal_id)
+        return changed
+
+    async def _tell(self, portal_id: int) -> None:
+        """Let open pages look again, in every process."""
+        await self._changes.notify(self._database, [portal_id])
+        self._changes.announce(portal_id)
+
+    def _after(self, failure: Exception, mark: Mark) -> dict[str, object]:
+        """What the mark says after a failure: when to go on, more gently, and whether it counts as failed."""
+        now, code = self._clock.now(), _code_of(failure)
+        if isinstance(failure, PortalNotConnectedError):
+            return {"claimed_until": 0, "next_at": now + FIRST_DELAY_S}
+        if code == OUT_OF_TIME:
+            return {"claimed_until": 0, "next_at": now + OPERATING_WINDOW_S}
+        failures = mark.failures + 1
+        is_lasting = isinstance(failure, BitrixError | StatisticsRefusedError)
+        is_failed = mark.history_state == "failed" or is_lasting or failures >= MOST_FAILURES
+        return {
+            "claimed_until": 0,
+            "next_at": now + min(FIRST_DELAY_S * 2 ** min(failures, 20), LONGEST_DELAY_S),
+            "failures": failures,
+            "failure_code": code,
+            "batch_pages": max(1, mark.batch_pages // 2),
+            "history_state": "failed" if is_failed else mark.history_state,
+        }
+
+
+def _code_of(failure: Exception) -> str:
+    """A code for the vendor; Bitrix24's own where there is one."""
+    if isinstance(failure, PortalNotConnectedError):
+        return "not_connected"
+    return str(getattr(failure, "code", "unreachable"))

@@ -1,0 +1,65 @@
+"""One minute's reading of a portal's history, newest first; it can end after any request."""
+
+from collections.abc import Awaitable, Callable
+
+from app.calls.batches import BatchReader
+from app.calls.first_read import begin_history
+from app.calls.mark_queries import move_mark
+from app.calls.marks import Mark, estimate_total
+from app.calls.plan import Plan, Progress
+from app.kit.clock import Clock
+
+CLAIM_S = 300  # Longer than a slice and its last request, with every repetition.
+
+
+class Slice:
+    """Reads on from a claimed mark; `mark` is where it stands, None once somebody else has moved it."""
+
+    def __init__(
+        self, reader: BatchReader, clock: Clock, mark: Mark, tell: Callable[[int], Awaitable[None]]
+    ) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._tell = tell
+        self.mark: Mark | None = mark
+        self.last = mark  # As `mark`, but never None.
+
+    async def read(self, is_over: Callable[[], bool]) -> None:
+        """Read until nothing is left, `is_over` says so, or the portal must rest; raises what the reader
+        raises.
+        """
+        if not self.last.has_begun:
+            await self._take(await begin_history(self._reader, self.last))
+            self._reader.pages = self.last.batch_pages
+        plan = Plan(self.last.bottom_id, self.last.low_id, self.last.range_width)
+        while self.mark is not None and not (plan.is_complete or self._reader.rest_s or is_over()):
+            progress = await self._reader.read_batch(plan)
+            changes = self._describe(progress, is_complete=plan.is_complete) | {"range_width": plan.width}
+            await self._take(
+                await move_mark(self.last.portal_id, self.last.generation, self.last.low_id, changes)
+            )
+
+    async def _take(self, moved: Mark | None) -> None:
+        self.mark = moved
+        self.last = moved or self.last
+        await self._tell(self.last.portal_id)
+
+    def _describe(self, progress: Progress, *, is_complete: bool) -> dict[str, object]:
+        """What the mark says after a batch; a batch that got nowhere does not undo an earlier failure."""
+        mark, now = self.last, self._clock.now()
+        rows = mark.rows_done + progress.rows
+        total = (
+            rows if is_complete else estimate_total(mark.top_id or 0, mark.bottom_id, progress.low_id, rows)
+        )
+        changes: dict[str, object] = {
+            "low_id": progress.low_id,
+            "rows_done": rows,
+            "rows_total": total,
+            "batch_pages": self._reader.pages,
+            "next_at": now + self._reader.rest_s,
+            "claimed_until": now + CLAIM_S,
+        }
+        if progress.low_id < mark.low_id or is_complete:
+            state = "complete" if is_complete else "running"
+            changes |= {"history_state": state, "failures": 0, "failure_code": None}
+        return changes

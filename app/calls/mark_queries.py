@@ -1,0 +1,127 @@
+"""Reading and writing how far each portal's statistics have been read.
+
+Every write names the generation, and the mark that it was decided on: two readers at once do no harm.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from piccolo.columns.combination import And, Where, WhereRaw
+
+from app.calls.marks import Mark
+from app.calls.pace import FIRST_PAGES
+from app.calls.plan import PAGE_ROWS
+from app.calls.tables import StatisticsMarkTable
+from app.calls.writes import hold_installation
+from app.kit.database import Database
+
+Marks = StatisticsMarkTable
+Changes = Mapping[str, Any]
+
+_DUE = """
+    SELECT p.id FROM portals p
+    LEFT JOIN statistics_marks m ON m.portal_id = p.id AND m.generation = p.generation
+    WHERE p.state = 'installed' AND p.token_state = 'ok' AND (m.portal_id IS NULL
+        OR (m.history_state <> 'complete' AND m.next_at <= {} AND m.claimed_until <= {}))
+    ORDER BY COALESCE(m.next_at, 0), p.id LIMIT {}
+"""
+_FIRST_LEG = """
+    SELECT MIN(l.statistics_id) AS id FROM calls c
+    JOIN call_legs l ON l.portal_id = c.portal_id AND l.call_id = c.call_id
+    WHERE c.portal_id = {} AND c.started_at >= {}
+"""
+
+
+async def find_mark(portal_id: int, generation: int) -> Mark | None:
+    """The portal's mark in this generation."""
+    row = await Marks.select().where(_of(portal_id, generation)).first()
+    return msgspec.convert(row, Mark) if row else None
+
+
+async def ensure_mark(database: Database, portal_id: int, generation: int, now: int) -> bool:
+    """Make the mark of this generation, in the place of an older one; False when the installation is
+    another.
+    """
+    async with database.transaction():
+        if not await hold_installation(database, portal_id, generation):
+            return False
+        await Marks.delete().where(And(Marks.portal_id == portal_id, Marks.generation < generation))
+        blank = Marks(
+            portal_id=portal_id,
+            generation=generation,
+            history_state="pending",
+            low_id=0,
+            bottom_id=0,
+            high_id=0,
+            rows_done=0,
+            rows_total=0,
+            batch_pages=FIRST_PAGES,
+            range_width=PAGE_ROWS,
+            failures=0,
+            next_at=now,
+            claimed_until=0,
+        )
+        await Marks.insert(blank).on_conflict(target=Marks.portal_id, action="DO NOTHING")
+    return True
+
+
+async def claim_mark(
+    portal_id: int, generation: int, now: int, until: int, *, is_forced: bool
+) -> Mark | None:
+    """Take the right to read the history, if there is any left, it is due and nobody else has it.
+
+    `is_forced`: also while a failure would still be waited out.
+    """
+    is_due: Any = Marks.next_at <= now
+    if is_forced:
+        is_due |= Marks.failures > 0
+    is_free = And(Marks.claimed_until <= now, Marks.history_state != "complete")
+    return await _update(And(_of(portal_id, generation), And(is_free, is_due)), {"claimed_until": until})
+
+
+async def begin_mark(portal_id: int, generation: int, changes: Changes) -> Mark | None:
+    """Note what the first read found; None when another has noted it before."""
+    return await _update(And(_of(portal_id, generation), Marks.top_id.is_null()), changes)
+
+
+async def move_mark(portal_id: int, generation: int, low_id: int, changes: Changes) -> Mark | None:
+    """Note what a batch brought; None when the mark is not at `low_id` any more: somebody else is at it."""
+    return await _update(And(_of(portal_id, generation), Marks.low_id == low_id), changes)
+
+
+async def change_mark(portal_id: int, generation: int, changes: Changes) -> Mark | None:
+    """Note how an attempt ended."""
+    return await _update(_of(portal_id, generation), changes)
+
+
+async def raise_mark(portal_id: int, generation: int, high_id: int, read_up_to: int | None) -> Mark | None:
+    """Note a read to the end of the statistics; what an earlier one noted is never lowered."""
+    is_this = _of(portal_id, generation)
+    mark = await _update(And(is_this, Marks.high_id < high_id), {"high_id": high_id})
+    if read_up_to is not None:
+        is_older = WhereRaw("COALESCE(read_up_to, 0) < {}", read_up_to)
+        mark = await _update(And(is_this, is_older), {"read_up_to": read_up_to}) or mark
+    return mark or await find_mark(portal_id, generation)
+
+
+async def find_first_leg(portal_id: int, since: int) -> int | None:
+    """The lowest statistics id of the calls that started at this time or later."""
+    rows = await Marks.raw(_FIRST_LEG, portal_id, since)
+    found: int | None = rows[0]["id"]
+    return found
+
+
+async def list_due_histories(now: int, limit: int) -> list[int]:
+    """Portal ids of all tenants whose history is to be read on now, longest waiting first."""
+    return [row["id"] for row in await Marks.raw(_DUE, now, now, limit)]
+
+
+async def _update(condition: And | Where, changes: Changes) -> Mark | None:
+    values: dict[Any, Any] = dict(changes)
+    rows = await Marks.update(values).where(condition).returning(*Marks.all_columns())
+    return msgspec.convert(rows[0], Mark) if rows else None
+
+
+def _of(portal_id: int, generation: int) -> And | Where:
+    return And(Marks.portal_id == portal_id, Marks.generation == generation)

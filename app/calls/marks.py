@@ -1,0 +1,53 @@
+"""How far a portal's statistics have been read, and what may be promised about the log because of it."""
+
+from typing import Literal
+
+import msgspec
+
+State = Literal["pending", "running", "complete", "failed"]
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """The mark of one portal in one generation; times are Unix seconds, `read_up_to` by the portal's clock.
+
+    Everything from `low_id` to `high_id` is in the log.
+    """
+
+    portal_id: int
+    generation: int
+    history_state: State
+    top_id: int | None
+    low_id: int
+    bottom_id: int
+    high_id: int
+    read_up_to: int | None
+    rows_done: int
+    rows_total: int
+    batch_pages: int
+    range_width: int
+    failures: int
+    failure_code: str | None
+    next_at: int
+    claimed_until: int
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first read has told where the statistics begin and end."""
+        return self.top_id is not None
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether its history can be read on at once, as far as is known."""
+        return self.history_state == "running" and self.failures == 0
+
+    @property
+    def complete_up_to(self) -> int | None:
+        """A moment of the portal's clock: what its statistics showed us then is in the log, all of it."""
+        return self.read_up_to if self.history_state == "complete" else None
+
+
+def estimate_total(top_id: int, bottom_id: int, low_id: int, rows_done: int) -> int:
+    """How many rows there will be, if the ids below `low_id` are as dense as those above it."""
+    read_ids = top_id - low_id + 1
+    unread_ids = max(low_id - bottom_id, 0)
+    return rows_done + (round(unread_ids * rows_done / read_ids) if read_ids > 0 else 0)

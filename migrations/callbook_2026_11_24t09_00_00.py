@@ -1,0 +1,32 @@
+"""How far each portal's call statistics have been read: the history and the mark that moves forward."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.engine import engine_finder
+
+ID = "2026-11-24T09:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Statistics marks"
+
+STATEMENTS = (
+    """CREATE TABLE statistics_marks (
+        portal_id BIGINT PRIMARY KEY, generation INTEGER NOT NULL, history_state TEXT NOT NULL,
+        top_id BIGINT, low_id BIGINT NOT NULL, bottom_id BIGINT NOT NULL, high_id BIGINT NOT NULL,
+        read_up_to BIGINT, rows_done BIGINT NOT NULL, rows_total BIGINT NOT NULL,
+        batch_pages INTEGER NOT NULL, range_width BIGINT NOT NULL, failures INTEGER NOT NULL,
+        failure_code TEXT, next_at BIGINT NOT NULL, claimed_until BIGINT NOT NULL)""",
+)
+
+
+async def forwards() -> MigrationManager:
+    """Create the table."""
+    manager = MigrationManager(migration_id=ID, app_name="callbook", description=DESCRIPTION)
+
+    async def create() -> None:
+        engine = engine_finder()
+        if engine is None:
+            raise RuntimeError("PICCOLO_CONF names no engine")
+        for statement in STATEMENTS:
+            await engine.run_ddl(statement)
+
+    manager.add_raw(create)
+    return manager
