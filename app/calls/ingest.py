@@ -26,6 +26,11 @@ from app.kit.metrics import BATCH_ROWS
 
 MAX_BATCH = 500
 MAX_WAITING = 10_000
+PROBED_FOR_S = 2
+PROBE = (
+    "INSERT INTO facts (name, value, at) VALUES ('storing_probe', 'written', {})"
+    " ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+)
 # The database itself is away, full or locked: no single event is to blame.
 AWAY = (
     *(OSError, TimeoutError, sqlite3.OperationalError, asyncpg.PostgresConnectionError),
@@ -68,8 +73,11 @@ class Ingest:
         self._changes = changes
         self.inserter = make_inserter(database, changes)
         self._meet = partial(meet_arrivals, database, changes)
-        self._last_events = LastEvents(database, clock)
+        self._last_events = LastEvents(database, clock, self.inserter.execute)
+        self._probe_sql = PROBE.format("?" if database.is_sqlite else "$1")
         self._queue: list[Waiting] = []
+        self._probes: list[asyncio.Future[bool]] = []
+        self._probed: tuple[int, bool] | None = None
         self._wake = asyncio.Event()
         self._is_open = False
         self._task: asyncio.Task[None] | None = None
@@ -83,12 +91,14 @@ class Ingest:
         """Take no more, store and answer what waits, and give back what is held."""
         self._is_open = False
         self._wake.set()
-        if self._task is not None:
-            await self._task
-            self._task = None
-        await self._last_events.flush()
-        await self._checkpoints.stop()
-        await self.inserter.close()
+        task, self._task = self._task, None
+        try:
+            if task is not None:
+                await task
+        finally:
+            await self._last_events.flush()
+            await self._checkpoints.stop()
+            await self.inserter.close()
 
     async def store(
         self, portal_id: int, token_hash: str, record: CallRecord, fallback_started_at: int | None = None
@@ -107,6 +117,19 @@ class Ingest:
         self._wake.set()
         return await answer
 
+    async def can_store(self) -> bool:
+        """Whether an event would be durable now: shown by a write in its turn, as events are written.
+
+        The answer is kept for two seconds, so that whoever asks often writes little.
+        """
+        now = self._clock.now()
+        if self._is_open and (self._probed is None or now - self._probed[0] >= PROBED_FOR_S):
+            answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._probes.append(answer)
+            self._wake.set()
+            self._probed = now, await answer
+        return self._is_open and self._probed is not None and self._probed[1]
+
     async def checkpoint(self) -> None:
         """Move SQLite's log into its file beside the commits, so that no commit has to."""
         await self._checkpoints.run()
@@ -114,15 +137,37 @@ class Ingest:
     async def _run(self) -> None:
         try:
             while self._is_open or self._queue:
-                if not self._queue:
+                if not self._queue and not self._probes:
                     await self._wake.wait()
                 self._wake.clear()
+                if self._probes:
+                    await self._probe()
                 batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
                 await self._store_batch(batch)
                 await self._last_events.flush_if_due()
+        except Exception as error:
+            log.error("ingest ended", error=type(error).__name__)  # noqa: TRY400  A trace could quote events.
+            raise
         finally:
+            self._is_open = False  # Whatever ended it: nobody may wait for an answer that never comes.
             for waiting in self._queue:
                 waiting.fail()
+            self._answer_probes(can_store=False)
+
+    async def _probe(self) -> None:
+        try:
+            await self.inserter.execute(self._probe_sql, self._clock.now())
+        except Exception as error:  # noqa: BLE001  Whatever it is, it would keep events out too.
+            log.warning("events cannot be stored", error=type(error).__name__)
+            self._answer_probes(can_store=False)
+        else:
+            self._answer_probes(can_store=True)
+
+    def _answer_probes(self, *, can_store: bool) -> None:
+        probes, self._probes = self._probes, []
+        for probe in probes:
+            if not probe.done():
+                probe.set_result(can_store)
 
     async def _store_batch(self, batch: Sequence[Waiting]) -> None:
         if not batch:

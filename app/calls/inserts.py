@@ -33,6 +33,10 @@ class Inserter(Protocol):
         """Commit the batch. No key may come twice in it."""
         ...
 
+    async def execute(self, sql: str, *values: object) -> None:
+        """Commit one small statement on the connection that inserts, in its turn: no pool to wait for."""
+        ...
+
     async def close(self) -> None:
         """Give back what is held."""
         ...
@@ -58,16 +62,23 @@ class SqliteInserter:
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
         """Commit the batch, and say which keys may not be new: none, or all when it is not clear."""
         values = [value for arrival in arrivals for value in _values_of(arrival)]
-        async with self._engine.write_lock:
-            if self._engine.writer is None:
-                raise ConnectionError("the database is closed")
-            cursor = await self._engine.writer.execute(self._statement(len(arrivals)), values)
-        if cursor.rowcount == len(arrivals):
+        if await self._execute(self._statement(len(arrivals)), values) == len(arrivals):
             return set()
         return {arrival.key for arrival in arrivals}
 
+    async def execute(self, sql: str, *values: object) -> None:
+        """Commit a statement on the writer."""
+        await self._execute(sql, values)
+
     async def close(self) -> None:
         """Nothing is held: the writer is the engine's."""
+
+    async def _execute(self, sql: str, values: Sequence[object]) -> int:
+        async with self._engine.write_lock:
+            if self._engine.writer is None:
+                raise ConnectionError("the database is closed")
+            cursor = await self._engine.writer.execute(sql, values)
+        return cursor.rowcount
 
     def _statement(self, count: int) -> str:
         if count not in self._statements:
@@ -122,12 +133,15 @@ class PostgresInserter:
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
         """Commit the batch, and say which keys it did not insert."""
-        statement = self._statement
-        if statement is None or self.connection is None or self.connection.is_closed():
-            statement = await self._connect()
+        _, statement = await self._connected()
         payload = _encode([_values_of(arrival) for arrival in arrivals]).decode()
         rows = await statement.fetch(payload, self._origin, timeout=STATEMENT_TIMEOUT_S)
         return {(row["portal_id"], row["call_id"]) for row in rows}
+
+    async def execute(self, sql: str, *values: object) -> None:
+        """Commit a statement on this connection, made anew if it is lost."""
+        connection, _ = await self._connected()
+        await connection.execute(sql, *values, timeout=STATEMENT_TIMEOUT_S)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -135,12 +149,13 @@ class PostgresInserter:
         if connection is not None:
             await connection.close(timeout=STATEMENT_TIMEOUT_S)
 
-    async def _connect(self) -> asyncpg.prepared_stmt.PreparedStatement:
-        if self.connection is not None:
-            self.connection.terminate()
-        self.connection = await asyncpg.connect(**self._config, timeout=CONNECT_TIMEOUT_S)
-        self._statement = await self.connection.prepare(_POSTGRES_STATEMENT)
-        return self._statement
+    async def _connected(self) -> tuple[asyncpg.Connection, asyncpg.prepared_stmt.PreparedStatement]:
+        if self.connection is None or self._statement is None or self.connection.is_closed():
+            if self.connection is not None:
+                self.connection.terminate()
+            self.connection = await asyncpg.connect(**self._config, timeout=CONNECT_TIMEOUT_S)
+            self._statement = await self.connection.prepare(_POSTGRES_STATEMENT)
+        return self.connection, self._statement
 
 
 def _values_of(arrival: Arrival) -> tuple[object, ...]:

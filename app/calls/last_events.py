@@ -1,5 +1,7 @@
 """`portals.last_event_at` without a hot row: kept in memory, written for all portals at once."""
 
+from collections.abc import Awaitable, Callable
+
 import structlog
 
 from app.calls.writes import encode_rows, rows_source
@@ -8,15 +10,20 @@ from app.kit.database import DATABASE_ERRORS, Database
 
 PERIOD_S = 10
 _TYPES = {"portal_id": "bigint", "at": "bigint"}
+Execute = Callable[[str, object], Awaitable[object]]
 log = structlog.get_logger(__name__)
 
 
 class LastEvents:
-    """When each portal's last event came. Only informative: a crash takes the last ten seconds of it."""
+    """When each portal's last event came. Only informative: a crash takes the last ten seconds of it.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    `execute` runs a statement with its values on a connection that the caller need not wait for.
+    """
+
+    def __init__(self, database: Database, clock: Clock, execute: Execute) -> None:
         self._database = database
         self._clock = clock
+        self._execute = execute
         self._seen: dict[int, int] = {}
         self._due_at = 0
 
@@ -36,7 +43,7 @@ class LastEvents:
         seen, self._seen = self._seen, {}
         self._due_at = self._clock.now() + PERIOD_S
         try:
-            await self._database.run(self._statement(), encode_rows(seen.items()))
+            await self._execute(self._statement(), encode_rows(seen.items()))
         except DATABASE_ERRORS as error:
             self._seen = seen | self._seen
             log.warning("last_event_at not written", error=type(error).__name__)

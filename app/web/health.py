@@ -4,20 +4,23 @@ import asyncio
 import hmac
 from typing import Any
 
+import structlog
 from litestar import MediaType, Request, Response, get
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.kit.database import DATABASE_ERRORS
 from app.kit.metrics import PROBLEMS
-from app.portals.fact_queries import read_lease_end, write_fact
 from app.portals.refresh import is_client_secret_rejected
+from app.portals.fact_queries import read_lease_end
 from app.web.parts import WebParts
 
 SILENT_AFTER_S = 120
-PROBE = "storing_probe"
-PROBE_TIMEOUT_S = 5
-KNOWN_PROBLEMS = ("client_secret_rejected", "scheduler_silent", "storing_fails")
+STORE_TIMEOUT_S = 5
+READ_TIMEOUT_S = 5
+STORING_FAILS = "storing_fails"
+OTHER_PROBLEMS = ("client_secret_rejected", "scheduler_silent")
+log = structlog.get_logger(__name__)
 
 
 @get("/healthz", media_type=MediaType.JSON, include_in_schema=False)
@@ -30,7 +33,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """200 while events can be stored, 503 only when not; `problems` are for the vendor."""
     problems = await find_problems(request.app.state.parts)
-    is_ready = "storing_fails" not in problems
+    is_ready = STORING_FAILS not in problems
     body = {"status": "ok" if is_ready else "unavailable", "problems": problems}
     return Response(body, status_code=200 if is_ready else 503)
 
@@ -50,19 +53,29 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 async def find_problems(parts: WebParts) -> list[str]:
     """The codes of all problems that last, also as metrics."""
+    problems = [] if await _can_store(parts) else [STORING_FAILS]
+    PROBLEMS.labels(STORING_FAILS).set(bool(problems))
     try:
-        problems = await _ask_database(parts)
-    except DATABASE_ERRORS:
-        problems = ["storing_fails"]
-    for problem in KNOWN_PROBLEMS:
-        PROBLEMS.labels(problem).set(problem in problems)
-    return problems
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            others = await _find_others(parts)
+    except DATABASE_ERRORS as error:  # No event waits for these connections: it is no reason to be unready.
+        log.warning("problems not read", error=type(error).__name__)
+        return problems
+    for problem in OTHER_PROBLEMS:
+        PROBLEMS.labels(problem).set(problem in others)
+    return problems + others
 
 
-async def _ask_database(parts: WebParts) -> list[str]:
+async def _can_store(parts: WebParts) -> bool:
+    try:
+        async with asyncio.timeout(STORE_TIMEOUT_S):
+            return await parts.ingest.can_store()
+    except TimeoutError:
+        return False
+
+
+async def _find_others(parts: WebParts) -> list[str]:
     problems = []
-    async with asyncio.timeout(PROBE_TIMEOUT_S):
-        await write_fact(PROBE, "written", parts.clock.now())  # Only a write shows that one is possible.
     if await is_client_secret_rejected():
         problems.append("client_secret_rejected")
     lease_end = await read_lease_end("scheduler")

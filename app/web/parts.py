@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from app.bitrix24.payloads import Event, Page
+from app.calls.ingest import Ingest
 from app.calls.recording import Recorder
 from app.kit.background import Background
 from app.kit.clock import Clock
@@ -90,6 +91,8 @@ class WebParts(Protocol):
     def changes(self) -> Changes: ...  # noqa: D102
     @property
     def directory(self) -> Directory: ...  # noqa: D102
+    @property
+    def ingest(self) -> Ingest: ...  # noqa: D102
     @property
     def recorder(self) -> Recorder: ...  # noqa: D102
     @property

@@ -1,6 +1,7 @@
 """Group commit: who waits shares a commit, and nobody's trouble is another's."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +41,9 @@ class HeldInserter:
             raise self.errors.pop(0)
         missed: set[Key] = await self.inserter.insert(arrivals)
         return missed
+
+    async def execute(self, sql: str, *values: object) -> None:
+        await self.inserter.execute(sql, *values)
 
     async def close(self) -> None:
         await self.inserter.close()
@@ -256,6 +260,67 @@ async def test_too_many_waiting_are_turned_away(
     assert all(await asyncio.gather(*first, *waiting))
 
 
+async def test_whether_events_can_be_stored_is_tried_in_their_turn_and_at_most_every_two_seconds(
+    ingest: Ingest, held: HeldInserter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal_id = await insert_portal()
+    first = store_many(ingest, portal_id, ["first"])
+    await held.has_begun.wait()
+    asked = [asyncio.create_task(ingest.can_store()) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in asked)
+    held.gate.set()
+    assert await asyncio.gather(*asked) == [True] * 3
+    assert all(await asyncio.gather(*first))
+
+    async def fail(sql: str, *values: object) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(held, "execute", fail)
+    assert await ingest.can_store()
+    clock.advance(2)
+    assert not await ingest.can_store()
+    monkeypatch.undo()
+    assert not await ingest.can_store()
+    clock.advance(2)
+    assert await ingest.can_store()
+
+
+async def test_an_ingest_that_ended_refuses_and_says_so(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours in the loop itself: nobody may wait for an answer that never comes."""
+
+    async def fail() -> None:
+        raise AssertionError("a fault")
+
+    portal_id = await insert_portal()
+    monkeypatch.setattr("app.calls.last_events.LastEvents.flush_if_due", lambda _: fail())
+    assert await ingest.store(portal_id, TOKEN_HASH, make_record("one"))
+    assert not await ingest.can_store()
+    with pytest.raises(Unavailable):
+        await ingest.store(portal_id, TOKEN_HASH, make_record("two"))
+    monkeypatch.undo()
+    with pytest.raises(AssertionError):
+        await ingest.stop()
+
+
+async def test_a_busy_pool_keeps_no_event_out(ingest: Ingest, database: Database, clock: FakeClock) -> None:
+    if database.is_sqlite:
+        return
+    portal_id = await insert_portal()
+    pool = database.engine.pool  # type: ignore[union-attr]
+    assert pool is not None
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(pool.get_max_size()):
+            await stack.enter_async_context(pool.acquire())
+        for number in range(2):
+            assert await ingest.store(portal_id, TOKEN_HASH, make_record(f"call.{number}"))
+            clock.advance(60)
+        assert await ingest.can_store()
+    await ingest.stop()
+
+
 async def test_stop_stores_what_waits_and_takes_no_more(
     ingest: Ingest, database: Database, held: HeldInserter
 ) -> None:
@@ -301,7 +366,7 @@ async def test_the_last_event_is_noted_at_most_every_ten_seconds(
     database: Database, clock: FakeClock
 ) -> None:
     portal_id = await insert_portal()
-    last_events = LastEvents(database, clock)
+    last_events = LastEvents(database, clock, database.run)
     began_at, noted = clock.now(), []
     for seconds in (0, 9, 1, 5):
         clock.advance(seconds)
@@ -326,7 +391,7 @@ async def test_a_portal_whose_row_is_held_is_not_waited_for(database: Database, 
     if database.is_sqlite:
         return
     portal_id = await insert_portal()
-    last_events = LastEvents(database, clock)
+    last_events = LastEvents(database, clock, database.run)
     last_events.note({portal_id})
     other = await asyncpg.connect(database.url)
     async with other.transaction():
@@ -345,6 +410,7 @@ async def test_what_is_acknowledged_is_on_the_disk(ingest: Ingest, database: Dat
     """The settings of the very connections that write, while they live."""
     portal_id = await insert_portal()
     await ingest.store(portal_id, TOKEN_HASH, make_record())
+    assert await ingest.can_store()  # By now the connection is free.
     if database.is_sqlite:
         (row,) = await database.run("PRAGMA synchronous")
         assert row == {"synchronous": 2}

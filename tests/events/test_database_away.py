@@ -1,14 +1,17 @@
 """A database that is away costs a 503, never an event that was answered 200, and it heals by itself."""
 
+import contextlib
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from app.calls.ingest import PROBED_FOR_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.kit.postgres_engine import POOL_SIZE, PooledPostgresEngine
 from app.kit.sqlite_engine import KeptSQLiteEngine
-from tests.running import Callbook
+from tests.running import Callbook, FakeClock
 
 
 class Outage:
@@ -58,22 +61,40 @@ async def installed(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
 
 
 async def test_events_get_503_while_the_database_is_away(
-    callbook: Callbook, installed: StandInPortal
+    callbook: Callbook, installed: StandInPortal, clock: FakeClock
 ) -> None:
     outage = Outage(callbook)
     await installed.end_call()
     assert (await callbook.client.get("/readyz")).status_code == 200
     await outage.begin()
     lost = await installed.end_call()
+    clock.advance(PROBED_FOR_S)
     assert lost.response.status_code == 503
     assert int(lost.response.headers["Retry-After"]) > 0
     ready = await callbook.client.get("/readyz")
-    assert (ready.status_code, ready.json()["problems"]) == (503, ["storing_fails"])
+    assert (ready.status_code, ready.json()["problems"][0]) == (503, "storing_fails")
     assert (await callbook.client.get("/healthz")).status_code == 200
     await outage.end()
+    clock.advance(PROBED_FOR_S)
     assert (await installed.end_call()).response.status_code == 200
     assert (await callbook.client.get("/readyz")).status_code == 200
     assert (await callbook.run_sql("SELECT COUNT(*) AS n FROM calls"))[0]["n"] == 2
+
+
+async def test_a_busy_pool_turns_no_event_away(
+    callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = callbook.parts.database.engine
+    if not isinstance(engine, PooledPostgresEngine):
+        return
+    assert engine.pool is not None
+    await installed.end_call()
+    monkeypatch.setattr("app.web.health.READ_TIMEOUT_S", 0.05)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(POOL_SIZE):
+            await stack.enter_async_context(engine.pool.acquire())
+        ready = await callbook.client.get("/readyz")
+    assert (ready.status_code, ready.json()["problems"]) == (200, [])
 
 
 async def test_pages_and_unknown_senders_get_503_too(callbook: Callbook, installed: StandInPortal) -> None:
