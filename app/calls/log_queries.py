@@ -54,15 +54,33 @@ async def select_call(portal_id: int, user_id: int | None, call_id: str) -> Row 
     return row
 
 
-async def select_since(portal_id: int, user_id: int | None, since: int, limit: int) -> list[Row]:
-    """The newest calls that started at this time or later."""
+async def select_between(
+    portal_id: int, user_id: int | None, since: int, until: int, limit: int
+) -> list[Row]:
+    """The newest calls that started from `since` to `until`."""
+    is_between = And(CallTable.started_at >= since, CallTable.started_at <= until)
     rows: list[Row] = await (
         CallTable.select(*COLUMNS)
-        .where(And(_of(portal_id, user_id), CallTable.started_at >= since))
+        .where(And(_of(portal_id, user_id), is_between))
         .order_by(CallTable.started_at, ascending=False)
         .limit(limit)
     )
     return rows
+
+
+async def find_latest_id(portal_id: int, user_id: int | None, depth: int) -> int | None:
+    """The call that was stored last, whenever it began; looked for among the last `depth` of all portals.
+
+    So it needs no index of its own, which every event would pay for.
+    """
+    is_recent = WhereRaw("id > (SELECT MAX(id) FROM calls) - {}", depth)
+    row = await (
+        CallTable.select(CallTable.id)
+        .where(And(_of(portal_id, user_id), is_recent))
+        .order_by(CallTable.id, ascending=False)
+        .first()
+    )
+    return row["id"] if row else None
 
 
 async def select_recent_users(portal_id: int, user_id: int | None, limit: int) -> list[int]:

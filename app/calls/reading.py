@@ -12,6 +12,7 @@ from app.kit.text import original
 RECENT_CALLS = 5_000
 PULSE_CALLS = 200
 PULSE_WINDOW_S = 86_400
+PULSE_DEPTH = 5_000
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -54,6 +55,13 @@ class CallPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+class Pulse(msgspec.Struct, frozen=True):
+    """What a viewer's calls were at one look; two looks are equal while nothing is new or different."""
+
+    latest_id: int
+    facts: int
+
+
 def visible_user(viewer: Viewer) -> int | None:
     """The one rule about who sees which calls: administrators all of them (None), others their own."""
     return None if viewer.is_admin else viewer.user_id
@@ -78,14 +86,19 @@ async def list_recent_operators(viewer: Viewer) -> list[int]:
     return await log_queries.select_recent_users(viewer.portal_id, visible_user(viewer), RECENT_CALLS)
 
 
-async def take_pulse(viewer: Viewer, now: int) -> int:
-    """A number that changes when a call of the last day that the viewer may see is new or different.
+async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> Pulse:
+    """Differs from the one before when a call that the viewer may see is new, whenever it began, or is told
+    otherwise, if it began within a day of now.
 
     It tells an open page when to look again, and nobody about calls that are not theirs.
     """
-    since = now - PULSE_WINDOW_S
-    rows = await log_queries.select_since(viewer.portal_id, visible_user(viewer), since, PULSE_CALLS)
-    return hash(tuple(tuple(row.values()) for row in rows))
+    portal_id, user_id = viewer.portal_id, visible_user(viewer)
+    latest_id = await log_queries.find_latest_id(portal_id, user_id, PULSE_DEPTH) or 0
+    since, until = now - PULSE_WINDOW_S, now + PULSE_WINDOW_S
+    rows = await log_queries.select_between(portal_id, user_id, since, until, PULSE_CALLS)
+    facts = hash(tuple(tuple(row.values()) for row in rows))
+    # Others' calls may have buried the latest one meanwhile, which is no news.
+    return Pulse(max(latest_id, before.latest_id if before else 0), facts)
 
 
 def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from litestar import get
 from litestar.response import Stream as StreamedResponse
 
-from app.calls.reading import take_pulse
+from app.calls.reading import Pulse, take_pulse
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Refusal
 from app.web.parts import GivenParts, Watch, WebParts
@@ -37,18 +37,20 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
     viewer = session.viewer
     with parts.streams.join(viewer.portal_id, viewer.user_id) as stream:
         async with parts.changes.watch(viewer.portal_id) as watch:
-            seen: tuple[int, int] | None = None
+            pulse: Pulse | None = None
+            seen: tuple[Pulse, int] | None = None
             while stream.ending is None:
                 try:
                     portal = (await parts.sessions.renew(session.claims)).portal
-                    pulse = (await take_pulse(viewer, parts.clock.now()), parts.people.revision(portal))
+                    pulse = await take_pulse(viewer, parts.clock.now(), pulse)
                 except Refusal:
                     yield EXPIRED
                     return
                 except DATABASE_ERRORS:
                     return  # The page connects again, and then it is told what it missed.
-                yield STILL_HERE if pulse == seen else CHANGED
-                seen = pulse
+                found = (pulse, parts.people.revision(portal))
+                yield STILL_HERE if found == seen else CHANGED
+                seen = found
                 await _sleep(stream, parts.streams.pause_s)
                 await _wait(watch, stream, parts.streams.recheck_s)
     if stream.ending == "superseded":

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from app.calls.reading import Viewer, take_pulse
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.web.streams import Streams, end_on_signals
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
-from tests.web.calls import insert_calls
+from tests.web.calls import NOW, insert_calls
 
 
 @pytest.fixture
@@ -51,6 +52,39 @@ async def test_the_first_event_comes_at_once_the_next_with_a_change(
         await callbook.run_sql("UPDATE calls SET code = '486'")
         callbook.parts.changes.announce(portal_id)
         assert await anext(events) == "changed"
+
+
+@pytest.mark.parametrize("user", ["admin", "operator"])
+async def test_a_call_slides_in_whenever_it_began_and_whatever_lies_in_the_future(
+    callbook: Callbook, portal: StandInPortal, user: str
+) -> None:
+    user_id = 1 if user == "admin" else portal.operator.id
+    portal_id = await install(callbook, portal)
+    future = ({"call_id": f"f{n}", "started_at": NOW + 10**8 + n, "user_id": user_id} for n in range(201))
+    await insert_calls(portal_id, *future)
+    async with follow(await open_tab(callbook, portal, user_id)) as events:
+        assert await anext(events) == "changed"
+        for started_at in (NOW - 10 * 86_400, NOW - 60, NOW + 2 * 10**8):
+            call = {"call_id": str(started_at), "user_id": user_id, "started_at": started_at}
+            await insert_calls(portal_id, call)
+            callbook.parts.changes.announce(portal_id)
+            assert await anext(events) == "changed"
+        await callbook.run_sql(f"UPDATE calls SET code = '486' WHERE call_id = '{NOW - 60}'")
+        callbook.parts.changes.announce(portal_id)
+        assert await anext(events) == "changed"
+
+
+async def test_a_call_that_others_bury_is_no_news(
+    callbook: Callbook, portal: StandInPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal_id = await install(callbook, portal)
+    await insert_calls(portal_id, {"user_id": portal.operator.id})
+    viewer = Viewer(portal_id, portal.operator.id, is_admin=False)
+    monkeypatch.setattr("app.calls.reading.PULSE_DEPTH", 1)
+    before = await take_pulse(viewer, NOW)
+    await insert_calls(portal_id, {"call_id": "other", "user_id": 1})
+    assert await take_pulse(viewer, NOW, before) == before
+    assert await take_pulse(viewer, NOW) != before
 
 
 async def test_others_calls_wake_nobody_who_may_not_see_them(
