@@ -4,6 +4,8 @@ Documentation: settings/oauth/auto-renewal.md, settings/oauth/error-codes.md, se
 """
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -103,54 +105,62 @@ class AuthorizationServer:
 
     async def _app_info(self, origin: str, access_token: str, member_id: str | None) -> AppInfo:
         request = self._http.build_request("GET", f"{origin}/rest/app.info/", params={"auth": access_token})
-        answer = await self._ask(request, "app.info", {}, member_id)
-        result = answer.get("result")
-        if not isinstance(result, dict) or not read_text(result.get("client_id")):
-            raise Unreachable("the answer of app.info names no application")
-        install = result.get("install")
-        return _app_info(result, install if isinstance(install, dict) else {}, origin)
+        async with self._asking(request, "app.info", {}, member_id) as answer:
+            result = answer.get("result")
+            if not isinstance(result, dict) or not read_text(result.get("client_id")):
+                raise Unreachable("the answer of app.info names no application")
+            install = result.get("install")
+            return _app_info(result, install if isinstance(install, dict) else {}, origin)
 
-    async def refresh(
+    @asynccontextmanager
+    async def refreshing(
         self, server: str | None, refresh_token: str, member_id: str | None = None
-    ) -> TokenPair:
+    ) -> AsyncIterator[TokenPair]:
         """Buy a new pair by POST, which keeps the secret out of addresses and their logs.
 
-        `server` is the portal's server_endpoint; None means the first listed. Raises AddressRefused before
-        anything is sent, BitrixError by the server's code, Unreachable when nothing was learnt.
+        Store it inside the block: the record is written when the block ends, so that nothing stands between
+        the answer and its storing. `server` is the portal's server_endpoint; None means the first listed.
+        Raises AddressRefused before anything is sent, BitrixError by the server's code, Unreachable when
+        nothing was learnt.
         """
         origin = self._policy.check_oauth(server)
         form = {"grant_type": "refresh_token", "client_id": self._client_id}
         secret = {"client_secret": self._client_secret, "refresh_token": refresh_token}
         request = self._http.build_request("POST", f"{origin}/oauth/token/", data=form | secret)
-        answer = await self._ask(request, "oauth/token", form, member_id)
-        pair = _token_pair(answer, origin, self._clock.now())
-        if not pair.access_token or not pair.refresh_token:
-            raise Unreachable("the answer holds no pair of tokens")
-        return pair
+        async with self._asking(request, "oauth/token", form, member_id) as answer:
+            pair = _token_pair(answer, origin, self._clock.now())
+            if not pair.access_token or not pair.refresh_token:
+                raise Unreachable("the answer holds no pair of tokens")
+            yield pair
 
-    async def _ask(
+    @asynccontextmanager
+    async def _asking(
         self, request: httpx.Request, method: str, told: dict[str, str], member_id: str | None
-    ) -> dict[str, Any]:
-        """Send, record, and turn an error answer into BitrixError. `told` is what the record may know."""
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Send, turn an error answer into BitrixError, and record when the block ends. `told` is what the
+        record may know.
+        """
         started_at, begun = self._clock.now(), time.perf_counter()
-        status, code, summary = None, None, ""
+        status, code, summary, duration_ms = None, None, "", 0
         try:
-            reply = await transfer(self._http, request, limit=_MAX_ANSWER, total_s=_TOTAL_S)
+            try:
+                reply = await transfer(self._http, request, limit=_MAX_ANSWER, total_s=_TOTAL_S)
+            finally:
+                duration_ms = round((time.perf_counter() - begun) * 1000)
             status = reply.status
             answer = _answer(reply)
             summary = summarise(answer)
+            yield answer
         except BitrixFailure as failure:
             code = failure.code
             summary = str(failure)
             raise
         finally:
-            duration_ms = round((time.perf_counter() - begun) * 1000)
             host, parameters = request.url.netloc.decode(), redact(told)
             exchange = Exchange(
                 started_at, "oauth", member_id, host, method, parameters, status, code, duration_ms, summary
             )
             await keep(self._record, exchange)
-        return answer
 
 
 def _answer(reply: Reply) -> dict[str, Any]:

@@ -11,6 +11,15 @@ async def read_fact(name: str) -> str | None:
     return row["value"] if row else None
 
 
+async def is_fact(name: str, value: str, since: int = 0) -> bool:
+    """Whether this is the stored value, written at that time or later."""
+    return bool(
+        await FactTable.exists().where(
+            (FactTable.name == name) & (FactTable.value == value) & (FactTable.at >= since)
+        )
+    )
+
+
 async def write_fact_once(name: str, value: str, now: int) -> None:
     """Store the value unless there is one."""
     await FactTable.insert(FactTable(name=name, value=value, at=now)).on_conflict(
@@ -23,6 +32,11 @@ async def write_fact(name: str, value: str, now: int) -> None:
     await FactTable.insert(FactTable(name=name, value=value, at=now)).on_conflict(
         target=FactTable.name, action="DO UPDATE", values=[FactTable.value, FactTable.at]
     )
+
+
+async def delete_fact(name: str, value: str) -> None:
+    """Delete the value, unless it is another by now."""
+    await FactTable.delete().where((FactTable.name == name) & (FactTable.value == value))
 
 
 async def take_lease(name: str, holder: str, now: int, duration_s: int) -> bool:

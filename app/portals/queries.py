@@ -46,8 +46,11 @@ async def lock_row(member_id: str, *, is_sqlite: bool) -> Row | None:
     return row
 
 
-async def insert_blank(member_id: str) -> None:
-    """Make the row of a portal that is being installed, unless there is one."""
+async def make_row(member_id: str) -> Row:
+    """The whole row of a portal that is being installed, made if there is none, locked as `lock_row` does.
+
+    One statement: a row that is buried at the same time is never found and then gone.
+    """
     blank = PortalTable(
         member_id=member_id,
         state="uninstalled",
@@ -69,7 +72,12 @@ async def insert_blank(member_id: str) -> None:
         lookup_claimed_at=0,
         people_read_at=0,
     )
-    await PortalTable.insert(blank).on_conflict(target=PortalTable.member_id, action="DO NOTHING")
+    rows: list[Row] = await (
+        PortalTable.insert(blank)
+        .on_conflict(target=PortalTable.member_id, action="DO UPDATE", values=[PortalTable.member_id])
+        .returning(*PortalTable.all_columns())
+    )
+    return rows[0]
 
 
 async def update_unchanged(portal_id: int, generation: int, token_version: int, changes: Changes) -> bool:
@@ -189,22 +197,24 @@ async def list_waiting_for_lookup(limit: int) -> list[Portal]:
     )
 
 
-async def find_other_reachable(portal_id: int) -> Portal | None:
-    """A reachable portal that is not this one: its refresh shows whether our client secret is still
-    accepted.
+async def list_witnesses(portal_id: int, limit: int) -> list[Portal]:
+    """Reachable portals that are not this one, the most recently renewed first: their refresh shows whether
+    our client secret is still accepted.
     """
-    rows = await _list_where(
+    return await _list_where(
         (PortalTable.state == "installed")
         & (PortalTable.token_state == "ok")
         & (PortalTable.id != portal_id),
         PortalTable.access_expires_at,
-        1,
+        limit,
+        is_ascending=False,
     )
-    return rows[0] if rows else None
 
 
-async def _list_where(condition: Where | And, order: Column, limit: int) -> list[Portal]:
-    rows = await PortalTable.select().where(condition).order_by(order).limit(limit)
+async def _list_where(
+    condition: Where | And, order: Column, limit: int, *, is_ascending: bool = True
+) -> list[Portal]:
+    rows = await PortalTable.select().where(condition).order_by(order, ascending=is_ascending).limit(limit)
     return [to_portal(row) for row in rows]
 
 

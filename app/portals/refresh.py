@@ -7,8 +7,12 @@ Documentation: settings/oauth/auto-renewal.md.
 """
 
 import asyncio
+import itertools
 import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import structlog
 
@@ -24,8 +28,9 @@ from app.bitrix24.errors import (
 from app.bitrix24.oauth import AuthorizationServer, TokenPair
 from app.kit.background import Background
 from app.kit.clock import Clock
+from app.kit.database import DATABASE_ERRORS
 from app.portals import queries
-from app.portals.fact_queries import read_fact, write_fact
+from app.portals.client_secret import is_asking_pointless, note_accepted, note_rejected
 from app.portals.lifecycle import address_changes, plan_renewal
 from app.portals.model import Portal
 from app.portals.vault import StoredPair, Vault
@@ -33,7 +38,10 @@ from app.portals.vault import StoredPair, Vault
 log = structlog.get_logger(__name__)
 LEASE_S = 30  # Longer than the authorization server's total time-out of 15 s.
 POLL_S = 0.1
-CLIENT_SECRET = "client_secret_answer"
+STORE_AGAIN_S = 0.1  # Doubled after each attempt, up to the longest.
+LONGEST_STORE_AGAIN_S = 2.0
+MAX_WITNESSES = 3
+Sleep = Callable[[float], Awaitable[None]]
 
 
 class Verdict(Enum):
@@ -42,9 +50,20 @@ class Verdict(Enum):
     RENEWED = "renewed"  # there is a fresh pair
     DEAD = "dead"  # invalid_grant: this pair buys nothing any more
     GONE = "gone"  # the application is not installed there
-    SECRET_REJECTED = "secret_rejected"  # our own client secret: says nothing of the portal
+    SECRET_REJECTED = "secret_rejected"  # perhaps our own client secret's fault: says nothing of the portal
     AWAY = "away"  # nothing was learnt
     SUPERSEDED = "superseded"  # another installation, or no installation, since
+
+
+SECRET_ACCEPTED = frozenset({Verdict.RENEWED, Verdict.SUPERSEDED, Verdict.DEAD})
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to ask with a portal's pair, until then."""
+
+    id: str
+    until: int
 
 
 class Refresher:
@@ -57,12 +76,14 @@ class Refresher:
         vault: Vault,
         clock: Clock,
         background: Background,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._server = authorization_server
         self._policy = policy
         self._vault = vault
         self._clock = clock
         self._background = background
+        self._sleep = sleep
         self._running: dict[tuple[int, int], asyncio.Task[Verdict]] = {}
 
     async def renew(self, portal_id: int, spent: StoredPair) -> Verdict:
@@ -79,89 +100,124 @@ class Refresher:
             task.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(task)
 
+    async def ask_anyway(self, portal: Portal, pair: StoredPair) -> Verdict:
+        """Ask with a pair that is marked dead, to learn whether the application is still installed."""
+        if await is_asking_pointless(self._clock.now()):
+            return Verdict.SECRET_REJECTED
+        return await self._judge(portal.id, pair, await self._ask(portal, pair, self._clock.now() + LEASE_S))
+
     async def _renew(self, portal_id: int, spent: StoredPair) -> Verdict:
-        lease_id = uuid.uuid4().hex
-        while not await self._claim(portal_id, spent, lease_id):
+        if await is_asking_pointless(self._clock.now()):
+            return Verdict.SECRET_REJECTED
+        while (lease := await self._claim(portal_id, spent)) is None:
             overtaken = await self._look_who_was_faster(portal_id, spent)
             if overtaken is not None:
                 return overtaken
-            await asyncio.sleep(POLL_S)  # Another process is asking: its answer serves us too.
-        return await self._ask_and_release(portal_id, spent, lease_id)
+            await self._sleep(POLL_S)  # Another process is asking: its answer serves us too.
+        return await self._judge(portal_id, spent, await self._use(lease, portal_id, spent))
 
-    async def _ask_and_release(
-        self, portal_id: int, spent: StoredPair, lease_id: str, *, is_witness: bool = False
-    ) -> Verdict:
+    async def _use(self, lease: Lease, portal_id: int, spent: StoredPair) -> Verdict:
         verdict = Verdict.AWAY
         try:
             portal = await queries.get_portal(portal_id)
             if portal is not None:
-                verdict = await self._ask(portal, spent, is_witness=is_witness)
+                verdict = await self._ask(portal, spent, lease.until)
         finally:
-            await queries.release_refresh(portal_id, lease_id, is_doubtful=verdict is Verdict.AWAY)
+            await queries.release_refresh(portal_id, lease.id, is_doubtful=verdict is Verdict.AWAY)
         return verdict
 
-    async def ask_anyway(self, portal: Portal, pair: StoredPair) -> Verdict:
-        """Ask with a pair that is marked dead, to learn whether the application is still installed."""
-        return await self._ask(portal, pair, is_witness=False)
-
-    async def _ask(self, portal: Portal, spent: StoredPair, *, is_witness: bool) -> Verdict:
+    async def _ask(self, portal: Portal, spent: StoredPair, until: int) -> Verdict:
+        """Buy a new pair and store it first of all: from the answer on, the old one is spent."""
+        request = self._server.refreshing(portal.oauth_server, spent.refresh_token, portal.member_id)
         try:
-            pair = await self._server.refresh(portal.oauth_server, spent.refresh_token, portal.member_id)
+            async with request as pair:
+                if pair.member_id and pair.member_id != portal.member_id:
+                    log.error("refresh answered for another portal", portal_id=portal.id)
+                    return Verdict.AWAY
+                is_stored = await self._store(portal, spent, pair, until)
         except BitrixError as error:
-            return await self._judge(portal, spent, error, is_witness=is_witness)
+            return await self._read_refusal(portal, spent, error)
         except (Unreachable, AddressRefused) as failure:
             log.warning("refresh failed", portal_id=portal.id, code=failure.code)
             return Verdict.AWAY
-        if pair.member_id and pair.member_id != portal.member_id:
-            log.error("refresh answered for another portal", portal_id=portal.id)
-            return Verdict.AWAY
-        await write_fact(CLIENT_SECRET, "accepted", self._clock.now())
-        if await self._store(portal, spent, pair):
+        await note_accepted(self._clock.now())
+        if is_stored:
             return Verdict.RENEWED
         return await self._look_who_was_faster(portal.id, spent) or Verdict.SUPERSEDED
 
-    async def _judge(
-        self, portal: Portal, spent: StoredPair, error: BitrixError, *, is_witness: bool
-    ) -> Verdict:
+    async def _read_refusal(self, portal: Portal, spent: StoredPair, error: BitrixError) -> Verdict:
         log.warning("refresh refused", portal_id=portal.id, code=error.code)
         if error.code in WRONG_CLIENT:
-            if is_witness or not await self._is_secret_accepted(portal):
-                await write_fact(CLIENT_SECRET, "rejected", self._clock.now())
-                return Verdict.SECRET_REJECTED
-            return await self._mark(portal, spent, Verdict.GONE)
+            return Verdict.SECRET_REJECTED
         if error.code in APP_GONE:
-            return await self._mark(portal, spent, Verdict.GONE)
+            return await self._mark(portal.id, spent, Verdict.GONE)
         if error.code in DEAD_GRANT:
-            return await self._mark(portal, spent, Verdict.DEAD)
+            return await self._mark(portal.id, spent, Verdict.DEAD)
         return Verdict.AWAY
 
-    async def _mark(self, portal: Portal, spent: StoredPair, verdict: Verdict) -> Verdict:
+    async def _mark(self, portal_id: int, spent: StoredPair, verdict: Verdict) -> Verdict:
         """Mark the portal for reconnection and so stop contact, unless it has another pair by now."""
         is_marked = await queries.update_unchanged(
-            portal.id, spent.generation, spent.version, {"token_state": "reinstall_needed"}
+            portal_id, spent.generation, spent.version, {"token_state": "reinstall_needed"}
         )
         if is_marked:
             return verdict
-        return await self._look_who_was_faster(portal.id, spent) or Verdict.SUPERSEDED
+        return await self._look_who_was_faster(portal_id, spent) or Verdict.SUPERSEDED
 
-    async def _is_secret_accepted(self, portal: Portal) -> bool:
-        """Whether another portal's refresh succeeds now: then `invalid_client` is about this portal alone.
+    async def _judge(self, portal_id: int, spent: StoredPair, verdict: Verdict) -> Verdict:
+        """Whether `invalid_client` was about this portal alone: another portal's refresh shows it.
 
-        It never waits for that portal's lease: two portals that judge each other would wait for ever.
+        The portal's own lease is given back before: it may be wanted as a witness itself.
         """
-        witness = await queries.find_other_reachable(portal.id)
-        pair = await self._vault.read_pair(witness.id) if witness else None
-        if witness is None or pair is None:
-            return False
-        lease_id = uuid.uuid4().hex
-        if not await self._claim(witness.id, pair, lease_id):
-            return False
-        verdict = await self._ask_and_release(witness.id, pair, lease_id, is_witness=True)
-        return verdict in {Verdict.RENEWED, Verdict.SUPERSEDED}
+        if verdict is Verdict.SECRET_REJECTED and await self._is_secret_accepted(portal_id):
+            return await self._mark(portal_id, spent, Verdict.GONE)
+        return verdict
 
-    async def _store(self, portal: Portal, spent: StoredPair, pair: TokenPair) -> bool:
+    async def _is_secret_accepted(self, portal_id: int) -> bool:
+        """Whether a witness shows it. Only when all who were asked said `invalid_client` too, or there is
+        nobody to ask, is it certainly our secret that is wrong.
+        """
+        witnesses = await queries.list_witnesses(portal_id, MAX_WITNESSES)
+        heard = []
+        for witness in witnesses:
+            verdict = await self._ask_witness(witness)
+            if verdict in SECRET_ACCEPTED:
+                await note_accepted(self._clock.now())
+                return True
+            heard += [] if verdict is None else [verdict]
+        if (heard or not witnesses) and all(verdict is Verdict.SECRET_REJECTED for verdict in heard):
+            await note_rejected(self._clock.now())
+        return False
+
+    async def _ask_witness(self, witness: Portal) -> Verdict | None:
+        """None while somebody else asks for that portal: its lease is not waited for. Two portals that judge
+        each other would wait for ever.
+        """
+        pair = await self._vault.read_pair(witness.id)
+        lease = await self._claim(witness.id, pair) if pair else None
+        if pair is None or lease is None:
+            return None
+        return await self._use(lease, witness.id, pair)
+
+    async def _store(self, portal: Portal, spent: StoredPair, pair: TokenPair, until: int) -> bool:
+        """False when the portal has another pair or installation by now. A database that is away is tried
+        again while the lease lasts, because nothing else can bring the new pair back.
+        """
+        sealed = self._vault.seal_changes(portal.id, self._plan(portal, spent, pair))
+        for attempt in itertools.count():
+            try:
+                return await queries.update_unchanged(portal.id, spent.generation, spent.version, sealed)
+            except DATABASE_ERRORS as error:
+                wait_s = min(STORE_AGAIN_S * 2**attempt, LONGEST_STORE_AGAIN_S)
+                if self._clock.now() + wait_s >= until:
+                    raise
+                log.warning("new pair not stored yet", portal_id=portal.id, error=type(error).__name__)
+                await self._sleep(wait_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _plan(self, portal: Portal, spent: StoredPair, pair: TokenPair) -> dict[str, Any]:
         now = self._clock.now()
-        changes = {
+        return {
             "access_token": pair.access_token,
             "refresh_token": pair.refresh_token,
             "token_version": spent.version + 1,
@@ -172,8 +228,6 @@ class Refresher:
             "refresh_lease_id": None,
             "refresh_lease_until": 0,
         } | self._moved(portal, pair)
-        sealed = self._vault.seal_changes(portal.id, changes)
-        return await queries.update_unchanged(portal.id, spent.generation, spent.version, sealed)
 
     def _moved(self, portal: Portal, pair: TokenPair) -> dict[str, str]:
         """The portal's new address, if the answer names another one that may be contacted."""
@@ -190,13 +244,10 @@ class Refresher:
             return Verdict.SUPERSEDED
         return Verdict.RENEWED if portal.token_version != spent.version else None
 
-    async def _claim(self, portal_id: int, spent: StoredPair, lease_id: str) -> bool:
+    async def _claim(self, portal_id: int, spent: StoredPair) -> Lease | None:
         now = self._clock.now()
-        return await queries.claim_refresh(
-            portal_id, spent.generation, spent.version, lease_id, now, now + LEASE_S
+        lease = Lease(uuid.uuid4().hex, now + LEASE_S)
+        is_claimed = await queries.claim_refresh(
+            portal_id, spent.generation, spent.version, lease.id, now, lease.until
         )
-
-
-async def is_client_secret_rejected() -> bool:
-    """Whether the last word on our client secret was no ("health is red")."""
-    return await read_fact(CLIENT_SECRET) == "rejected"
+        return lease if is_claimed else None

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.kit.database import DATABASE_ERRORS
 from app.kit.metrics import PROBLEMS
-from app.portals.refresh import is_client_secret_rejected
+from app.portals.client_secret import is_client_secret_rejected
 from app.portals.fact_queries import read_lease_end
 from app.web.parts import WebParts
 

@@ -10,7 +10,7 @@ from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
 from app.bitrix24.exchange import Exchange
 from app.bitrix24.network import open_http_client
-from app.bitrix24.oauth import AuthorizationServer
+from app.bitrix24.oauth import AuthorizationServer, TokenPair
 
 TOKEN = "the-access-token"
 NOW = 1_773_239_624
@@ -51,6 +51,11 @@ PAIR = {
 def answering(server: Any, document: object = None, **options: Any) -> None:
     reply_type = server.reply
     server.handler = lambda _: reply_type(document, **options)
+
+
+async def refresh(authorization: AuthorizationServer, *args: Any) -> TokenPair:
+    async with authorization.refreshing(*args) as pair:
+        return pair
 
 
 @pytest.fixture
@@ -110,7 +115,7 @@ async def test_refresh_posts_the_secret_and_returns_the_pair(
     authorization: AuthorizationServer, server: Any, exchanges: list[Exchange]
 ) -> None:
     answering(server, PAIR)
-    pair = await authorization.refresh(f"{server.origin}/rest/", "old-refresh", "a" * 32)
+    pair = await refresh(authorization, f"{server.origin}/rest/", "old-refresh", "a" * 32)
     assert (pair.access_token, pair.refresh_token) == ("new-access", "new-refresh")
     assert (pair.expires_at, pair.expires_in, pair.issued_at) == (1780319382, 3600, 1780315782)
     assert (pair.server, pair.client_endpoint) == (server.origin, "https://portal.bitrix24.com/rest/")
@@ -136,7 +141,7 @@ async def test_errors_are_told_by_code_and_never_by_status(
 ) -> None:
     answering(server, {"error": code, "error_description": "no"}, status=status)
     with pytest.raises(BitrixError) as failure:
-        await authorization.refresh(None, "old-refresh")
+        await refresh(authorization, None, "old-refresh")
     assert (failure.value.code, failure.value.status) == (code.lower(), status)
 
 
@@ -160,7 +165,7 @@ async def test_an_unreadable_answer_teaches_nothing(
 ) -> None:
     answering(server, **options)
     with pytest.raises(Unreachable):
-        await authorization.refresh(None, "old-refresh")
+        await refresh(authorization, None, "old-refresh")
     with pytest.raises(Unreachable):
         await authorization.app_info(TOKEN)
     assert len(server.requests) == 2
@@ -169,11 +174,10 @@ async def test_an_unreadable_answer_teaches_nothing(
 async def test_the_secret_goes_to_no_other_server(
     authorization: AuthorizationServer, server: Any, other_server: Any, exchanges: list[Exchange]
 ) -> None:
-    for ask in (authorization.refresh, authorization.app_info):
+    elsewhere = f"{other_server.origin}/rest/"
+    for ask in (refresh(authorization, elsewhere, "x"), authorization.app_info("x", elsewhere)):
         with pytest.raises(AddressRefused, match="B24_OAUTH_SERVERS"):
-            await ask(f"{other_server.origin}/rest/", "x") if ask == authorization.refresh else await ask(
-                "x", f"{other_server.origin}/rest/"
-            )
+            await ask
     assert server.requests == other_server.requests == []
     assert exchanges == []
 
@@ -184,7 +188,7 @@ async def test_nothing_secret_is_recorded_or_raised(
     secret = "s7p6eclrvim9da28dt9ch94ekreb52sv"
     said = {"error": "invalid_grant", "error_description": f"{secret} +1 (906) 555-01-00\nagain"}
     answering(server, said, status=400)
-    for ask in (authorization.refresh(None, secret), authorization.app_info(secret)):
+    for ask in (refresh(authorization, None, secret), authorization.app_info(secret)):
         with pytest.raises(BitrixError) as failure:
             await ask
         assert secret not in str(failure.value)
@@ -217,4 +221,4 @@ async def test_a_recorder_that_fails_costs_no_new_pair(server: Any, policy: Addr
     http: httpx.AsyncClient
     async with open_http_client(policy, "oauth") as http:
         authorization = AuthorizationServer(http, policy, "app.1", "the-client-secret", fail, clock)
-        assert (await authorization.refresh(None, "old-refresh")).refresh_token == "new-refresh"
+        assert (await refresh(authorization, None, "old-refresh")).refresh_token == "new-refresh"

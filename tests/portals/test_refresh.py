@@ -1,13 +1,16 @@
 import asyncio
+import sqlite3
+from typing import Any
 
 import pytest
 
+from app.bitrix24.exchange import Exchange
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.model import Portal
-from app.portals.refresh import Refresher
+from app.portals.refresh import LEASE_S, Refresher, Sleep, Verdict
 from app.portals.renewal import renew_due_pairs
 from app.web.health import find_problems
 from tests.conftest import GENEROUS
@@ -67,9 +70,64 @@ async def test_a_pair_of_another_process_serves_those_who_wait(
     assert stand_in.counts["oauth.refresh"] == 1
 
 
-def make_second(callbook: Callbook) -> Refresher:
+def make_second(callbook: Callbook, sleep: Sleep = asyncio.sleep) -> Refresher:
     first = callbook.parts.refresher
-    return Refresher(first._server, first._policy, first._vault, first._clock, first._background)  # noqa: SLF001
+    return Refresher(first._server, first._policy, first._vault, first._clock, first._background, sleep)  # noqa: SLF001
+
+
+async def renew_while_the_database_fails(
+    callbook: Callbook, clock: FakeClock, portal_id: int, failures: int, monkeypatch: pytest.MonkeyPatch
+) -> Verdict:
+    """The statement that stores the new pair fails so often; each pause before the next one is a second."""
+    pair = await callbook.parts.vault.read_pair(portal_id)
+    assert pair is not None
+    store, left = queries.update_unchanged, iter(range(failures))
+
+    async def fail_first(*args: Any) -> bool:
+        if next(left, None) is not None:
+            raise sqlite3.OperationalError("database is locked")
+        return await store(*args)
+
+    async def sleep(_: float) -> None:
+        clock.advance(1)
+
+    monkeypatch.setattr(queries, "update_unchanged", fail_first)
+    return await make_second(callbook, sleep).renew(portal_id, pair)
+
+
+async def test_a_new_pair_outlives_a_database_that_is_away_for_a_moment(
+    callbook: Callbook, installed: StandInPortal, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal, old = await stored(callbook, installed), await read_pair(callbook, installed.member_id)
+    verdict = await renew_while_the_database_fails(callbook, clock, portal.id, 5, monkeypatch)
+    assert verdict is Verdict.RENEWED
+    assert await read_pair(callbook, installed.member_id) != old
+    assert not (await stored(callbook, installed)).has_dangling_refresh
+
+
+async def test_storing_is_tried_no_longer_than_the_lease_lasts(
+    callbook: Callbook, installed: StandInPortal, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal, before = await stored(callbook, installed), clock.now()
+    with pytest.raises(sqlite3.OperationalError):
+        await renew_while_the_database_fails(callbook, clock, portal.id, 1000, monkeypatch)
+    assert LEASE_S - 5 <= clock.now() - before <= LEASE_S
+    assert (await stored(callbook, installed)).has_dangling_refresh
+
+
+async def test_nothing_stands_between_the_answer_and_its_storing(
+    callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal, seen = await stored(callbook, installed), []
+
+    async def look(exchange: Exchange) -> None:
+        if exchange.method == "oauth/token":
+            seen.append((await stored(callbook, installed)).token_version)
+
+    monkeypatch.setattr(callbook.parts.refresher._server, "_record", look)  # noqa: SLF001
+    installed.expire_access_tokens()
+    await callbook.parts.access.call(portal, "user.get", {})
+    assert seen == [portal.token_version + 1]
 
 
 async def test_invalid_grant_marks_the_portal_and_stops_contact(
@@ -119,8 +177,70 @@ async def test_invalid_client_of_one_portal_marks_it_when_another_succeeds(
     assert "client_secret_rejected" not in await find_problems(callbook.parts)
 
 
-async def test_invalid_client_of_all_is_our_secret_and_marks_nobody(
+async def add_installed(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
+    portal = await stand_in.add_portal()
+    await portal.install(callbook.url)
+    await callbook.settle()
+    return portal
+
+
+async def test_two_portals_that_are_gone_do_not_vouch_for_each_other(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    await add_installed(callbook, stand_in)
+    gone = [installed, stand_in.portals[1]]
+    for portal in gone:
+        portal.expire_access_tokens()
+        stand_in.fail("oauth.refresh", code="invalid_client", portal=portal)
+    for portal in gone:
+        with pytest.raises(PortalNotConnectedError):
+            await callbook.parts.access.call(await stored(callbook, portal), "user.get", {})
+    states = [(await stored(callbook, portal)).token_state for portal in stand_in.portals]
+    assert states == ["reinstall_needed", "reinstall_needed", "ok"]
+    assert "client_secret_rejected" not in await find_problems(callbook.parts)
+
+
+async def test_a_witness_whose_own_pair_is_dead_shows_that_our_secret_is_accepted(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    installed.expire_access_tokens()
+    stand_in.fail("oauth.refresh", code="invalid_client", portal=installed)
+    stand_in.fail("oauth.refresh", code="invalid_grant", portal=stand_in.portals[1])
+    with pytest.raises(PortalNotConnectedError):
+        await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
+    assert (await stored(callbook, installed)).token_state == "reinstall_needed"
+
+
+async def test_a_witness_that_is_not_reached_says_nothing_of_our_secret(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    installed.expire_access_tokens()
+    stand_in.fail("oauth.refresh", code="invalid_client", portal=installed)
+    stand_in.fail("oauth.refresh", network="drop", portal=stand_in.portals[1])
+    with pytest.raises(PortalUnreachableError):
+        await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
+    assert (await stored(callbook, installed)).token_state == "ok"
+    assert "client_secret_rejected" not in await find_problems(callbook.parts)
+
+
+async def test_the_three_portals_that_were_renewed_last_are_the_witnesses(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    newest = []
+    for _ in range(3):
+        clock.advance(1)
+        newest.append(await add_installed(callbook, stand_in))
+    stand_in.fail("oauth.refresh", code="invalid_client")
+    installed.expire_access_tokens()
+    with pytest.raises(PortalUnreachableError):
+        await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
+    asked = [stand_in.faults.counts_by_portal[portal.member_id]["oauth.refresh"] for portal in newest]
+    assert asked == [1, 1, 1]
+    assert stand_in.counts["oauth.refresh"] == 4
+
+
+async def test_invalid_client_of_all_is_our_secret_and_marks_nobody(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:
     stand_in.fail("oauth.refresh", code="invalid_client", status=401)
     for portal in stand_in.portals:
@@ -134,6 +254,11 @@ async def test_invalid_client_of_all_is_our_secret_and_marks_nobody(
     assert "client_secret_rejected" in await find_problems(callbook.parts)
     assert (await callbook.client.get("/readyz")).status_code == 200
     stand_in.heal()
+    asked = stand_in.counts["oauth.refresh"]
+    with pytest.raises(PortalUnreachableError):
+        await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
+    assert stand_in.counts["oauth.refresh"] == asked  # Not asked again within a minute.
+    clock.advance(60)
     await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
     assert "client_secret_rejected" not in await find_problems(callbook.parts)
 
