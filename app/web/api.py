@@ -7,6 +7,8 @@ from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 
 from app.calls.filters import parse_list_request
+from app.calls.mark_queries import find_mark
+from app.calls.marks import Mark
 from app.calls.outcome import Direction, Outcome
 from app.calls.reading import LoggedCall, find_call, list_calls
 from app.kit.errors import Refusal
@@ -69,7 +71,7 @@ class CallList(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """How much of the portal's past has been read."""
+    """How many rows of the portal's own statistics have been read; `total` is an estimate until the end."""
 
     state: Literal["pending", "running", "complete", "failed"]
     done: int | None
@@ -132,18 +134,27 @@ async def get_call(call_id: FromPath[str], parts: GivenParts, session: GivenSess
 
 @get("/api/v1/sync", tags=["sync"], security=BEARER)
 async def get_sync(session: GivenSession) -> Response[Sync]:
-    """What is known to be complete, and whether the portal's token works."""
-    return Response(describe_sync(session.portal), headers=data_headers())
+    """Up to when the log is complete, how far the history has been read, and whether the token works."""
+    portal = session.portal
+    mark = await find_mark(portal.id, portal.generation)
+    return Response(describe_sync(portal, mark), headers=data_headers())
 
 
-def describe_sync(portal: Portal) -> Sync:
-    """Only the last day is read so far, so nothing is called complete and history is pending."""
+def describe_sync(portal: Portal, mark: Mark | None) -> Sync:
+    """What may be promised. Before the first read nothing is known, not even how much there is."""
+    up_to = None if mark is None else mark.complete_up_to
     return Sync(
-        complete_up_to=None,
-        history=History("pending", None, None),
+        complete_up_to=None if up_to is None else to_iso(up_to),
+        history=_describe_history(mark),
         last_event_at=None if portal.last_event_at is None else to_iso(portal.last_event_at),
         token=portal.token_state,
     )
+
+
+def _describe_history(mark: Mark | None) -> History:
+    if mark is None or not mark.has_begun:
+        return History("pending" if mark is None else mark.history_state, None, None)
+    return History(mark.history_state, mark.rows_done, mark.rows_total)
 
 
 async def _to_api(calls: list[LoggedCall], parts: WebParts, session: Session) -> list[Call]:

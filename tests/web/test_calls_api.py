@@ -4,7 +4,10 @@ import pytest
 
 from app.calls.outcome import OUTCOMES, outcome_of
 from app.demo.stand_in import StandIn
-from tests.running import Callbook
+from app.portals import queries
+from app.web.presenting import to_iso
+from tests.calls.statistics import fill
+from tests.running import Callbook, FakeClock
 from tests.web.browsing import install, open_tab
 from tests.web.calls import NOW, insert_calls
 
@@ -235,15 +238,43 @@ async def test_what_cannot_be_meant_is_400(
     assert next(iter(parameters)) in answer.json()["detail"]
 
 
-async def test_sync_promises_only_what_is_known(callbook: Callbook, stand_in: StandIn) -> None:
-    await install(callbook, stand_in.portals[0])
-    tab = await open_tab(callbook, stand_in.portals[0])
+async def test_sync_tells_up_to_when_the_log_is_complete(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    portal = stand_in.portals[0]
+    fill(portal, range(1, 61))
+    await install(callbook, portal)
+    tab = await open_tab(callbook, portal)
     assert (await tab.get("/api/v1/sync")).json() == {
-        "complete_up_to": None,
-        "history": {"state": "pending", "done": None, "total": None},
+        "complete_up_to": to_iso(clock.now()),
+        "history": {"state": "complete", "done": 60, "total": 60},
         "last_event_at": None,
         "token": "ok",
     }
+
+
+async def test_sync_promises_nothing_before_the_history_is_complete(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    fill(portal, range(1, 20_001))
+    portal.execution_s = 2.0
+    rule = stand_in.fail("batch", portal=portal, network="drop")
+    await install(callbook, portal)
+    tab = await open_tab(callbook, portal)
+
+    async def ask() -> tuple[object, Any]:
+        answer = (await tab.get("/api/v1/sync")).json()
+        return answer["complete_up_to"], answer["history"]
+
+    assert await ask() == (None, {"state": "pending", "done": None, "total": None})
+    rule.cancel()
+    found = await queries.find_portal(portal.member_id)
+    assert found is not None
+    await callbook.parts.histories.run_slice(found, is_forced=True)
+    up_to, history = await ask()
+    assert (up_to, history["state"], history["total"]) == (None, "running", 20_000)
+    assert 0 < history["done"] < 20_000
 
 
 async def test_the_schema_documents_the_api_and_loads_nothing(callbook: Callbook) -> None:
