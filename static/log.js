@@ -96,6 +96,7 @@
     const freshRows = [...fresh.querySelectorAll("tr[data-id]")];
     const shown = new Map([...log.querySelectorAll("tr[data-id]")].map((row) => [row.dataset.id, row]));
     const isShared = freshRows.some((row) => shown.has(row.dataset.id));
+    replaceHistory(fresh.querySelector("#history"));
     if (!rows || !isShared) {
       if (!rows && !freshRows.length) return;
       log.replaceChildren(...fresh.childNodes);
@@ -107,6 +108,11 @@
     const arrived = replaceHead(rows, freshRows, shown, hasMore);
     if (!hasMore) replaceMore(fresh);
     if (arrived.length) slideIn(rows, arrived, rows.getBoundingClientRect().height - height);
+  }
+
+  function replaceHistory(fresh) {
+    const history = document.getElementById("history");
+    if (history && fresh && history.outerHTML !== fresh.outerHTML) history.replaceWith(fresh.cloneNode(true));
   }
 
   function replaceHead(rows, freshRows, shown, hasMore) {

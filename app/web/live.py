@@ -14,6 +14,7 @@ from litestar.response import Stream as StreamedResponse
 from app.calls.reading import Pulse, take_pulse
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Refusal
+from app.web.history import Standing, take_standing
 from app.web.parts import GivenParts, Watch, WebParts
 from app.web.requests import GivenSession
 from app.web.security import data_headers
@@ -38,17 +39,18 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
     with parts.streams.join(viewer.portal_id, viewer.user_id) as stream:
         async with parts.changes.watch(viewer.portal_id) as watch:
             pulse: Pulse | None = None
-            seen: tuple[Pulse, int] | None = None
+            seen: tuple[Pulse, int, Standing | None] | None = None
             while stream.ending is None:
                 try:
                     portal = (await parts.sessions.renew(session.claims)).portal
                     pulse = await take_pulse(viewer, parts.clock.now(), pulse)
+                    standing = await take_standing(portal)
                 except Refusal:
                     yield EXPIRED
                     return
                 except DATABASE_ERRORS:
                     return  # The page connects again, and then it is told what it missed.
-                found = (pulse, parts.people.revision(portal))
+                found = (pulse, parts.people.revision(portal), standing)
                 yield STILL_HERE if found == seen else CHANGED
                 seen = found
                 await _sleep(stream, parts.streams.pause_s)

@@ -9,6 +9,7 @@ from litestar import Response, get
 
 from app.calls.filters import BadFilter, parse_list_request
 from app.calls.reading import list_calls, list_recent_operators
+from app.web.history import HistoryView, view_history
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import CallRow, Presenter, to_local
 from app.web.requests import AnyRequest, GivenSession
@@ -22,12 +23,13 @@ FIRST_NAMES_S = 3.0
 
 
 class LogView(NamedTuple):
-    """What the template shows."""
+    """What the template shows; `history` stands above the first rows only."""
 
     rows: list[CallRow]
     next_cursor: str | None
     is_filtered: bool
     is_continued: bool
+    history: HistoryView | None
 
 
 class Operator(NamedTuple):
@@ -48,7 +50,9 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
     presenter = Presenter(zone, session.claims.locale, now)
     rows = [presenter.present(call, names) for call in page.calls]
-    return LogView(rows, page.next_cursor, not request.filters.is_empty, request.cursor is not None)
+    is_continued = request.cursor is not None
+    history = None if is_continued else await view_history(session, presenter)
+    return LogView(rows, page.next_cursor, not request.filters.is_empty, is_continued, history)
 
 
 def choose_zone(session: Session, parameters: Mapping[str, str]) -> tzinfo:

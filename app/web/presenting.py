@@ -43,6 +43,16 @@ class CallRow(NamedTuple):
     is_free: bool
 
 
+class Moment(NamedTuple):
+    """A moment: `moment` for programs, the rest for people. `day` is `today`, `yesterday` or None."""
+
+    moment: str
+    day: str | None
+    date: str
+    time: str
+    full_time: str
+
+
 class Presenter(NamedTuple):
     """Whose eyes it is for: their zone and locale, and what day it is for them."""
 
@@ -52,7 +62,7 @@ class Presenter(NamedTuple):
 
     def present(self, call: LoggedCall, names: Mapping[int, str]) -> CallRow:
         """The row of one call; `names` of the users that are known."""
-        local = to_local(call.started_at, self.zone)
+        at = self.describe_moment(call.started_at)
         operator = names.get(call.user_id) if call.user_id is not None else None
         return CallRow(
             id=call.id,
@@ -60,11 +70,11 @@ class Presenter(NamedTuple):
             outcome=call.outcome,
             code=call.code and visible(call.code),
             reason=call.reason and visible(call.reason),
-            moment=to_iso(call.started_at),
-            day=self._day(local),
-            date=_format_date(local.year, local.month, local.day, self._is_this_year(local), self.locale),
-            time=_format_clock(local.hour, local.minute, self.locale),
-            full_time=format_datetime(local, "medium", locale=self.locale),
+            moment=at.moment,
+            day=at.day,
+            date=at.date,
+            time=at.time,
+            full_time=at.full_time,
             number=call.phone_number and visible(format_number(call.phone_number)),
             user_id=call.user_id,
             operator=operator and visible(operator),
@@ -76,6 +86,17 @@ class Presenter(NamedTuple):
             if call.cost_e4 is None
             else format_cost(call.cost_e4, call.currency or "", self.locale),
             is_free=call.cost_e4 == 0,
+        )
+
+    def describe_moment(self, at: int) -> Moment:
+        """A moment in the viewer's zone and words."""
+        local = to_local(at, self.zone)
+        return Moment(
+            to_iso(at),
+            self._day(local),
+            _format_date(local.year, local.month, local.day, self._is_this_year(local), self.locale),
+            _format_clock(local.hour, local.minute, self.locale),
+            format_datetime(local, "medium", locale=self.locale),
         )
 
     def _day(self, local: datetime) -> str | None:

@@ -1,0 +1,48 @@
+"""How far the portal's history has been read, as a person reads it above the log."""
+
+from typing import NamedTuple
+
+from babel.numbers import format_decimal
+
+from app.calls.mark_queries import find_mark
+from app.calls.marks import State
+from app.portals.model import Portal
+from app.web.presenting import Moment, Presenter
+from app.web.sessions import Session
+
+Standing = tuple[State, int, int | None]
+
+
+class HistoryView(NamedTuple):
+    """What the template shows. `share` is 0 to 1; `done` and `total` are empty for who is no administrator,
+    because they count everybody's calls.
+    """
+
+    state: State
+    share: float | None
+    done: str
+    total: str
+    complete_up_to: Moment | None
+
+
+async def view_history(session: Session, presenter: Presenter) -> HistoryView:
+    """How the history stands, in the viewer's language and time zone."""
+    portal, locale = session.portal, session.claims.locale
+    mark = await find_mark(portal.id, portal.generation)
+    if mark is None or not mark.has_begun:
+        return HistoryView("pending" if mark is None else mark.history_state, None, "", "", None)
+    up_to = mark.complete_up_to
+    is_admin = session.claims.is_admin
+    return HistoryView(
+        state=mark.history_state,
+        share=mark.rows_done / max(mark.rows_total, mark.rows_done, 1),
+        done=format_decimal(mark.rows_done, locale=locale) if is_admin else "",
+        total=format_decimal(mark.rows_total, locale=locale) if is_admin else "",
+        complete_up_to=None if up_to is None else presenter.describe_moment(up_to),
+    )
+
+
+async def take_standing(portal: Portal) -> Standing | None:
+    """What changes when an open page would show something else about the history."""
+    mark = await find_mark(portal.id, portal.generation)
+    return None if mark is None else (mark.history_state, mark.rows_done, mark.complete_up_to)
