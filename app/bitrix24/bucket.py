@@ -5,18 +5,24 @@ Documentation: limits.md (drains 2 a second, blocks above 50; one bucket for a p
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 from app.bitrix24.errors import BitrixError
 
 DRAIN_PER_S = 2.0
 CAPACITY = 45.0  # Of 50: requests arrive later than they leave, and not all as late as each other.
 MAX_WAIT_S = 60.0
+MAX_AT_ONCE = 8  # Of the connections that all portals share (see network.py).
 _SWEEP_ABOVE = 1000
 
 
 class RateBucket:
-    """One bucket for each portal's host; `monotonic` and `sleep` are real unless a test moves time."""
+    """One bucket for each portal's host, and so many places for requests that are under way there.
+
+    `monotonic` and `sleep` are real unless a test moves time.
+    """
 
     def __init__(
         self,
@@ -26,6 +32,7 @@ class RateBucket:
         self._monotonic = monotonic
         self._sleep = sleep
         self._levels: dict[str, tuple[float, float]] = {}
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def take(self, host: str, weight: float = 1) -> None:
         """Wait until the portal admits `weight` more requests; callers are served in the order they came.
@@ -39,6 +46,18 @@ class RateBucket:
         self._levels[host] = (level, self._monotonic())
         if wait_s:
             await self._sleep(wait_s)
+
+    @asynccontextmanager
+    async def hold_place(self, host: str) -> AsyncIterator[None]:
+        """Wait for a place among the requests under way at the host, and keep it meanwhile.
+
+        A portal that holds its answers back keeps its own requests waiting, not those of other portals.
+        """
+        places = self._places.get(host)
+        if places is None:
+            places = self._places[host] = asyncio.Semaphore(MAX_AT_ONCE)
+        async with places:
+            yield
 
     def fill(self, host: str) -> None:
         """Take note that the portal refused: others share its bucket, which is fuller than we knew."""

@@ -17,7 +17,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 Purpose = Literal["portals", "oauth"]
 _CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S: dict[str, float] = {"portals": 60.0, "oauth": 10.0}
-_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=15.0)
+_LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=16, keepalive_expiry=15.0)
 
 
 async def resolve_host(host: str, port: int) -> Sequence[str]:

@@ -1,5 +1,7 @@
 """Who a token's user is, by the portal itself. Documentation: api-reference/common/users/profile.md."""
 
+import asyncio
+
 import msgspec
 
 from app.bitrix24.errors import INACTIVE_USER, BitrixError, Unreachable
@@ -8,6 +10,8 @@ from app.bitrix24.transfer import read_number, read_text
 
 _YES = (True, 1, "1", "Y", "true")
 _MAX_NAME = 255
+TOTAL_S = 15.0
+MAX_ANSWER_BYTES = 256 * 1024
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -21,8 +25,15 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 async def fetch_profile(client: PortalClient, access_token: str) -> Profile:
-    """Ask `profile`, which needs no scope; raise BitrixError `user_inactive` for a user who was dismissed."""
-    result = (await client.call("profile", {}, access_token)).result
+    """Ask `profile`, which needs no scope; raise BitrixError `user_inactive` for a user who was dismissed.
+
+    Whoever asks waits for it, so it may take 15 seconds in all; else Unreachable.
+    """
+    try:
+        async with asyncio.timeout(TOTAL_S):
+            result = (await client.call("profile", {}, access_token, MAX_ANSWER_BYTES)).result
+    except TimeoutError:
+        raise Unreachable("the portal does not say in time who the user is") from None
     if not result:
         raise BitrixError(INACTIVE_USER, 403, "the token's user is not active")
     user_id = read_number(result.get("ID")) if isinstance(result, dict) else None

@@ -21,11 +21,12 @@ from app.bitrix24.transfer import Reply, read_number, read_object, read_text, tr
 from app.kit.clock import Clock
 
 MAX_BATCH = 50
-_MAX_ANSWER = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _TOTAL_S = 75.0
 _RETRY_WAITS_S = (1.0, 2.0, 4.0)
 _REDIRECTS = frozenset({301, 302, 307, 308})
 _BUSY = frozenset({429, 503})
+_JSON_HEADERS = {"Content-Type": "application/json"}
 
 Command = tuple[str, Mapping[str, object]]
 
@@ -51,6 +52,15 @@ class BatchAnswer(msgspec.Struct, frozen=True):
     nexts: dict[str, int]
     time: dict[str, Any]
     times: dict[str, dict[str, Any]] = {}
+
+
+class _Prepared(msgspec.Struct, frozen=True):
+    """A request that may be sent more than once, and how much of an answer it may get; `told` is redacted."""
+
+    method: str
+    body: bytes
+    told: str
+    max_bytes: int
 
 
 class PortalClient:
@@ -81,12 +91,19 @@ class PortalClient:
         self._clock = clock
         self._sleep = sleep
 
-    async def call(self, method: str, parameters: Mapping[str, object], access_token: str) -> Answer:
+    async def call(
+        self,
+        method: str,
+        parameters: Mapping[str, object],
+        access_token: str,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
         """Call one method. Raises BitrixError, Unreachable or AddressRefused.
 
         A request is sent again only where the portal was too busy to look at it, three times at most.
         """
-        return await self._call(method, parameters, redact(parameters), access_token)
+        body = msgspec.json.encode({**parameters, "auth": access_token})
+        return await self._call(_Prepared(method, body, redact(parameters), max_bytes))
 
     async def batch(
         self, commands: Mapping[str, Command], access_token: str, *, is_halting: bool = False
@@ -101,17 +118,17 @@ class PortalClient:
             return BatchAnswer({}, {}, {}, {}, {})
         lines = {name: f"{method}?{encode_form(inner)}" for name, (method, inner) in commands.items()}
         told = {name: {method: inner} for name, (method, inner) in commands.items()}
-        parameters = {"halt": int(is_halting), "cmd": lines}
-        answer = await self._call("batch", parameters, redact({"cmd": told}), access_token)
-        return _batch_answer(answer)
+        body = msgspec.json.encode({"halt": int(is_halting), "cmd": lines, "auth": access_token})
+        return _batch_answer(
+            await self._call(_Prepared("batch", body, redact({"cmd": told}), MAX_ANSWER_BYTES))
+        )
 
-    async def _call(self, method: str, parameters: Mapping[str, object], told: str, token: str) -> Answer:
-        body = msgspec.json.encode({**parameters, "auth": token})
+    async def _call(self, prepared: _Prepared) -> Answer:
         for wait_s in (*_RETRY_WAITS_S, None):
             host = httpx.URL(self.client_endpoint).netloc.decode()
             await self._bucket.take(host)
             try:
-                return await self._attempt(method, body, told)
+                return await self._attempt(prepared)
             except (BitrixError, Unreachable) as failure:
                 if wait_s is None or not _is_busy(failure):
                     raise
@@ -119,13 +136,12 @@ class PortalClient:
             await self._sleep(wait_s * random.uniform(1, 1.5))  # noqa: S311  Spreads retries; nothing secret.
         raise AssertionError("the last attempt returns or raises")
 
-    async def _attempt(self, method: str, body: bytes, told: str) -> Answer:
+    async def _attempt(self, prepared: _Prepared) -> Answer:
         root = self.client_endpoint
-        reply = await self._post(root, method, body, told)
+        reply = await self._post(root, prepared)
         if isinstance(reply, Answer):
             return reply
-        moved = self._new_root(root, method, reply)
-        answer = await self._post(moved, method, body, told)
+        answer = await self._post(self._new_root(root, prepared.method, reply), prepared)
         if not isinstance(answer, Answer):
             raise Unreachable("the portal redirects again and again", answer.status)
         return answer
@@ -145,15 +161,20 @@ class PortalClient:
             raise AddressRefused("The portal redirects from https to http. Check the portal's address.")
         return moved
 
-    async def _post(self, root: str, method: str, body: bytes, told: str) -> Answer | Reply:
-        """POST once and record it; a redirect is given back as it came."""
+    async def _post(self, root: str, prepared: _Prepared) -> Answer | Reply:
+        """POST once, in the host's turn; a redirect is given back as it came."""
         request = self._http.build_request(
-            "POST", root + method, content=body, headers={"Content-Type": "application/json"}
+            "POST", root + prepared.method, content=prepared.body, headers=_JSON_HEADERS
         )
+        async with self._bucket.hold_place(request.url.netloc.decode()):
+            return await self._send(root, request, prepared)
+
+    async def _send(self, root: str, request: httpx.Request, prepared: _Prepared) -> Answer | Reply:
+        """Send it and record it, whatever comes of it."""
         started_at, begun = self._clock.now(), time.perf_counter()
         status, code, summary = None, None, ""
         try:
-            reply = await transfer(self._http, request, limit=_MAX_ANSWER, total_s=_TOTAL_S)
+            reply = await transfer(self._http, request, limit=prepared.max_bytes, total_s=_TOTAL_S)
             status = reply.status
             if status in _REDIRECTS:
                 summary = "redirect"
@@ -164,9 +185,12 @@ class PortalClient:
             code = failure.code
             summary = str(failure)
             raise
+        except asyncio.CancelledError:
+            code = "cancelled"
+            raise
         finally:
             duration_ms = round((time.perf_counter() - begun) * 1000)
-            host = request.url.netloc.decode()
+            host, method, told = request.url.netloc.decode(), prepared.method, prepared.told
             exchange = Exchange(
                 started_at, "rest", self.member_id, host, method, told, status, code, duration_ms, summary
             )

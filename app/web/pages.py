@@ -86,7 +86,9 @@ PAGE_EXCEPTION_HANDLERS: ExceptionHandlersMap = {
 )
 async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[str]:
     """The log, for the verified user of an installed portal; else a page that says what to do (403)."""
-    opened = await parts.opener.open_page(await read_page(request), source)
+    page = await read_page(request)
+    parts.sessions.admit(page.auth_id)
+    opened = await parts.opener.open_page(page, source)
     token, session = parts.sessions.open(opened.portal, opened.profile)
     await meet_people(parts, session)
     return parts.pages.render(
@@ -110,6 +112,7 @@ async def open_session(
         page = decode_page({}, form.encode())
     except (msgspec.MsgspecError, MalformedPage, UnicodeEncodeError) as error:
         raise Forbidden(code="malformed_session_request") from error
+    parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_session(page.member_id, page.auth_id, source)
     token, _ = parts.sessions.open(opened.portal, opened.profile)
     return Response(SessionAnswer(token, LIFETIME_S), headers=data_headers())

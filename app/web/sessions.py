@@ -3,6 +3,7 @@
 The token says who looks; what the portal is, each request reads from its row, so no memory outlives it.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -15,9 +16,11 @@ from app.calls.reading import Viewer
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError, Keyring
 from app.kit.errors import Refusal
+from app.portals.budget import Budget
 from app.portals.model import Portal
 
 LIFETIME_S = 600
+OPENINGS_PER_MINUTE = 30  # Of the 120 requests that a portal admits; an honest tab needs one in ten minutes.
 CONTEXT = "session"
 LOCALE = "en"
 
@@ -77,6 +80,15 @@ class Sessions:
         self.keyring = keyring
         self.clock = clock
         self.find_portal = find_portal
+        self._openings = Budget(clock, OPENINGS_PER_MINUTE)
+
+    def admit(self, access_token: str) -> None:
+        """Count an opening by this token; raises TooManyRequests when there are more than anybody needs.
+
+        Each costs its portal a request, also where the token is proven already. Tokens are counted and not
+        addresses, of which a whole office has one.
+        """
+        self._openings.spend(hashlib.sha256(access_token.encode()).hexdigest())
 
     def open(self, portal: Portal, profile: Profile) -> tuple[str, Session]:
         """Begin a session for a verified user: the token, and what a request with it would find."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl
@@ -62,7 +62,7 @@ class Reply:
         self.headers = [(key.replace("_", "-").encode(), value.encode()) for key, value in headers.items()]
 
 
-Handler = Callable[[Request], Reply]
+Handler = Callable[[Request], Reply | Awaitable[Reply]]
 
 
 class LocalServer:
@@ -93,6 +93,8 @@ class LocalServer:
         request = Request(scope, body)
         self.requests.append(request)
         reply = self.handler(request)
+        if not isinstance(reply, Reply):
+            reply = await reply
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await send({"type": "http.response.body", "body": reply.body})
 

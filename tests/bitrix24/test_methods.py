@@ -1,12 +1,14 @@
 """The few methods that have a function of their own."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from app.bitrix24.bindings import bind_events, bind_placement
 from app.bitrix24.errors import BitrixError, Unreachable
-from app.bitrix24.profile import Profile, fetch_profile
+from app.bitrix24.exchange import Exchange
+from app.bitrix24.profile import MAX_ANSWER_BYTES, Profile, fetch_profile
 from app.bitrix24.rest import PortalClient
 from app.bitrix24.users import User, list_users
 
@@ -48,6 +50,26 @@ async def test_an_inactive_user_has_no_profile(portal: PortalClient, server: Any
     by_method(server, profile={"NAME": "Ann"})
     with pytest.raises(Unreachable):
         await fetch_profile(portal, TOKEN)
+
+
+async def test_a_profile_that_is_held_back_or_too_large_is_not_waited_for(
+    portal: PortalClient, server: Any, exchanges: list[Exchange], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_method(server, profile={"ID": "1", "NAME": "x" * MAX_ANSWER_BYTES})
+    with pytest.raises(Unreachable, match="too large"):
+        await fetch_profile(portal, TOKEN)
+    never = asyncio.Event()
+
+    async def hold_back(_: Any) -> Any:
+        await never.wait()
+        return server.reply({"result": {"ID": "1"}})
+
+    server.handler = hold_back
+    monkeypatch.setattr("app.bitrix24.profile.TOTAL_S", 0.05)
+    with pytest.raises(Unreachable, match="in time"):
+        await fetch_profile(portal, TOKEN)
+    assert [exchange.error_code for exchange in exchanges] == ["unreachable", "cancelled"]
+    never.set()
 
 
 async def test_only_missing_events_are_bound(portal: PortalClient, server: Any) -> None:

@@ -1,5 +1,6 @@
 """REST calls over real HTTP: answers, errors, back-off, moved portals, batches."""
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -7,11 +8,12 @@ import httpx
 import pytest
 
 from app.bitrix24.address import AddressPolicy
-from app.bitrix24.bucket import RateBucket
+from app.bitrix24.bucket import MAX_AT_ONCE, RateBucket
 from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
 from app.bitrix24.exchange import Exchange, redact, summarise
 from app.bitrix24.rest import Command, PortalClient
 from app.bitrix24.transfer import Reply
+from tests.bitrix24.conftest import FixedClock
 
 TOKEN = "the-access-token"
 
@@ -260,6 +262,37 @@ async def test_the_bucket_waits_in_turn_and_refuses_what_waits_too_long() -> Non
     bucket.fill("c")
     await bucket.take("c")
     assert waits[-1] == 0.5
+
+
+async def test_a_portal_that_holds_back_its_answers_keeps_few_connections(
+    portal: PortalClient,
+    server: Any,
+    other_server: Any,
+    policy: AddressPolicy,
+    portals_http: httpx.AsyncClient,
+    record: Any,
+) -> None:
+    """Both clients share the connections and the bucket, as all portals of a process do."""
+    gate, is_full = asyncio.Event(), asyncio.Event()
+
+    async def hold_back(_: Any) -> Any:
+        if len(server.requests) == MAX_AT_ONCE:
+            is_full.set()
+        await gate.wait()
+        return server.reply({"result": 1})
+
+    server.handler = hold_back
+    other = PortalClient(portals_http, policy, other_server.rest, portal._bucket, record, FixedClock())  # noqa: SLF001
+    held = [asyncio.create_task(portal.call("x", {}, TOKEN)) for _ in range(3 * MAX_AT_ONCE)]
+    await is_full.wait()
+    assert (await other.call("x", {}, TOKEN)).result is True
+    assert len(server.requests) == MAX_AT_ONCE
+    held.pop().cancel()
+    held.pop(0).cancel()
+    gate.set()
+    answers = await asyncio.gather(*held)
+    assert [answer.result for answer in answers] == [1] * len(held)
+    assert len(server.requests) == 3 * MAX_AT_ONCE - 1
 
 
 async def test_drained_buckets_are_forgotten() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from app.demo.stand_in import StandIn
 from app.web.assets import FILES
+from app.web.sessions import OPENINGS_PER_MINUTE
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install, open_tab
 from tests.web.calls import NOW, insert_calls
@@ -103,6 +104,27 @@ async def test_a_session_by_request(callbook: Callbook, stand_in: StandIn) -> No
     headers = {"Authorization": f"Bearer {answer.json()['token']}"}
     calls = await callbook.client.get("/api/v1/calls", headers=headers)
     assert [call["call_id"] for call in calls.json()["items"]] == ["call-0"]
+
+
+async def test_a_token_opens_no_more_than_anybody_does(callbook: Callbook, stand_in: StandIn) -> None:
+    """Each opening asks the portal who it is, also where the token is proven already."""
+    portal = stand_in.portals[0]
+    await install(callbook, portal)
+    greedy, honest = (
+        {"member_id": portal.member_id, "auth_id": portal.issue_pair().access_token} for _ in range(2)
+    )
+    statuses = [
+        (await callbook.client.post("/session", json=greedy)).status_code for _ in range(OPENINGS_PER_MINUTE)
+    ]
+    assert set(statuses) == {200}
+    asked = stand_in.counts["profile"]
+    refused = await callbook.client.post("/session", json=greedy)
+    form = {"member_id": greedy["member_id"], "AUTH_ID": greedy["auth_id"]}
+    page = await callbook.client.post("/", data=form)
+    assert (refused.status_code, page.status_code) == (429, 429)
+    assert int(refused.headers["Retry-After"]) > 0
+    assert stand_in.counts["profile"] == asked
+    assert (await callbook.client.post("/session", json=honest)).status_code == 200
 
 
 async def test_a_session_lives_ten_minutes(callbook: Callbook, stand_in: StandIn, clock: FakeClock) -> None:
