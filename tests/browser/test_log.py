@@ -2,7 +2,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import Frame, expect
+from playwright.async_api import Frame, Route, expect
 
 from tests.browser.conftest import Desk
 from tests.web.calls import insert_calls
@@ -210,6 +210,28 @@ async def test_a_session_that_ended_is_renewed_unseen(installed: Desk) -> None:
     # The browser itself notes each 401 on the console; nothing else may be there.
     assert all("401" in line for line in installed.console)
     installed.console.clear()
+
+
+async def test_what_takes_a_while_is_seen_to_load(installed: Desk) -> None:
+    await insert_calls(installed.portal_id, {"started_at": now(installed), "type": 2})
+    _, frame = await installed.open_log()
+    log, answering = frame.locator("#log"), asyncio.Event()
+
+    async def hold_back(route: Route) -> None:
+        await answering.wait()
+        await route.continue_()
+
+    await installed.context.route(re.compile("/log/rows"), hold_back)
+    await expect(log).not_to_have_attribute("aria-busy", "true")
+    await frame.get_by_label("Direction").select_option("in")
+    await expect(log).to_have_attribute("aria-busy", "true")
+    await until(frame, "getComputedStyle(document.querySelector('#log'), '::before').opacity === '1'")
+    await until(frame, "getComputedStyle(document.querySelector('#log .log')).opacity < 0.6")
+    await expect(frame.locator(ROWS)).to_have_count(1)  # What was there stays to be read.
+    answering.set()
+    await expect(log).not_to_have_attribute("aria-busy", "true")
+    await until(frame, "getComputedStyle(document.querySelector('#log'), '::before').opacity === '0'")
+    await expect(frame.locator(ROWS)).to_have_count(1)
 
 
 async def test_a_server_that_fails_is_said_and_asked_again(installed: Desk) -> None:
