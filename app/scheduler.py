@@ -5,7 +5,7 @@ nothing.
 """
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -30,14 +30,30 @@ async def keep_lease(_: Parts) -> None:
 
 async def check_uninstalls(parts: Parts) -> None:
     """Ask again about uninstalls that were announced and not confirmed."""
-    for portal_id in await uninstall_queries.list_due_checks(parts.clock.now(), limit=50):
-        await parts.uninstaller.check(portal_id)
+    due = await uninstall_queries.list_due_checks(parts.clock.now(), limit=50)
+    await _do_for_each("uninstall check", due, parts.uninstaller.check)
 
 
 async def erase_due(parts: Parts) -> None:
     """Erase what is kept no longer, and go on with what was interrupted."""
-    for portal in await queries.list_due_for_erasure(parts.clock.now(), limit=50):
-        await parts.uninstaller.erase_calls(portal)
+    due = await queries.list_due_for_erasure(parts.clock.now(), limit=50)
+    await _do_for_each("erasure", [portal.id for portal in due], parts.erasure.erase_if_due)
+
+
+async def sweep(parts: Parts) -> None:
+    """Overwrite what was erased, where that is still to be done."""
+    await parts.erasure.sweep()
+
+
+async def _do_for_each(
+    name: str, portal_ids: Iterable[int], work: Callable[[int], Awaitable[object]]
+) -> None:
+    """One portal after the other; one that fails is logged and hinders no other."""
+    for portal_id in portal_ids:
+        try:
+            await work(portal_id)
+        except Exception:
+            log.exception("a portal's turn failed", job=name, portal_id=portal_id)
 
 
 async def renew_pairs(parts: Parts) -> None:
@@ -71,6 +87,7 @@ JOBS: tuple[tuple[Job, int], ...] = (
     (check_uninstalls, 20),
     (look_up, 30),
     (checkpoint, 60),
+    (sweep, 60),
     (erase_due, 300),
     (renew_pairs, 900),
     (purge, 3600),

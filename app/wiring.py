@@ -26,13 +26,14 @@ from app.portals.access import PortalAccess
 from app.portals.budget import Limits, RecentlySeen
 from app.portals.clients import PortalClients
 from app.portals.directory import Directory
+from app.portals.erasure import Erasers, Erasure
 from app.portals.exchange_queries import record_exchange
 from app.portals.installation import Installer
 from app.portals.model import Portal
 from app.portals.opening import Opener
 from app.portals.refresh import Refresher
 from app.portals.setup import PortalSetup
-from app.portals.uninstall import Erasers, Uninstaller
+from app.portals.uninstall import Uninstaller
 from app.portals.vault import Vault
 from app.portals.verification import Verifier
 from app.schema import check_schema, migrate
@@ -61,6 +62,7 @@ class Parts:
     opener: Opener
     setup: PortalSetup
     uninstaller: Uninstaller
+    erasure: Erasure
     sessions: Sessions
     changes: Changes
     ingest: Ingest
@@ -129,17 +131,21 @@ async def _open_outbound(settings: Settings, clock: Clock, stack: AsyncExitStack
     )
 
 
+def _make_erasure(database: Database, clock: Clock, changes: Changes) -> Erasure:
+    at_once = (erase_people, erase_undecodable_events, erase_mark)
+    return Erasure(database, clock, changes, Erasers(at_once, with_calls=(erase_calls,)))
+
+
 def _put_together(
     settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, outbound: Outbound
 ) -> Parts:
-    policy, server = outbound.policy, outbound.server
     background = Background()
-    refresher = Refresher(server, policy, vault, clock, background)
+    refresher = Refresher(outbound.server, outbound.policy, vault, clock, background)
     access = PortalAccess(outbound.clients, vault, refresher)
-    verifier = Verifier(server, policy, outbound.clients, settings.client_id, clock, limits)
+    verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, RecentlySeen(clock), settings.app_url)
-    erasers = Erasers(at_once=(erase_people, erase_undecodable_events, erase_mark), with_calls=(erase_calls,))
     changes = Changes(database)
+    erasure = _make_erasure(database, clock, changes)
     directory = Directory(vault)
     ingest = Ingest(database, clock, changes)
     histories = Histories(access, database, clock, changes)
@@ -160,10 +166,11 @@ def _put_together(
         directory=directory,
         access=access,
         refresher=refresher,
-        installer=Installer(verifier, vault, policy, database, clock, background, limits, follow_up),
-        opener=Opener(verifier, vault, setup, policy, database, clock, background),
+        installer=Installer(verifier, vault, outbound.policy, database, clock, background, limits, follow_up),
+        opener=Opener(verifier, vault, setup, outbound.policy, database, clock, background),
         setup=setup,
-        uninstaller=Uninstaller(server, refresher, vault, database, clock, erasers),
+        uninstaller=Uninstaller(outbound.server, refresher, vault, erasure, clock, background),
+        erasure=erasure,
         sessions=Sessions(settings.keyring, clock, queries.get_portal),
         changes=changes,
         ingest=ingest,

@@ -56,6 +56,7 @@ STATEMENTS = (
         method TEXT NOT NULL, parameters TEXT NOT NULL, status INTEGER, error_code TEXT,
         duration_ms INTEGER NOT NULL, summary TEXT NOT NULL)""",
     "CREATE INDEX rest_exchanges_at ON rest_exchanges (at)",
+    "CREATE INDEX rest_exchanges_member ON rest_exchanges (member_id)",
     "CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires_at BIGINT NOT NULL)",
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL, at BIGINT NOT NULL)",
 )

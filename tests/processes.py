@@ -32,9 +32,7 @@ async def insert_sender(database_url: str) -> Sender:
         vault = Vault(Keyring.parse(KEYS), SystemClock())
         await vault.open()
         sender = Sender(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(16))
-        await queries.insert_blank(sender.member_id)
-        row = await queries.lock_row(sender.member_id, is_sqlite=True)
-        assert row is not None
+        row = await queries.make_row(sender.member_id)
         token_hash = vault.hash_application_token(sender.application_token)
         await queries.update_locked(
             row["id"], {"state": "installed", "generation": 1, "application_token_hash": token_hash}

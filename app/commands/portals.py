@@ -56,7 +56,7 @@ async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> lis
         case "events":
             return [_show_times(msgspec.to_builtins(event)) for event in await list_undecodable(portal.id)]
         case _:
-            await parts.uninstaller.forget(portal)
+            await parts.erasure.forget(portal)
             return [{"member_id": portal.member_id, "forgotten": True}]
 
 

@@ -13,6 +13,7 @@ from app.bitrix24.exchange import Exchange
 from app.kit.metrics import OUTBOUND
 from app.portals.tables import RestExchangeTable
 
+ROWS_A_STEP = 2_000
 KEPT_FOR_S = 7 * 24 * 3600
 # The codes that the metrics tell apart. A portal can answer any text, and each would be a figure for good.
 TOLD_CODES = frozenset(
@@ -59,6 +60,17 @@ async def purge_exchanges(now: int) -> None:
 async def erase_exchanges(member_id: str) -> None:
     """Delete what concerns a portal that is gone."""
     await RestExchangeTable.delete().where(RestExchangeTable.member_id == member_id)
+
+
+async def erase_some_uninstalled_exchanges() -> bool:
+    """Delete some of what uninstalled portals left from before their end; False when there was nothing."""
+    rows = await RestExchangeTable.raw(
+        "DELETE FROM rest_exchanges WHERE id IN (SELECT e.id FROM portals p"
+        " JOIN rest_exchanges e ON e.member_id = p.member_id AND e.at <= p.uninstalled_at"
+        " WHERE p.state = 'uninstalled' LIMIT {}) RETURNING id",
+        ROWS_A_STEP,
+    )
+    return bool(rows)
 
 
 def _outcome(error_code: str | None) -> str:

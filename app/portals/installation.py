@@ -137,11 +137,11 @@ class Installer:
             raise Forbidden(error.message, code=error.code) from error
 
     async def _store(self, installation: Installation) -> Portal:
-        await queries.insert_blank(installation.member_id)
         async with self._database.transaction():
-            row = await queries.lock_row(installation.member_id, is_sqlite=self._database.is_sqlite)
-            if row is None:
-                raise RuntimeError("the portal's row vanished while it was being installed")
+            row = await queries.make_row(installation.member_id)
+            if row["erase_at"] is not None and row["erase_at"] <= self._clock.now():
+                await queries.bury(row["id"])  # What is to be erased is not found again by being quick.
+                row = await queries.make_row(installation.member_id)
             changes = lifecycle.decide_installation(row, installation, self._clock.now())
             if changes:
                 changes["setup"] = begin_steps()

@@ -4,7 +4,7 @@ Every write names the state it was decided on (generation, token version or leas
 that what was decided on an older state changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from piccolo.columns import Column
@@ -72,7 +72,7 @@ async def make_row(member_id: str) -> Row:
         lookup_claimed_at=0,
         people_read_at=0,
     )
-    rows: list[Row] = await (
+    rows: Sequence[Row] = await (
         PortalTable.insert(blank)
         .on_conflict(target=PortalTable.member_id, action="DO UPDATE", values=[PortalTable.member_id])
         .returning(*PortalTable.all_columns())

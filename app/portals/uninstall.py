@@ -5,28 +5,23 @@ reinstallation. So the event only makes us ask whether the stored pair is still 
 Documentation: api-reference/common/events/on-app-uninstall.md.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 import structlog
 
 from app.bitrix24.errors import APP_GONE, BitrixError, BitrixFailure
 from app.bitrix24.oauth import AuthorizationServer
+from app.kit.background import Background
 from app.kit.clock import Clock
-from app.kit.database import Database
-from app.portals import lifecycle, queries, uninstall_queries
-from app.portals.exchange_queries import erase_exchanges
+from app.portals import queries, uninstall_queries
+from app.portals.erasure import Calls, Erasure
 from app.portals.model import Portal
 from app.portals.refresh import Refresher, Verdict
 from app.portals.vault import StoredPair, Vault
 
 log = structlog.get_logger(__name__)
-CALLS_KEPT_S = 30 * 24 * 3600
 CLAIM_S = 120  # Longer than one check can take: two questions, another's lease, three witnesses.
 ASK_AGAIN_AFTER_S = (60, 600, 3600, 24 * 3600)
-
-Erase = Callable[[int], Awaitable[None]]
 
 
 class Outcome(Enum):
@@ -47,42 +42,24 @@ class Proof(Enum):
     NOTHING = "nothing"
 
 
-class Calls(Enum):
-    """What becomes of the calls of a portal that is uninstalled."""
-
-    AS_ANNOUNCED = "as announced"
-    KEPT = "kept for 30 days"
-    ERASED = "erased"
-
-
-@dataclass(frozen=True, slots=True)
-class Erasers:
-    """What other features erase, given to this one by the wiring: at once, and when the calls' time has
-    come.
-    """
-
-    at_once: Sequence[Erase]
-    with_calls: Sequence[Erase]
-
-
 class Uninstaller:
-    """Checks announced uninstalls, one at a time for each portal, and erases what is to be erased."""
+    """Checks announced uninstalls, one at a time for each portal."""
 
     def __init__(
         self,
         authorization_server: AuthorizationServer,
         refresher: Refresher,
         vault: Vault,
-        database: Database,
+        erasure: Erasure,
         clock: Clock,
-        erasers: Erasers,
+        background: Background,
     ) -> None:
         self._server = authorization_server
         self._refresher = refresher
         self._vault = vault
-        self._database = database
+        self._erasure = erasure
         self._clock = clock
-        self._erasers = erasers
+        self._background = background
 
     async def announce(self, portal: Portal, *, is_clean: bool) -> Outcome:
         """Note the event, check it, and say how it stands. Repeated ones ask at most once a minute."""
@@ -145,7 +122,8 @@ class Uninstaller:
 
     async def _conclude(self, portal: Portal, proof: Proof, attempts: int) -> Outcome:
         if proof in CALLS_BY_PROOF:
-            if await self.erase(portal, CALLS_BY_PROOF[proof]):
+            if await self._erasure.uninstall(portal, CALLS_BY_PROOF[proof]):
+                self._background.spawn("erase", self._erasure.finish(portal.id))
                 return Outcome.ERASED
             proof = Proof.INSTALLED  # Somebody stored another, verified pair while this one was asked about.
         if proof is Proof.INSTALLED and attempts >= len(ASK_AGAIN_AFTER_S):
@@ -156,59 +134,6 @@ class Uninstaller:
         is_answered = proof is Proof.INSTALLED
         await uninstall_queries.postpone_check(portal.id, attempts + 1, now, next_at, is_answered=is_answered)
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
-
-    async def erase(self, portal: Portal, calls: Calls) -> bool:
-        """Erase secrets and people now, calls now or in 30 days; False when it was installed anew
-        meanwhile.
-        """
-        now = self._clock.now()
-        async with self._database.transaction():
-            row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
-            if row is None or not _is_same_installation(row, portal):
-                return False
-            is_announced_clean = await uninstall_queries.drop_check(portal.id)
-            is_clean = calls is Calls.ERASED or (calls is Calls.AS_ANNOUNCED and is_announced_clean)
-            erase_at = now if is_clean else now + CALLS_KEPT_S
-            await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
-            await erase_exchanges(portal.member_id)
-            for erase in self._erasers.at_once:
-                await erase(portal.id)
-        log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
-        if is_clean:
-            await self.erase_calls(portal)
-        await self._database.overwrite_deleted()
-        return True
-
-    async def forget(self, portal: Portal) -> None:
-        """Erase a portal and all its data now, because the vendor says so."""
-        current: Portal | None = portal
-        while current is not None and current.is_installed:
-            if await self.erase(current, Calls.ERASED):
-                return
-            current = await queries.get_portal(portal.id)  # A refresh or installation came in between.
-        await self.erase_calls(portal)
-
-    async def erase_calls(self, portal: Portal) -> None:
-        """Erase all that was kept of an uninstalled portal; it can be interrupted and run again.
-
-        The row gives up its `member_id` first, so that a reinstallation begins a new tenant and cannot lose
-        a call to this erasure.
-        """
-        if not await queries.bury(portal.id):
-            return  # It was installed anew: the calls belong to that installation again.
-        for erase in self._erasers.with_calls:
-            await erase(portal.id)
-        await queries.delete_buried(portal.id)
-        await self._database.overwrite_deleted()
-
-
-def _is_same_installation(row: queries.Row, portal: Portal) -> bool:
-    """Whether nobody installed again or stored another pair after the one that was asked about."""
-    return bool(
-        row["state"] == "installed"
-        and row["generation"] == portal.generation
-        and row["token_version"] == portal.token_version
-    )
 
 
 CALLS_BY_PROOF = {

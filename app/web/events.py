@@ -86,7 +86,6 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     is_clean = (event.data or {}).get("CLEAN") == "1"
     outcome = await parts.uninstaller.announce(sender.portal, is_clean=is_clean)
     parts.directory.forget(event.member_id)
-    parts.changes.announce(sender.portal.id)
     return UNINSTALL_ANSWERS[outcome]
 
 

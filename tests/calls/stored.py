@@ -13,9 +13,7 @@ UNCOMPARED = {"id", "portal_id", "received_at"}
 
 async def insert_portal(member_id: str = "a" * 32, **changes: Any) -> int:
     """An installed portal; its id."""
-    await queries.insert_blank(member_id)
-    row = await queries.lock_row(member_id, is_sqlite=True)
-    assert row is not None
+    row = await queries.make_row(member_id)
     fields = {"state": "installed", "generation": 1, "application_token_hash": TOKEN_HASH} | changes
     await queries.update_locked(row["id"], fields)
     portal_id: int = row["id"]

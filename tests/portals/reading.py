@@ -16,3 +16,8 @@ async def read_pair(callbook: Callbook, member_id: str) -> tuple[str, str]:
     pair = await callbook.parts.vault.read_pair(row["id"])
     assert pair is not None
     return pair.access_token, pair.refresh_token
+
+
+async def count(callbook: Callbook, table: str) -> int:
+    number: int = (await callbook.run_sql(f"SELECT COUNT(*) AS n FROM {table}"))[0]["n"]
+    return number

@@ -1,27 +1,16 @@
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from app.bitrix24.oauth import _TOTAL_S as TOTAL_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.portals.erasure import CALLS_KEPT_S
 from app.portals.refresh import LEASE_S
-from app.portals.uninstall import CALLS_KEPT_S, CLAIM_S
-from app.scheduler import check_uninstalls, erase_due
-from tests.conftest import GENEROUS
-from tests.portals.reading import read_portal
-from tests.running import Callbook, FakeClock, run_callbook
-
-TABLES = (
-    "portals",
-    "calls",
-    "call_legs",
-    "people",
-    "undecodable_events",
-    "uninstall_checks",
-    "rest_exchanges",
-)
+from app.portals.uninstall import CLAIM_S
+from app.scheduler import check_uninstalls
+from tests.portals.reading import count, read_portal
+from tests.running import Callbook, FakeClock
 
 
 @pytest.fixture
@@ -33,11 +22,6 @@ async def installed(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
     return stand_in.portals[0]
 
 
-async def count(callbook: Callbook, table: str) -> int:
-    number: int = (await callbook.run_sql(f"SELECT COUNT(*) AS n FROM {table}"))[0]["n"]
-    return number
-
-
 async def test_proven_with_clean_erases_everything_of_this_portal_only(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
@@ -47,29 +31,12 @@ async def test_proven_with_clean_erases_everything_of_this_portal_only(
     answer = await installed.uninstall(clean=True)
     assert answer is not None
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    await callbook.settle()
     assert await count(callbook, "calls") == 1
     assert [row["member_id"] for row in await callbook.run_sql("SELECT member_id FROM portals")] == [
         other.member_id
     ]
     assert (await installed.uninstall_event()).status_code == 403
-
-
-async def test_proven_without_clean_keeps_calls_for_30_days(
-    callbook: Callbook, installed: StandInPortal, clock: FakeClock
-) -> None:
-    await installed.end_call()
-    await installed.uninstall(clean=False)
-    row = await read_portal(callbook, installed.member_id)
-    assert (row["state"], row["access_token"], row["refresh_token"]) == ("uninstalled", None, None)
-    assert row["application_token_hash"] is None
-    assert await count(callbook, "calls") == 1
-    clock.advance(CALLS_KEPT_S - 1)
-    await erase_due(callbook.parts)
-    assert await count(callbook, "calls") == 1
-    clock.advance(1)
-    await erase_due(callbook.parts)
-    assert await count(callbook, "calls") == 0
-    assert await count(callbook, "portals") == 1
 
 
 async def test_forged_event_changes_nothing_and_is_asked_again(
@@ -110,6 +77,7 @@ async def test_an_uninstall_that_becomes_true_later_is_found(
     await installed.uninstall(send=False)
     clock.advance(60)
     await check_uninstalls(callbook.parts)
+    await callbook.settle()
     assert await count(callbook, "portals") == 1
 
 
@@ -124,6 +92,7 @@ async def test_server_away_is_pending_and_asked_again(
     rule.cancel()
     clock.advance(60)
     await check_uninstalls(callbook.parts)
+    await callbook.settle()
     assert await count(callbook, "portals") == 1
 
 
@@ -132,6 +101,7 @@ async def test_each_proof_erases(callbook: Callbook, installed: StandInPortal, c
     answer = await installed.uninstall(answers={"app.info": (code, 400), "oauth.refresh": (code, 400)})
     assert answer is not None
     assert answer.status_code == 200
+    await callbook.settle()
     assert await count(callbook, "portals") == 1
 
 
@@ -147,6 +117,7 @@ async def test_invalid_client_is_proof_only_while_others_succeed(
     stand_in.fail("oauth.refresh", code="invalid_client", portal=installed)
     clock.advance(60)
     await check_uninstalls(callbook.parts)
+    await callbook.settle()
     assert await count(callbook, "portals") == 1
 
 
@@ -161,6 +132,7 @@ async def test_invalid_grant_erases_calls_only_of_a_healthy_portal(
     answer = await installed.uninstall(clean=True, answers=answers)
     assert answer is not None
     assert answer.status_code == 200
+    await callbook.settle()
     assert await count(callbook, "calls") == calls_left
     assert (await callbook.run_sql("SELECT COUNT(*) AS n FROM portals WHERE access_token IS NOT NULL"))[0][
         "n"
@@ -282,23 +254,3 @@ async def test_no_contact_after_an_uninstall(
     assert (await installed.uninstall_event()).status_code == 403
     await callbook.settle()
     assert installed.counts.total() == before
-
-
-async def test_erased_bytes_are_in_no_file(sqlite_url: str, stand_in: StandIn, clock: FakeClock) -> None:
-    path = Path(sqlite_url.removeprefix("sqlite:///"))
-    portal = stand_in.portals[0]
-    portal.add_app()
-    async with run_callbook(sqlite_url, stand_in, clock, GENEROUS) as callbook:
-        await portal.install(callbook.url)
-        await callbook.settle()
-        for index in range(50):
-            await portal.end_call(phone_number=f"+442079460{index:03}")
-        files = [path, path.with_name(path.name + "-wal")]
-        written = b"".join(file.read_bytes() for file in files)
-        assert b"+442079460" in written
-        assert portal.member_id.encode() in written
-        await portal.uninstall(clean=True)
-        for file in files:
-            left = file.read_bytes()
-            assert b"+442079460" not in left
-            assert portal.member_id.encode() not in left

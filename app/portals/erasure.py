@@ -1,0 +1,152 @@
+"""Erasing a portal: its secrets and people in one transaction, everything else after it, in the background.
+
+What is still to be done is in the database (`erase_at`, and a fact while bytes are to be overwritten), so
+that whoever is interrupted is followed by the scheduler.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import structlog
+
+from app.kit.clock import Clock
+from app.kit.database import Database
+from app.portals import lifecycle, queries, uninstall_queries
+from app.portals.exchange_queries import erase_exchanges, erase_some_uninstalled_exchanges
+from app.portals.fact_queries import delete_fact, read_fact, write_fact
+from app.portals.model import Portal
+
+log = structlog.get_logger(__name__)
+CALLS_KEPT_S = 30 * 24 * 3600
+OVERWRITE_DUE = "overwrite_due"
+
+Erase = Callable[[int], Awaitable[None]]
+
+
+class Calls(Enum):
+    """What becomes of the calls of a portal that is uninstalled."""
+
+    AS_ANNOUNCED = "as announced"
+    KEPT = "kept for 30 days"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasers:
+    """What other features erase, given to this one by the wiring: at once, and when the calls' time has
+    come.
+    """
+
+    at_once: Sequence[Erase]
+    with_calls: Sequence[Erase]
+
+
+class News(Protocol):
+    """Tells whoever shows a portal's data, in every process."""
+
+    async def notify(self, database: Database, portal_ids: Iterable[int]) -> None:
+        """Tell other processes, once the transaction around it is committed."""
+        ...
+
+    def announce(self, portal_id: int) -> None:
+        """Tell this process."""
+        ...
+
+
+class Erasure:
+    """Erases what an uninstall, the end of 30 days or the vendor wants erased."""
+
+    def __init__(self, database: Database, clock: Clock, news: News, erasers: Erasers) -> None:
+        self._database = database
+        self._clock = clock
+        self._news = news
+        self._erasers = erasers
+
+    async def uninstall(self, portal: Portal, calls: Calls) -> bool:
+        """Erase secrets and people, and say when the calls are to go; False when it was installed anew
+        meanwhile. `finish` does what this leaves.
+        """
+        now = self._clock.now()
+        async with self._database.transaction():
+            row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
+            if row is None or not _is_same_installation(row, portal):
+                return False
+            is_announced_clean = await uninstall_queries.drop_check(portal.id)
+            is_clean = calls is Calls.ERASED or (calls is Calls.AS_ANNOUNCED and is_announced_clean)
+            erase_at = now if is_clean else now + CALLS_KEPT_S
+            await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
+            for erase in self._erasers.at_once:
+                await erase(portal.id)
+            await self._note_overwriting()
+            await self._news.notify(self._database, [portal.id])
+        self._news.announce(portal.id)
+        log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
+        return True
+
+    async def finish(self, portal_id: int) -> None:
+        """Do what an uninstall has left, down to the bytes; it can be interrupted and run again."""
+        await self.erase_if_due(portal_id)
+        await self.sweep()
+
+    async def erase_if_due(self, portal_id: int) -> None:
+        """Erase an uninstalled portal whose calls are to go by now."""
+        portal = await queries.get_portal(portal_id)
+        if portal is not None and not portal.is_installed and (portal.erase_at or 0) <= self._clock.now():
+            await self._erase_calls(portal)
+
+    async def _erase_calls(self, portal: Portal) -> None:
+        """The row gives up its `member_id` first, so that a reinstallation begins a new tenant and cannot
+        lose a call to this erasure. What was to go at once goes again, should somebody have written late.
+        """
+        await self._erase_exchanges()
+        async with self._database.transaction():
+            if not await queries.bury(portal.id):
+                return  # It was installed anew: the calls belong to that installation again.
+            await erase_exchanges(portal.member_id)
+        for erase in (*self._erasers.at_once, *self._erasers.with_calls):
+            await erase(portal.id)
+        async with self._database.transaction():
+            await queries.delete_buried(portal.id)
+            await self._note_overwriting()
+
+    async def forget(self, portal: Portal) -> None:
+        """Erase a portal and all its data now, because the vendor says so."""
+        current: Portal | None = portal
+        while current is not None and current.is_installed:
+            if await self.uninstall(current, Calls.ERASED):
+                break
+            current = await queries.get_portal(portal.id)  # A refresh or installation came in between.
+        await self._erase_calls(portal)
+        await self.sweep()
+
+    async def sweep(self) -> None:
+        """After erasures: empty the request log of uninstalled portals and overwrite what was deleted.
+
+        While somebody outside reads the database that cannot be done, and stays due.
+        """
+        due = await read_fact(OVERWRITE_DUE)
+        if due is None:
+            return
+        await self._erase_exchanges()
+        if await self._database.overwrite_deleted():
+            await delete_fact(OVERWRITE_DUE, due)
+
+    async def _erase_exchanges(self) -> None:
+        while await erase_some_uninstalled_exchanges():
+            pass
+
+    async def _note_overwriting(self) -> None:
+        """Each time another value, so that an overwriting that has begun does not settle a later erasure."""
+        await write_fact(OVERWRITE_DUE, uuid.uuid4().hex, self._clock.now())
+
+
+def _is_same_installation(row: queries.Row, portal: Portal) -> bool:
+    """Whether nobody installed again or stored another pair after the one that was asked about."""
+    return bool(
+        row["state"] == "installed"
+        and row["generation"] == portal.generation
+        and row["token_version"] == portal.token_version
+    )
