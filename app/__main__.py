@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from app.bitrix24.errors import BitrixFailure
+from app.calls.asking import StatisticsRefusedError
 from app.commands import keys, portals, processes
 from app.kit.crypto import CannotDecryptError
 from app.kit.database import DATABASE_ERRORS, DatabaseUrlError
@@ -24,6 +25,7 @@ EXPECTED_ERRORS = (
     PortalNotConnectedError,
     PortalUnreachableError,
     BitrixFailure,
+    StatisticsRefusedError,
     portals.NoSuchPortalError,
     FrontEndMissingError,
 )

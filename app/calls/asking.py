@@ -37,7 +37,7 @@ class StatisticsRefusedError(Exception):
 
     def __init__(self, code: str) -> None:
         self.code = code
-        super().__init__(code)
+        super().__init__(f"the portal's call statistics cannot be relied on now ({code}); try again later")
 
 
 class Question(msgspec.Struct, frozen=True):

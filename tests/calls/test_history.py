@@ -37,7 +37,7 @@ async def assert_whole(callbook: Callbook, portal: StandInPortal) -> None:
     assert (mark.rows_done, mark.rows_total) == (len(rows), len(rows))
 
 
-@pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 2_500, 2_501])
+@pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 2_500, 2_501, 25_000])
 async def test_a_dense_history_takes_the_fewest_requests(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock, count: int
 ) -> None:
