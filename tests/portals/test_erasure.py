@@ -305,6 +305,17 @@ async def test_an_erasure_during_an_overwriting_is_overwritten_too(
     assert await callbook.run_sql("SELECT * FROM facts WHERE name = 'overwrite_due'") == []
 
 
+async def test_a_portals_request_log_is_found_by_an_index(callbook: Callbook) -> None:
+    """Else each erasure reads the log of all portals."""
+    database = callbook.parts.database
+    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+    async with database.transaction():
+        if not database.is_sqlite:
+            await database.run("SET LOCAL enable_seqscan = off")  # It would read an empty table whole.
+        plan = await database.run(f"{explain} DELETE FROM rest_exchanges WHERE member_id = 'a'")
+    assert "rest_exchanges_member" in str(plan)
+
+
 @pytest.mark.parametrize("has_reader", [False, True])
 async def test_erased_bytes_are_in_no_file(
     sqlite_url: str, stand_in: StandIn, clock: FakeClock, *, has_reader: bool
