@@ -143,7 +143,7 @@ def _put_together(
     refresher = Refresher(outbound.server, outbound.policy, vault, clock, background)
     access = PortalAccess(outbound.clients, vault, refresher)
     verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
-    setup = PortalSetup(outbound.clients, RecentlySeen(clock), settings.app_url)
+    setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
     changes = Changes(database)
     erasure = _make_erasure(database, clock, changes)
     directory = Directory(vault)

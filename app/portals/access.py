@@ -8,24 +8,30 @@ from typing import TypeVar
 
 from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
 from app.bitrix24.rest import Answer, BatchAnswer, Command, PortalClient
+from app.kit.errors import Refusal, Unavailable
 from app.portals import queries
 from app.portals.clients import PortalClients
 from app.portals.lifecycle import address_changes
 from app.portals.model import Portal
 from app.portals.refresh import Refresher, Verdict
-from app.portals.setup import SPENT
 from app.portals.vault import StoredPair, Vault
 
+SPENT = frozenset({"expired_token", "invalid_token"})
 Result = TypeVar("Result")
 Work = Callable[[PortalClient, str], Awaitable[Result]]
 
 
-class PortalNotConnectedError(Exception):
+class PortalNotConnectedError(Refusal):
     """The portal has no pair that works, is uninstalled, or is another installation than the caller's."""
 
+    status = 409
+    code = "portal_not_connected"
 
-class PortalUnreachableError(Exception):
+
+class PortalUnreachableError(Unavailable):
     """Nothing was learnt; it may be tried again later."""
+
+    code = "portal_unreachable"
 
 
 class PortalAccess:

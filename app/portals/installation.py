@@ -144,7 +144,7 @@ class Installer:
                 row = await queries.make_row(installation.member_id)
             changes = lifecycle.decide_installation(row, installation, self._clock.now())
             if changes:
-                changes["setup"] = begin_steps()
+                changes["setup"] = begin_steps(self._clock.now())
                 await queries.update_locked(row["id"], self._vault.seal_changes(row["id"], changes))
             stored = await queries.get_portal(row["id"])
         if stored is None:

@@ -4,16 +4,19 @@ admin.
 Documentation: api-reference/events/event-bind.md, api-reference/widgets/placement-bind.md.
 """
 
-import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Literal
 
 import msgspec
 import structlog
 
 from app.bitrix24.bindings import bind_events, bind_placement
-from app.bitrix24.errors import BitrixError, BitrixFailure
+from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.rest import PortalClient
+from app.kit.clock import Clock
 from app.portals import queries
+from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
 from app.portals.budget import RecentlySeen
 from app.portals.clients import PortalClients
 from app.portals.model import Portal
@@ -23,13 +26,17 @@ EVENTS = ("ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUNINSTALL", "ONAPPUPDATE"
 PLACEMENT = "TELEPHONY_ANALYTICS_MENU"
 TITLES = {"en": "Callbook", "de": "Callbook", "ru": "Callbook"}
 HEAL_EVERY_S = 600
-SPENT = frozenset({"expired_token", "invalid_token"})
+STALLED_AFTER_S = 60
 REMEDIES = {
     "insufficient_scope": "Give the app the permissions that its card lists, then try again.",
     "access_denied": "REST is not part of this Bitrix24's plan, or an administrator's right is missing.",
     "expired_token": "Reload this page: the session of Bitrix24 has ended.",
+    PortalNotConnectedError.code: "Reload this page: that connects Callbook to this Bitrix24 again.",
 }
 DEFAULT_REMEDY = "Try again in a minute. If it stays, send the code to the vendor."
+
+
+Use = Callable[[Work[object]], Awaitable[object]]  # Does a piece of work with a client and a token.
 
 
 class Step(msgspec.Struct):
@@ -39,6 +46,7 @@ class Step(msgspec.Struct):
     state: Literal["running", "done", "failed"]
     code: str = ""
     remedy: str = ""
+    noted_at: int = 0
 
 
 def read_steps(portal: Portal) -> list[Step]:
@@ -46,42 +54,53 @@ def read_steps(portal: Portal) -> list[Step]:
     return msgspec.json.decode(portal.setup, type=list[Step])
 
 
-def begin_steps() -> str:
+def begin_steps(now: int) -> str:
     """The steps of an installation that has just been verified, as they are stored."""
-    return _write([Step("verified", "done"), Step("events", "running"), Step("placement", "running")])
+    return _write(_make_steps(), now)
 
 
-def _write(steps: list[Step]) -> str:
+def is_stalled(portal: Portal, now: int) -> bool:
+    """Whether a step runs for so long that whoever did it has probably been killed."""
+    return any(
+        step.state == "running" and step.noted_at <= now - STALLED_AFTER_S for step in read_steps(portal)
+    )
+
+
+def _make_steps() -> list[Step]:
+    return [Step("verified", "done"), Step("events", "running"), Step("placement", "running")]
+
+
+def _write(steps: list[Step], now: int) -> str:
+    for step in steps:
+        step.noted_at = now
     return msgspec.json.encode(steps).decode()
 
 
 class PortalSetup:
-    """Binds what is missing, with an admin's token, and notes how each step went."""
+    """Binds what is missing, in an admin's name, and notes how each step went."""
 
-    def __init__(self, clients: PortalClients, recently_healed: RecentlySeen, app_url: str) -> None:
+    def __init__(
+        self,
+        clients: PortalClients,
+        access: PortalAccess,
+        recently_healed: RecentlySeen,
+        app_url: str,
+        clock: Clock,
+    ) -> None:
         self._clients = clients
+        self._access = access
         self._recently_healed = recently_healed
         self._app_url = app_url
+        self._clock = clock
 
     async def begin(self, portal: Portal, access_token: str) -> None:
-        """Do all steps with the token of a page or an event, which nobody can renew."""
-        with contextlib.suppress(BitrixError):  # Each step's failure is noted, and logged.
-            await self.run(portal, access_token)
-
-    async def run(self, portal: Portal, access_token: str) -> None:
-        """Do all steps; one that fails does not stop the others.
-
-        Raises BitrixError at the end when the token had expired, so that PortalAccess renews a stored one.
-        """
-        steps = msgspec.json.decode(begin_steps(), type=list[Step])
-        await self._note(portal, steps)
+        """Do all steps with the token of a page or an event; one that fails does not stop the others."""
         client = self._clients.open(portal.client_endpoint, portal.member_id)
-        for step in steps[1:]:
-            await self._do(step, client, access_token, portal)
-            await self._note(portal, steps)
-        spent = next((step.code for step in steps if step.code in SPENT), None)
-        if spent is not None:
-            raise BitrixError(spent, 401)
+        await self._run(portal, lambda work: work(client, access_token))
+
+    async def repeat(self, portal: Portal) -> None:
+        """The same with the stored token, which is renewed if it has expired."""
+        await self._run(portal, partial(self._access.use, portal))
 
     async def heal(self, portal: Portal, access_token: str) -> None:
         """Bind again what got lost, at most every ten minutes a portal: an update can drop bindings
@@ -91,19 +110,29 @@ class PortalSetup:
             self._recently_healed.remember(portal.member_id, HEAL_EVERY_S)
             await self.begin(portal, access_token)
 
-    async def _do(self, step: Step, client: PortalClient, access_token: str, portal: Portal) -> None:
+    async def _run(self, portal: Portal, use: Use) -> None:
+        steps = _make_steps()
+        await self._note(portal, steps)
+        for step, work in zip(steps[1:], (self._bind_events, self._bind_placement), strict=True):
+            await self._do(step, use(work), portal)
+            await self._note(portal, steps)
+
+    async def _bind_events(self, client: PortalClient, access_token: str) -> None:
+        await bind_events(client, access_token, f"{self._app_url}/events", EVENTS)
+
+    async def _bind_placement(self, client: PortalClient, access_token: str) -> None:
+        await bind_placement(client, access_token, PLACEMENT, f"{self._app_url}/", TITLES)
+
+    async def _do(self, step: Step, work: Awaitable[object], portal: Portal) -> None:
         try:
-            if step.name == "events":
-                await bind_events(client, access_token, f"{self._app_url}/events", EVENTS)
-            else:
-                await bind_placement(client, access_token, PLACEMENT, f"{self._app_url}/", TITLES)
-        except BitrixFailure as failure:
-            code = failure.code
-            step.state, step.code = "failed", code
-            step.remedy = REMEDIES.get(code, DEFAULT_REMEDY)
-            log.warning("setup step failed", portal_id=portal.id, step=step.name, code=code)
+            await work
+        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as failure:
+            step.state, step.code = "failed", failure.code
+            step.remedy = REMEDIES.get(failure.code, DEFAULT_REMEDY)
+            log.warning("setup step failed", portal_id=portal.id, step=step.name, code=failure.code)
         else:
             step.state = "done"
 
     async def _note(self, portal: Portal, steps: list[Step]) -> None:
-        await queries.update_generation(portal.id, portal.generation, {"setup": _write(steps)})
+        changes = {"setup": _write(steps, self._clock.now())}
+        await queries.update_generation(portal.id, portal.generation, changes)

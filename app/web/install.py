@@ -6,7 +6,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from app.kit.errors import Forbidden
 from app.portals.model import Portal
-from app.portals.setup import Step, read_steps
+from app.portals.setup import Step, is_stalled, read_steps
 from app.web.pages import PAGE_EXCEPTION_HANDLERS
 from app.web.parts import GivenParts
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSession, GivenSource, read_page
@@ -63,8 +63,10 @@ async def show_where_to_install(parts: GivenParts) -> Response[str]:
 
 
 @get("/install/progress", include_in_schema=False)
-async def show_progress(session: GivenSession) -> Response[list[StepView]]:
-    """How far it is."""
+async def show_progress(parts: GivenParts, session: GivenSession) -> Response[list[StepView]]:
+    """How far it is; what was cut off by a restart begins again."""
+    if is_stalled(session.portal, parts.clock.now()):
+        parts.background.spawn("setup", parts.setup.repeat(session.portal))
     return Response(view_steps(session.portal), headers=data_headers())
 
 
@@ -73,9 +75,7 @@ async def retry_steps(parts: GivenParts, session: GivenSession) -> Response[None
     """Do the steps once more, with the stored token of the admin who installed."""
     if not session.claims.is_admin:
         raise Forbidden("Only an administrator can finish the installation.", code="not_admin")
-    portal = session.portal
-    work = parts.access.use(portal, lambda _, token: parts.setup.run(portal, token))
-    await parts.background.spawn("setup", work)
+    await parts.background.spawn("setup", parts.setup.repeat(session.portal))
     return Response(None, headers=data_headers())
 
 
