@@ -16,7 +16,15 @@ from tests.running import Callbook, FakeClock
 
 OPERATOR_ID = "7777001"  # A user whom the other portal does not have.
 PUNCTUATION = re.compile(r"[^0-9A-Za-z<>]")  # Between the digits of a number as a page shows it.
-TABLES = ("portals", "calls", "call_legs", "people", "undecodable_events", "uninstall_checks")
+TABLES = (
+    "portals",
+    "calls",
+    "call_legs",
+    "people",
+    "undecodable_events",
+    "uninstall_checks",
+    "statistics_marks",
+)
 
 
 def list_routes(callbook: Callbook) -> set[tuple[str, str]]:
