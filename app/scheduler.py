@@ -4,6 +4,7 @@ Jobs are one-line calls into features. Each asks for the lease itself, so a sche
 nothing.
 """
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -99,11 +100,12 @@ async def run_scheduler(parts: Parts) -> AsyncIterator[None]:
     """Run the jobs until the context ends; what runs then is finished before the parts close."""
     holder = uuid.uuid4().hex
     scheduler = AsyncIOScheduler(timezone="UTC")
+    running: dict[str, asyncio.Task[None]] = {}
     for job, interval_s in JOBS:
         scheduler.add_job(
             _begin_job,
             "interval",
-            args=(parts, holder, job),
+            args=(parts, holder, job, running),
             seconds=interval_s,
             jitter=interval_s // 5,
             id=job.__name__,
@@ -119,9 +121,14 @@ async def run_scheduler(parts: Parts) -> AsyncIterator[None]:
         await give_lease_back(LEASE, holder)
 
 
-async def _begin_job(parts: Parts, holder: str, job: Job) -> None:
-    """Start a job as a background task, which a shutdown lets finish: APScheduler would cancel it."""
-    parts.background.spawn(job.__name__, run_job(parts, holder, job))
+async def _begin_job(parts: Parts, holder: str, job: Job, running: dict[str, asyncio.Task[None]]) -> None:
+    """Start a job as a background task, which a shutdown lets finish: APScheduler would cancel it.
+
+    Not while its last turn still runs: turns that wait for the same thing would only pile up.
+    """
+    last = running.get(job.__name__)
+    if last is None or last.done():
+        running[job.__name__] = parts.background.spawn(job.__name__, run_job(parts, holder, job))
 
 
 async def run_job(parts: Parts, holder: str, job: Job) -> None:

@@ -74,7 +74,7 @@ class Erasure:
             row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
             if row is None or not _is_same_installation(row, portal):
                 return False
-            is_announced_clean = await uninstall_queries.drop_check(portal.id)
+            is_announced_clean = await uninstall_queries.drop_check(portal.id, portal.generation)
             is_clean = calls is Calls.ERASED or (calls is Calls.AS_ANNOUNCED and is_announced_clean)
             erase_at = now if is_clean else now + CALLS_KEPT_S
             await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))

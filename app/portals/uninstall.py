@@ -77,7 +77,7 @@ class Uninstaller:
         generation, attempts = claim
         portal = await queries.get_portal(portal_id)
         if portal is None or not portal.is_installed or portal.generation != generation:
-            await uninstall_queries.drop_check(portal_id)
+            await uninstall_queries.drop_check(portal_id, generation)
             return Outcome.STILL_INSTALLED
         proof = await self._ask(portal)
         log.info("uninstall checked", portal_id=portal_id, proof=proof.value, attempts=attempts + 1)
@@ -127,12 +127,14 @@ class Uninstaller:
                 return Outcome.ERASED
             proof = Proof.INSTALLED  # Somebody stored another, verified pair while this one was asked about.
         if proof is Proof.INSTALLED and attempts >= len(ASK_AGAIN_AFTER_S):
-            await uninstall_queries.drop_check(portal.id)
+            await uninstall_queries.drop_check(portal.id, portal.generation)
             return Outcome.STILL_INSTALLED
         now = self._clock.now()
         next_at = now + ASK_AGAIN_AFTER_S[min(attempts, len(ASK_AGAIN_AFTER_S) - 1)]
         is_answered = proof is Proof.INSTALLED
-        await uninstall_queries.postpone_check(portal.id, attempts + 1, now, next_at, is_answered=is_answered)
+        await uninstall_queries.postpone_check(
+            portal.id, portal.generation, attempts + 1, now, next_at, is_answered=is_answered
+        )
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 
 

@@ -43,8 +43,13 @@ async def claim_check(portal_id: int, now: int, until: int) -> tuple[int, int] |
     return (rows[0]["generation"], rows[0]["attempts"]) if rows else None
 
 
-async def postpone_check(portal_id: int, attempts: int, now: int, next_at: int, *, is_answered: bool) -> None:
-    """End the claim and ask again then; `is_answered`: the authorization server could be asked this time."""
+async def postpone_check(
+    portal_id: int, generation: int, attempts: int, now: int, next_at: int, *, is_answered: bool
+) -> None:
+    """End the claim and ask again then; `is_answered`: the authorization server could be asked this time.
+
+    A note of another generation stays as it is: somebody else's uninstall was announced meanwhile.
+    """
     await Check.update(
         {
             Check.attempts: attempts,
@@ -52,7 +57,7 @@ async def postpone_check(portal_id: int, attempts: int, now: int, next_at: int, 
             Check.claimed_until: now,
             Check.is_answered: is_answered,
         }
-    ).where(Check.portal_id == portal_id)
+    ).where(And(Check.portal_id == portal_id, Check.generation == generation))
 
 
 async def is_answered(portal_id: int, now: int) -> bool:
@@ -61,9 +66,10 @@ async def is_answered(portal_id: int, now: int) -> bool:
     return bool(row and row["is_answered"] and row["claimed_until"] <= now < row["next_at"])
 
 
-async def drop_check(portal_id: int) -> bool:
-    """Forget the note; whether every announcement wanted the calls erased too."""
-    rows = await Check.delete().where(Check.portal_id == portal_id).returning(Check.is_clean)
+async def drop_check(portal_id: int, generation: int) -> bool:
+    """Forget the note of this generation; whether every announcement wanted the calls erased too."""
+    is_same = And(Check.portal_id == portal_id, Check.generation == generation)
+    rows = await Check.delete().where(is_same).returning(Check.is_clean)
     return bool(rows and rows[0]["is_clean"])
 
 

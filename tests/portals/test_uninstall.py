@@ -254,3 +254,21 @@ async def test_no_contact_after_an_uninstall(
     assert (await installed.uninstall_event()).status_code == 403
     await callbook.settle()
     assert installed.counts.total() == before
+
+
+async def test_a_check_of_an_older_installation_leaves_the_newer_note_alone(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    gate = stand_in.hold("app.info", when="before", portal=installed, times=1)
+    old = asyncio.create_task(installed.uninstall_event(clean=False))
+    await gate.reached()
+    portal_id = (await read_portal(callbook, installed.member_id))["id"]
+    await callbook.run_sql(f"UPDATE portals SET generation = generation + 1 WHERE id = {portal_id}")
+    await callbook.run_sql(
+        "UPDATE uninstall_checks SET generation = generation + 1, is_clean = TRUE, attempts = 0"
+        f" WHERE portal_id = {portal_id}"
+    )
+    gate.release()
+    await old
+    (note,) = await callbook.run_sql("SELECT generation, attempts, is_clean FROM uninstall_checks")
+    assert (note["generation"], note["attempts"], bool(note["is_clean"])) == (2, 0, True)

@@ -11,7 +11,7 @@ from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.exchange_queries import KEPT_FOR_S
 from app.portals.fact_queries import give_lease_back, read_lease_end, take_lease
-from app.scheduler import JOBS, LEASE, LEASE_S, purge, renew_pairs, run_job, run_scheduler
+from app.scheduler import JOBS, LEASE, LEASE_S, _begin_job, purge, renew_pairs, run_job, run_scheduler
 from app.wiring import Parts
 from tests.portals.reading import read_portal
 from tests.running import Callbook, FakeClock
@@ -166,3 +166,26 @@ async def test_a_renewal_that_fails_waits_for_hours_and_lets_others_go_first(
     clock.advance(DAY_S)
     await run_job(callbook.parts, "one", renew_pairs)
     assert installed[0].counts["oauth.refresh"] == 2
+
+
+async def test_a_job_does_not_begin_while_its_last_turn_runs(callbook: Callbook) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    turns = 0
+
+    async def slow(_: Parts) -> None:
+        nonlocal turns
+        turns += 1
+        begun.set()
+        await may_end.wait()
+
+    running: dict[str, asyncio.Task[None]] = {}
+    await _begin_job(callbook.parts, "me", slow, running)
+    await begun.wait()
+    for _ in range(3):
+        await _begin_job(callbook.parts, "me", slow, running)
+    may_end.set()
+    await running["slow"]
+    assert turns == 1
+    await _begin_job(callbook.parts, "me", slow, running)
+    await running["slow"]
+    assert turns == 2
