@@ -108,7 +108,7 @@ async def test_filters_narrow_and_clear(installed: Desk) -> None:
     at = now(installed)
     await insert_calls(
         installed.portal_id,
-        {"started_at": at, "type": 2, "code": "304", "phone_number": "+4930901820312", "user_id": 12},
+        {"started_at": at, "type": 2, "code": "304", "phone_number": "+493023125312", "user_id": 12},
         {"started_at": at - 1, "type": 1, "code": "200", "phone_number": "104"},
         {"started_at": at - 40 * 86_400, "type": 5, "code": "486", "phone_number": "hidden"},
     )

@@ -43,7 +43,7 @@ def test_phone_numbers_are_blotted_out(number: str, around: str) -> None:
     assert number.removeprefix("+") not in redact_text(around.format(number))
 
 
-@pytest.mark.parametrize("number", ["+1 415 555 0142", "+49 (30) 901820-12", "8-800-555-01-23"])
+@pytest.mark.parametrize("number", ["+1 415 555 0142", "+49 (30) 23125-012", "8-800-555-01-23"])
 def test_numbers_as_people_write_them_are_blotted_out(number: str) -> None:
     assert number not in redact_text(f"call from {number} ended")
 

@@ -29,7 +29,7 @@ FRAME_ALONE = """Object.assign(document.querySelector("#app-frame").style, {
 })"""
 CODES = ("200", "200", "200", "200", "200", "304", "304", "603", "603-S", "486", "480")
 # From the ranges that are reserved for fiction.
-NUMBERS = ("+14155550142", "+12125550187", "+442079460321", "+33199005678", "+4930901820312", "hidden", "104")
+NUMBERS = ("+14155550142", "+12125550187", "+442079460321", "+33199005678", "+493023125312", "hidden", "104")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def invent_calls(portal: StandInPortal, now: int) -> list[dict[str, Any]]:
                 "type": chance.choice((1, 1, 2, 2, 2, 3, 4)),
                 "code": code,
                 "phone_number": chance.choice(NUMBERS),
-                "portal_number": chance.choice(("+4930901820000", "+4930901820000", "reg133788")),
+                "portal_number": chance.choice(("+493023125000", "+493023125000", "reg133788")),
                 "user_id": chance.choice(users),
                 "started_at": at,
                 "duration_s": chance.randint(20, 1400) if is_answered else 0,
