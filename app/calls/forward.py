@@ -35,7 +35,8 @@ async def read_forward(reader: BatchReader, installation: Installation, mark: Ma
     Raises what the reader raises; what was written before stays: each row is true by itself. The mark moves
     only at the end, to the moment when the first request began.
     """
-    first_of_day = await find_first_leg(mark.portal_id, now - DAY_S)
+    # A call dated far ahead, by a wrong clock, would stay the first of every day to come.
+    first_of_day = await find_first_leg(mark.portal_id, now - DAY_S, now + DAY_S)
     start = max(1, min(mark.high_id - BEHIND_IDS + 1, first_of_day or mark.high_id))
     plan = Plan(min(start, mark.high_id + 1), mark.high_id + 1, is_open=True)
     while not plan.is_complete:

@@ -34,7 +34,10 @@ class Lookups:
         self._background.spawn("lookup", self.look(portal))
 
     async def look(self, portal: Portal) -> None:
-        """Read the statistics to their end, unless that was done less than a minute ago."""
+        """Read the statistics to their end, unless that was tried less than a minute ago.
+
+        A look that fails is wanted again: nobody may repeat the hint.
+        """
         if not await queries.claim_lookup(portal.id, self._clock.now(), PAUSE_S):
             return
         try:
@@ -46,6 +49,7 @@ class Lookups:
             StatisticsRefusedError,
         ) as error:
             log.warning("lookup failed", portal_id=portal.id, error=type(error).__name__)
+            await queries.want_lookup(portal.id, portal.generation, self._clock.now())
 
     async def look_where_wanted(self) -> None:
         """Serve the wishes that had to wait."""

@@ -14,7 +14,14 @@ from app.calls.changes import Changes
 from app.calls.first_read import begin_history
 from app.calls.forward import SyncResult, read_forward
 from app.calls.history import CLAIM_S, Slice
-from app.calls.mark_queries import change_mark, claim_mark, ensure_mark, find_mark, list_due_histories
+from app.calls.mark_queries import (
+    change_mark,
+    claim_mark,
+    ensure_mark,
+    find_mark,
+    list_due_histories,
+    note_failure,
+)
 from app.calls.marks import Mark
 from app.calls.pace import OPERATING_WINDOW_S
 from app.calls.sync_writes import Installation
@@ -72,7 +79,10 @@ class Histories:
             await part.read(lambda: self._is_stopping or self._clock.now() >= now + SLICE_S)
         except FAILURES as failure:
             log.warning("history not read", portal_id=portal.id, code=_code_of(failure))
-            return await self._note(part.last, self._after(failure, part.last))
+            changes = self._after(failure, part.last)
+            noted = await note_failure(portal.id, portal.generation, part.last, changes)
+            await self._tell(portal.id)
+            return noted
         if part.mark is None:
             return None
         done = await self._note(part.mark, {"claimed_until": 0})

@@ -32,12 +32,17 @@ class Slice:
             await self._take(await begin_history(self._reader, self.last))
             self._reader.pages = self.last.batch_pages
         plan = Plan(self.last.bottom_id, self.last.low_id, self.last.range_width)
+        if plan.is_complete and self.last.history_state != "complete":
+            await self._move({"history_state": "complete", "failures": 0, "failure_code": None})
         while self.mark is not None and not (plan.is_complete or self._reader.rest_s or is_over()):
             progress = await self._reader.read_batch(plan)
             changes = self._describe(progress, is_complete=plan.is_complete) | {"range_width": plan.width}
-            await self._take(
-                await move_mark(self.last.portal_id, self.last.generation, self.last.low_id, changes)
-            )
+            await self._move(changes)
+
+    async def _move(self, changes: dict[str, object]) -> None:
+        await self._take(
+            await move_mark(self.last.portal_id, self.last.generation, self.last.low_id, changes)
+        )
 
     async def _take(self, moved: Mark | None) -> None:
         self.mark = moved

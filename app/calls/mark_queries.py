@@ -29,7 +29,7 @@ _DUE = """
 _FIRST_LEG = """
     SELECT MIN(l.statistics_id) AS id FROM calls c
     JOIN call_legs l ON l.portal_id = c.portal_id AND l.call_id = c.call_id
-    WHERE c.portal_id = {} AND c.started_at >= {}
+    WHERE c.portal_id = {} AND c.started_at BETWEEN {} AND {}
 """
 
 
@@ -95,6 +95,13 @@ async def change_mark(portal_id: int, generation: int, changes: Changes) -> Mark
     return await _update(_of(portal_id, generation), changes)
 
 
+async def note_failure(portal_id: int, generation: int, seen: Mark, changes: Changes) -> Mark | None:
+    """Note that an attempt failed which had come to `seen`; None when somebody else has come further."""
+    is_begun_alike = Marks.top_id.is_null() if seen.top_id is None else Marks.top_id == seen.top_id
+    is_unmoved = And(And(Marks.low_id == seen.low_id, is_begun_alike), Marks.history_state != "complete")
+    return await _update(And(_of(portal_id, generation), is_unmoved), changes)
+
+
 async def raise_mark(portal_id: int, generation: int, high_id: int, read_up_to: int | None) -> Mark | None:
     """Note a read to the end of the statistics; what an earlier one noted is never lowered."""
     is_this = _of(portal_id, generation)
@@ -105,9 +112,9 @@ async def raise_mark(portal_id: int, generation: int, high_id: int, read_up_to: 
     return mark or await find_mark(portal_id, generation)
 
 
-async def find_first_leg(portal_id: int, since: int) -> int | None:
-    """The lowest statistics id of the calls that started at this time or later."""
-    rows = await Marks.raw(_FIRST_LEG, portal_id, since)
+async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:
+    """The lowest statistics id of the calls that started between these two moments."""
+    rows = await Marks.raw(_FIRST_LEG, portal_id, since, until)
     found: int | None = rows[0]["id"]
     return found
 

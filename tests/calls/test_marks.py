@@ -1,0 +1,70 @@
+"""The mark when several readers, or failures, come together: it neither goes back nor stands still."""
+
+import asyncio
+
+import pytest
+
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.scheduler import look_up, read_histories
+from tests.calls.statistics import STARTED_AT, fill, install, list_stored, make_row, read_mark, read_portal
+from tests.running import Callbook, FakeClock
+
+
+@pytest.fixture
+def portal(stand_in: StandIn) -> StandInPortal:
+    return stand_in.portals[0]
+
+
+async def test_a_failure_does_not_undo_what_another_reader_completed(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal
+) -> None:
+    installed = await install(callbook, portal)
+    await callbook.run_sql("DELETE FROM statistics_marks")
+    fill(portal, range(1, 4))
+    gate = stand_in.hold("batch", when="before", portal=portal, times=1)
+    first_slice = asyncio.create_task(callbook.parts.histories.run_slice(installed))
+    await gate.reached()
+    assert (await callbook.parts.histories.catch_up(installed)).history == "complete"
+    stand_in.fail("batch", code="internal_server_error", portal=portal)
+    gate.release()
+    assert await first_slice is None
+    mark = await read_mark(portal)
+    assert (mark.history_state, mark.failures) == ("complete", 0)
+
+
+async def test_a_mark_with_nothing_left_to_read_becomes_complete(
+    callbook: Callbook, portal: StandInPortal
+) -> None:
+    fill(portal, range(1, 4))
+    await install(callbook, portal)
+    await callbook.run_sql("UPDATE statistics_marks SET history_state = 'failed', failures = 1")
+    await read_histories(callbook.parts)
+    mark = await read_mark(portal)
+    assert (mark.history_state, mark.failures, mark.claimed_until) == ("complete", 0, 0)
+
+
+async def test_a_call_dated_far_ahead_does_not_make_every_read_a_full_one(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    clock.at = STARTED_AT + 3 * 86_400
+    portal.state.statistics.append(make_row(1, started_at=clock.now() + 5 * 365 * 86_400))
+    fill(portal, range(2, 1_001))
+    installed = await install(callbook, portal)
+    assert (await callbook.parts.histories.catch_up(installed)).rows == 200
+
+
+async def test_a_look_that_failed_is_made_up_for(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install(callbook, portal)
+    fill(portal, [1])
+    clock.advance(3600)
+    rule = stand_in.fail("batch", network="drop", portal=portal)
+    await callbook.parts.lookups.want(await read_portal(portal))
+    await callbook.settle()
+    rule.cancel()
+    clock.advance(61)
+    await look_up(callbook.parts)
+    assert await list_stored(callbook) == (["call.1"], [1])
+    assert not (await read_portal(portal)).is_lookup_wanted
