@@ -13,6 +13,7 @@ from app.bitrix24.statistics import StatisticsRecord
 from app.kit.text import storable
 
 ANSWERED = "200"
+NEAR_S = 300  # So far apart an event and the statistics may date the same leg.
 # What both an event and the statistics tell; the statistics' word counts, where they say anything.
 _TOLD_BY_BOTH = (
     *("type", "phone_number", "portal_number", "user_id", "duration_s", "cost_e4", "currency"),
@@ -117,16 +118,30 @@ def meet_statistics(legs: Legs, rows: Sequence[Leg]) -> Legs:
 def drop_disproved(legs: Legs, window_from: int, read_at: int, grace_s: int) -> Legs:
     """Without the provisional legs that a read from `window_from`, begun at `read_at`, should have shown.
 
-    Only where the statistics show the call at all, and only if the event came more than `grace_s` before.
+    Only those that a row of the statistics explains, and only if the event came more than `grace_s` before:
+    a row that is missing proves nothing, because each user is shown the rows that they may see.
     """
-    if all(leg.statistics_id is None for leg in legs):
-        return legs
-    return tuple(leg for leg in legs if not _is_disproved(leg, window_from, read_at, grace_s))
+    rows = [leg for leg in legs if leg.statistics_id is not None]
+    return tuple(
+        leg
+        for leg in legs
+        if not (
+            _should_be_shown(leg, window_from, read_at, grace_s) and any(_explains(row, leg) for row in rows)
+        )
+    )
 
 
-def _is_disproved(leg: Leg, window_from: int, read_at: int, grace_s: int) -> bool:
+def _should_be_shown(leg: Leg, window_from: int, read_at: int, grace_s: int) -> bool:
     is_old = leg.received_at < read_at - grace_s
     return leg.statistics_id is None and is_old and window_from <= leg.started_at <= read_at
+
+
+def _explains(row: Leg, leg: Leg) -> bool:
+    return _is_same_user(row, leg) and abs(row.started_at - leg.started_at) <= NEAR_S
+
+
+def _is_same_user(one: Leg, other: Leg) -> bool:
+    return one.user_id == other.user_id or one.user_id is None or other.user_id is None
 
 
 def _is_at(leg: Leg, started_at: int) -> bool:
@@ -136,8 +151,7 @@ def _is_at(leg: Leg, started_at: int) -> bool:
 def _take_told(provisional: list[Leg], row: Leg) -> Leg | None:
     """Take out the provisional leg that this row is, if an event told of it."""
     for leg in provisional:
-        is_same_user = leg.user_id == row.user_id or leg.user_id is None or row.user_id is None
-        if is_same_user and (leg.is_start_guessed or leg.started_at == row.started_at):
+        if _is_same_user(row, leg) and (leg.is_start_guessed or leg.started_at == row.started_at):
             provisional.remove(leg)
             return leg
     return None

@@ -175,6 +175,21 @@ async def test_a_leg_that_only_an_event_told_of_waits_for_the_statistics(
     assert (await reading.calls())[0]["code"] == "304"
 
 
+@pytest.mark.parametrize(("user_id", "later_s"), [(8, 20), (7, HOUR // 2)])
+async def test_a_leg_that_no_row_explains_stays(
+    reading: Reading, ingest: Ingest, user_id: int, later_s: int
+) -> None:
+    """Its row may be one that the owner of our token may not see."""
+    started_at = reading.started_at
+    record = make_record(started_at=started_at + later_s, user_id=user_id)
+    await ingest.store(reading.portal.id, TOKEN_HASH, record)
+    access = FakeAccess(reading.make_row())
+    await reading.read(access)
+    reading.clock.advance(601)
+    await reading.read(access)
+    assert await reading.legs() == [(started_at, 1), (started_at + later_s, None)]
+
+
 async def test_a_leg_from_before_the_window_is_not_disproved(reading: Reading, ingest: Ingest) -> None:
     long_ago = reading.clock.now() - 25 * HOUR
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=long_ago))
