@@ -5,14 +5,19 @@ from app.calls.erasure_queries import (
     delete_some_calls,
     delete_some_legs,
     delete_undecodable_events,
+    has_calls,
 )
 
 
-async def erase_calls(portal_id: int) -> None:
-    """Erase all calls of a portal that takes no more of them; it can be interrupted and run again."""
+async def erase_calls(portal_id: int) -> bool:
+    """Erase all calls of a portal that takes no more of them; it can be interrupted and run again.
+
+    Says whether none is left: a late writer may have been quicker.
+    """
     for delete_some in (delete_some_legs, delete_some_calls):
         while await delete_some(portal_id):
             pass
+    return not await has_calls(portal_id)
 
 
 async def erase_undecodable_events(portal_id: int) -> None:

@@ -24,6 +24,7 @@ CALLS_KEPT_S = 30 * 24 * 3600
 OVERWRITE_DUE = "overwrite_due"
 
 Erase = Callable[[int], Awaitable[None]]
+EraseAll = Callable[[int], Awaitable[bool]]  # Says whether nothing is left.
 
 
 class Calls(Enum):
@@ -41,7 +42,7 @@ class Erasers:
     """
 
     at_once: Sequence[Erase]
-    with_calls: Sequence[Erase]
+    with_calls: Sequence[EraseAll]
 
 
 class News(Protocol):
@@ -106,10 +107,12 @@ class Erasure:
             if not await queries.bury(portal.id):
                 return  # It was installed anew: the calls belong to that installation again.
             await erase_exchanges(portal.member_id)
-        for erase in (*self._erasers.at_once, *self._erasers.with_calls):
+        for erase in self._erasers.at_once:
             await erase(portal.id)
+        are_done = [await erase(portal.id) for erase in self._erasers.with_calls]
         async with self._database.transaction():
-            await queries.delete_buried(portal.id)
+            if all(are_done):  # Else the row stays due: without it nobody would find what is left.
+                await queries.delete_buried(portal.id)
             await self._note_overwriting()
 
     async def forget(self, portal: Portal) -> None:

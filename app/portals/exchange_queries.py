@@ -14,6 +14,10 @@ from app.kit.metrics import OUTBOUND
 from app.portals.tables import RestExchangeTable
 
 ROWS_A_STEP = 2_000
+OF_UNINSTALLED = (
+    "SELECT e.id FROM portals p JOIN rest_exchanges e ON e.member_id = p.member_id"
+    " AND e.at <= p.uninstalled_at WHERE p.state = 'uninstalled' LIMIT {}"
+)
 KEPT_FOR_S = 7 * 24 * 3600
 # The codes that the metrics tell apart. A portal can answer any text, and each would be a figure for good.
 TOLD_CODES = frozenset(
@@ -63,14 +67,15 @@ async def erase_exchanges(member_id: str) -> None:
 
 
 async def erase_some_uninstalled_exchanges() -> bool:
-    """Delete some of what uninstalled portals left from before their end; False when there was nothing."""
+    """Delete some of what uninstalled portals left from before their end; False when nothing is left.
+
+    To have deleted no row is not that: another eraser may have been at the same rows, and died after them.
+    """
     rows = await RestExchangeTable.raw(
-        "DELETE FROM rest_exchanges WHERE id IN (SELECT e.id FROM portals p"
-        " JOIN rest_exchanges e ON e.member_id = p.member_id AND e.at <= p.uninstalled_at"
-        " WHERE p.state = 'uninstalled' LIMIT {}) RETURNING id",
+        f"DELETE FROM rest_exchanges WHERE id IN ({OF_UNINSTALLED}) RETURNING id",  # noqa: S608  A constant.
         ROWS_A_STEP,
     )
-    return bool(rows)
+    return bool(rows) or bool(await RestExchangeTable.raw(OF_UNINSTALLED, 1))
 
 
 def _outcome(error_code: str | None) -> str:
