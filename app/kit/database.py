@@ -57,12 +57,12 @@ class Database:
 
         SQLite overwrites freed bytes (`secure_delete`), and its log is emptied here; False at once while
         somebody reads from it: ask again later. PostgreSQL frees them by VACUUM, and its files are the
-        vendor's to encrypt (decision 0004).
+        vendor's to encrypt (decision 0004); False while another is under way or a table stays locked.
         """
         if isinstance(self.engine, KeptSQLiteEngine):
             return await self.engine.empty_log()
-        await self.engine.vacuum([table._meta.tablename for table in self._tables])  # noqa: SLF001  As above.
-        return True
+        names = [table._meta.tablename for table in self._tables]  # noqa: SLF001  As above.
+        return await self.engine.vacuum(names)
 
     async def run(self, sql: str, *args: object) -> list[dict[str, object]]:
         """Run one statement of ours with the driver's own placeholders (``$1`` or ``?``)."""

@@ -1,24 +1,29 @@
 """Piccolo's PostgreSQL engine, told to open no connection before the loop runs."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
+import asyncpg
 from piccolo.engine.postgres import PostgresEngine
 
 POOL_SIZE = 10
 STATEMENT_TIMEOUT_S = 60
 VACUUM_TIMEOUT_S = 3600
+VACUUM_LOCK_TIMEOUT_S = 10
+SETTINGS = {"synchronous_commit": "on", "timezone": "UTC", "application_name": "callbook"}
 
 
 class PooledPostgresEngine(PostgresEngine):
     """The engine with its pool; `open` before the first query, `close` when done."""
 
     def __init__(self, dsn: str) -> None:
-        settings = {"synchronous_commit": "on", "timezone": "UTC", "application_name": "callbook"}
         super().__init__(
-            config={"dsn": dsn, "server_settings": settings, "command_timeout": STATEMENT_TIMEOUT_S}
+            config={"dsn": dsn, "server_settings": SETTINGS, "command_timeout": STATEMENT_TIMEOUT_S}
         )
+        self._dsn = dsn
+        self._vacuuming = asyncio.Lock()
 
     async def check_version(self) -> None:
         """Piccolo would connect here, in a thread of its own; the pool says soon enough when it cannot."""
@@ -32,11 +37,31 @@ class PooledPostgresEngine(PostgresEngine):
         if self.pool:
             await self.close_connection_pool()
 
-    async def vacuum(self, tables: Sequence[str]) -> None:
-        """Remove the dead rows of these tables; it reads all of them, and hinders no other statement."""
+    async def vacuum(self, tables: Sequence[str]) -> bool:
+        """Remove the dead rows of these tables; it reads all of them, and hinders no other statement.
+
+        False when it is to be asked for again: while this process has one under way, or when somebody else
+        holds a table's lock for long. It takes up to an hour, so it never takes a connection of the pool.
+        VACUUM (SKIP_LOCKED) would not say by its result whether it has left a table out.
+        """
         if self.pool is None:
             raise ConnectionError("the database is closed")
-        await self.pool.execute(f"VACUUM {', '.join(tables)}", timeout=VACUUM_TIMEOUT_S)
+        if self._vacuuming.locked():
+            return False
+        async with self._vacuuming:
+            return await self._vacuum_apart(f"VACUUM {', '.join(tables)}")
+
+    async def _vacuum_apart(self, sql: str) -> bool:
+        settings = SETTINGS | {"lock_timeout": f"{VACUUM_LOCK_TIMEOUT_S}s"}
+        connection = await asyncpg.connect(self._dsn, server_settings=settings)
+        try:
+            await connection.execute(sql, timeout=VACUUM_TIMEOUT_S)
+        except asyncpg.LockNotAvailableError:
+            return False
+        else:
+            return True
+        finally:
+            await connection.close(timeout=STATEMENT_TIMEOUT_S)
 
     @asynccontextmanager
     async def immediate_transaction(self) -> AsyncIterator[None]:
