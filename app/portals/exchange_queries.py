@@ -11,13 +11,18 @@ from app.bitrix24.errors import (
 )
 from app.bitrix24.exchange import Exchange
 from app.kit.metrics import OUTBOUND
-from app.portals.tables import RestExchangeTable
+from app.portals.tables import PortalTable, RestExchangeTable
 
 ROWS_A_STEP = 2_000
 OF_UNINSTALLED = (
     "SELECT e.id FROM portals p JOIN rest_exchanges e ON e.member_id = p.member_id"
     " AND e.at <= p.uninstalled_at WHERE p.state = 'uninstalled' LIMIT {}"
 )
+OF_NO_PORTAL = (
+    "SELECT e.id FROM rest_exchanges e WHERE e.at < {} AND e.member_id IS NOT NULL"
+    " AND NOT EXISTS (SELECT 1 FROM portals p WHERE p.member_id = e.member_id) LIMIT {}"
+)
+INSTALLING_S = 3600  # Far longer than any installation takes to have its row.
 KEPT_FOR_S = 7 * 24 * 3600
 # The codes that the metrics tell apart. A portal can answer any text, and each would be a figure for good.
 TOLD_CODES = frozenset(
@@ -38,14 +43,17 @@ TOLD_CODES = frozenset(
 
 
 async def record_exchange(exchange: Exchange) -> None:
-    """Keep one exchange; it was redacted when it was made."""
+    """Keep one exchange; it was redacted when it was made. Of an uninstalled portal it names nothing."""
+    is_named = not await PortalTable.exists().where(
+        (PortalTable.member_id == exchange.member_id) & (PortalTable.state == "uninstalled")
+    )
     OUTBOUND.labels(exchange.kind, _outcome(exchange.error_code)).inc()
     await RestExchangeTable.insert(
         RestExchangeTable(
-            member_id=exchange.member_id,
+            member_id=exchange.member_id if is_named else None,
             at=exchange.at,
             kind=exchange.kind,
-            host=exchange.host,
+            host=exchange.host if is_named else "",
             method=exchange.method,
             parameters=exchange.parameters,
             status=exchange.status,
@@ -57,8 +65,16 @@ async def record_exchange(exchange: Exchange) -> None:
 
 
 async def purge_exchanges(now: int) -> None:
-    """Delete what is older than a week."""
+    """Delete what is older than a week, and take the names from what belongs to no portal.
+
+    A request that was under way when its portal was erased is written after that. Nobody can tell it then
+    from one of an installation that has no row yet, so an hour later this sees whether one came.
+    """
     await RestExchangeTable.delete().where(RestExchangeTable.at < now - KEPT_FOR_S)
+    while rows := await RestExchangeTable.raw(OF_NO_PORTAL, now - INSTALLING_S, ROWS_A_STEP):
+        await RestExchangeTable.update({RestExchangeTable.member_id: None, RestExchangeTable.host: ""}).where(
+            RestExchangeTable.id.is_in([row["id"] for row in rows])
+        )
 
 
 async def erase_exchanges(member_id: str) -> None:

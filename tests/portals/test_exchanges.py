@@ -3,8 +3,9 @@
 from prometheus_client import REGISTRY
 
 from app.bitrix24.exchange import Exchange
-from app.portals.exchange_queries import record_exchange
-from tests.running import Callbook
+from app.demo.stand_in import StandIn
+from app.portals.exchange_queries import INSTALLING_S, purge_exchanges, record_exchange
+from tests.running import Callbook, FakeClock
 
 
 def count(outcome: str) -> float:
@@ -27,3 +28,45 @@ async def test_a_portal_makes_up_no_figures(callbook: Callbook) -> None:
         "SELECT error_code FROM rest_exchanges WHERE host = 'b.example' ORDER BY id"
     )
     assert [row["error_code"] for row in rows] == ["made_up_1", "made_up_2", "expired_token", None]
+
+
+async def read_named(callbook: Callbook, method: str) -> list[tuple[object, object]]:
+    rows = await callbook.run_sql(f"SELECT member_id, host FROM rest_exchanges WHERE method = '{method}'")
+    return [(row["member_id"], row["host"]) for row in rows]
+
+
+async def test_an_answer_after_the_uninstall_names_no_portal(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    portal = stand_in.portals[0]
+    portal.add_app()
+    await portal.install(callbook.url)
+    await callbook.settle()
+    late = Exchange(clock.now(), "rest", portal.member_id, "b.example", "late", "{}", 200, None, 5, "")
+    await record_exchange(late)
+    assert await read_named(callbook, "late") == [(portal.member_id, "b.example")]
+    await portal.uninstall(clean=False)
+    await callbook.settle()
+    await record_exchange(late)
+    assert await read_named(callbook, "late") == [(None, "")]
+
+
+async def test_an_answer_after_the_erasure_loses_its_names_within_hours(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    """Until then it may be of an installation that has no row yet; those that got theirs keep them."""
+    installed, erased = stand_in.portals
+    installed.add_app()
+    for portal in (installed, erased):
+        exchange = Exchange(
+            clock.now(), "rest", portal.member_id, "b.example", "late", "{}", 200, None, 5, ""
+        )
+        await record_exchange(exchange)
+    await installed.install(callbook.url)
+    await callbook.settle()
+    await purge_exchanges(clock.now())
+    assert len([name for name, _ in await read_named(callbook, "late") if name]) == 2
+    clock.advance(INSTALLING_S + 1)
+    await purge_exchanges(clock.now())
+    named = await read_named(callbook, "late")
+    assert sorted(named, key=str) == [(installed.member_id, "b.example"), (None, "")]
