@@ -22,6 +22,7 @@ OF_NO_PORTAL = (
     "SELECT e.id FROM rest_exchanges e WHERE e.at < {} AND e.member_id IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM portals p WHERE p.member_id = e.member_id) LIMIT {}"
 )
+ASKED_BEFORE_A_ROW = frozenset({"app.info", "profile"})  # An installation begins with these.
 INSTALLING_S = 3600  # Far longer than any installation takes to have its row.
 KEPT_FOR_S = 7 * 24 * 3600
 # The codes that the metrics tell apart. A portal can answer any text, and each would be a figure for good.
@@ -43,10 +44,8 @@ TOLD_CODES = frozenset(
 
 
 async def record_exchange(exchange: Exchange) -> None:
-    """Keep one exchange; it was redacted when it was made. Of an uninstalled portal it names nothing."""
-    is_named = not await PortalTable.exists().where(
-        (PortalTable.member_id == exchange.member_id) & (PortalTable.state == "uninstalled")
-    )
+    """Keep one exchange; it was redacted when it was made. It names no portal that is gone."""
+    is_named = exchange.member_id is None or await _may_name(exchange.member_id, exchange.method)
     OUTBOUND.labels(exchange.kind, _outcome(exchange.error_code)).inc()
     await RestExchangeTable.insert(
         RestExchangeTable(
@@ -64,11 +63,17 @@ async def record_exchange(exchange: Exchange) -> None:
     )
 
 
+async def _may_name(member_id: str, method: str) -> bool:
+    """Whether it is installed, or has no row yet, and not no row any more."""
+    portal = await PortalTable.select(PortalTable.state).where(PortalTable.member_id == member_id).first()
+    return method in ASKED_BEFORE_A_ROW if portal is None else portal["state"] == "installed"
+
+
 async def purge_exchanges(now: int) -> None:
     """Delete what is older than a week, and take the names from what belongs to no portal.
 
-    A request that was under way when its portal was erased is written after that. Nobody can tell it then
-    from one of an installation that has no row yet, so an hour later this sees whether one came.
+    Who asked whose token it is, when its portal was erased, is written after that. Nobody can tell it then
+    from an installation that has no row yet, so an hour later this sees whether one came.
     """
     await RestExchangeTable.delete().where(RestExchangeTable.at < now - KEPT_FOR_S)
     while rows := await RestExchangeTable.raw(OF_NO_PORTAL, now - INSTALLING_S, ROWS_A_STEP):
