@@ -10,11 +10,10 @@ import msgspec
 from app.calls.batches import BatchReader
 from app.calls.mark_queries import find_first_leg, raise_mark
 from app.calls.marks import Mark
-from app.calls.plan import Plan
+from app.calls.plan import BEHIND_IDS, Plan
 from app.calls.sync_writes import Installation, drop_disproved_legs, note_read
 from app.portals.access import PortalUnreachableError
 
-BEHIND_IDS = 200
 DAY_S = 86_400
 
 
@@ -32,8 +31,9 @@ class SyncResult(msgspec.Struct, frozen=True):
 async def read_forward(reader: BatchReader, installation: Installation, mark: Mark, now: int) -> Mark | None:
     """Read to the end and move the mark there; None when the portal was installed anew meanwhile.
 
-    Raises what the reader raises; what was written before stays: each row is true by itself. The mark moves
-    only at the end, to the moment when the first request began.
+    Raises what the reader raises; what was written before stays: each row is true by itself. After each
+    batch the mark rises to where the ids are read without a gap, so that another attempt goes on from there;
+    only at the end does it move to the moment when the first request began.
     """
     # A call dated far ahead, by a wrong clock, would stay the first of every day to come.
     first_of_day = await find_first_leg(mark.portal_id, now - DAY_S, now + DAY_S)
@@ -41,6 +41,9 @@ async def read_forward(reader: BatchReader, installation: Installation, mark: Ma
     plan = Plan(min(start, mark.high_id + 1), mark.high_id + 1, is_open=True)
     while not plan.is_complete:
         await reader.read_batch(plan)
+        high_id = min(plan.read_to, reader.high_id)
+        if high_id > mark.high_id:
+            await raise_mark(mark.portal_id, mark.generation, high_id, None)
         if reader.rest_s and not plan.is_complete:
             raise PortalUnreachableError("the portal allows no more execution time for now")
     moved = await raise_mark(

@@ -14,6 +14,7 @@ PAGE_ROWS = 50
 FILL = 0.85  # How full a page of sparse ids is aimed at: a full one costs a second command.
 WIDEN_BY = 8  # At most, from one batch to the next: a gap says little about what follows it.
 MOST_PIECES = 49
+BEHIND_IDS = 200
 OPEN = 2**62  # As the end of a range: it has none.
 OPEN_PIECES = 20
 
@@ -36,21 +37,29 @@ class Progress(msgspec.Struct, frozen=True):
 class Plan:
     """The ids from `bottom_id` to below `low_id`, as ranges; `width` is how many ids a command covers.
 
-    `is_open`: also all ids from `low_id` up, however many there are by now.
+    `is_open`: also all ids from `low_id` up, however many there are by now. They go first, together with the
+    200 below, where rows may have become visible late.
     """
 
     def __init__(self, bottom_id: int, low_id: int, width: int = PAGE_ROWS, *, is_open: bool = False) -> None:
-        self.low_id = low_id
+        self.low_id = max(bottom_id, low_id - BEHIND_IDS) if is_open else low_id
         self.width = max(PAGE_ROWS, width)
         self._bottom_id = bottom_id
-        self._frontier = low_id - 1  # The highest id that has never been asked for.
-        self._pending: list[Range] = [Range(low_id, OPEN)] if is_open else []
+        self._frontier = self.low_id - 1  # The highest id that has never been asked for.
+        self._is_open = is_open
+        self._open_from = self.low_id
+        self._pending = _split_open(self.low_id, low_id) if is_open else []
         self._read: dict[int, tuple[int, int]] = {}  # By its highest id: the lowest, and how many rows.
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to ask for, once everything that was taken has been settled."""
         return not self._pending and self._frontier < self._bottom_id
+
+    @property
+    def read_to(self) -> int:
+        """Of what goes first in an open plan: the last id before the first that is not read yet."""
+        return min((one.low for one in self._pending if one.low >= self._open_from), default=OPEN) - 1
 
     @property
     def most_tries(self) -> int:
@@ -60,9 +69,10 @@ class Plan:
     def take(self, count: int) -> list[Range]:
         """At most `count` ranges for one batch: what waits, then what has never been asked for.
 
-        Every one of them goes to `settle`.
+        What waits goes newest first, in an open plan oldest first, so that `read_to` rises
+        steadily. Every one of them goes to `settle`.
         """
-        self._pending.sort(key=lambda waiting: waiting.high)
+        self._pending.sort(key=lambda waiting: waiting.high, reverse=self._is_open)
         taken = [self._pending.pop() for _ in range(min(count, len(self._pending)))]
         while len(taken) < count and self._frontier >= self._bottom_id:
             low = max(self._bottom_id, self._frontier - self.width + 1)
@@ -102,6 +112,11 @@ class Plan:
 def fitting_width(covered: int, rows: int) -> int:
     """How many ids a command should cover where `covered` ids held so many rows."""
     return max(PAGE_ROWS, int(FILL * PAGE_ROWS * covered / max(rows, 1)))
+
+
+def _split_open(low: int, open_from: int) -> list[Range]:
+    pages = [Range(page, min(page + PAGE_ROWS, open_from) - 1) for page in range(low, open_from, PAGE_ROWS)]
+    return [*pages, Range(open_from, OPEN)]
 
 
 def split_rest(rest: Range, ids: Sequence[int]) -> list[Range]:

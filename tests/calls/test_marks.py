@@ -1,11 +1,13 @@
 """The mark when several readers, or failures, come together: it neither goes back nor stands still."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.portals.access import PortalUnreachableError
 from app.scheduler import look_up, read_histories
 from tests.calls.statistics import STARTED_AT, fill, install, list_stored, make_row, read_mark, read_portal
 from tests.running import Callbook, FakeClock
@@ -68,3 +70,25 @@ async def test_a_look_that_failed_is_made_up_for(
     await look_up(callbook.parts)
     assert await list_stored(callbook) == (["call.1"], [1])
     assert not (await read_portal(portal)).is_lookup_wanted
+
+
+async def test_a_forward_read_that_the_portal_cuts_off_goes_on_where_it_was(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    clock.at = STARTED_AT + 3 * 86_400
+    fill(portal, range(1, 60))
+    installed = await install(callbook, portal)
+    portal.execution_s = 2.0
+    fill(portal, range(60, 15_000))
+    high_ids = [(first := await read_mark(portal)).high_id]
+    while high_ids[-1] < 14_999:
+        with suppress(PortalUnreachableError):
+            await callbook.parts.histories.catch_up(installed)
+        mark = await read_mark(portal)
+        assert mark.high_id > high_ids[-1]
+        high_ids.append(mark.high_id)
+        is_at_the_end = mark.high_id == 14_999
+        assert (mark.read_up_to == first.read_up_to) is not is_at_the_end
+        clock.advance(700)
+    assert len(high_ids) > 2
+    assert len((await list_stored(callbook))[1]) == 14_999
