@@ -9,7 +9,8 @@ DESCRIPTION = "Statistics marks"
 
 STATEMENTS = (
     """CREATE TABLE statistics_marks (
-        portal_id BIGINT PRIMARY KEY, generation INTEGER NOT NULL, history_state TEXT NOT NULL,
+        portal_id BIGINT PRIMARY KEY, generation INTEGER NOT NULL,
+        token_user_id BIGINT NOT NULL, history_state TEXT NOT NULL,
         top_id BIGINT, low_id BIGINT NOT NULL, bottom_id BIGINT NOT NULL, high_id BIGINT NOT NULL,
         read_up_to BIGINT, rows_done BIGINT NOT NULL, rows_total BIGINT NOT NULL,
         batch_pages INTEGER NOT NULL, range_width BIGINT NOT NULL, failures INTEGER NOT NULL,

@@ -43,12 +43,11 @@ async def read_forward(reader: BatchReader, installation: Installation, mark: Ma
         await reader.read_batch(plan)
         high_id = min(plan.read_to, reader.high_id)
         if high_id > mark.high_id:
-            await raise_mark(mark.portal_id, mark.generation, high_id, None)
+            await raise_mark(mark.portal_id, mark.generation, mark.token_user_id, high_id, None)
         if reader.rest_s and not plan.is_complete:
             raise PortalUnreachableError("the portal allows no more execution time for now")
-    moved = await raise_mark(
-        mark.portal_id, mark.generation, max(mark.high_id, reader.high_id), reader.began_at
-    )
+    high_id = max(mark.high_id, reader.high_id)
+    moved = await raise_mark(mark.portal_id, mark.generation, mark.token_user_id, high_id, reader.began_at)
     if moved is not None and moved.history_state == "complete":
         reader.changed += await drop_disproved_legs(installation, now - DAY_S, now)
     await note_read(installation, now)

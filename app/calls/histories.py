@@ -122,13 +122,16 @@ class Histories:
             log.warning("statistics not read", portal_id=portal.id, code=_code_of(failure))
 
     async def _find_mark(self, portal: Portal) -> Mark | None:
-        """The mark of this installation, made when there is none; None when there is another installation."""
+        """The mark of this installation and the owner of its token, made when there is none: others have
+        other rights, and may see other rows. None when there is another installation, or owner, meanwhile.
+        """
         mark = await find_mark(portal.id, portal.generation)
-        if mark is None and await ensure_mark(
+        owner_id = portal.token_user_id or 0
+        if (mark is None or mark.token_user_id != owner_id) and await ensure_mark(
             self._database, portal.id, portal.generation, self._clock.now()
         ):
             mark = await find_mark(portal.id, portal.generation)
-        return mark
+        return mark if mark is not None and mark.token_user_id == owner_id else None
 
     def _open_reader(self, portal: Portal, pages: int) -> BatchReader:
         return BatchReader(self._access, self._clock, portal, self._installation_of(portal), pages)

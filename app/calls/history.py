@@ -40,8 +40,9 @@ class Slice:
             await self._move(changes)
 
     async def _move(self, changes: dict[str, object]) -> None:
+        mark = self.last
         await self._take(
-            await move_mark(self.last.portal_id, self.last.generation, self.last.low_id, changes)
+            await move_mark(mark.portal_id, mark.generation, mark.token_user_id, mark.low_id, changes)
         )
 
     async def _take(self, moved: Mark | None) -> None:

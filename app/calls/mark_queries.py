@@ -15,6 +15,7 @@ from app.calls.plan import PAGE_ROWS
 from app.calls.tables import StatisticsMarkTable
 from app.calls.writes import hold_installation
 from app.kit.database import Database
+from app.portals import queries
 
 Marks = StatisticsMarkTable
 Changes = Mapping[str, Any]
@@ -23,6 +24,7 @@ _DUE = """
     SELECT p.id FROM portals p
     LEFT JOIN statistics_marks m ON m.portal_id = p.id AND m.generation = p.generation
     WHERE p.state = 'installed' AND p.token_state = 'ok' AND (m.portal_id IS NULL
+        OR m.token_user_id <> COALESCE(p.token_user_id, 0)
         OR (m.history_state <> 'complete' AND m.next_at <= {} AND m.claimed_until <= {}))
     ORDER BY COALESCE(m.next_at, 0), p.id LIMIT {}
 """
@@ -40,16 +42,20 @@ async def find_mark(portal_id: int, generation: int) -> Mark | None:
 
 
 async def ensure_mark(database: Database, portal_id: int, generation: int, now: int) -> bool:
-    """Make the mark of this generation, in the place of an older one; False when the installation is
-    another.
+    """Make the mark of this generation and of the token's owner, in the place of an older one; False when
+    the installation is another.
     """
     async with database.transaction():
         if not await hold_installation(database, portal_id, generation):
             return False
-        await Marks.delete().where(And(Marks.portal_id == portal_id, Marks.generation < generation))
+        portal = await queries.get_portal(portal_id)
+        owner_id = (portal and portal.token_user_id) or 0
+        is_older = (Marks.generation < generation) | (Marks.token_user_id != owner_id)
+        await Marks.delete().where(And(Marks.portal_id == portal_id, is_older))
         blank = Marks(
             portal_id=portal_id,
             generation=generation,
+            token_user_id=owner_id,
             history_state="pending",
             low_id=0,
             bottom_id=0,
@@ -80,14 +86,16 @@ async def claim_mark(
     return await _update(And(_of(portal_id, generation), And(is_free, is_due)), {"claimed_until": until})
 
 
-async def begin_mark(portal_id: int, generation: int, changes: Changes) -> Mark | None:
+async def begin_mark(portal_id: int, generation: int, owner_id: int, changes: Changes) -> Mark | None:
     """Note what the first read found; None when another has noted it before."""
-    return await _update(And(_of(portal_id, generation), Marks.top_id.is_null()), changes)
+    return await _update(And(_of(portal_id, generation, owner_id), Marks.top_id.is_null()), changes)
 
 
-async def move_mark(portal_id: int, generation: int, low_id: int, changes: Changes) -> Mark | None:
+async def move_mark(
+    portal_id: int, generation: int, owner_id: int, low_id: int, changes: Changes
+) -> Mark | None:
     """Note what a batch brought; None when the mark is not at `low_id` any more: somebody else is at it."""
-    return await _update(And(_of(portal_id, generation), Marks.low_id == low_id), changes)
+    return await _update(And(_of(portal_id, generation, owner_id), Marks.low_id == low_id), changes)
 
 
 async def change_mark(portal_id: int, generation: int, changes: Changes) -> Mark | None:
@@ -102,9 +110,11 @@ async def note_failure(portal_id: int, generation: int, seen: Mark, changes: Cha
     return await _update(And(_of(portal_id, generation), is_unmoved), changes)
 
 
-async def raise_mark(portal_id: int, generation: int, high_id: int, read_up_to: int | None) -> Mark | None:
+async def raise_mark(
+    portal_id: int, generation: int, owner_id: int, high_id: int, read_up_to: int | None
+) -> Mark | None:
     """Note a read to the end of the statistics; what an earlier one noted is never lowered."""
-    is_this = _of(portal_id, generation)
+    is_this = _of(portal_id, generation, owner_id)
     mark = await _update(And(is_this, Marks.high_id < high_id), {"high_id": high_id})
     if read_up_to is not None:
         is_older = WhereRaw("COALESCE(read_up_to, 0) < {}", read_up_to)
@@ -130,5 +140,6 @@ async def _update(condition: And | Where, changes: Changes) -> Mark | None:
     return msgspec.convert(rows[0], Mark) if rows else None
 
 
-def _of(portal_id: int, generation: int) -> And | Where:
-    return And(Marks.portal_id == portal_id, Marks.generation == generation)
+def _of(portal_id: int, generation: int, owner_id: int | None = None) -> And | Where:
+    is_of = And(Marks.portal_id == portal_id, Marks.generation == generation)
+    return is_of if owner_id is None else And(is_of, Marks.token_user_id == owner_id)

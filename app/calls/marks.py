@@ -10,11 +10,12 @@ State = Literal["pending", "running", "complete", "failed"]
 class Mark(msgspec.Struct, frozen=True):
     """The mark of one portal in one generation; times are Unix seconds, `read_up_to` by the portal's clock.
 
-    Everything from `low_id` to `high_id` is in the log.
+    Everything from `low_id` to `high_id` that `token_user_id` (0: unknown) may see is in the log.
     """
 
     portal_id: int
     generation: int
+    token_user_id: int
     history_state: State
     top_id: int | None
     low_id: int

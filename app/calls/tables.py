@@ -85,6 +85,7 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
 
     portal_id = BigInt(primary_key=True)
     generation = Integer()
+    token_user_id = BigInt()  # whose rights showed the rows; 0 is unknown
     history_state = Text()  # pending | running | complete | failed
     top_id = _optional(BigInt)  # the highest id at the first read; null before it
     low_id = BigInt()

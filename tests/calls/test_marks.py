@@ -92,3 +92,23 @@ async def test_a_forward_read_that_the_portal_cuts_off_goes_on_where_it_was(
         clock.advance(700)
     assert len(high_ids) > 2
     assert len((await list_stored(callbook))[1]) == 14_999
+
+
+async def test_another_owner_of_the_token_begins_the_history_anew(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """What one admin's rights showed is not all that the next one may see."""
+    fill(portal, range(500, 600))
+    former = await install(callbook, portal)
+    portal.state.statistics[:0] = [make_row(number) for number in range(1, 200)]
+    clock.advance(4000)
+    portal.operator.is_admin = True
+    assert (await portal.install(callbook.url, user=portal.operator)).status_code == 200
+    await callbook.settle()
+    await read_histories(callbook.parts)
+    now = await read_portal(portal)
+    assert now.generation == former.generation
+    assert now.token_user_id != former.token_user_id
+    mark = await read_mark(portal)
+    assert (mark.token_user_id, mark.history_state) == (now.token_user_id, "complete")
+    assert len((await list_stored(callbook))[1]) == 299
