@@ -21,6 +21,7 @@ from app.kit.clock import Clock, SystemClock
 from app.kit.database import Database
 from app.people.erasure import erase_people
 from app.people.service import People
+from app.people.visibility import find_visible
 from app.portals import queries
 from app.portals.access import PortalAccess
 from app.portals.budget import Limits, RecentlySeen
@@ -171,7 +172,7 @@ def _put_together(
         setup=setup,
         uninstaller=Uninstaller(outbound.server, refresher, vault, erasure, clock, background),
         erasure=erasure,
-        sessions=Sessions(settings.keyring, clock, queries.get_portal),
+        sessions=Sessions(settings.keyring, clock, queries.get_portal, find_visible),
         changes=changes,
         ingest=ingest,
         histories=histories,

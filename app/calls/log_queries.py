@@ -1,4 +1,4 @@
-"""The statements behind the log, portal first. `user_id` None means: calls of everyone.
+"""The statements behind the log, portal first, each cut to the calls that its viewer may see.
 
 The pages are keyset pages by row value: the same cost at every depth, and no row twice while calls arrive.
 """
@@ -12,7 +12,9 @@ from piccolo.query import OrderByRaw
 from app.calls.filters import Cursor, Filters, ListRequest, search_patterns
 from app.calls.outcome import OUTCOME_BY_CODE, TYPES_BY_DIRECTION, UNANSWERED, Outcome
 from app.calls.tables import CallTable
+from app.calls.visibility_queries import is_visible
 from app.kit.text import storable
+from app.portals.visibility import Visible
 
 # An unknown duration sorts below every known one.
 SORT_KEYS: dict[str, str] = {
@@ -31,9 +33,9 @@ COLUMNS = (
 Row = dict[str, Any]
 
 
-async def select_page(portal_id: int, user_id: int | None, request: ListRequest) -> list[Row]:
+async def select_page(portal_id: int, visible: Visible, request: ListRequest) -> list[Row]:
     """The rows of one page, and one more when there is a next page."""
-    condition = And(_of(portal_id, user_id), _matching(request.filters))
+    condition = And(is_visible(portal_id, visible), _matching(request.filters))
     if request.cursor is not None:
         condition = And(condition, _beyond(request.cursor))
     is_ascending = not request.sort.startswith("-")
@@ -47,28 +49,28 @@ async def select_page(portal_id: int, user_id: int | None, request: ListRequest)
     return rows
 
 
-async def select_call(portal_id: int, user_id: int | None, call_id: str) -> Row | None:
+async def select_call(portal_id: int, visible: Visible, call_id: str) -> Row | None:
     """One call by Bitrix24's id."""
     is_this = CallTable.call_id == storable(call_id)
-    row: Row | None = await CallTable.select(*COLUMNS).where(And(_of(portal_id, user_id), is_this)).first()
+    row: Row | None = (
+        await CallTable.select(*COLUMNS).where(And(is_visible(portal_id, visible), is_this)).first()
+    )
     return row
 
 
-async def select_between(
-    portal_id: int, user_id: int | None, since: int, until: int, limit: int
-) -> list[Row]:
+async def select_between(portal_id: int, visible: Visible, since: int, until: int, limit: int) -> list[Row]:
     """The newest calls that started from `since` to `until`."""
     is_between = And(CallTable.started_at >= since, CallTable.started_at <= until)
     rows: list[Row] = await (
         CallTable.select(*COLUMNS)
-        .where(And(_of(portal_id, user_id), is_between))
+        .where(And(is_visible(portal_id, visible), is_between))
         .order_by(CallTable.started_at, ascending=False)
         .limit(limit)
     )
     return rows
 
 
-async def find_latest_id(portal_id: int, user_id: int | None, depth: int) -> int | None:
+async def find_latest_id(portal_id: int, visible: Visible, depth: int) -> int | None:
     """The call that was stored last, whenever it began; looked for among the last `depth` of all portals.
 
     So it needs no index of its own, which every event would pay for.
@@ -76,27 +78,22 @@ async def find_latest_id(portal_id: int, user_id: int | None, depth: int) -> int
     is_recent = WhereRaw("id > (SELECT MAX(id) FROM calls) - {}", depth)
     row = await (
         CallTable.select(CallTable.id)
-        .where(And(_of(portal_id, user_id), is_recent))
+        .where(And(is_visible(portal_id, visible), is_recent))
         .order_by(CallTable.id, ascending=False)
         .first()
     )
     return row["id"] if row else None
 
 
-async def select_recent_users(portal_id: int, user_id: int | None, limit: int) -> list[int]:
+async def select_recent_users(portal_id: int, visible: Visible, limit: int) -> list[int]:
     """The users of the newest calls, in no order."""
     rows = await (
         CallTable.select(CallTable.user_id)
-        .where(_of(portal_id, user_id))
+        .where(is_visible(portal_id, visible))
         .order_by(CallTable.started_at, ascending=False)
         .limit(limit)
     )
     return list({row["user_id"] for row in rows if row["user_id"] is not None})
-
-
-def _of(portal_id: int, user_id: int | None) -> Combinable:
-    in_portal = CallTable.portal_id == portal_id
-    return in_portal if user_id is None else And(in_portal, CallTable.user_id == user_id)
 
 
 def _matching(filters: Filters) -> Combinable:

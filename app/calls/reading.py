@@ -8,6 +8,7 @@ from app.calls import log_queries
 from app.calls.filters import Cursor, ListRequest, Sort
 from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
 from app.kit.text import original
+from app.portals.visibility import Visible
 
 RECENT_CALLS = 5_000
 PULSE_CALLS = 200
@@ -16,11 +17,16 @@ PULSE_DEPTH = 5_000
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """Who looks: a user of one portal."""
+    """Who looks: a user of one portal, and whose calls they see."""
 
     portal_id: int
     user_id: int
-    is_admin: bool
+    sees: Visible
+
+    @property
+    def sees_others(self) -> bool:
+        """Whether there can be calls of others in the log, so that it is worth to filter by employee."""
+        return self.sees != frozenset((self.user_id,))
 
 
 class LoggedCall(msgspec.Struct, frozen=True):
@@ -62,14 +68,9 @@ class Pulse(msgspec.Struct, frozen=True):
     facts: int
 
 
-def visible_user(viewer: Viewer) -> int | None:
-    """The one rule about who sees which calls: administrators all of them (None), others their own."""
-    return None if viewer.is_admin else viewer.user_id
-
-
 async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
     """One page of the calls that the viewer may see."""
-    rows = await log_queries.select_page(viewer.portal_id, visible_user(viewer), request)
+    rows = await log_queries.select_page(viewer.portal_id, viewer.sees, request)
     calls = [_to_call(row) for row in rows[: request.limit]]
     has_more = len(rows) > request.limit
     return CallPage(calls, _cursor_of(request.sort, calls[-1]).to_text() if has_more else None)
@@ -77,13 +78,13 @@ async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
 
 async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:
     """One call by Bitrix24's id, or None when there is none that the viewer may see."""
-    row = await log_queries.select_call(viewer.portal_id, visible_user(viewer), call_id)
+    row = await log_queries.select_call(viewer.portal_id, viewer.sees, call_id)
     return _to_call(row) if row else None
 
 
 async def list_recent_operators(viewer: Viewer) -> list[int]:
     """The users who took part in the newest calls that the viewer may see, in no order."""
-    return await log_queries.select_recent_users(viewer.portal_id, visible_user(viewer), RECENT_CALLS)
+    return await log_queries.select_recent_users(viewer.portal_id, viewer.sees, RECENT_CALLS)
 
 
 async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> Pulse:
@@ -92,10 +93,10 @@ async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> P
 
     It tells an open page when to look again, and nobody about calls that are not theirs.
     """
-    portal_id, user_id = viewer.portal_id, visible_user(viewer)
-    latest_id = await log_queries.find_latest_id(portal_id, user_id, PULSE_DEPTH) or 0
+    portal_id, visible = viewer.portal_id, viewer.sees
+    latest_id = await log_queries.find_latest_id(portal_id, visible, PULSE_DEPTH) or 0
     since, until = now - PULSE_WINDOW_S, now + PULSE_WINDOW_S
-    rows = await log_queries.select_between(portal_id, user_id, since, until, PULSE_CALLS)
+    rows = await log_queries.select_between(portal_id, visible, since, until, PULSE_CALLS)
     facts = hash(tuple(tuple(row.values()) for row in rows))
     # Others' calls may have buried the latest one meanwhile, which is no news.
     return Pulse(max(latest_id, before.latest_id if before else 0), facts)

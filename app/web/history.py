@@ -7,6 +7,7 @@ from babel.numbers import format_decimal
 from app.calls.mark_queries import find_mark
 from app.calls.marks import State
 from app.portals.model import Portal
+from app.portals.visibility import EVERYONE
 from app.web.presenting import Moment, Presenter
 from app.web.sessions import Session
 
@@ -14,8 +15,8 @@ Standing = tuple[State, int, int | None]
 
 
 class HistoryView(NamedTuple):
-    """What the template shows. `share` is 0 to 1; `done` and `total` are empty for who is no administrator,
-    because they count everybody's calls.
+    """What the template shows. `share` is 0 to 1; `done` and `total` are empty for who does not see
+    everybody's calls, because they count them.
     """
 
     state: State
@@ -32,12 +33,12 @@ async def view_history(session: Session, presenter: Presenter) -> HistoryView:
     if mark is None or not mark.has_begun:
         return HistoryView("pending" if mark is None else mark.history_state, None, "", "", None)
     up_to = mark.complete_up_to
-    is_admin = session.claims.is_admin
+    sees_all = session.viewer.sees is EVERYONE
     return HistoryView(
         state=mark.history_state,
         share=mark.rows_done / max(mark.rows_total, mark.rows_done, 1),
-        done=format_decimal(mark.rows_done, locale=locale) if is_admin else "",
-        total=format_decimal(mark.rows_total, locale=locale) if is_admin else "",
+        done=format_decimal(mark.rows_done, locale=locale) if sees_all else "",
+        total=format_decimal(mark.rows_total, locale=locale) if sees_all else "",
         complete_up_to=None if up_to is None else presenter.describe_moment(up_to),
     )
 

@@ -45,7 +45,7 @@ def _view(name: str, step: Step | None) -> StepView:
 async def open_installer(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[str]:
     """Install, then show how the rest goes; a page that says what to do when it is refused (403, 429)."""
     opened = await parts.installer.install_from_page(await read_page(request), source)
-    token, session = parts.sessions.open(opened.portal, opened.profile)
+    token, session = await parts.sessions.open(opened.portal, opened.profile)
     return parts.pages.render(
         "install.html",
         session_headers(opened.portal.client_endpoint),

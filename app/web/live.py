@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from litestar import get
 from litestar.response import Stream as StreamedResponse
 
-from app.calls.reading import Pulse, take_pulse
+from app.calls.reading import Pulse, Viewer, take_pulse
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Refusal
 from app.web.history import Standing, take_standing
@@ -35,22 +35,22 @@ async def follow_calls(parts: GivenParts, session: GivenSession) -> StreamedResp
 
 
 async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
-    viewer = session.viewer
-    with parts.streams.join(viewer.portal_id, viewer.user_id) as stream:
-        async with parts.changes.watch(viewer.portal_id) as watch:
+    portal_id, user_id = session.portal.id, session.claims.user_id
+    with parts.streams.join(portal_id, user_id) as stream:
+        async with parts.changes.watch(portal_id) as watch:
             pulse: Pulse | None = None
-            seen: tuple[Pulse, int, Standing | None] | None = None
+            seen: tuple[Viewer, Pulse, int, Standing | None] | None = None
             while stream.ending is None:
                 try:
-                    portal = (await parts.sessions.renew(session.claims)).portal
-                    pulse = await take_pulse(viewer, parts.clock.now(), pulse)
-                    standing = await take_standing(portal)
+                    current = await parts.sessions.renew(session.claims)
+                    pulse = await take_pulse(current.viewer, parts.clock.now(), pulse)
+                    standing = await take_standing(current.portal)
                 except Refusal:
                     yield EXPIRED
                     return
                 except DATABASE_ERRORS:
                     return  # The page connects again, and then it is told what it missed.
-                found = (pulse, parts.people.revision(portal), standing)
+                found = (current.viewer, pulse, parts.people.revision(current.portal), standing)
                 yield STILL_HERE if found == seen else CHANGED
                 seen = found
                 await _sleep(stream, parts.streams.pause_s)

@@ -89,7 +89,7 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     page = await read_page(request)
     parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_page(page, source)
-    token, session = parts.sessions.open(opened.portal, opened.profile)
+    token, session = await parts.sessions.open(opened.portal, opened.profile)
     await meet_people(parts, session)
     return parts.pages.render(
         "log.html",
@@ -114,7 +114,7 @@ async def open_session(
         raise Forbidden(code="malformed_session_request") from error
     parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_session(page.member_id, page.auth_id, source)
-    token, _ = parts.sessions.open(opened.portal, opened.profile)
+    token, _ = await parts.sessions.open(opened.portal, opened.profile)
     return Response(SessionAnswer(token, LIFETIME_S), headers=data_headers())
 
 

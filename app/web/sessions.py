@@ -1,12 +1,14 @@
 """Sessions of the tab: a sealed token of ten minutes, no cookie, ended at once by an uninstall.
 
-The token says who looks; what the portal is, each request reads from its row, so no memory outlives it.
+The token says who looks; what the portal is and whose calls they see, each request reads anew, so no memory
+outlives it.
 """
 
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,6 +20,7 @@ from app.kit.crypto import CannotDecryptError, Keyring
 from app.kit.errors import Refusal
 from app.portals.budget import Budget
 from app.portals.model import Portal
+from app.portals.visibility import Visible
 
 LIFETIME_S = 600
 OPENINGS_PER_MINUTE = 30  # Of the 120 requests that a portal admits; an honest tab needs one in ten minutes.
@@ -55,15 +58,11 @@ class SessionClaims(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A request that was let in: its claims, and the portal as it is now."""
+    """A request that was let in: its claims, the portal as it is now, and whose calls it may see now."""
 
     claims: SessionClaims
     portal: Portal
-
-    @property
-    def viewer(self) -> Viewer:
-        """Who looks, as the log wants to know it."""
-        return Viewer(self.portal.id, self.claims.user_id, self.claims.is_admin)
+    viewer: Viewer
 
     @property
     def zone(self) -> tzinfo:
@@ -71,15 +70,28 @@ class Session:
         return read_zone(self.claims.time_zone)
 
 
+class FindVisible(Protocol):
+    """The rule about who sees whose calls."""
+
+    async def __call__(self, portal: Portal, user_id: int, *, is_admin: bool) -> Visible:
+        """Whose calls a user of the portal may see now."""
+        ...
+
+
 class Sessions:
     """Gives tokens and reads them."""
 
     def __init__(
-        self, keyring: Keyring, clock: Clock, find_portal: Callable[[int], Awaitable[Portal | None]]
+        self,
+        keyring: Keyring,
+        clock: Clock,
+        find_portal: Callable[[int], Awaitable[Portal | None]],
+        find_visible: FindVisible,
     ) -> None:
         self.keyring = keyring
         self.clock = clock
         self.find_portal = find_portal
+        self._find_visible = find_visible
         self._openings = Budget(clock, OPENINGS_PER_MINUTE)
 
     def admit(self, access_token: str) -> None:
@@ -90,7 +102,7 @@ class Sessions:
         """
         self._openings.spend(hashlib.sha256(access_token.encode()).hexdigest())
 
-    def open(self, portal: Portal, profile: Profile) -> tuple[str, Session]:
+    async def open(self, portal: Portal, profile: Profile) -> tuple[str, Session]:
         """Begin a session for a verified user: the token, and what a request with it would find."""
         claims = SessionClaims(
             portal_id=portal.id,
@@ -101,7 +113,8 @@ class Sessions:
             locale=LOCALE,
             expires_at=self.clock.now() + LIFETIME_S,
         )
-        return self.keyring.seal(msgspec.json.encode(claims), CONTEXT), Session(claims, portal)
+        token = self.keyring.seal(msgspec.json.encode(claims), CONTEXT)
+        return token, await self._begin(claims, portal)
 
     async def read(self, token: str) -> Session:
         """The session of a token; raises SessionExpired or PortalUninstalled."""
@@ -118,7 +131,11 @@ class Sessions:
         portal = await self.find_portal(claims.portal_id)
         if portal is None or not portal.is_installed or portal.generation != claims.generation:
             raise PortalUninstalled
-        return Session(claims, portal)
+        return await self._begin(claims, portal)
+
+    async def _begin(self, claims: SessionClaims, portal: Portal) -> Session:
+        visible = await self._find_visible(portal, claims.user_id, is_admin=claims.is_admin)
+        return Session(claims, portal, Viewer(portal.id, claims.user_id, visible))
 
 
 def read_zone(name: str) -> tzinfo:

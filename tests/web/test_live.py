@@ -79,7 +79,7 @@ async def test_a_call_that_others_bury_is_no_news(
 ) -> None:
     portal_id = await install(callbook, portal)
     await insert_calls(portal_id, {"user_id": portal.operator.id})
-    viewer = Viewer(portal_id, portal.operator.id, is_admin=False)
+    viewer = Viewer(portal_id, portal.operator.id, frozenset((portal.operator.id,)))
     monkeypatch.setattr("app.calls.reading.PULSE_DEPTH", 1)
     before = await take_pulse(viewer, NOW)
     await insert_calls(portal_id, {"call_id": "other", "user_id": 1})

@@ -1,0 +1,70 @@
+"""Calls are read for a person through one condition, so that no surface can forget what they may see."""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+
+import pytest
+
+from tests.architecture.sources import Source, is_queries, parse, read_app
+
+CONDITION = "is_visible"
+CALL_TABLES = {"CallTable", "CallLegTable"}
+
+# Queries on calls that are read for nobody, each with its reason.
+FOR_NO_VIEWER: dict[str, str] = {
+    "app.calls.erasure_queries.delete_some_calls": "An erasure deletes whatever the portal has.",
+    "app.calls.erasure_queries.delete_some_legs": "An erasure deletes whatever the portal has.",
+    "app.calls.erasure_queries.has_calls": "An erasure asks whether something is left.",
+}
+
+
+def find_queries_for_anybody(sources: Iterable[Source], exceptions: Mapping[str, str]) -> Iterator[str]:
+    """Each public query on calls that does not cut them by `visible`, taken second, and is not excepted."""
+    for source in sources:
+        if not is_queries(source.module) or not source.module.startswith("app.calls."):
+            continue
+        for function in source.tree.body:
+            if isinstance(function, ast.AsyncFunctionDef) and not function.name.startswith("_"):
+                name = f"{source.module}.{function.name}"
+                if _reads_calls(function) and not _is_cut(function) and name not in exceptions:
+                    yield f"{name} (line {function.lineno})"
+
+
+def _reads_calls(function: ast.AsyncFunctionDef) -> bool:
+    return bool(_names(function) & CALL_TABLES)
+
+
+def _is_cut(function: ast.AsyncFunctionDef) -> bool:
+    arguments = [argument.arg for argument in function.args.args]
+    return arguments[:2] == ["portal_id", "visible"] and CONDITION in _names(function)
+
+
+def _names(function: ast.AsyncFunctionDef) -> set[str]:
+    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+
+
+def test_every_query_on_calls_is_cut_to_what_its_viewer_may_see() -> None:
+    assert list(find_queries_for_anybody(read_app(), FOR_NO_VIEWER)) == []
+
+
+def test_every_exception_exists_and_has_its_reason() -> None:
+    needed = {line.partition(" ")[0] for line in find_queries_for_anybody(read_app(), {})}
+    assert set(FOR_NO_VIEWER) == needed
+    assert all(len(reason.split()) > 3 for reason in FOR_NO_VIEWER.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "async def list_calls(portal_id, limit): return await CallTable.select()",
+        "async def list_calls(portal_id, visible): return await CallTable.select()",
+        "async def list_calls(portal_id, limit, visible): await CallTable.raw('', is_visible(1, visible))",
+    ],
+)
+def test_a_query_that_is_not_cut_is_found(text: str) -> None:
+    assert len(list(find_queries_for_anybody([parse("app.calls.some_queries", text)], {}))) == 1
+
+
+def test_a_query_that_is_cut_passes() -> None:
+    text = "async def f(portal_id, visible): await CallTable.select().where(is_visible(portal_id, visible))"
+    assert list(find_queries_for_anybody([parse("app.calls.some_queries", text)], {})) == []
