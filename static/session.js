@@ -13,7 +13,7 @@ callbook.session = (() => {
     const answer = await fetch(`${base}/session`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ member_id: memberId, auth_id: auth.AUTH_ID }),
+      body: JSON.stringify({ member_id: memberId, auth_id: auth.AUTH_ID, lang: document.documentElement.lang }),
     });
     if (!answer.ok) return false;
     const session = await answer.json();

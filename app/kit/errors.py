@@ -1,21 +1,29 @@
 """Refusals: each has a status, a code for programs and a sentence for people."""
 
+from app.kit.words import N_, Words
+
 
 class Refusal(Exception):
     """What a request is answered when it is not granted.
 
     `message` says what the person can do; it holds no secret and nothing that the request did not say
-    itself.
+    itself. It is marked by `N_` where people read it, and takes `values` by name: `%(host)s`.
     """
 
     status = 400
     code = "bad_request"
-    message = "The request cannot be understood."
+    message = N_("The request cannot be understood.")
 
-    def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
-        self.message = message or self.message
+    def __init__(self, message: str | None = None, *, code: str | None = None, **values: object) -> None:
+        self._template = message or self.message
+        self._values = values
+        self.message = self._template % values if values else self._template
         self.code = code or self.code
         super().__init__(self.message)
+
+    def say(self, words: Words) -> str:
+        """The message in a language."""
+        return words.gettext(self._template, **self._values)
 
 
 class Forbidden(Refusal):
@@ -23,7 +31,7 @@ class Forbidden(Refusal):
 
     status = 403
     code = "forbidden"
-    message = "Open Callbook from your Bitrix24 to use it."
+    message = N_("Open Callbook from your Bitrix24 to use it.")
 
 
 class TooManyRequests(Refusal):
@@ -31,7 +39,7 @@ class TooManyRequests(Refusal):
 
     status = 429
     code = "too_many_requests"
-    message = "Too many attempts. Wait a little, then try again."
+    message = N_("Too many attempts. Wait a little, then try again.")
 
     def __init__(self, retry_after_s: int = 60, message: str | None = None) -> None:
         super().__init__(message)
@@ -43,5 +51,5 @@ class Unavailable(Refusal):
 
     status = 503
     code = "unavailable"
-    message = "This cannot be done just now. Try again in a minute."
+    message = N_("This cannot be done just now. Try again in a minute.")
     retry_after_s = 5

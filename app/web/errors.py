@@ -11,6 +11,7 @@ from litestar.types import ExceptionHandlersMap
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Refusal, Unavailable
 from app.kit.metrics import REFUSALS
+from app.web.languages import read_words
 from app.web.security import data_headers
 
 log = structlog.get_logger(__name__)
@@ -52,10 +53,12 @@ def retry_headers(refusal: Refusal) -> dict[str, str]:
     return headers
 
 
-def answer_refusal(_: AnyRequest, refusal: Refusal) -> Response[bytes]:  # type: ignore[type-arg]
-    """A refusal of ours."""
+def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[bytes]:  # type: ignore[type-arg]
+    """A refusal of ours, in the language of the session or of the browser."""
     REFUSALS.labels(refusal.code).inc()
-    return problem_response(refusal.status, refusal.code, refusal.message, retry_headers(refusal))
+    return problem_response(
+        refusal.status, refusal.code, refusal.say(read_words(request)), retry_headers(refusal)
+    )
 
 
 def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:  # type: ignore[type-arg]
@@ -76,7 +79,7 @@ def answer_database_error(request: AnyRequest, error: Exception) -> Response[byt
 def answer_fault(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
     """A fault of ours: logged whole, told in one sentence."""
     log.error("request failed", path=request.url.path, exc_info=error)
-    detail = "Something went wrong on our side. Try again in a minute."
+    detail = read_words(request).gettext("Something went wrong on our side. Try again in a minute.")
     return problem_response(SERVER_ERROR, "internal_error", detail)
 
 

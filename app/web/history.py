@@ -28,7 +28,7 @@ class HistoryView(NamedTuple):
 
 async def view_history(session: Session, presenter: Presenter) -> HistoryView:
     """How the history stands, in the viewer's language and time zone."""
-    portal, locale = session.portal, session.claims.locale
+    portal, locale = session.portal, session.locale
     mark = await find_mark(portal.id, portal.generation)
     if mark is None or not mark.has_begun:
         return HistoryView("pending" if mark is None else mark.history_state, None, "", "", None)

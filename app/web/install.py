@@ -5,8 +5,10 @@ from litestar import Response, get, post
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from app.kit.errors import Forbidden
+from app.kit.words import N_, Words, load_words
 from app.portals.model import Portal
 from app.portals.setup import Step, is_stalled, read_steps
+from app.web.languages import choose_locale, read_locale
 from app.web.pages import PAGE_EXCEPTION_HANDLERS
 from app.web.parts import GivenParts
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSession, GivenSource, read_page
@@ -25,14 +27,16 @@ class StepView(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-def view_steps(portal: Portal) -> list[StepView]:
-    """All steps in order; those that are not noted yet are running."""
+def view_steps(portal: Portal, words: Words) -> list[StepView]:
+    """All steps in order, in a language; those that are not noted yet are running."""
     noted: dict[str, Step] = {step.name: step for step in read_steps(portal)}
-    return [_view(name, noted.get(name)) for name in STEPS]
+    return [_view(name, noted.get(name), words) for name in STEPS]
 
 
-def _view(name: str, step: Step | None) -> StepView:
-    return StepView(name, "running") if step is None else StepView(name, step.state, step.code, step.remedy)
+def _view(name: str, step: Step | None, words: Words) -> StepView:
+    if step is None:
+        return StepView(name, "running")
+    return StepView(name, step.state, step.code, words.gettext(step.remedy))
 
 
 @post(
@@ -44,22 +48,25 @@ def _view(name: str, step: Step | None) -> StepView:
 )
 async def open_installer(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[str]:
     """Install, then show how the rest goes; a page that says what to do when it is refused (403, 429)."""
-    opened = await parts.installer.install_from_page(await read_page(request), source)
-    token, session = await parts.sessions.open(opened.portal, opened.profile)
+    page = await read_page(request)
+    opened = await parts.installer.install_from_page(page, source)
+    locale = choose_locale("", "", page.lang)
+    token, session = await parts.sessions.open(opened.portal, opened.profile, locale)
     return parts.pages.render(
         "install.html",
         session_headers(opened.portal.client_endpoint),
+        locale,
         session=session,
         token=token,
         lifetime_s=LIFETIME_S,
-        steps=view_steps(opened.portal),
+        steps=view_steps(opened.portal, load_words(locale)),
     )
 
 
 @get("/install", include_in_schema=False)
-async def show_where_to_install(parts: GivenParts) -> Response[str]:
+async def show_where_to_install(request: AnyRequest, parts: GivenParts) -> Response[str]:
     """For whoever opens the address by itself."""
-    return parts.pages.render("where.html", static_page_headers(parts.settings))
+    return parts.pages.render("where.html", static_page_headers(parts.settings), read_locale(request))
 
 
 @get("/install/progress", include_in_schema=False)
@@ -67,14 +74,14 @@ async def show_progress(parts: GivenParts, session: GivenSession) -> Response[li
     """How far it is; what was cut off by a restart begins again."""
     if is_stalled(session.portal, parts.clock.now()):
         parts.background.spawn("setup", parts.setup.repeat(session.portal))
-    return Response(view_steps(session.portal), headers=data_headers())
+    return Response(view_steps(session.portal, load_words(session.locale)), headers=data_headers())
 
 
 @post("/install/retry", status_code=HTTP_202_ACCEPTED, include_in_schema=False)
 async def retry_steps(parts: GivenParts, session: GivenSession) -> Response[None]:
     """Do the steps once more, with the stored token of the admin who installed."""
     if not session.claims.is_admin:
-        raise Forbidden("Only an administrator can finish the installation.", code="not_admin")
+        raise Forbidden(N_("Only an administrator can finish the installation."), code="not_admin")
     await parts.background.spawn("setup", parts.setup.repeat(session.portal))
     return Response(None, headers=data_headers())
 

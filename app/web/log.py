@@ -48,7 +48,7 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
     user_ids = {call.user_id for call in page.calls if call.user_id is not None}
     names = await parts.people.find_names(session.portal, user_ids)
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
-    presenter = Presenter(zone, session.claims.locale, now)
+    presenter = Presenter(zone, session.locale, now)
     rows = [presenter.present(call, names) for call in page.calls]
     is_continued = request.cursor is not None
     history = None if is_continued else await view_history(session, presenter)
@@ -95,7 +95,7 @@ async def show_rows(request: AnyRequest, parts: GivenParts, session: GivenSessio
     """The table for the filters, or with a cursor the rows that follow."""
     view = await view_log(parts, session, dict(request.query_params))
     template = "log_more.html" if view.is_continued else "log_table.html"
-    return parts.pages.render(template, data_headers(), view=view)
+    return parts.pages.render(template, data_headers(), session.locale, view=view)
 
 
 @get("/log/operators", include_in_schema=False)
@@ -105,7 +105,7 @@ async def show_operators(parts: GivenParts, session: GivenSession) -> Response[s
     names = await parts.people.find_names(session.portal, user_ids)
     operators = [Operator(user_id, names.get(user_id, "")) for user_id in user_ids]
     operators.sort(key=lambda operator: (not operator.name, operator.name.casefold(), operator.user_id))
-    return parts.pages.render("log_operators.html", data_headers(), operators=operators)
+    return parts.pages.render("log_operators.html", data_headers(), session.locale, operators=operators)
 
 
 HANDLERS = [show_rows, show_operators]

@@ -13,7 +13,9 @@ from app.bitrix24.payloads import MalformedPage, decode_page
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Forbidden, Refusal, Unavailable
 from app.kit.metrics import REFUSALS
+from app.kit.words import N_, load_words
 from app.web.errors import retry_headers
+from app.web.languages import choose_locale, read_locale
 from app.web.log import meet_people, view_log
 from app.web.parts import GivenParts
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSource, provide_parts, read_page
@@ -24,10 +26,14 @@ log = structlog.get_logger(__name__)
 
 
 class SessionRequest(msgspec.Struct):
-    """Who asks for a session: the portal and the token that its page gave."""
+    """Who asks for a session: the portal, the token that its page gave, and the language of the page.
+
+    `lang` is a language tag or a portal's LANG; without it the portal's own language counts.
+    """
 
     member_id: str = ""
     auth_id: str = ""
+    lang: str = ""
 
 
 class SessionAnswer(msgspec.Struct):
@@ -42,7 +48,7 @@ class BrokenPage(Refusal):
 
     status = 500
     code = "internal_error"
-    message = "Something went wrong on our side. Reload the page in a minute."
+    message = N_("Something went wrong on our side. Reload the page in a minute.")
 
 
 class TooLargePage(Refusal):
@@ -57,7 +63,9 @@ def refuse_page(request: AnyRequest, refusal: Refusal) -> Response[str]:
     REFUSALS.labels(refusal.code).inc()
     parts = provide_parts(request)
     headers = {**static_page_headers(parts.settings), **retry_headers(refusal)}
-    return parts.pages.render("refusal.html", headers, refusal.status, message=refusal.message)
+    locale = read_locale(request)
+    message = refusal.say(load_words(locale))
+    return parts.pages.render("refusal.html", headers, locale, refusal.status, message=message)
 
 
 def refuse_broken_page(request: AnyRequest, error: Exception) -> Response[str]:
@@ -89,11 +97,13 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     page = await read_page(request)
     parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_page(page, source)
-    token, session = await parts.sessions.open(opened.portal, opened.profile)
+    locale = choose_locale("", "", page.lang)
+    token, session = await parts.sessions.open(opened.portal, opened.profile, locale)
     await meet_people(parts, session)
     return parts.pages.render(
         "log.html",
         session_headers(opened.portal.client_endpoint),
+        locale,
         session=session,
         token=token,
         lifetime_s=LIFETIME_S,
@@ -114,14 +124,15 @@ async def open_session(
         raise Forbidden(code="malformed_session_request") from error
     parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_session(page.member_id, page.auth_id, source)
-    token, _ = await parts.sessions.open(opened.portal, opened.profile)
+    locale = choose_locale("", "", asked.lang or opened.portal.language)
+    token, _ = await parts.sessions.open(opened.portal, opened.profile, locale)
     return Response(SessionAnswer(token, LIFETIME_S), headers=data_headers())
 
 
 @get("/", include_in_schema=False)
-async def show_where(parts: GivenParts) -> Response[str]:
+async def show_where(request: AnyRequest, parts: GivenParts) -> Response[str]:
     """For whoever opens the address by itself."""
-    return parts.pages.render("where.html", static_page_headers(parts.settings))
+    return parts.pages.render("where.html", static_page_headers(parts.settings), read_locale(request))
 
 
 @head(["/", "/install"], include_in_schema=False)
@@ -131,15 +142,15 @@ async def check_page(parts: GivenParts) -> Response[None]:
 
 
 @get("/licence", include_in_schema=False)
-async def show_licence(parts: GivenParts) -> Response[str]:
+async def show_licence(request: AnyRequest, parts: GivenParts) -> Response[str]:
     """For the Marketplace card."""
-    return parts.pages.render("licence.html", static_page_headers(parts.settings))
+    return parts.pages.render("licence.html", static_page_headers(parts.settings), read_locale(request))
 
 
 @get("/privacy", include_in_schema=False)
-async def show_privacy(parts: GivenParts) -> Response[str]:
+async def show_privacy(request: AnyRequest, parts: GivenParts) -> Response[str]:
     """For the Marketplace card: what is stored, for how long, and how it is erased."""
-    return parts.pages.render("privacy.html", static_page_headers(parts.settings))
+    return parts.pages.render("privacy.html", static_page_headers(parts.settings), read_locale(request))
 
 
 HANDLERS = [open_app, open_session, show_where, check_page, show_licence, show_privacy]

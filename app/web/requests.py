@@ -8,6 +8,7 @@ from litestar.params import SkipValidation
 
 from app.bitrix24.payloads import MalformedPage, Page, decode_page
 from app.kit.errors import Forbidden
+from app.web.languages import remember_locale
 from app.web.parts import WebParts
 from app.web.sessions import Session, SessionExpired
 from app.web.source import read_source
@@ -27,7 +28,9 @@ async def provide_session(request: AnyRequest) -> Session:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise SessionExpired
-    return await provide_parts(request).sessions.read(token.strip())
+    session = await provide_parts(request).sessions.read(token.strip())
+    remember_locale(request, session.locale)
+    return session
 
 
 def provide_source(request: AnyRequest) -> str:

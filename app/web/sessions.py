@@ -18,6 +18,7 @@ from app.calls.reading import Viewer
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError, Keyring
 from app.kit.errors import Refusal
+from app.kit.words import N_
 from app.portals.budget import Budget
 from app.portals.model import Portal
 from app.portals.visibility import Visible
@@ -25,7 +26,6 @@ from app.portals.visibility import Visible
 LIFETIME_S = 600
 OPENINGS_PER_MINUTE = 30  # Of the 120 requests that a portal admits; an honest tab needs one in ten minutes.
 CONTEXT = "session"
-LOCALE = "en"
 
 
 class SessionExpired(Refusal):
@@ -33,7 +33,7 @@ class SessionExpired(Refusal):
 
     status = 401
     code = "session_expired"
-    message = "Your session has ended. Open Callbook from your Bitrix24 again."
+    message = N_("Your session has ended. Open Callbook from your Bitrix24 again.")
 
 
 class PortalUninstalled(Refusal):
@@ -41,7 +41,7 @@ class PortalUninstalled(Refusal):
 
     status = 401
     code = "portal_uninstalled"
-    message = "Callbook was removed from your Bitrix24. Install it again to see your calls."
+    message = N_("Callbook was removed from your Bitrix24. Install it again to see your calls.")
 
 
 class SessionClaims(msgspec.Struct, frozen=True):
@@ -63,6 +63,11 @@ class Session:
     claims: SessionClaims
     portal: Portal
     viewer: Viewer
+
+    @property
+    def locale(self) -> str:
+        """The language that the user reads, one of `app.kit.languages.LANGUAGES`."""
+        return self.claims.locale
 
     @property
     def zone(self) -> tzinfo:
@@ -102,7 +107,7 @@ class Sessions:
         """
         self._openings.spend(hashlib.sha256(access_token.encode()).hexdigest())
 
-    async def open(self, portal: Portal, profile: Profile) -> tuple[str, Session]:
+    async def open(self, portal: Portal, profile: Profile, locale: str) -> tuple[str, Session]:
         """Begin a session for a verified user: the token, and what a request with it would find."""
         claims = SessionClaims(
             portal_id=portal.id,
@@ -110,7 +115,7 @@ class Sessions:
             user_id=profile.user_id,
             is_admin=profile.is_admin,
             time_zone=_zone_name(profile),
-            locale=LOCALE,
+            locale=locale,
             expires_at=self.clock.now() + LIFETIME_S,
         )
         token = self.keyring.seal(msgspec.json.encode(claims), CONTEXT)

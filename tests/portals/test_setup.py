@@ -1,7 +1,11 @@
 """The wizard: what was cut off begins again, and a second try tells what stands in its way."""
 
+from typing import Any
+
 import httpx
 import pytest
+from litestar import Request
+from litestar.testing import RequestFactory
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
@@ -96,6 +100,7 @@ async def test_a_second_try_while_nothing_answers_is_told_and_can_be_repeated(
     ("error", "status"), [(PortalNotConnectedError("Reload."), 409), (PortalUnreachableError("Wait."), 503)]
 )
 def test_a_portal_that_cannot_be_asked_is_no_fault_of_ours(error: Exception, status: int) -> None:
-    answer = answer_refusal(None, error)  # type: ignore[arg-type]
+    request: Request[Any, Any, Any] = RequestFactory().get("/")
+    answer = answer_refusal(request, error)  # type: ignore[arg-type]
     assert answer.status_code == status
     assert ("Retry-After" in answer.headers) is (status == 503)
