@@ -21,6 +21,7 @@ from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden
+from app.kit.words import N_
 from app.portals import lifecycle, queries
 from app.portals.admission import Claim
 from app.portals.budget import Budget, Limits, Purse
@@ -74,7 +75,7 @@ class Installer:
         claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source)
         info = await self._prove(claim)
         if page.domain and not _is_same_host(page.domain, info.domain):
-            raise Forbidden("The address of this request is not your Bitrix24's.", code="wrong_domain")
+            raise Forbidden(N_("The address of this request is not your Bitrix24's."), code="wrong_domain")
         pair = OfferedPair(
             page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang
         )
@@ -84,7 +85,7 @@ class Installer:
         """What ONAPPINSTALL and ONAPPUPDATE bring: verified by the event's own tokens, whoever sent it."""
         if event.install is None or not event.application_token:
             raise Forbidden(
-                "The event brings no tokens, so it proves nothing.", code="invalid_application_token"
+                N_("The event brings no tokens, so it proves nothing."), code="invalid_application_token"
             )
         claim = Claim(event.member_id, event.install.access_token, event.server_endpoint, source)
         info = await self._prove(claim)
@@ -117,10 +118,13 @@ class Installer:
         profile = await self._verifier.identify(endpoint, claim)
         if not profile.is_admin:
             log.warning("refused", code="not_admin", member_id=claim.member_id, source=claim.source)
-            raise Forbidden("Only an administrator of this Bitrix24 can install Callbook.", code="not_admin")
+            raise Forbidden(
+                N_("Only an administrator of this Bitrix24 can install Callbook."), code="not_admin"
+            )
         if not pair.refresh_token:
             raise Forbidden(
-                "The request brings no refresh token. Open the page from Bitrix24.", code="no_refresh_token"
+                N_("The request brings no refresh token. Open the page from Bitrix24."),
+                code="no_refresh_token",
             )
         portal = await self._store(
             lifecycle.build_installation(info, profile, endpoint, pair, self._clock.now())

@@ -14,6 +14,7 @@ from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden
+from app.kit.words import N_
 from app.portals import lifecycle, queries
 from app.portals.admission import Claim
 from app.portals.installation import Opened
@@ -24,7 +25,7 @@ from app.portals.vault import Vault
 from app.portals.verification import Verifier
 
 log = structlog.get_logger(__name__)
-NOT_INSTALLED = (
+NOT_INSTALLED = N_(
     "Callbook is not installed in this Bitrix24. An administrator installs it from the Marketplace."
 )
 

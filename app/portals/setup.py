@@ -13,8 +13,11 @@ import structlog
 
 from app.bitrix24.bindings import bind_events, bind_placement
 from app.bitrix24.errors import BitrixFailure
+from app.bitrix24.languages import portal_language
 from app.bitrix24.rest import PortalClient
 from app.kit.clock import Clock
+from app.kit.languages import LANGUAGES
+from app.kit.words import N_, load_words
 from app.portals import queries
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
 from app.portals.budget import RecentlySeen
@@ -23,17 +26,17 @@ from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
 EVENTS = ("ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUNINSTALL", "ONAPPUPDATE")
+TITLE = N_("Callbook")
 PLACEMENT = "TELEPHONY_ANALYTICS_MENU"
-TITLES = {"en": "Callbook", "de": "Callbook", "ru": "Callbook"}
 HEAL_EVERY_S = 600
 STALLED_AFTER_S = 60
 REMEDIES = {
-    "insufficient_scope": "Give the app the permissions that its card lists, then try again.",
-    "access_denied": "REST is not part of this Bitrix24's plan, or an administrator's right is missing.",
-    "expired_token": "Reload this page: the session of Bitrix24 has ended.",
-    PortalNotConnectedError.code: "Reload this page: that connects Callbook to this Bitrix24 again.",
+    "insufficient_scope": N_("Give the app the permissions that its card lists, then try again."),
+    "access_denied": N_("REST is not part of this Bitrix24's plan, or an administrator's right is missing."),
+    "expired_token": N_("Reload this page: the session of Bitrix24 has ended."),
+    PortalNotConnectedError.code: N_("Reload this page: that connects Callbook to this Bitrix24 again."),
 }
-DEFAULT_REMEDY = "Try again in a minute. If it stays, send the code to the vendor."
+DEFAULT_REMEDY = N_("Try again in a minute. If it stays, send the code to the vendor.")
 
 
 Use = Callable[[Work[object]], Awaitable[object]]  # Does a piece of work with a client and a token.
@@ -47,6 +50,11 @@ class Step(msgspec.Struct):
     code: str = ""
     remedy: str = ""
     noted_at: int = 0
+
+
+def make_titles() -> dict[str, str]:
+    """The placement's title by Bitrix24's names for languages."""
+    return {portal_language(locale): load_words(locale).gettext(TITLE) for locale in LANGUAGES}
 
 
 def read_steps(portal: Portal) -> list[Step]:
@@ -121,7 +129,7 @@ class PortalSetup:
         await bind_events(client, access_token, f"{self._app_url}/events", EVENTS)
 
     async def _bind_placement(self, client: PortalClient, access_token: str) -> None:
-        await bind_placement(client, access_token, PLACEMENT, f"{self._app_url}/", TITLES)
+        await bind_placement(client, access_token, PLACEMENT, f"{self._app_url}/", make_titles())
 
     async def _do(self, step: Step, work: Awaitable[object], portal: Portal) -> None:
         try:

@@ -17,6 +17,7 @@ from app.bitrix24.profile import Profile, fetch_profile
 from app.kit.clock import Clock
 from app.kit.errors import Forbidden, Refusal, Unavailable
 from app.kit.metrics import REFUSALS
+from app.kit.words import N_
 from app.portals.admission import Admission, Claim
 from app.portals.budget import Limits
 from app.portals.clients import PortalClients
@@ -24,10 +25,10 @@ from app.portals.clients import PortalClients
 log = structlog.get_logger(__name__)
 ASSUMED_LIFETIME_S = 3600
 MAX_PROOFS = 10_000
-AWAY = "Bitrix24's authorization server does not answer just now. Try again in a minute."
-PORTAL_AWAY = "Your Bitrix24 does not answer just now. Reload the page in a minute."
-REJECTED = "Reload the page: this session of Bitrix24 has ended."
-WRONG_APP = (
+AWAY = N_("Bitrix24's authorization server does not answer just now. Try again in a minute.")
+PORTAL_AWAY = N_("Your Bitrix24 does not answer just now. Reload the page in a minute.")
+REJECTED = N_("Reload the page: this session of Bitrix24 has ended.")
+WRONG_APP = N_(
     "This Bitrix24 uses other application keys than this installation of Callbook. "
     "A local application has its own keys in each portal and so needs an installation of its own."
 )
@@ -87,7 +88,7 @@ class Verifier:
         except BitrixError as error:
             if error.code not in TOKEN_REFUSED | PORTAL_REFUSES:
                 raise Unavailable(PORTAL_AWAY) from error
-            message = "Bitrix24 does not confirm this user. Reload the page."
+            message = N_("Bitrix24 does not confirm this user. Reload the page.")
             raise self._refuse(claim, "profile_refused", message) from error
 
     async def _ask(self, claim: Claim) -> AppInfo:
@@ -105,7 +106,7 @@ class Verifier:
         if not hmac.compare_digest(info.client_id.encode(), self._client_id.encode()):
             raise self._refuse(claim, "wrong_app", WRONG_APP)
         if not hmac.compare_digest(info.member_id.lower().encode(), claim.member_id.encode()):
-            raise self._refuse(claim, "wrong_portal", "This token belongs to another Bitrix24.")
+            raise self._refuse(claim, "wrong_portal", N_("This token belongs to another Bitrix24."))
         return info
 
     def _remember(self, claim: Claim, info: AppInfo) -> None:

@@ -12,6 +12,7 @@ from app.calls.marks import Mark
 from app.calls.outcome import Direction, Outcome
 from app.calls.reading import LoggedCall, find_call, list_calls
 from app.kit.errors import Refusal
+from app.kit.words import N_
 from app.portals.model import Portal
 from app.web.log import refresh_people
 from app.web.parts import GivenParts, WebParts
@@ -29,7 +30,7 @@ class CallNotFound(Refusal):
 
     status = 404
     code = "call_not_found"
-    message = "There is no such call, or it is not yours to see."
+    message = N_("There is no such call, or it is not yours to see.")
 
 
 class CrmEntity(msgspec.Struct, frozen=True):
