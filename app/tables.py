@@ -2,12 +2,20 @@
 
 from app.calls.tables import CallLegTable, CallTable, StatisticsMarkTable, UndecodableEventTable
 from app.people.tables import PersonTable
-from app.portals.tables import FactTable, LeaseTable, PortalTable, RestExchangeTable, UninstallCheckTable
+from app.portals.tables import (
+    FactTable,
+    LeaseTable,
+    PortalTable,
+    RateBucketTable,
+    RestExchangeTable,
+    UninstallCheckTable,
+)
 
 TABLES = (
     PortalTable,
     UninstallCheckTable,
     RestExchangeTable,
+    RateBucketTable,
     LeaseTable,
     FactTable,
     CallTable,
