@@ -1,26 +1,26 @@
 """Every table of the house, for whoever binds them to a database."""
 
-from app.calls.tables import CallLegTable, CallTable, StatisticsMarkTable, UndecodableEventTable
-from app.people.tables import PersonTable
-from app.portals.tables import (
-    FactTable,
-    LeaseTable,
-    PortalTable,
-    RateBucketTable,
-    RestExchangeTable,
-    UninstallCheckTable,
+from app.calls.tables import (
+    CallLegTable,
+    CallTable,
+    SavedViewTable,
+    StatisticsMarkTable,
+    UndecodableEventTable,
 )
+from app.people.tables import PersonTable, UserPreferencesTable
+from app.portals.tables import FactTable, LeaseTable, PortalTable, RestExchangeTable, UninstallCheckTable
 
 TABLES = (
     PortalTable,
     UninstallCheckTable,
     RestExchangeTable,
-    RateBucketTable,
     LeaseTable,
     FactTable,
     CallTable,
     CallLegTable,
     UndecodableEventTable,
     StatisticsMarkTable,
+    SavedViewTable,
     PersonTable,
+    UserPreferencesTable,
 )

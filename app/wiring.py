@@ -11,7 +11,7 @@ from app.bitrix24.bucket import RateBucket
 from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer
 from app.calls.changes import Changes
-from app.calls.erasure import erase_calls, erase_mark, erase_undecodable_events
+from app.calls.erasure import erase_calls, erase_mark, erase_undecodable_events, erase_views
 from app.calls.hints import Lookups
 from app.calls.histories import Histories
 from app.calls.ingest import Ingest
@@ -32,7 +32,6 @@ from app.portals.exchange_queries import record_exchange
 from app.portals.installation import Installer
 from app.portals.model import Portal
 from app.portals.opening import Opener
-from app.portals.rate import SharedAccounts
 from app.portals.refresh import Refresher
 from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
@@ -82,13 +81,9 @@ async def open_parts(
     *,
     clock: Clock | None = None,
     limits: Limits | None = None,
-    rate_clock: Clock | None = None,
     is_migrating: bool = False,
 ) -> AsyncIterator[Parts]:
-    """Open the database and every part; on the way out, let what runs finish, then close in reverse.
-
-    `rate_clock` stands in for the database's, by which all processes count what a portal was sent.
-    """
+    """Open the database and every part; on the way out, let what runs finish, then close in reverse."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url, TABLES)
@@ -100,8 +95,7 @@ async def open_parts(
             await vault.create_hash_key()
         await check_schema(database)
         await vault.open()
-        accounts = SharedAccounts(database, rate_clock)
-        outbound = await _open_outbound(settings, clock, accounts, stack)
+        outbound = await _open_outbound(settings, clock, stack)
         parts = _put_together(settings, clock, limits or Limits(), database, vault, outbound)
         await parts.changes.start()
         stack.push_async_callback(parts.changes.stop)
@@ -121,9 +115,7 @@ class Outbound:
     server: AuthorizationServer
 
 
-async def _open_outbound(
-    settings: Settings, clock: Clock, accounts: SharedAccounts, stack: AsyncExitStack
-) -> Outbound:
+async def _open_outbound(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Outbound:
     policy = AddressPolicy(
         settings.oauth_servers,
         allow_http=settings.is_http_portal_allowed,
@@ -133,7 +125,7 @@ async def _open_outbound(
     to_servers = await stack.enter_async_context(open_http_client(policy, "oauth"))
     return Outbound(
         policy,
-        PortalClients(to_portals, policy, RateBucket(accounts), record_exchange, clock),
+        PortalClients(to_portals, policy, RateBucket(), record_exchange, clock),
         AuthorizationServer(
             to_servers, policy, settings.client_id, settings.client_secret, record_exchange, clock
         ),
@@ -142,7 +134,7 @@ async def _open_outbound(
 
 def _make_erasure(database: Database, clock: Clock, changes: Changes) -> Erasure:
     at_once = (erase_people, erase_undecodable_events, erase_mark)
-    return Erasure(database, clock, changes, Erasers(at_once, with_calls=(erase_calls,)))
+    return Erasure(database, clock, changes, Erasers(at_once, with_calls=(erase_calls, erase_views)))
 
 
 def _put_together(

@@ -7,6 +7,7 @@ from app.calls.erasure_queries import (
     delete_undecodable_events,
     has_calls,
 )
+from app.calls.view_queries import delete_views
 
 
 async def erase_calls(portal_id: int) -> bool:
@@ -28,3 +29,9 @@ async def erase_undecodable_events(portal_id: int) -> None:
 async def erase_mark(portal_id: int) -> None:
     """Erase how far the portal's statistics have been read: another installation begins anew."""
     await delete_mark(portal_id)
+
+
+async def erase_views(portal_id: int) -> bool:
+    """Erase the saved views of a portal, with its calls: whoever installs it again before finds them."""
+    await delete_views(portal_id)
+    return True

@@ -9,19 +9,24 @@ from piccolo.columns.combination import And, WhereRaw
 from piccolo.custom_types import Combinable
 from piccolo.query import OrderByRaw
 
-from app.calls.filters import Cursor, Filters, ListRequest, search_patterns
-from app.calls.outcome import OUTCOME_BY_CODE, TYPES_BY_DIRECTION, UNANSWERED, Outcome
+from app.calls.filter_queries import matching
+from app.calls.filters import ListRequest
+from app.calls.paging import Cursor, Sort
 from app.calls.tables import CallTable
 from app.calls.visibility_queries import is_visible
 from app.kit.text import storable
 from app.portals.visibility import Visible
 
-# An unknown duration sorts below every known one.
-SORT_KEYS: dict[str, str] = {
+# What is unknown sorts below everything known; money by its number, whatever the currency.
+_DURATION = "COALESCE(duration_s, -1)"
+_COST = "COALESCE(cost_e4, -1)"
+SORT_KEYS: dict[Sort, str] = {
     "-started_at": "started_at",
     "started_at": "started_at",
-    "-duration_s": "COALESCE(duration_s, -1)",
-    "duration_s": "COALESCE(duration_s, -1)",
+    "-duration_s": _DURATION,
+    "duration_s": _DURATION,
+    "-cost": _COST,
+    "cost": _COST,
 }
 COLUMNS = (
     *(CallTable.id, CallTable.call_id, CallTable.type, CallTable.phone_number, CallTable.portal_number),
@@ -35,7 +40,7 @@ Row = dict[str, Any]
 
 async def select_page(portal_id: int, visible: Visible, request: ListRequest) -> list[Row]:
     """The rows of one page, and one more when there is a next page."""
-    condition = And(is_visible(portal_id, visible), _matching(request.filters))
+    condition = And(is_visible(portal_id, visible), matching(request.filters))
     if request.cursor is not None:
         condition = And(condition, _beyond(request.cursor))
     is_ascending = not request.sort.startswith("-")
@@ -94,55 +99,6 @@ async def select_recent_users(portal_id: int, visible: Visible, limit: int) -> l
         .limit(limit)
     )
     return list({row["user_id"] for row in rows if row["user_id"] is not None})
-
-
-def _matching(filters: Filters) -> Combinable:
-    conditions: list[Combinable] = []
-    if filters.since is not None:
-        conditions.append(CallTable.started_at >= filters.since)
-    if filters.until is not None:
-        conditions.append(CallTable.started_at < filters.until)
-    if filters.direction is not None:
-        conditions.append(CallTable.type.is_in(list(TYPES_BY_DIRECTION[filters.direction])))
-    if filters.outcome is not None:
-        conditions.append(_having_outcome(filters.outcome))
-    if filters.user_id is not None:
-        conditions.append(CallTable.user_id == filters.user_id)
-    if filters.line is not None:
-        conditions.append(CallTable.portal_number == storable(filters.line))
-    if filters.text is not None:
-        conditions.append(_having_number(filters.text))
-    return _all_of(conditions)
-
-
-def _all_of(conditions: list[Combinable]) -> Combinable:
-    combined: Combinable = WhereRaw("1 = 1")
-    for condition in conditions:
-        combined = And(combined, condition)
-    return combined
-
-
-def _having_outcome(outcome: Outcome) -> Combinable:
-    """The same rule as `outcome.outcome_of`, for the database; a test holds the two together."""
-    incoming = ", ".join(str(call_type) for call_type in TYPES_BY_DIRECTION["in"])
-    if outcome == "unknown":
-        return WhereRaw("COALESCE(code, '') = ''")
-    if outcome == "missed":
-        return WhereRaw(f"code = {{}} AND type IN ({incoming})", UNANSWERED)
-    if outcome == "no_answer":
-        return WhereRaw(f"code = {{}} AND COALESCE(type, 0) NOT IN ({incoming})", UNANSWERED)
-    if outcome == "failed":
-        return And(WhereRaw("code <> ''"), CallTable.code.not_in([*OUTCOME_BY_CODE, UNANSWERED]))
-    return CallTable.code.is_in([code for code, meaning in OUTCOME_BY_CODE.items() if meaning == outcome])
-
-
-def _having_number(text: str) -> Combinable:
-    kind, patterns = search_patterns(text)
-    if kind == "text":
-        escaped = storable(patterns[0]).replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        return WhereRaw("LOWER(phone_number) LIKE {} ESCAPE '!'", f"%{escaped}%")
-    either = " OR ".join("phone_digits LIKE {}" for _ in patterns)
-    return WhereRaw(f"({either})", *(f"%{pattern}%" for pattern in patterns))
 
 
 def _beyond(cursor: Cursor) -> Combinable:

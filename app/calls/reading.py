@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 
 from app.calls import log_queries
-from app.calls.filters import Cursor, ListRequest, Sort
+from app.calls.filters import ListRequest
 from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
+from app.calls.paging import Cursor, Sort
 from app.kit.text import original
 from app.portals.visibility import Visible
 
@@ -105,7 +106,8 @@ async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> P
 def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:
     if sort.endswith("started_at"):
         return Cursor(sort, call.started_at, call.id)
-    return Cursor(sort, -1 if call.duration_s is None else call.duration_s, call.id)
+    value = call.cost_e4 if sort.endswith("cost") else call.duration_s
+    return Cursor(sort, -1 if value is None else value, call.id)
 
 
 def _to_call(row: dict[str, Any]) -> LoggedCall:

@@ -100,3 +100,15 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
     failure_code = _optional(Text)
     next_at = BigInt()
     claimed_until = BigInt()
+
+
+class SavedViewTable(Table, tablename="saved_views"):
+    """A view of the log that a user saved; shared ones are for everybody in the portal."""
+
+    id = BigSerial(primary_key=True)
+    portal_id = BigInt()
+    user_id = BigInt()  # whose it is
+    name = Text()
+    is_shared = Boolean()
+    parameters = Text()  # filters and order, as the query of `GET /log/rows`
+    columns = Text()  # in their order, separated by spaces

@@ -4,7 +4,7 @@ There is no other way to read calls for a person: `tests/architecture/test_visib
 query on calls takes `visible` and uses it.
 """
 
-from piccolo.columns.combination import And
+from piccolo.columns.combination import And, WhereRaw
 from piccolo.custom_types import Combinable
 
 from app.calls.tables import CallTable
@@ -18,4 +18,6 @@ def is_visible(portal_id: int, visible: Visible) -> Combinable:
         return in_portal
     if len(visible) == 1:
         return And(in_portal, CallTable.user_id == next(iter(visible)))
+    if not visible:
+        return And(in_portal, WhereRaw("1 = 0"))
     return And(in_portal, CallTable.user_id.is_in(sorted(visible)))

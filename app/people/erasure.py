@@ -1,8 +1,10 @@
 """Forgetting the users of a portal."""
 
+from app.people.preference_queries import delete_preferences
 from app.people.queries import delete_people
 
 
 async def erase_people(portal_id: int) -> None:
-    """Erase them: at once when the portal uninstalls, whatever CLEAN says."""
+    """Erase them and what they chose: at once when the portal uninstalls, whatever CLEAN says."""
     await delete_people(portal_id)
+    await delete_preferences(portal_id)

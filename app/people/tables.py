@@ -12,3 +12,13 @@ class PersonTable(Table, tablename="people"):
     user_id = BigInt()
     name = Text()
     is_active = Boolean()
+
+
+class UserPreferencesTable(Table, tablename="user_preferences"):
+    """What one user chose, unique on (portal_id, user_id); null is never chosen."""
+
+    id = BigSerial(primary_key=True)
+    portal_id = BigInt()
+    user_id = BigInt()
+    columns = Text(null=True, default=None)  # of the log, in their order, separated by spaces
+    theme = Text(null=True, default=None)  # auto | light | dark

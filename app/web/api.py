@@ -1,10 +1,10 @@
 """The JSON API (shared/interface.md, "JSON API"), documented at /schema."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from litestar import Response, get
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 
 from app.calls.filters import parse_list_request
 from app.calls.mark_queries import find_mark
@@ -14,6 +14,7 @@ from app.calls.reading import LoggedCall, find_call, list_calls
 from app.kit.errors import Refusal
 from app.kit.words import N_
 from app.portals.model import Portal
+from app.web import list_parameters as asked
 from app.web.log import refresh_people
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import plain_cost, to_iso
@@ -92,34 +93,29 @@ class Sync(msgspec.Struct, frozen=True):
 async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented parameter.
     parts: GivenParts,
     session: GivenSession,
-    limit: Annotated[Text, QueryParameter(description="1 to 500; 50 if absent.")] = None,
-    cursor: Annotated[Text, QueryParameter(description="`next_cursor` of the page before.")] = None,
-    since: Annotated[
-        Text, QueryParameter(name="from", description="First moment, or first day: ISO 8601.")
-    ] = None,
-    until: Annotated[
-        Text, QueryParameter(name="to", description="Moment to end before, or last day.")
-    ] = None,
-    direction: Annotated[Text, QueryParameter(description="`in`, `out`, `callback` or `info`.")] = None,
-    outcome: Annotated[
-        Text,
-        QueryParameter(
-            description="`answered`, `missed`, `no_answer`, `declined`, `cancelled`, `busy`, `unreachable`, "
-            "`failed`, or `unknown` for calls whose outcome is null."
-        ),
-    ] = None,
-    operator: Annotated[Text, QueryParameter(description="A user id.")] = None,
-    line: Annotated[Text, QueryParameter(description="A portal number, exactly.")] = None,
-    q: Annotated[Text, QueryParameter(description="Any part of a number, written in any way.")] = None,
-    sort: Annotated[
-        Text, QueryParameter(description="`-started_at`, `started_at`, `-duration_s` or `duration_s`.")
-    ] = None,
+    limit: asked.Limit = None,
+    cursor: asked.Cursor = None,
+    since: asked.Since = None,
+    until: asked.Until = None,
+    direction: asked.Direction = None,
+    outcome: asked.Outcome = None,
+    code: asked.Code = None,
+    operator: asked.Operator = None,
+    line: asked.Line = None,
+    duration_from: asked.DurationFrom = None,
+    duration_to: asked.DurationTo = None,
+    recording: asked.Recording = None,
+    client: asked.Client = None,
+    q: asked.Number = None,
+    sort: asked.Sort = None,
 ) -> Response[CallList]:
     """Calls that the viewer may see. Days and times without an offset are in the user's time zone."""
     given = {"limit": limit, "cursor": cursor, "from": since, "to": until, "direction": direction}
-    given |= {"outcome": outcome, "operator": operator, "line": line, "q": q, "sort": sort}
-    asked = parse_list_request({name: value for name, value in given.items() if value}, session.zone)
-    page = await list_calls(session.viewer, asked)
+    given |= {"outcome": outcome, "code": code, "operator": operator, "line": line, "q": q, "sort": sort}
+    given |= {"duration_from": duration_from, "duration_to": duration_to}
+    given |= {"recording": recording, "client": client}
+    request = parse_list_request({name: value for name, value in given.items() if value}, session.zone)
+    page = await list_calls(session.viewer, request)
     calls = await _to_api(page.calls, parts, session)
     return Response(CallList(calls, page.next_cursor), headers=data_headers())
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from typing import NamedTuple
 
 from litestar import Response, get
 
-from app.calls.filters import BadFilter, parse_list_request
+from app.calls.filters import ListRequest, parse_list_request
+from app.calls.parameters import join_lists
+from app.calls.periods import apply_period
 from app.calls.reading import list_calls, list_recent_operators
 from app.web.history import HistoryView, view_history
 from app.web.parts import GivenParts, WebParts
@@ -16,9 +18,6 @@ from app.web.requests import AnyRequest, GivenSession
 from app.web.security import data_headers
 from app.web.sessions import Session, read_zone
 
-# Days back from today, which counts as the first.
-PERIODS = {"today": 0, "week": 6, "month": 29}
-FREE_PERIOD = "free"
 FIRST_NAMES_S = 3.0
 
 
@@ -43,7 +42,7 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
     """One page of the log as its viewer reads it; raises BadFilter."""
     zone = choose_zone(session, parameters)
     now = parts.clock.now()
-    request = parse_list_request(apply_period(parameters, zone, now), zone)
+    request = read_list_request(session, parameters, now)
     page = await list_calls(session.viewer, request)
     user_ids = {call.user_id for call in page.calls if call.user_id is not None}
     names = await parts.people.find_names(session.portal, user_ids)
@@ -60,21 +59,10 @@ def choose_zone(session: Session, parameters: Mapping[str, str]) -> tzinfo:
     return session.zone if session.claims.time_zone else read_zone(parameters.get("zone", ""))
 
 
-def apply_period(parameters: Mapping[str, str], zone: tzinfo, now: int) -> dict[str, str]:
-    """Turn a preset into `from`; dates typed earlier count only while the period is free."""
-    given = dict(parameters)
-    period = given.pop("period", "")
-    if period == FREE_PERIOD:
-        return given
-    if period and period not in PERIODS:
-        raise BadFilter("period must be one of: today, week, month, free.")
-    if "period" in parameters:
-        given.pop("to", None)
-        given.pop("from", None)
-    if period:
-        first_day = to_local(now, zone).date() - timedelta(days=PERIODS[period])
-        given["from"] = first_day.isoformat()
-    return given
+def read_list_request(session: Session, parameters: Mapping[str, str], now: int) -> ListRequest:
+    """What the log's own parameters ask for: those of the API, and `period` and `zone`. Raises BadFilter."""
+    zone = choose_zone(session, parameters)
+    return parse_list_request(apply_period(parameters, to_local(now, zone).date()), zone)
 
 
 def refresh_people(parts: WebParts, session: Session, *, is_somebody_unknown: bool) -> None:
@@ -93,7 +81,7 @@ async def meet_people(parts: WebParts, session: Session) -> None:
 @get("/log/rows", include_in_schema=False)
 async def show_rows(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
     """The table for the filters, or with a cursor the rows that follow."""
-    view = await view_log(parts, session, dict(request.query_params))
+    view = await view_log(parts, session, join_lists(request.query_params.multi_items()))
     template = "log_more.html" if view.is_continued else "log_table.html"
     return parts.pages.render(template, data_headers(), session.locale, view=view)
 

@@ -24,6 +24,8 @@ TABLES = (
     "undecodable_events",
     "uninstall_checks",
     "statistics_marks",
+    "user_preferences",
+    "saved_views",
 )
 
 

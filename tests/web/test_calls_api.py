@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from app.calls.outcome import OUTCOMES, outcome_of
+from app.calls.paging import SORTS
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.web.presenting import to_iso
@@ -128,14 +129,14 @@ async def test_portals_are_worlds_apart(callbook: Callbook, stand_in: StandIn) -
     assert (await tabs[0].get("/api/v1/calls/second")).status_code == 404
 
 
-@pytest.mark.parametrize("sort", ["-started_at", "started_at", "-duration_s", "duration_s"])
+@pytest.mark.parametrize("sort", SORTS)
 async def test_pages_hold_every_call_once_in_order(callbook: Callbook, stand_in: StandIn, sort: str) -> None:
     portal_id = await install(callbook, stand_in.portals[0])
     durations = [None, 0, 5, 5, 5, 90, None, 7, -1, 2**40, 5]
     await insert_calls(
         portal_id,
         *(
-            {"duration_s": duration, "started_at": NOW - index // 3}
+            {"duration_s": duration, "started_at": NOW - index // 3, "cost_e4": duration}
             for index, duration in enumerate(durations)
         ),
     )
@@ -150,8 +151,9 @@ async def test_pages_hold_every_call_once_in_order(callbook: Callbook, stand_in:
             break
         parameters["cursor"] = page["next_cursor"]
     assert len({call["call_id"] for call in seen}) == len(seen) == len(durations)
-    key = "started_at" if sort.endswith("started_at") else "duration_s"
+    key = sort.lstrip("-")
     values = [-1 if call[key] is None else call[key] for call in seen]
+    values = values if key == "started_at" else [float(value) for value in values]
     assert values == sorted(values, reverse=sort.startswith("-"))
     assert await tab.list_ids(limit="500", sort=sort) == [call["call_id"] for call in seen]
 
@@ -190,6 +192,13 @@ async def test_filters_find_what_they_say(callbook: Callbook, stand_in: StandIn)
     assert set(await tab.list_ids(q="10")) == {"back", "info"}
     assert await tab.list_ids(q="%_!") == ["info"]
     assert await tab.list_ids(q="\x00'; --") == []
+    assert await tab.list_ids(outcome="answered", code="603-S,OTHER", operator="1,12") == [
+        *("out", "in", "odd", "back"),
+    ]
+    assert await tab.list_ids(code="603-S,OTHER") == []
+    assert await tab.list_ids(duration_from="0:06") == await tab.list_ids(duration_to="4") == []
+    assert await tab.list_ids(recording="true") == await tab.list_ids(client="known") == []
+    assert len(await tab.list_ids(recording="false", client="unknown", duration_from="5")) == 5
     assert await tab.list_ids(to="2026-11-17") == ["back"]
     assert set(await tab.list_ids(**{"from": "2026-11-18"})) == {"out", "in", "info", "odd"}
     assert await tab.list_ids(**{"from": "2026-11-18T11:06:40Z", "to": "2026-11-18T11:06:41Z"}) == ["out"]
@@ -223,7 +232,12 @@ async def test_the_outcome_filter_says_what_the_outcome_says(callbook: Callbook,
         {"cursor": "x"},
         {"outcome": "lost"},
         {"from": "soon"},
-        {"sort": "cost"},
+        {"sort": "price"},
+        {"code": "1" * 256},
+        {"operator": "1,x"},
+        {"duration_from": "soon"},
+        {"recording": "yes"},
+        {"client": "some"},
     ],
 )
 async def test_what_cannot_be_meant_is_400(
@@ -282,4 +296,7 @@ async def test_the_schema_documents_the_api_and_loads_nothing(callbook: Callbook
     assert answer.status_code == 200
     assert set(answer.json()["paths"]) >= {"/api/v1/calls", "/api/v1/calls/{call_id}", "/api/v1/sync"}
     names = {parameter["name"] for parameter in answer.json()["paths"]["/api/v1/calls"]["get"]["parameters"]}
-    assert names == {"limit", "cursor", "from", "to", "direction", "outcome", "operator", "line", "q", "sort"}
+    assert names == {
+        *("limit", "cursor", "from", "to", "direction", "outcome", "code", "operator", "line", "q", "sort"),
+        *("duration_from", "duration_to", "recording", "client"),
+    }

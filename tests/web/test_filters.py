@@ -1,21 +1,16 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.calls.filters import (
-    DEFAULT_LIMIT,
-    SORTS,
-    BadFilter,
-    Cursor,
-    Filters,
-    Sort,
-    parse_list_request,
-    search_patterns,
-)
+from app.calls.filters import Filters, parse_list_request
+from app.calls.number_search import search_patterns
 from app.calls.outcome import DIRECTIONS, OUTCOMES
+from app.calls.paging import DEFAULT_LIMIT, SORTS, Cursor, Sort
+from app.calls.parameters import BadFilter, join_lists
+from app.calls.periods import apply_period
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -51,11 +46,15 @@ def test_moments_are_exact(text: str) -> None:
         *[("limit", value) for value in ("0", "501", "-1", "abc", "1.5", "99999999999999999999", "\u0661")],
         *[("direction", value) for value in ("up", "IN", "2")],
         *[("outcome", value) for value in ("lost", "200", "Answered")],
-        *[("sort", value) for value in ("cost", "-cost", "id", "started_at;")],
+        *[("sort", value) for value in ("price", "-id", "id", "started_at;")],
         *[("operator", value) for value in ("x", "-1", "9223372036854775808")],
         *[("from", value) for value in ("yesterday", "2026-13-01", "10:00", "2026-11-23T25:00")],
         ("to", "9999-12-31"),
         ("from", "0001-01-01T00:00:00+14:00x"),
+        *[("duration_from", value) for value in ("x", "1:60", "-1", "1:2:3", "9" * 20)],
+        *[("recording", value) for value in ("yes", "1")],
+        ("client", "some"),
+        ("code", ",".join(map(str, range(51)))),
         ("q", "1" * 256),
         ("line", "1" * 256),
         *[("cursor", value) for value in ("x", "!!", "e30", "bnVsbA", "W10", "🙂")],
@@ -68,11 +67,57 @@ def test_what_means_nothing_is_refused_and_named(name: str, value: str) -> None:
     assert name in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("1:30", 90), ("0:05", 5), ("1:02:03", 3723), ("90:00", 5400)]
+)
+def test_a_duration_is_seconds_or_a_clock(text: str, seconds: int) -> None:
+    filters = parse_list_request({"duration_from": text, "duration_to": text}, UTC).filters
+    assert (filters.duration_from, filters.duration_to) == (seconds, seconds)
+
+
+def test_lists_hold_each_value_once_in_order() -> None:
+    given = {"outcome": "busy, missed,busy,", "code": "603-S ,486", "operator": "12,3"}
+    filters = parse_list_request(given, UTC).filters
+    assert filters.outcomes == ("busy", "missed")
+    assert filters.codes == ("603-S", "486")
+    assert filters.user_ids == (12, 3)
+
+
+def test_a_form_s_several_values_are_a_list() -> None:
+    assert join_lists([("a", "1"), ("b", "2"), ("a", "3")]) == {"a": "1,3", "b": "2"}
+
+
+@pytest.mark.parametrize(
+    ("period", "first", "last"),
+    [
+        ("today", "2026-03-01", None),
+        ("yesterday", "2026-02-28", "2026-02-28"),
+        ("week", "2026-02-23", None),
+        ("month", "2026-01-31", None),
+        ("this_month", "2026-03-01", None),
+        ("last_month", "2026-02-01", "2026-02-28"),
+    ],
+)
+def test_a_period_is_whole_days(period: str, first: str, last: str | None) -> None:
+    given = apply_period({"period": period, "from": "2020-01-01", "to": "2020-01-02"}, date(2026, 3, 1))
+    assert (given["from"], given.get("to")) == (first, last)
+    assert "period" not in given
+
+
+def test_dates_count_while_the_period_is_free_or_not_told() -> None:
+    typed = {"from": "2020-01-01", "to": "2020-01-02"}
+    assert apply_period({"period": "free", **typed}, date(2026, 3, 1)) == typed
+    assert apply_period(typed, date(2026, 3, 1)) == typed
+    assert apply_period({"period": "", **typed}, date(2026, 3, 1)) == {}
+    with pytest.raises(BadFilter, match="period"):
+        apply_period({"period": "ever"}, date(2026, 3, 1))
+
+
 def test_every_direction_outcome_and_sort_is_understood() -> None:
     for direction in DIRECTIONS:
         assert parse_list_request({"direction": direction}, UTC).filters.direction == direction
     for outcome in OUTCOMES:
-        assert parse_list_request({"outcome": outcome}, UTC).filters.outcome == outcome
+        assert parse_list_request({"outcome": outcome}, UTC).filters.outcomes == (outcome,)
     for sort in SORTS:
         assert parse_list_request({"sort": sort}, UTC).sort == sort
 

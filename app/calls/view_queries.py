@@ -1,0 +1,95 @@
+"""The statements behind saved views, portal first."""
+
+from typing import Any, NamedTuple
+
+from piccolo.columns import Column
+
+from app.calls.tables import SavedViewTable
+from app.kit.database import Database
+from app.kit.text import original, storable
+
+
+class ViewRow(NamedTuple):
+    """One saved view: its parameters as a query, its columns separated by spaces."""
+
+    id: int
+    user_id: int
+    name: str
+    is_shared: bool
+    parameters: str
+    columns: str
+
+
+async def select_views(portal_id: int, user_id: int) -> list[ViewRow]:
+    """A user's own views and those that are shared with them."""
+    rows = await _select(portal_id, user_id)
+    return [_to_row(row) for row in rows]
+
+
+async def select_view(portal_id: int, user_id: int, view_id: int) -> ViewRow | None:
+    """One of these."""
+    row = await _select(portal_id, user_id).where(SavedViewTable.id == view_id).first()
+    return _to_row(row) if row else None
+
+
+async def count_own(portal_id: int, user_id: int) -> int:
+    """How many views a user has saved."""
+    is_own = (SavedViewTable.portal_id == portal_id) & (SavedViewTable.user_id == user_id)
+    count: int = await SavedViewTable.count().where(is_own)
+    return count
+
+
+async def insert_view(portal_id: int, generation: int, view: ViewRow, database: Database) -> int | None:
+    """Store a view and give its id; None when the portal was uninstalled or installed anew meanwhile.
+
+    On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
+    """
+    hold = "" if database.is_sqlite else "FOR SHARE OF portals"
+    rows = await SavedViewTable.raw(
+        "INSERT INTO saved_views (portal_id, user_id, name, is_shared, parameters, columns)"  # noqa: S608  Values are parameters.
+        " SELECT portals.id, {}, {}, {}, {}, {} FROM portals"
+        f" WHERE portals.id = {{}} AND portals.state = 'installed' AND portals.generation = {{}} {hold}"
+        " RETURNING id",
+        *(view.user_id, storable(view.name), view.is_shared, view.parameters, view.columns),
+        *(portal_id, generation),
+    )
+    return int(rows[0]["id"]) if rows else None
+
+
+async def update_view(portal_id: int, view: ViewRow) -> None:
+    """Replace all but the owner."""
+    values: dict[Column | str, Any] = {
+        SavedViewTable.name: storable(view.name),
+        SavedViewTable.is_shared: view.is_shared,
+        SavedViewTable.parameters: view.parameters,
+        SavedViewTable.columns: view.columns,
+    }
+    is_this = (SavedViewTable.portal_id == portal_id) & (SavedViewTable.id == view.id)
+    await SavedViewTable.update(values).where(is_this)
+
+
+async def delete_view(portal_id: int, view_id: int) -> None:
+    """Delete one view."""
+    is_this = (SavedViewTable.portal_id == portal_id) & (SavedViewTable.id == view_id)
+    await SavedViewTable.delete().where(is_this)
+
+
+async def delete_views(portal_id: int) -> None:
+    """Delete all views of a portal."""
+    await SavedViewTable.delete().where(SavedViewTable.portal_id == portal_id)
+
+
+def _select(portal_id: int, user_id: int) -> Any:  # noqa: ANN401  Piccolo's select is generic in its output.
+    is_theirs = (SavedViewTable.user_id == user_id) | (SavedViewTable.is_shared == True)  # noqa: E712  A column.
+    return SavedViewTable.select().where(SavedViewTable.portal_id == portal_id).where(is_theirs)
+
+
+def _to_row(row: dict[str, Any]) -> ViewRow:
+    return ViewRow(
+        row["id"],
+        row["user_id"],
+        original(row["name"]),
+        bool(row["is_shared"]),
+        row["parameters"],
+        row["columns"],
+    )

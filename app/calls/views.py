@@ -1,0 +1,130 @@
+"""Saved views: a name for filters, order and columns of the log.
+
+A view is only a way of asking: what it shows is cut to what its viewer may see, like every other reading.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from app.calls import view_queries
+from app.calls.parameters import join_lists
+from app.calls.reading import Viewer
+from app.calls.view_queries import ViewRow
+from app.kit.database import Database
+from app.kit.errors import Refusal
+from app.kit.words import N_
+
+MAX_VIEWS = 50
+MAX_NAME = 60
+PARAMETERS = frozenset(
+    {
+        *("period", "from", "to", "direction", "outcome", "code", "operator", "line", "duration_from"),
+        *("duration_to", "recording", "client", "department", "q", "sort"),
+    }
+)
+
+
+class ViewNotFound(Refusal):
+    """There is no such view, or it is somebody else's own."""
+
+    status = 404
+    code = "view_not_found"
+    message = N_("There is no such view any more. Choose another one.")
+
+
+class NotYourView(Refusal):
+    """Shared views are changed by their owner and by administrators."""
+
+    status = 403
+    code = "not_your_view"
+    message = N_("Only its owner or an administrator can change this view. Save it under another name.")
+
+
+class BadView(Refusal):
+    """A view without a usable name, or one too many."""
+
+    status = 400
+    code = "bad_view"
+
+
+class SavedView(msgspec.Struct, frozen=True):
+    """One view as its viewer finds it; `parameters` are those of the log's list."""
+
+    id: int
+    user_id: int
+    name: str
+    is_shared: bool
+    parameters: dict[str, str]
+    columns: tuple[str, ...]
+
+    def is_changeable_by(self, viewer: Viewer, *, is_admin: bool) -> bool:
+        """Whether this viewer may change and delete it."""
+        return viewer.user_id == self.user_id or is_admin
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What is to be saved."""
+
+    name: str
+    is_shared: bool
+    parameters: Mapping[str, str]
+    columns: tuple[str, ...]
+
+
+async def list_views(viewer: Viewer) -> list[SavedView]:
+    """The viewer's own views and those that are shared, by name."""
+    rows = await view_queries.select_views(viewer.portal_id, viewer.user_id)
+    return sorted((_to_view(row) for row in rows), key=lambda view: (view.name.casefold(), view.id))
+
+
+async def find_view(viewer: Viewer, view_id: int) -> SavedView:
+    """One view that the viewer may open; raises ViewNotFound."""
+    row = await view_queries.select_view(viewer.portal_id, viewer.user_id, view_id)
+    if row is None:
+        raise ViewNotFound
+    return _to_view(row)
+
+
+async def save_view(viewer: Viewer, generation: int, draft: Draft, database: Database) -> int:
+    """Store a new view; its id. Raises BadView, and ViewNotFound when the portal is gone meanwhile."""
+    if await view_queries.count_own(viewer.portal_id, viewer.user_id) >= MAX_VIEWS:
+        raise BadView(N_("You have %(count)s views already. Delete one first."), count=MAX_VIEWS)
+    row = _to_row(0, viewer.user_id, draft)
+    view_id = await view_queries.insert_view(viewer.portal_id, generation, row, database)
+    if view_id is None:
+        raise ViewNotFound
+    return view_id
+
+
+async def change_view(viewer: Viewer, view_id: int, draft: Draft, *, is_admin: bool) -> None:
+    """Replace what a view says, its owner stays. Raises ViewNotFound, NotYourView, BadView."""
+    view = await _find_changeable(viewer, view_id, is_admin=is_admin)
+    await view_queries.update_view(viewer.portal_id, _to_row(view.id, view.user_id, draft))
+
+
+async def delete_view(viewer: Viewer, view_id: int, *, is_admin: bool) -> None:
+    """Delete a view. Raises ViewNotFound, NotYourView."""
+    view = await _find_changeable(viewer, view_id, is_admin=is_admin)
+    await view_queries.delete_view(viewer.portal_id, view.id)
+
+
+async def _find_changeable(viewer: Viewer, view_id: int, *, is_admin: bool) -> SavedView:
+    view = await find_view(viewer, view_id)
+    if not view.is_changeable_by(viewer, is_admin=is_admin):
+        raise NotYourView
+    return view
+
+
+def _to_row(view_id: int, user_id: int, draft: Draft) -> ViewRow:
+    name = " ".join(draft.name.split())
+    if not name or len(name) > MAX_NAME:
+        raise BadView(N_("Give the view a name of at most %(count)s characters."), count=MAX_NAME)
+    kept = {key: value for key, value in draft.parameters.items() if key in PARAMETERS and value.strip()}
+    return ViewRow(view_id, user_id, name, draft.is_shared, urlencode(kept), " ".join(draft.columns))
+
+
+def _to_view(row: ViewRow) -> SavedView:
+    parameters = join_lists(parse_qsl(row.parameters))
+    return SavedView(row.id, row.user_id, row.name, row.is_shared, parameters, tuple(row.columns.split()))

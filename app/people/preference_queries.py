@@ -1,0 +1,45 @@
+"""Reading and writing what users chose."""
+
+from app.kit.database import Database
+from app.people.preferences import THEMES, Preferences
+from app.people.tables import UserPreferencesTable
+
+
+async def find_preferences(portal_id: int, user_id: int) -> Preferences:
+    """What a user chose; nothing when they never did."""
+    is_theirs = (UserPreferencesTable.portal_id == portal_id) & (UserPreferencesTable.user_id == user_id)
+    row = (
+        await UserPreferencesTable.select(UserPreferencesTable.columns, UserPreferencesTable.theme)
+        .where(is_theirs)
+        .first()
+    )
+    if row is None:
+        return Preferences()
+    theme = next((known for known in THEMES if known == row["theme"]), None)
+    return Preferences(tuple(row["columns"].split()) if row["columns"] else None, theme)
+
+
+async def write_preferences(
+    portal_id: int, generation: int, user_id: int, chosen: Preferences, database: Database
+) -> None:
+    """Store what is chosen and leave the rest, unless the portal was uninstalled or installed anew meanwhile.
+
+    The condition stands in the statement itself: an uninstall erases preferences, and nothing brings them
+    back. On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
+    """
+    hold = "" if database.is_sqlite else "FOR SHARE OF portals "
+    sql = (
+        "INSERT INTO user_preferences (portal_id, user_id, columns, theme)"  # noqa: S608  Values are parameters.
+        " SELECT portals.id, {}, {}, {} FROM portals"
+        f" WHERE portals.id = {{}} AND portals.state = 'installed' AND portals.generation = {{}} {hold}"
+        "ON CONFLICT (portal_id, user_id) DO UPDATE SET"
+        " columns = COALESCE(excluded.columns, user_preferences.columns),"
+        " theme = COALESCE(excluded.theme, user_preferences.theme)"
+    )
+    columns = None if chosen.columns is None else " ".join(chosen.columns)
+    await UserPreferencesTable.raw(sql, user_id, columns, chosen.theme, portal_id, generation)
+
+
+async def delete_preferences(portal_id: int) -> None:
+    """Forget what all users of a portal chose."""
+    await UserPreferencesTable.delete().where(UserPreferencesTable.portal_id == portal_id)

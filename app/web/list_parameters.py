@@ -1,0 +1,45 @@
+"""The parameters of `GET /api/v1/calls` as /schema documents them; `app.calls.filters` reads their values."""
+
+from typing import Annotated
+
+from litestar.params import QueryParameter
+
+_Text = str | None
+
+Limit = Annotated[_Text, QueryParameter(description="1 to 500; 50 if absent.")]
+Cursor = Annotated[_Text, QueryParameter(description="`next_cursor` of the page before.")]
+Since = Annotated[_Text, QueryParameter(name="from", description="First moment, or first day: ISO 8601.")]
+Until = Annotated[_Text, QueryParameter(name="to", description="Moment to end before, or last day.")]
+Direction = Annotated[_Text, QueryParameter(description="`in`, `out`, `callback` or `info`.")]
+Outcome = Annotated[
+    _Text,
+    QueryParameter(
+        description="`answered`, `missed`, `no_answer`, `declined`, `cancelled`, `busy`, `unreachable`, "
+        "`failed`, or `unknown` for calls whose outcome is null; several with commas between."
+    ),
+]
+Code = Annotated[
+    _Text,
+    QueryParameter(
+        description="Bitrix24's own code (`486`, `603-S`, `OTHER`); several with commas between. With "
+        "`outcome` too: calls that either of them names."
+    ),
+]
+Operator = Annotated[_Text, QueryParameter(description="A user id; several with commas between.")]
+Line = Annotated[_Text, QueryParameter(description="A portal number, exactly.")]
+DurationFrom = Annotated[_Text, QueryParameter(description="Least seconds; `1:30` is understood too.")]
+DurationTo = Annotated[_Text, QueryParameter(description="Most seconds; `1:30` is understood too.")]
+Recording = Annotated[
+    _Text, QueryParameter(description="`true` for calls with a recording, `false` for those without.")
+]
+Client = Annotated[
+    _Text, QueryParameter(description="`known` for calls with a CRM card, `unknown` for those without.")
+]
+Number = Annotated[_Text, QueryParameter(description="Any part of a number, written in any way.")]
+Sort = Annotated[
+    _Text,
+    QueryParameter(
+        description="`-started_at` (default), `started_at`, `-duration_s`, `duration_s`, `-cost` or `cost`; "
+        "money by its number, whatever the currency."
+    ),
+]
