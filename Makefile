@@ -16,10 +16,10 @@ PYTHON_READY := $(VENV)/.ready
 FRONT_END_READY := node_modules/.ready
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header
 
-.PHONY: help setup chromium demo test check bench pictures lock format clean
+.PHONY: help setup chromium demo test check bench pictures words lock format clean
 
 help:
-	@echo 'make setup | demo | test | check | bench | pictures | format | lock | clean'
+	@echo 'make setup | demo | test | check | bench | pictures | words | format | lock | clean'
 
 setup: $(PYTHON_READY) $(FRONT_END_READY)
 
@@ -59,6 +59,10 @@ bench: setup
 
 pictures: setup chromium
 	@$(BIN)/python -m tests.pictures
+
+# Every catalogue in app/locales, brought up to date with the texts in the code.
+words: setup
+	@$(BIN)/python -m tests.words
 
 format: $(PYTHON_READY)
 	@$(BIN)/ruff format .

@@ -1,0 +1,25 @@
+"""Bring every catalogue up to date with the texts that the application holds, and say what lacks words."""
+
+from tests.words.catalogues import (
+    TRANSLATED,
+    carry_over,
+    catalogue_path,
+    list_messages,
+    read_catalogue,
+    write_catalogue,
+)
+from tests.words.extraction import extract_messages
+from tests.words.faults import forms_of
+
+
+def main() -> None:
+    template = extract_messages()
+    for locale in TRANSLATED:
+        catalogue = carry_over(template, read_catalogue(locale), locale)
+        catalogue_path(locale).write_text(write_catalogue(catalogue, locale), "utf-8")
+        messages = list_messages(catalogue)
+        missing = sum(not all(forms_of(message.string)) for message in messages)
+        print(f"{locale}: {len(messages)} texts, {missing} without a translation")
+
+
+main()
