@@ -26,18 +26,22 @@ def create_app(
     *,
     clock: Clock | None = None,
     limits: Limits | None = None,
+    rate_clock: Clock | None = None,
     is_migrating: bool = False,
     is_scheduling: bool = False,
     is_alone: bool = False,
 ) -> Litestar:
     """The application with its parts; they open when the server starts it and close when it stops.
 
-    `is_alone` says that this process serves nothing else, so that its collector may be tuned.
+    `rate_clock` is for tests that move time. `is_alone` says that this process serves nothing else, so that
+    its collector may be tuned.
     """
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_parts(settings, clock=clock, limits=limits, is_migrating=is_migrating) as parts:
+        async with open_parts(
+            settings, clock=clock, limits=limits, rate_clock=rate_clock, is_migrating=is_migrating
+        ) as parts:
             app.state.parts = parts
             if is_alone:
                 spare_what_stays()

@@ -16,6 +16,7 @@ from app.kit.errors import Refusal
 from app.portals import queries, uninstall_queries
 from app.portals.exchange_queries import purge_exchanges
 from app.portals.fact_queries import give_lease_back, take_lease
+from app.portals.rate_queries import purge_buckets
 from app.portals.renewal import renew_due_pairs
 from app.wiring import Parts
 
@@ -73,8 +74,9 @@ async def read_histories(parts: Parts) -> None:
 
 
 async def purge(parts: Parts) -> None:
-    """Delete the oldest of the request log."""
+    """Delete the oldest of the request log, and the accounts of portals that were sent nothing for long."""
     await purge_exchanges(parts.clock.now())
+    await purge_buckets(parts.database)
 
 
 async def checkpoint(parts: Parts) -> None:

@@ -8,12 +8,20 @@ from app.calls.tables import (
     UndecodableEventTable,
 )
 from app.people.tables import PersonTable, UserPreferencesTable
-from app.portals.tables import FactTable, LeaseTable, PortalTable, RestExchangeTable, UninstallCheckTable
+from app.portals.tables import (
+    FactTable,
+    LeaseTable,
+    PortalTable,
+    RateBucketTable,
+    RestExchangeTable,
+    UninstallCheckTable,
+)
 
 TABLES = (
     PortalTable,
     UninstallCheckTable,
     RestExchangeTable,
+    RateBucketTable,
     LeaseTable,
     FactTable,
     CallTable,

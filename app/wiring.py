@@ -32,6 +32,7 @@ from app.portals.exchange_queries import record_exchange
 from app.portals.installation import Installer
 from app.portals.model import Portal
 from app.portals.opening import Opener
+from app.portals.rate import SharedAccounts
 from app.portals.refresh import Refresher
 from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
@@ -81,9 +82,13 @@ async def open_parts(
     *,
     clock: Clock | None = None,
     limits: Limits | None = None,
+    rate_clock: Clock | None = None,
     is_migrating: bool = False,
 ) -> AsyncIterator[Parts]:
-    """Open the database and every part; on the way out, let what runs finish, then close in reverse."""
+    """Open the database and every part; on the way out, let what runs finish, then close in reverse.
+
+    `rate_clock` stands in for the database's, by which all processes count what a portal was sent.
+    """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url, TABLES)
@@ -95,7 +100,8 @@ async def open_parts(
             await vault.create_hash_key()
         await check_schema(database)
         await vault.open()
-        outbound = await _open_outbound(settings, clock, stack)
+        accounts = SharedAccounts(database, rate_clock)
+        outbound = await _open_outbound(settings, clock, accounts, stack)
         parts = _put_together(settings, clock, limits or Limits(), database, vault, outbound)
         await parts.changes.start()
         stack.push_async_callback(parts.changes.stop)
@@ -115,7 +121,9 @@ class Outbound:
     server: AuthorizationServer
 
 
-async def _open_outbound(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Outbound:
+async def _open_outbound(
+    settings: Settings, clock: Clock, accounts: SharedAccounts, stack: AsyncExitStack
+) -> Outbound:
     policy = AddressPolicy(
         settings.oauth_servers,
         allow_http=settings.is_http_portal_allowed,
@@ -125,7 +133,7 @@ async def _open_outbound(settings: Settings, clock: Clock, stack: AsyncExitStack
     to_servers = await stack.enter_async_context(open_http_client(policy, "oauth"))
     return Outbound(
         policy,
-        PortalClients(to_portals, policy, RateBucket(), record_exchange, clock),
+        PortalClients(to_portals, policy, RateBucket(accounts), record_exchange, clock),
         AuthorizationServer(
             to_servers, policy, settings.client_id, settings.client_secret, record_exchange, clock
         ),

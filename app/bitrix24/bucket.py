@@ -4,72 +4,78 @@ Documentation: limits.md (drains 2 a second, blocks above 50; one bucket for a p
 """
 
 import asyncio
-import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
+from app.bitrix24.accounts import Accounts, LocalAccounts
 from app.bitrix24.errors import BitrixError
 
-DRAIN_PER_S = 2.0
-CAPACITY = 45.0  # Of 50: requests arrive later than they leave, and not all as late as each other.
-MAX_WAIT_S = 60.0
+DRAIN_MS = 500  # A portal forgets one request in so many.
+CAPACITY = 45  # Of 50: requests arrive later than they leave, and not all as late as each other.
+MAX_WAIT_S = 60
+MAX_WAITING = 120  # As many as the portal takes in that time.
 MAX_AT_ONCE = 8  # Of the connections that all portals share (see network.py).
-_SWEEP_ABOVE = 1000
+_CAPACITY_MS = CAPACITY * DRAIN_MS
+_MOST_MS = _CAPACITY_MS + MAX_WAIT_S * 1000
 
 
 class RateBucket:
-    """One bucket for each portal's host, and so many places for requests that are under way there.
+    """One bucket for each portal, and so many places for this process's requests that are under way there.
 
-    `monotonic` and `sleep` are real unless a test moves time.
+    `accounts` say how much a portal was sent, by others too; `sleep` is real unless a test moves time.
     """
 
     def __init__(
-        self,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        self, accounts: Accounts | None = None, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        self._monotonic = monotonic
+        self._accounts = accounts or LocalAccounts()
         self._sleep = sleep
-        self._levels: dict[str, tuple[float, float]] = {}
+        self._waiting: Counter[str] = Counter()
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def take(self, host: str, weight: float = 1) -> None:
-        """Wait until the portal admits `weight` more requests; callers are served in the order they came.
-
-        Raises BitrixError `query_limit_exceeded`, as the portal would, when the wait would exceed a minute.
-        """
-        level = self._level(host) + weight
-        wait_s = max(0.0, (level - CAPACITY) / DRAIN_PER_S)
-        if wait_s > MAX_WAIT_S:
-            raise BitrixError("query_limit_exceeded", 503, "too many requests wait for this portal")
-        self._levels[host] = (level, self._monotonic())
-        if wait_s:
-            await self._sleep(wait_s)
-
     @asynccontextmanager
-    async def hold_place(self, host: str) -> AsyncIterator[None]:
-        """Wait for a place among the requests under way at the host, and keep it meanwhile.
+    async def admit(self, portal_key: str) -> AsyncIterator[None]:
+        """Wait for a place among the requests under way at the portal, then until it admits one more.
 
-        A portal that holds its answers back keeps its own requests waiting, not those of other portals.
+        A portal that holds its answers back keeps its own requests waiting, not those of other portals. It is
+        counted when it leaves, not when it begins to wait, or those that waited would arrive all at once.
+        Callers are served in the order they came. Raises BitrixError `query_limit_exceeded`, as the portal
+        would, when the wait would exceed a minute.
         """
-        places = self._places.get(host)
+        if self._waiting[portal_key] >= MAX_WAITING:
+            raise _too_many()
+        places = self._places.get(portal_key)
         if places is None:
-            places = self._places[host] = asyncio.Semaphore(MAX_AT_ONCE)
-        async with places:
+            places = self._places[portal_key] = asyncio.Semaphore(MAX_AT_ONCE)
+        self._waiting[portal_key] += 1
+        try:
+            await places.acquire()
+        finally:
+            self._leave_queue(portal_key)
+        try:
+            await self._take(portal_key)
             yield
+        finally:
+            places.release()
 
-    def fill(self, host: str) -> None:
+    async def fill(self, portal_key: str) -> None:
         """Take note that the portal refused: others share its bucket, which is fuller than we knew."""
-        self._levels[host] = (max(CAPACITY, self._level(host)), self._monotonic())
+        await self._accounts.fill(portal_key, _CAPACITY_MS)
 
-    def _level(self, host: str) -> float:
-        now = self._monotonic()
-        if len(self._levels) > _SWEEP_ABOVE:
-            self._levels = {h: entry for h, entry in self._levels.items() if _drained(entry, now) > 0}
-        return _drained(self._levels.get(host, (0.0, now)), now)
+    async def _take(self, portal_key: str) -> None:
+        backlog_ms = await self._accounts.take(portal_key, DRAIN_MS, _MOST_MS)
+        if backlog_ms is None:
+            raise _too_many()
+        if backlog_ms > _CAPACITY_MS:
+            await self._sleep((backlog_ms - _CAPACITY_MS) / 1000)
+
+    def _leave_queue(self, portal_key: str) -> None:
+        self._waiting[portal_key] -= 1
+        if not self._waiting[portal_key]:
+            del self._waiting[portal_key]
 
 
-def _drained(entry: tuple[float, float], now: float) -> float:
-    level, at = entry
-    return max(0.0, level - (now - at) * DRAIN_PER_S)
+def _too_many() -> BitrixError:
+    return BitrixError("query_limit_exceeded", 503, "too many requests wait for this portal")

@@ -87,6 +87,7 @@ class PortalClient:
         self._http = http
         self._policy = policy
         self._bucket = bucket
+        self._bucket_key = member_id or self.client_endpoint
         self._record = record
         self._clock = clock
         self._sleep = sleep
@@ -125,14 +126,12 @@ class PortalClient:
 
     async def _call(self, prepared: _Prepared) -> Answer:
         for wait_s in (*_RETRY_WAITS_S, None):
-            host = httpx.URL(self.client_endpoint).netloc.decode()
-            await self._bucket.take(host)
             try:
                 return await self._attempt(prepared)
             except (BitrixError, Unreachable) as failure:
                 if wait_s is None or not _is_busy(failure):
                     raise
-                self._bucket.fill(host)
+                await self._bucket.fill(self._bucket_key)
             await self._sleep(wait_s * random.uniform(1, 1.5))  # noqa: S311  Spreads retries; nothing secret.
         raise AssertionError("the last attempt returns or raises")
 
@@ -162,11 +161,11 @@ class PortalClient:
         return moved
 
     async def _post(self, root: str, prepared: _Prepared) -> Answer | Reply:
-        """POST once, in the host's turn; a redirect is given back as it came."""
+        """POST once, in the portal's turn; a redirect is given back as it came."""
         request = self._http.build_request(
             "POST", root + prepared.method, content=prepared.body, headers=_JSON_HEADERS
         )
-        async with self._bucket.hold_place(request.url.netloc.decode()):
+        async with self._bucket.admit(self._bucket_key):
             return await self._send(root, request, prepared)
 
     async def _send(self, root: str, request: httpx.Request, prepared: _Prepared) -> Answer | Reply:

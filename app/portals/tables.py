@@ -75,6 +75,14 @@ class RestExchangeTable(Table, tablename="rest_exchanges"):
     summary = Text()
 
 
+class RateBucketTable(Table, tablename="rate_buckets"):
+    """What a portal was sent lately, by all processes; it empties by itself, by the database's clock."""
+
+    member_id = Text(primary_key=True)
+    backlog_ms = BigInt()  # how long the portal takes to forget it, seen from at_ms
+    at_ms = BigInt()  # Unix milliseconds
+
+
 class LeaseTable(Table, tablename="leases"):
     """Who acts alone, and until when."""
 

@@ -23,6 +23,7 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.exchange_queries.record_exchange": "An exchange names its portal itself, if it has one.",
     "app.portals.exchange_queries.purge_exchanges": "The scheduler deletes the oldest of all portals.",
     "app.portals.exchange_queries.erase_some_uninstalled_exchanges": "It goes for all that are uninstalled.",
+    "app.portals.rate_queries.purge_buckets": "The scheduler deletes the empty ones of all portals.",
     "app.portals.uninstall_queries.list_due_checks": "The scheduler asks about whichever uninstalls are due.",
     "app.calls.mark_queries.list_due_histories": "The scheduler reads on whichever histories are due.",
     "app.portals.queries.list_waiting_for_lookup": "The scheduler looks up calls for whichever portals wait.",

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import uvicorn
 
+from app.bitrix24.accounts import LocalAccounts
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.bucket import RateBucket
 from app.bitrix24.exchange import Exchange
@@ -176,7 +177,7 @@ async def portal(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    bucket = RateBucket(monotonic=lambda: 0.0, sleep=sleep)
+    bucket = RateBucket(LocalAccounts(lambda: 0.0), sleep)
     return PortalClient(
         portals_http, policy, server.rest, bucket, record, FixedClock(), member_id="a" * 32, sleep=sleep
     )

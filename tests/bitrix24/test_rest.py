@@ -242,28 +242,6 @@ async def test_php_lists_of_a_batch_are_mappings(portal: PortalClient, server: A
     assert answer.totals == {}
 
 
-async def test_the_bucket_waits_in_turn_and_refuses_what_waits_too_long() -> None:
-    now, waits = [0.0], []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-
-    bucket = RateBucket(monotonic=lambda: now[0], sleep=sleep)
-    for _ in range(47):
-        await bucket.take("a")
-    assert waits == [0.5, 1.0]
-    await bucket.take("b")
-    now[0] = 2.0
-    await bucket.take("a")
-    assert waits == [0.5, 1.0]
-    await bucket.take("a", weight=100)
-    with pytest.raises(BitrixError, match="query_limit_exceeded"):
-        await bucket.take("a", weight=100)
-    bucket.fill("c")
-    await bucket.take("c")
-    assert waits[-1] == 0.5
-
-
 async def test_a_portal_that_holds_back_its_answers_keeps_few_connections(
     portal: PortalClient,
     server: Any,
@@ -293,15 +271,6 @@ async def test_a_portal_that_holds_back_its_answers_keeps_few_connections(
     answers = await asyncio.gather(*held)
     assert [answer.result for answer in answers] == [1] * len(held)
     assert len(server.requests) == 3 * MAX_AT_ONCE - 1
-
-
-async def test_drained_buckets_are_forgotten() -> None:
-    now = [0.0]
-    bucket = RateBucket(monotonic=lambda: now[0])
-    for index in range(1500):
-        now[0] += 1
-        await bucket.take(str(index))
-    assert len(bucket._levels) <= 1001  # noqa: SLF001  Memory shows nowhere else.
 
 
 def test_records_hold_keys_and_harmless_scalars_only() -> None:

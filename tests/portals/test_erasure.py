@@ -22,7 +22,7 @@ from tests.conftest import GENEROUS
 from tests.portals.reading import count, read_portal
 from tests.running import Callbook, FakeClock, run_callbook
 
-TABLES = ("portals", "calls", "call_legs", "people", "undecodable_events")
+TABLES = ("portals", "calls", "call_legs", "people", "undecodable_events", "rate_buckets")
 # A request that a portal caused after its end is kept, but names nobody.
 NAMED_EXCHANGES = "SELECT COUNT(*) AS n FROM rest_exchanges WHERE member_id IS NOT NULL OR host <> ''"
 
