@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from app.bitrix24.errors import BitrixFailure
 from app.kit.errors import Refusal
-from app.portals import queries, uninstall_queries
+from app.portals import contact_queries, queries, uninstall_queries
+from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.exchange_queries import purge_exchanges
 from app.portals.fact_queries import give_lease_back, take_lease
 from app.portals.rate_queries import purge_buckets
@@ -63,6 +65,15 @@ async def renew_pairs(parts: Parts) -> None:
     await renew_due_pairs(parts.vault, parts.refresher, parts.clock)
 
 
+async def probe_paused(parts: Parts) -> None:
+    """Ask portals that refuse whether they answer again, when their pause is over."""
+    for portal in await contact_queries.list_due_for_probe(parts.clock.now(), limit=20):
+        try:
+            await parts.access.probe(portal)
+        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as failure:
+            log.info("portal still refuses", portal_id=portal.id, code=failure.code)
+
+
 async def look_up(parts: Parts) -> None:
     """Serve hints that had to wait for their minute."""
     await parts.lookups.look_where_wanted()
@@ -89,6 +100,7 @@ JOBS: tuple[tuple[Job, int], ...] = (
     (keep_lease, 15),
     (check_uninstalls, 20),
     (look_up, 30),
+    (probe_paused, 60),
     (checkpoint, 60),
     (sweep, 60),
     (erase_due, 300),

@@ -150,7 +150,7 @@ def _put_together(
 ) -> Parts:
     background = Background()
     refresher = Refresher(outbound.server, outbound.policy, vault, clock, background)
-    access = PortalAccess(outbound.clients, vault, refresher)
+    access = PortalAccess(outbound.clients, vault, refresher, clock)
     verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
     changes = Changes(database)

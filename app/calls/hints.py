@@ -53,5 +53,5 @@ class Lookups:
 
     async def look_where_wanted(self) -> None:
         """Serve the wishes that had to wait."""
-        for portal in await queries.list_waiting_for_lookup(limit=50):
+        for portal in await queries.list_waiting_for_lookup(self._clock.now(), limit=50):
             await self.look(portal)

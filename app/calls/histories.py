@@ -28,7 +28,7 @@ from app.calls.sync_writes import Installation
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.portals import queries
-from app.portals.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
 from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
@@ -152,7 +152,7 @@ class Histories:
     def _after(self, failure: Exception, mark: Mark) -> dict[str, object]:
         """What the mark says after a failure: when to go on, more gently, and whether it counts as failed."""
         now, code = self._clock.now(), _code_of(failure)
-        if isinstance(failure, PortalNotConnectedError):
+        if isinstance(failure, PortalNotConnectedError | PortalPausedError):
             return {"claimed_until": 0, "next_at": now + FIRST_DELAY_S}
         if code == OUT_OF_TIME:
             return {"claimed_until": 0, "next_at": now + OPERATING_WINDOW_S}

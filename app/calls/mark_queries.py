@@ -23,7 +23,8 @@ Changes = Mapping[str, Any]
 _DUE = """
     SELECT p.id FROM portals p
     LEFT JOIN statistics_marks m ON m.portal_id = p.id AND m.generation = p.generation
-    WHERE p.state = 'installed' AND p.token_state = 'ok' AND (m.portal_id IS NULL
+    WHERE p.state = 'installed' AND p.token_state = 'ok'
+        AND (p.contact_state = 'ok' OR p.contact_retry_at <= {}) AND (m.portal_id IS NULL
         OR m.token_user_id <> COALESCE(p.token_user_id, 0)
         OR (m.history_state <> 'complete' AND m.next_at <= {} AND m.claimed_until <= {}))
     ORDER BY COALESCE(m.next_at, 0), p.id LIMIT {}
@@ -131,7 +132,7 @@ async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:
 
 async def list_due_histories(now: int, limit: int) -> list[int]:
     """Portal ids of all tenants whose history is to be read on now, longest waiting first."""
-    return [row["id"] for row in await Marks.raw(_DUE, now, now, limit)]
+    return [row["id"] for row in await Marks.raw(_DUE, now, now, now, limit)]
 
 
 async def _update(condition: And | Where, changes: Changes) -> Mark | None:

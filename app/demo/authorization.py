@@ -94,6 +94,8 @@ def _refresh(stand_in: "StandIn", fields: dict[str, Any]) -> dict[str, Any]:
     token = stand_in.tokens.find(portal.state, value, "oauth.refresh")
     if token.client_id != fields["client_id"]:
         raise Refusal("wrong_client", 400, "Wrong client")
+    if portal.state.rest_refusal == "payment_required":
+        raise Refusal("payment_required", 402, "Payment required")
     pair = stand_in.tokens.rotate(portal.state, token)
     return _describe_pair(stand_in, portal, pair)
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from app.demo.statistics import StatisticsRow
 
 StatisticsRight = Literal["all", "own", "none"]
+RestRefusal = Literal["payment_required", "portal_closed", "plan_without_rest"]
 
 DEFAULT_SCOPE = ("telephony", "placement", "user_brief")
 
@@ -116,6 +117,7 @@ class Installation:
     is_finished: bool = False
     version: int = 1
     status: str = "L"
+    days: int | None = None  # Left of a trial or of what was paid; negative when it is over.
     scope: list[str] = field(default_factory=lambda: list(DEFAULT_SCOPE))
     events: list[EventBinding] = field(default_factory=list)
     placements: list[PlacementBinding] = field(default_factory=list)
@@ -141,6 +143,7 @@ class PortalState:
     tokens: dict[str, Token] = field(default_factory=dict)
     statistics: list[StatisticsRow] = field(default_factory=list)
     next_binding_id: int = 1001
+    rest_refusal: RestRefusal | None = None
 
     def installation(self, client_id: str) -> Installation:
         """The installation of an app, made (present, not finished) at the first question."""

@@ -49,7 +49,8 @@ class People:
     def is_due(self, portal: Portal, *, is_somebody_unknown: bool) -> bool:
         """Whether to read the users now: daily, and at most every ten minutes for somebody who is unknown."""
         age_s = self._clock.now() - portal.people_read_at
-        return portal.is_reachable and age_s >= (LEAST_INTERVAL_S if is_somebody_unknown else DAY_S)
+        is_free = portal.is_reachable and not portal.is_paused(self._clock.now())
+        return is_free and age_s >= (LEAST_INTERVAL_S if is_somebody_unknown else DAY_S)
 
     async def refresh(self, portal: Portal) -> None:
         """Read all users of the portal and store them; a portal that does not answer is asked another time.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from app.bitrix24.oauth import AppInfo
 from app.bitrix24.profile import Profile
+from app.portals.contact import FINE
 
 RENEW_AFTER_S = 25 * 24 * 3600  # Safe for both documented lifetimes, 28 and 180 days.
 RENEW_SPREAD_S = 24 * 3600
@@ -103,8 +104,8 @@ def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str
 
 
 def _is_pair_wanted(row: Row, installation: Installation, now: int) -> bool:
-    if row["token_state"] != "ok":
-        return True
+    if row["token_state"] != "ok" or row["contact_state"] == "restricted":
+        return True  # Of the restriction of one person another one is free.
     is_doubtful = row["refresh_lease_id"] is not None or row["access_expires_at"] <= now
     return bool(is_doubtful and installation.dated_at >= row["pair_dated_at"])
 
@@ -123,6 +124,10 @@ def decide_uninstall(row: Row, now: int, erase_at: int) -> dict[str, Any]:
         "refresh_lease_id": None,
         "lookup_wanted_at": None,
         "setup": "[]",
+        "license_ends_at": None,
+        "is_license_over": False,
+        "checked_at": 0,
+        **FINE,
         "uninstalled_at": now,
         "erase_at": erase_at,
     }
@@ -157,6 +162,7 @@ def _take_pair(row: Row, installation: Installation, now: int) -> dict[str, Any]
         "token_state": "ok",
         "refresh_lease_id": None,
         "refresh_lease_until": 0,
+        **FINE,  # The portal has just told who this administrator is.
     }
 
 

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 TokenState = Literal["ok", "reinstall_needed", "uninstalled"]
+# Why a portal is left alone for a while, though its pair may be alive.
+ContactState = Literal["ok", "payment_required", "portal_closed", "plan_without_rest", "restricted"]
+Connection = Literal[
+    "ok", "reinstall_needed", "payment_required", "restricted", "portal_closed", "uninstalled"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,26 @@ class Portal:
     is_lookup_wanted: bool
     people_read_at: int
     synced_at: int | None
+    contact_state: ContactState
+    contact_failures: int
+    contact_retry_at: int
+    contact_since: int
+    license_ends_at: int | None
+    is_license_over: bool
+    checked_at: int
 
     @property
     def is_reachable(self) -> bool:
-        """Whether we may contact the portal."""
+        """Whether there is a pair that may work; a pause forbids its use all the same."""
         return self.is_installed and self.token_state == "ok"
+
+    def is_paused(self, now: int) -> bool:
+        """Whether the portal refused us and is left alone until later."""
+        return self.contact_state != "ok" and self.contact_retry_at > now
+
+    @property
+    def connection(self) -> Connection:
+        """`token` in GET /api/v1/sync: the one word for how we stand with the portal."""
+        if self.token_state != "ok":
+            return self.token_state
+        return "restricted" if self.contact_state == "plan_without_rest" else self.contact_state

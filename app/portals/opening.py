@@ -10,12 +10,13 @@ from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import AddressRefused
 from app.bitrix24.oauth import AppInfo
 from app.bitrix24.payloads import Page
+from app.bitrix24.profile import Profile
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden
 from app.kit.words import N_
-from app.portals import lifecycle, queries
+from app.portals import contact_queries, lifecycle, queries
 from app.portals.admission import Claim
 from app.portals.installation import Opened
 from app.portals.lifecycle import OfferedPair
@@ -77,7 +78,15 @@ class Opener:
             info = await self._verifier.prove(claim, is_fresh=True)  # What is kept may be older than a move.
             portal = await self._follow_move(portal, info)
         profile = await self._verifier.identify(portal.client_endpoint, claim)
-        return Opened(portal, profile), info
+        return Opened(await self._note_answer(portal, profile), profile), info
+
+    async def _note_answer(self, portal: Portal, profile: Profile) -> Portal:
+        """A portal that tells who somebody is answers again; of a restriction only its own owner is proof."""
+        is_proof = portal.contact_state != "restricted" or profile.user_id == portal.token_user_id
+        if portal.contact_state == "ok" or not is_proof:
+            return portal
+        await contact_queries.note_answer(portal)
+        return await queries.get_portal(portal.id) or portal
 
     async def _follow_move(self, portal: Portal, info: AppInfo) -> Portal:
         """Store the address that the authorization server names just now, if the portal has moved."""

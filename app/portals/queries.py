@@ -71,6 +71,12 @@ async def make_row(member_id: str) -> Row:
         installed_at=0,
         lookup_claimed_at=0,
         people_read_at=0,
+        contact_state="ok",
+        contact_failures=0,
+        contact_retry_at=0,
+        contact_since=0,
+        is_license_over=False,
+        checked_at=0,
     )
     rows: Sequence[Row] = await (
         PortalTable.insert(blank)
@@ -82,7 +88,7 @@ async def make_row(member_id: str) -> Row:
 
 async def update_unchanged(portal_id: int, generation: int, token_version: int, changes: Changes) -> bool:
     """Change the portal if it is installed and still has this generation and pair; say whether it did."""
-    return await _update_where(portal_id, _is_unchanged(generation, token_version), changes)
+    return await update_where(portal_id, _is_unchanged(generation, token_version), changes)
 
 
 async def update_locked(portal_id: int, changes: Changes) -> None:
@@ -93,7 +99,7 @@ async def update_locked(portal_id: int, changes: Changes) -> None:
 async def update_generation(portal_id: int, generation: int, changes: Changes) -> bool:
     """Change the portal if it is installed and of this generation; say whether it did."""
     is_same = (PortalTable.state == "installed") & (PortalTable.generation == generation)
-    return await _update_where(portal_id, is_same, changes)
+    return await update_where(portal_id, is_same, changes)
 
 
 async def claim_refresh(
@@ -101,7 +107,7 @@ async def claim_refresh(
 ) -> bool:
     """Take the right to refresh this pair until then; False while somebody has it or the pair is another."""
     is_free = (PortalTable.token_state == "ok") & (PortalTable.refresh_lease_until <= now)
-    return await _update_where(
+    return await update_where(
         portal_id,
         And(_is_unchanged(generation, token_version), is_free),
         {PortalTable.refresh_lease_id: lease_id, PortalTable.refresh_lease_until: until},
@@ -115,7 +121,7 @@ async def release_refresh(portal_id: int, lease_id: str, *, is_doubtful: bool) -
     changes = {PortalTable.refresh_lease_until: 0} | (
         {} if is_doubtful else {PortalTable.refresh_lease_id: None}
     )
-    await _update_where(portal_id, PortalTable.refresh_lease_id == lease_id, changes)
+    await update_where(portal_id, PortalTable.refresh_lease_id == lease_id, changes)
 
 
 async def bury(portal_id: int) -> bool:
@@ -128,7 +134,7 @@ async def bury(portal_id: int) -> bool:
         PortalTable.client_endpoint: "",
         PortalTable.erase_at: 0,
     }
-    return await _update_where(portal_id, PortalTable.state == "uninstalled", buried)
+    return await update_where(portal_id, PortalTable.state == "uninstalled", buried)
 
 
 async def delete_buried(portal_id: int) -> None:
@@ -147,14 +153,15 @@ async def claim_lookup(portal_id: int, now: int, pause_s: int) -> bool:
     """Take the right to look calls up, which each portal gives once in `pause_s`, and forget the wish for
     it.
     """
-    return await _update_where(
+    return await update_where(
         portal_id,
         And(PortalTable.state == "installed", PortalTable.lookup_claimed_at <= now - pause_s),
         {PortalTable.lookup_claimed_at: now, PortalTable.lookup_wanted_at: None},
     )
 
 
-async def _update_where(portal_id: int, condition: Where | And, changes: Changes) -> bool:
+async def update_where(portal_id: int, condition: Where | And, changes: Changes) -> bool:
+    """Change the portal if the condition holds; say whether it did."""
     changed = await (
         PortalTable.update(dict(changes))
         .where(And(PortalTable.id == portal_id, condition))
@@ -163,17 +170,24 @@ async def _update_where(portal_id: int, condition: Where | And, changes: Changes
     return bool(changed)
 
 
+def is_contactable(now: int) -> And:
+    """Portals with a pair that may work, and that are not left alone now."""
+    is_free = (PortalTable.contact_state == "ok") | (PortalTable.contact_retry_at <= now)
+    is_usable = And(PortalTable.state == "installed", PortalTable.token_state == "ok")
+    return And(is_usable, is_free)
+
+
 def _is_unchanged(generation: int, token_version: int) -> And:
     is_same = And(PortalTable.generation == generation, PortalTable.token_version == token_version)
     return And(PortalTable.state == "installed", is_same)
 
 
 async def list_due_for_renewal(now: int, limit: int) -> list[Portal]:
-    """Reachable portals of all tenants whose pair has not been renewed for about 25 days, longest first."""
+    """Portals of all tenants whose pair has not been renewed for about 25 days, longest first; paused ones
+    wait.
+    """
     return await _list_where(
-        (PortalTable.state == "installed")
-        & (PortalTable.token_state == "ok")
-        & (PortalTable.renew_at <= now),
+        And(is_contactable(now), PortalTable.renew_at <= now),
         PortalTable.renew_at,
         limit,
     )
@@ -186,12 +200,10 @@ async def list_due_for_erasure(now: int, limit: int) -> list[Portal]:
     )
 
 
-async def list_waiting_for_lookup(limit: int) -> list[Portal]:
-    """Reachable portals of all tenants that were hinted at a call, longest waiting first."""
+async def list_waiting_for_lookup(now: int, limit: int) -> list[Portal]:
+    """Portals of all tenants that were hinted at a call and may be contacted, longest waiting first."""
     return await _list_where(
-        (PortalTable.state == "installed")
-        & (PortalTable.token_state == "ok")
-        & PortalTable.lookup_wanted_at.is_not_null(),
+        And(is_contactable(now), PortalTable.lookup_wanted_at.is_not_null()),
         PortalTable.lookup_wanted_at,
         limit,
     )
@@ -249,4 +261,11 @@ def to_portal(row: Row) -> Portal:
         is_lookup_wanted=row["lookup_wanted_at"] is not None,
         people_read_at=row["people_read_at"],
         synced_at=row["synced_at"],
+        contact_state=row["contact_state"],
+        contact_failures=row["contact_failures"],
+        contact_retry_at=row["contact_retry_at"],
+        contact_since=row["contact_since"],
+        license_ends_at=row["license_ends_at"],
+        is_license_over=bool(row["is_license_over"]),
+        checked_at=row["checked_at"],
     )

@@ -29,8 +29,9 @@ from app.bitrix24.oauth import AuthorizationServer, TokenPair
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import DATABASE_ERRORS
-from app.portals import queries
+from app.portals import contact_queries, queries
 from app.portals.client_secret import is_asking_pointless, note_accepted, note_rejected
+from app.portals.contact import find_state
 from app.portals.lifecycle import address_changes, plan_renewal
 from app.portals.model import Portal
 from app.portals.vault import StoredPair, Vault
@@ -51,6 +52,7 @@ class Verdict(Enum):
     DEAD = "dead"  # invalid_grant: this pair buys nothing any more
     GONE = "gone"  # the application is not installed there
     SECRET_REJECTED = "secret_rejected"  # perhaps our own client secret's fault: says nothing of the portal
+    PAUSED = "paused"  # a customer who has to pay, or the like: the pair may buy another day
     AWAY = "away"  # nothing was learnt
     SUPERSEDED = "superseded"  # another installation, or no installation, since
 
@@ -153,7 +155,11 @@ class Refresher:
             return await self._mark(portal.id, spent, Verdict.GONE)
         if error.code in DEAD_GRANT:
             return await self._mark(portal.id, spent, Verdict.DEAD)
-        return Verdict.AWAY
+        state = find_state(error)
+        if state is None:
+            return Verdict.AWAY
+        await contact_queries.note_refusal(portal, spent.version, state, self._clock.now())
+        return Verdict.PAUSED
 
     async def _mark(self, portal_id: int, spent: StoredPair, verdict: Verdict) -> Verdict:
         """Mark the portal for reconnection and so stop contact, unless it has another pair by now."""

@@ -33,7 +33,7 @@ class PortalTable(Table, tablename="portals"):
     pair_dated_at = BigInt()  # by the authorization server's clock: the newest wins
     access_expires_at = BigInt()  # by our clock, counted from receipt
     renew_at = BigInt()
-    token_state = Text()  # as `token` in GET /api/v1/sync
+    token_state = Text()  # ok | reinstall_needed | uninstalled: what the stored pair is worth
     refresh_lease_id = _optional(Text)
     refresh_lease_until = BigInt()
     setup = Text()  # JSON: the steps of the installation and how each went
@@ -45,6 +45,13 @@ class PortalTable(Table, tablename="portals"):
     lookup_claimed_at = BigInt()
     people_read_at = BigInt()
     synced_at = _optional(BigInt)
+    contact_state = Text()  # ok, or why the portal is left alone until contact_retry_at (decision 0015)
+    contact_failures = Integer()
+    contact_retry_at = BigInt()
+    contact_since = BigInt()
+    license_ends_at = _optional(BigInt)
+    is_license_over = Boolean()
+    checked_at = BigInt()  # when bindings and licence were last looked at
 
 
 class UninstallCheckTable(Table, tablename="uninstall_checks"):

@@ -148,6 +148,7 @@ PROOF_OF = {
     Verdict.DEAD: Proof.PAIR_DEAD,
     Verdict.GONE: Proof.UNINSTALLED,
     Verdict.SECRET_REJECTED: Proof.NOTHING,
+    Verdict.PAUSED: Proof.NOTHING,
     Verdict.AWAY: Proof.NOTHING,
     Verdict.SUPERSEDED: Proof.NOTHING,
 }

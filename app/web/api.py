@@ -13,7 +13,7 @@ from app.calls.outcome import Direction, Outcome
 from app.calls.reading import LoggedCall, find_call, list_calls
 from app.kit.errors import Refusal
 from app.kit.words import N_
-from app.portals.model import Portal
+from app.portals.model import Connection, Portal
 from app.web import list_parameters as asked
 from app.web.log import refresh_people
 from app.web.parts import GivenParts, WebParts
@@ -86,7 +86,7 @@ class Sync(msgspec.Struct, frozen=True):
     complete_up_to: str | None
     history: History
     last_event_at: str | None
-    token: str
+    token: Connection
 
 
 @get("/api/v1/calls", tags=["calls"], security=BEARER)
@@ -144,7 +144,7 @@ def describe_sync(portal: Portal, mark: Mark | None) -> Sync:
         complete_up_to=None if up_to is None else to_iso(up_to),
         history=_describe_history(mark),
         last_event_at=None if portal.last_event_at is None else to_iso(portal.last_event_at),
-        token=portal.token_state,
+        token=portal.connection,
     )
 
 

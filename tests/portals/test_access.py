@@ -39,9 +39,7 @@ async def test_an_expired_token_is_renewed_once_and_the_call_repeated_once(
     assert stand_in.counts["user.get"] - before == 2
 
 
-@pytest.mark.parametrize(
-    "code", ["access_denied", "user_access_error", "portal_deleted", "insufficient_scope"]
-)
+@pytest.mark.parametrize("code", ["access_denied", "insufficient_scope"])
 async def test_no_other_answer_causes_a_refresh(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, code: str
 ) -> None:

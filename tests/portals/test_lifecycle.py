@@ -28,6 +28,7 @@ BLANK: dict[str, Any] = {
     "access_expires_at": 0,
     "token_state": "uninstalled",
     "refresh_lease_id": None,
+    "contact_state": "ok",
 }
 SECRETS = ("access_token", "refresh_token", "application_token_hash", "refresh_lease_id")
 

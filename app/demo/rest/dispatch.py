@@ -28,6 +28,14 @@ METHODS: dict[str, Method] = {
 }
 
 
+# _includes/system-errors.md; settings/oauth/error-codes.md for the payment.
+REFUSALS = {
+    "payment_required": Refusal("PAYMENT_REQUIRED", 401, "Payment required"),
+    "portal_closed": Refusal("PORTAL_DELETED", 403, "Portal was deleted"),
+    "plan_without_rest": Refusal("ACCESS_DENIED", 401, "REST is available only on commercial plans"),
+}
+
+
 async def answer_rest(
     stand_in: "StandIn", portal: "StandInPortal", method: str, request: Request[Any, Any, Any]
 ) -> Response[Any]:
@@ -35,6 +43,8 @@ async def answer_rest(
     method = method.strip("/").removesuffix(".json")
     await stand_in.faults.enter("rest", portal.member_id)
     portal.bucket.take()
+    if portal.state.rest_refusal is not None:
+        raise REFUSALS[portal.state.rest_refusal]
     parameters = parse_query(request.url.query) | await read_body(request)
     token = _authorize(stand_in, portal, str(parameters.pop("auth", "") or ""))
     commands = 1

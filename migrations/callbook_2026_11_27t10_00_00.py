@@ -1,0 +1,33 @@
+"""Whether a portal lets itself be contacted, what its licence is, and when both were last looked at."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.engine import engine_finder
+
+ID = "2026-11-27T10:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "States of a portal"
+
+STATEMENTS = (
+    "ALTER TABLE portals ADD COLUMN contact_state TEXT NOT NULL DEFAULT 'ok'",
+    "ALTER TABLE portals ADD COLUMN contact_failures INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE portals ADD COLUMN contact_retry_at BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE portals ADD COLUMN contact_since BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE portals ADD COLUMN license_ends_at BIGINT",
+    "ALTER TABLE portals ADD COLUMN is_license_over BOOLEAN NOT NULL DEFAULT FALSE",
+    "ALTER TABLE portals ADD COLUMN checked_at BIGINT NOT NULL DEFAULT 0",
+)
+
+
+async def forwards() -> MigrationManager:
+    """Add the columns; a portal counts as fine until it refuses."""
+    manager = MigrationManager(migration_id=ID, app_name="callbook", description=DESCRIPTION)
+
+    async def add() -> None:
+        engine = engine_finder()
+        if engine is None:
+            raise RuntimeError("PICCOLO_CONF names no engine")
+        for statement in STATEMENTS:
+            await engine.run_ddl(statement)
+
+    manager.add_raw(add)
+    return manager
