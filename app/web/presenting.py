@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import phonenumbers
 from babel.dates import format_datetime, format_skeleton, format_time
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, format_percent
+from babel.units import format_unit
 
 from app.calls.outcome import Direction, Outcome
 from app.calls.reading import LoggedCall
@@ -146,6 +147,21 @@ def format_duration(duration_s: int) -> str:
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
     return f"-{clock}" if duration_s < 0 else clock
+
+
+def format_talk_time(duration_s: int, locale: str) -> str:
+    """A sum of durations in words, its two largest parts: `3 hr 5 min`, `3 Std. 5 Min.`, `42 sec`."""
+    minutes, seconds = divmod(max(duration_s, 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [("hour", hours), ("minute", minutes), ("second", seconds)]
+    parts = parts[:2] if hours else parts[1:]
+    shown = [(unit, amount) for unit, amount in parts if amount] or [("second", 0)]
+    return " ".join(format_unit(amount, f"duration-{unit}", "short", locale=locale) for unit, amount in shown)
+
+
+def format_share(share: float, locale: str) -> str:
+    """A share of one as whole percents: `87%`, `87 %`, `%87`."""
+    return format_percent(share, locale=locale)
 
 
 def format_cost(cost_e4: int, currency: str, locale: str) -> str:

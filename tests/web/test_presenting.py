@@ -4,11 +4,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.calls.outcome import direction_of, outcome_of
+from app.kit.languages import LANGUAGES
 from app.web.presenting import (
     Presenter,
     format_cost,
     format_duration,
     format_number,
+    format_share,
+    format_talk_time,
     initials_of,
     plain_cost,
     to_iso,
@@ -64,6 +67,55 @@ def test_numbers_are_grouped_only_when_nothing_else_changes(came: str, shown: st
 )
 def test_durations(seconds: int, shown: str) -> None:
     assert format_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "locale", "shown"),
+    [
+        *[(0, "en", "0 sec"), (42, "en", "42 sec"), (3600, "en", "1 hr"), (11_112, "en", "3 hr 5 min")],
+        *[(725, "de", "12 Min. 5 Sek."), (360_000, "de", "100 Std."), (3_600_000, "de", "1.000 Std.")],
+        *[
+            (11_112, "ru", "3 ч 5 мин"),
+            (725, "ar", "12 د 5 ث"),
+            (725, "ja", "12 分 5 秒"),
+            (-5, "en", "0 sec"),
+        ],
+    ],
+)
+def test_sums_of_durations_are_told_in_the_language(seconds: int, locale: str, shown: str) -> None:
+    assert format_talk_time(seconds, locale) == shown
+
+
+@pytest.mark.parametrize(
+    ("locale", "day", "clock", "cost", "share"),
+    [
+        ("en", "Nov 16", "3:06\u202fPM", "$0.0145", "87%"),
+        ("de", "16. Nov.", "15:06", "0,0145\xa0$", "87\xa0%"),
+        ("pt_BR", "16 de nov.", "15:06", "US$\xa00,0145", "87%"),
+        ("ru", "16 нояб.", "15:06", "0,0145\xa0$", "87\xa0%"),
+        ("tr", "16 Kas", "15:06", "$0,0145", "%87"),
+        ("ar", "16 نوفمبر", "3:06 م", "\u200f0.0145\xa0US$", "87%"),
+        ("zh_Hans", "11月16日", "15:06", "US$0.0145", "87%"),
+        ("ja", "11月16日", "15:06", "$0.0145", "87%"),
+    ],
+)
+def test_dates_money_and_shares_have_the_form_of_the_locale(
+    locale: str, day: str, clock: str, cost: str, share: str
+) -> None:
+    at = 1_795_000_000 - 2 * 86_400 + 4 * 3600  # 2026-11-16T15:06:40Z
+    moment = Presenter(UTC, locale, 1_795_000_000).describe_moment(at)
+    assert (moment.date, moment.time) == (day, clock)
+    assert format_cost(145, "USD", locale) == cost
+    assert format_share(0.873, locale) == share
+
+
+def test_digits_are_the_same_in_every_language() -> None:
+    """Arabic too has those of phone numbers, which stand beside them and are dialled."""
+    for locale in LANGUAGES:
+        moment = Presenter(UTC, locale, 1_795_000_000).describe_moment(1_600_000_000)
+        shown = f"{moment.date}{moment.time}{moment.full_time}{format_cost(123_456_789, 'EUR', locale)}"
+        shown += format_talk_time(4321, locale) + format_share(0.5, locale)
+        assert {character for character in shown if character.isdigit()} <= set("0123456789")
 
 
 def test_money() -> None:
