@@ -5,10 +5,7 @@ import pytest
 from app.kit.database import Database
 from app.schema import SchemaOutdatedError, check_schema, migrate
 from app.tables import TABLES
-from tests.calls.stored import insert_portal
-from tests.web.calls import insert_calls
-
-MARKS = "2026-11-24T09:00:00:000000"
+from migrations import callbook_2026_11_23t09_00_00 as first
 
 
 async def open_database(url: str) -> Database:
@@ -37,20 +34,47 @@ async def test_the_migrations_make_the_columns_of_the_tables(database_url: str) 
         await database.close()
 
 
+async def go_back_to_the_first_version(database: Database) -> None:
+    """Empty, as the first migration made it."""
+    for table in TABLES:
+        await database.run(f"DROP TABLE {table._meta.tablename}")  # noqa: SLF001  As above.
+    kind = "sqlite" if database.is_sqlite else "postgres"
+    for statement in first.STATEMENTS:
+        await database.run(statement.format(identity=first.IDENTITY[kind]))
+    await database.run(f"DELETE FROM migration WHERE name <> '{first.ID}'")
+
+
+INSTALLED = """
+    INSERT INTO portals (member_id, state, generation, domain, client_endpoint, oauth_server, license_status,
+        language, application_token_dated_at, token_version, pair_dated_at, access_expires_at, renew_at,
+        token_state, refresh_lease_until, setup, installed_at, lookup_claimed_at, people_read_at)
+    VALUES ('a', 'installed', 1, '', '', '', '', '', 0, 0, 0, 0, 0, 'ok', 0, '[]', 0, 0, 0)
+"""
+CALL = """
+    INSERT INTO calls (portal_id, call_id, source, started_at, received_at) VALUES (1, '{}', 'event', 1, 1)
+"""
+LEG = """
+    INSERT INTO call_legs (portal_id, call_id, statistics_id, started_at, received_at)
+    VALUES (1, 'seen', 7, 1, 1)
+"""
+
+
 async def test_a_database_with_rows_is_brought_up_to_date(database_url: str) -> None:
-    """As the first version left it: without the marks."""
     database = await open_database(database_url)
     try:
-        portal_id = await insert_portal()
-        await insert_calls(portal_id, {}, {})
-        await database.run("DROP TABLE statistics_marks")
-        await database.run(f"DELETE FROM migration WHERE name = '{MARKS}'")
+        await go_back_to_the_first_version(database)
+        for statement in (INSTALLED, CALL.format("seen"), CALL.format("unseen"), LEG):
+            await database.run(statement)
         with pytest.raises(SchemaOutdatedError):
             await check_schema(database)
         await migrate(database)
         await check_schema(database)
         assert await database.run("SELECT * FROM statistics_marks") == []
-        assert len(await database.run("SELECT id FROM calls")) == 2
+        calls = await database.run("SELECT call_id, is_confirmed FROM calls ORDER BY call_id")
+        assert [(row["call_id"], bool(row["is_confirmed"])) for row in calls] == [
+            ("seen", True),
+            ("unseen", False),
+        ]
         assert len(await database.run("SELECT id FROM portals")) == 1
     finally:
         await database.close()

@@ -44,6 +44,8 @@ class Leg(msgspec.Struct, frozen=True):
     crm_entity_id: int | None = None
     has_recording: bool = False
     has_transcript: bool = False
+    vote: int | None = None
+    comment: str | None = None
     statistics_id: int | None = None
 
     def __repr__(self) -> str:
@@ -82,6 +84,8 @@ def leg_of_statistics(record: StatisticsRecord, read_at: int) -> Leg:
         crm_entity_id=record.crm_entity_id,
         has_recording=record.has_recording,
         has_transcript=record.has_transcript,
+        vote=record.vote,
+        comment=_stored(record.comment),
         statistics_id=record.statistics_id,
     )
 

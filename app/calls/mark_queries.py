@@ -39,7 +39,7 @@ _FIRST_LEG = """
 async def find_mark(portal_id: int, generation: int) -> Mark | None:
     """The portal's mark in this generation."""
     row = await Marks.select().where(_of(portal_id, generation)).first()
-    return msgspec.convert(row, Mark) if row else None
+    return _mark(row) if row else None
 
 
 async def ensure_mark(database: Database, portal_id: int, generation: int, now: int) -> bool:
@@ -68,6 +68,8 @@ async def ensure_mark(database: Database, portal_id: int, generation: int, now: 
             failures=0,
             next_at=now,
             claimed_until=0,
+            next_read_at=now,
+            is_limited=False,
         )
         await Marks.insert(blank).on_conflict(target=Marks.portal_id, action="DO NOTHING")
     return True
@@ -138,7 +140,11 @@ async def list_due_histories(now: int, limit: int) -> list[int]:
 async def _update(condition: And | Where, changes: Changes) -> Mark | None:
     values: dict[Any, Any] = dict(changes)
     rows = await Marks.update(values).where(condition).returning(*Marks.all_columns())
-    return msgspec.convert(rows[0], Mark) if rows else None
+    return _mark(rows[0]) if rows else None
+
+
+def _mark(row: Mapping[str, Any]) -> Mark:
+    return msgspec.convert({**row, "is_limited": bool(row["is_limited"])}, Mark)
 
 
 def _of(portal_id: int, generation: int, owner_id: int | None = None) -> And | Where:

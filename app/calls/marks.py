@@ -30,6 +30,12 @@ class Mark(msgspec.Struct, frozen=True):
     failure_code: str | None
     next_at: int
     claimed_until: int
+    next_read_at: int
+    evidence_at: int | None
+    late_facts_at: int | None
+    full_read_at: int | None
+    looked_at: int | None
+    is_limited: bool
 
     @property
     def has_begun(self) -> bool:

@@ -1,14 +1,18 @@
-"""Reading the log: one page, one call, what is new. Every read is cut to what the viewer may see."""
+"""Reading the log: a page, one call, its legs, what is new; cut to what the viewer may see."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from app.calls import log_queries
+from app.calls.counting import Counting
+from app.calls.counting_queries import find_counting
 from app.calls.filters import ListRequest
+from app.calls.leg_queries import select_legs
 from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
 from app.calls.paging import Cursor, Sort
-from app.kit.text import original
+from app.kit.text import original, storable
 from app.portals.visibility import Visible
 
 RECENT_CALLS = 5_000
@@ -30,11 +34,9 @@ class Viewer(msgspec.Struct, frozen=True):
         return self.sees != frozenset((self.user_id,))
 
 
-class LoggedCall(msgspec.Struct, frozen=True):
-    """One call as the log shows it; texts are as they came, `cost_e4` in ten-thousandths of `currency`."""
+class LoggedLeg(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg of a call; texts are as they came, `cost_e4` in ten-thousandths of `currency`."""
 
-    id: int
-    call_id: str
     type: int | None
     direction: Direction | None
     outcome: Outcome | None
@@ -52,7 +54,20 @@ class LoggedCall(msgspec.Struct, frozen=True):
     crm_entity_id: int | None
     has_recording: bool
     has_transcript: bool
+    vote: int | None
+    comment: str | None
+
+
+class LoggedCall(LoggedLeg, frozen=True, kw_only=True):
+    """One call as the log shows it: the facts of its answered leg, else of its last.
+
+    `confirmed`: whether the portal's statistics show it, None while that is not known.
+    """
+
+    id: int
+    call_id: str
     source: str
+    confirmed: bool | None
 
 
 class CallPage(msgspec.Struct, frozen=True):
@@ -72,7 +87,7 @@ class Pulse(msgspec.Struct, frozen=True):
 async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
     """One page of the calls that the viewer may see."""
     rows = await log_queries.select_page(viewer.portal_id, viewer.sees, request)
-    calls = [_to_call(row) for row in rows[: request.limit]]
+    calls = await _to_calls(viewer, rows[: request.limit])
     has_more = len(rows) > request.limit
     return CallPage(calls, _cursor_of(request.sort, calls[-1]).to_text() if has_more else None)
 
@@ -80,7 +95,19 @@ async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
 async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:
     """One call by Bitrix24's id, or None when there is none that the viewer may see."""
     row = await log_queries.select_call(viewer.portal_id, viewer.sees, call_id)
-    return _to_call(row) if row else None
+    return (await _to_calls(viewer, [row]))[0] if row else None
+
+
+async def list_legs(viewer: Viewer, calls: Sequence[LoggedCall]) -> dict[int, list[LoggedLeg]]:
+    """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began.
+
+    A call of which one event alone has told is its own leg.
+    """
+    ids = {storable(call.call_id): call.id for call in calls}
+    legs: dict[int, list[LoggedLeg]] = {}
+    for row in await select_legs(viewer.portal_id, list(ids)):
+        legs.setdefault(ids[row["call_id"]], []).append(LoggedLeg(**_facts_of(row)))
+    return {call.id: legs.get(call.id) or [call] for call in calls}
 
 
 async def list_recent_operators(viewer: Viewer) -> list[int]:
@@ -110,30 +137,46 @@ def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:
     return Cursor(sort, -1 if value is None else value, call.id)
 
 
-def _to_call(row: dict[str, Any]) -> LoggedCall:
-    code = _text(row["code"])
+async def _to_calls(viewer: Viewer, rows: Sequence[dict[str, Any]]) -> list[LoggedCall]:
+    is_clear = all(row["is_confirmed"] for row in rows)
+    counting = Counting() if is_clear else await find_counting(viewer.portal_id)
+    return [_to_call(row, counting) for row in rows]
+
+
+def _to_call(row: dict[str, Any], counting: Counting) -> LoggedCall:
     return LoggedCall(
         id=row["id"],
         call_id=original(row["call_id"]),
-        type=row["type"],
-        direction=direction_of(row["type"]),
-        outcome=outcome_of(row["type"], code),
-        code=code,
-        reason=_text(row["reason"]),
-        phone_number=_text(row["phone_number"]),
-        portal_number=_text(row["portal_number"]),
-        user_id=row["user_id"],
-        started_at=row["started_at"],
-        duration_s=row["duration_s"],
-        cost_e4=row["cost_e4"],
-        currency=_text(row["currency"]),
-        crm_activity_id=row["crm_activity_id"],
-        crm_entity_type=_text(row["crm_entity_type"]),
-        crm_entity_id=row["crm_entity_id"],
-        has_recording=bool(row["has_recording"]),
-        has_transcript=bool(row["has_transcript"]),
         source=row["source"],
+        confirmed=counting.judge(row["received_at"], is_confirmed=bool(row["is_confirmed"])),
+        **_facts_of(row),
     )
+
+
+def _facts_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `LoggedLeg`, from a row of `calls` or of `call_legs`."""
+    code = _text(row["code"])
+    return {
+        "type": row["type"],
+        "direction": direction_of(row["type"]),
+        "outcome": outcome_of(row["type"], code),
+        "code": code,
+        "reason": _text(row["reason"]),
+        "phone_number": _text(row["phone_number"]),
+        "portal_number": _text(row["portal_number"]),
+        "user_id": row["user_id"],
+        "started_at": row["started_at"],
+        "duration_s": row["duration_s"],
+        "cost_e4": row["cost_e4"],
+        "currency": _text(row["currency"]),
+        "crm_activity_id": row["crm_activity_id"],
+        "crm_entity_type": _text(row["crm_entity_type"]),
+        "crm_entity_id": row["crm_entity_id"],
+        "has_recording": bool(row["has_recording"]),
+        "has_transcript": bool(row["has_transcript"]),
+        "vote": row["vote"],
+        "comment": _text(row["comment"]),
+    }
 
 
 def _text(value: str | None) -> str | None:

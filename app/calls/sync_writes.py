@@ -7,6 +7,7 @@ import msgspec
 
 from app.bitrix24.statistics import StatisticsRecord
 from app.calls.changes import Changes
+from app.calls.counting import GRACE_S
 from app.calls.legs import Leg, Legs, drop_disproved, leg_of_statistics, meet_statistics
 from app.calls.writes import (
     Change,
@@ -23,7 +24,6 @@ from app.kit.database import Database
 from app.kit.text import storable
 from app.portals.access import PortalNotConnectedError
 
-GRACE_S = 600  # The statistics may be this late behind the event.
 CHUNK_CALLS = 500
 ATTEMPTS = 3
 _DISPROVING = {"portal_id": "bigint", "window_from": "bigint", "read_at": "bigint", "told_before": "bigint"}

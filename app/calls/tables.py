@@ -32,6 +32,9 @@ class CallTable(Table, tablename="calls"):
     crm_entity_id = _optional(BigInt)
     has_recording = Boolean()
     has_transcript = Boolean()
+    vote = _optional(BigInt)
+    comment = _optional(Text)
+    is_confirmed = Boolean()  # a row of the statistics told of it
     source = Text()  # event | history
     received_at = BigInt()
 
@@ -63,6 +66,8 @@ class CallLegTable(Table, tablename="call_legs"):
     crm_entity_id = _optional(BigInt)
     has_recording = Boolean()
     has_transcript = Boolean()
+    vote = _optional(BigInt)
+    comment = _optional(Text)
     received_at = BigInt()
 
 
@@ -100,6 +105,12 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
     failure_code = _optional(Text)
     next_at = BigInt()
     claimed_until = BigInt()
+    next_read_at = BigInt()  # when the schedule wants the next read of what is new
+    evidence_at = _optional(BigInt)  # since when something speaks for a call that is missing
+    late_facts_at = _optional(BigInt)  # when what comes late to a call will be there
+    full_read_at = _optional(BigInt)  # the last read that went back 30 days
+    looked_at = _optional(BigInt)  # by our clock: when the last whole read began
+    is_limited = Boolean()  # several operators' calls are missing from what the owner is shown
 
 
 class SavedViewTable(Table, tablename="saved_views"):

@@ -32,13 +32,15 @@ LEG_TYPES = {  # In the order of Leg's fields.
     "crm_entity_id": "bigint",
     "has_recording": "boolean",
     "has_transcript": "boolean",
+    "vote": "bigint",
+    "comment": "text",
     "statistics_id": "bigint",
 }
 KEY_TYPES = {"portal_id": "bigint", "call_id": "text"}
 _PAIR_TYPES = {"portal_id": "bigint", "token_hash": "text"}
 _INSTALLATION_TYPES = {"portal_id": "bigint", "generation": "integer"}
 _SHOWN = [name for name in LEG_TYPES if name not in {"received_at", "statistics_id"}]
-_CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {"phone_digits": "text"}
+_CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {"phone_digits": "text", "is_confirmed": "boolean"}
 _NOT_A_DIGIT = re.compile("[^0-9]")
 _encode = msgspec.json.Encoder().encode
 
@@ -52,6 +54,7 @@ class KnownCall(msgspec.Struct):
 
     key: Key
     shown: Leg
+    is_confirmed: bool
     legs: Legs
     leg_ids: dict[Leg, int]
 
@@ -117,7 +120,7 @@ def is_changed(change: Change) -> bool:
 
 def _is_shown_otherwise(change: Change) -> bool:
     known = change.known
-    return known is not None and _shown_values(shown_leg(change.legs)) != _shown_values(known.shown)
+    return known is not None and _values_of(change.legs) != _shown_values(known.shown, known.is_confirmed)
 
 
 async def _insert_calls(database: Database, changes: Sequence[Change]) -> None:
@@ -144,7 +147,7 @@ async def _update_calls(database: Database, changes: Sequence[Change]) -> None:
     await database.run(
         f"UPDATE calls SET {assignments} FROM {rows_source(database, types)} k"  # noqa: S608
         " WHERE calls.portal_id = k.portal_id AND calls.call_id = k.call_id",
-        encode_rows((*change.key, *_shown_values(shown_leg(change.legs))) for change in changes),
+        encode_rows((*change.key, *_values_of(change.legs)) for change in changes),
     )
 
 
@@ -190,16 +193,21 @@ def _leg_rows(change: Change) -> Legs:
 
 def _call_values(change: Change) -> tuple[object, ...]:
     received_at = min(leg.received_at for leg in change.legs)
-    return (*change.key, change.source, received_at, *_shown_values(shown_leg(change.legs)))
+    return (*change.key, change.source, received_at, *_values_of(change.legs))
 
 
-def _shown_values(leg: Leg) -> tuple[object, ...]:
-    return (*(getattr(leg, name) for name in _SHOWN), digits_of(leg.phone_number))
+def _values_of(legs: Legs) -> tuple[object, ...]:
+    """What the call's own row says, in the order of `_CALL_TYPES`."""
+    return _shown_values(shown_leg(legs), any(leg.statistics_id is not None for leg in legs))
+
+
+def _shown_values(leg: Leg, is_confirmed: bool) -> tuple[object, ...]:  # noqa: FBT001  A column like the others.
+    return (*(getattr(leg, name) for name in _SHOWN), digits_of(leg.phone_number), is_confirmed)
 
 
 def _known_call(row: Mapping[str, object], leg_ids: dict[Leg, int]) -> KnownCall:
     shown = _leg_of_row(row)
-    return KnownCall(_key_of(row), shown, tuple(leg_ids) or (shown,), leg_ids)
+    return KnownCall(_key_of(row), shown, bool(row["is_confirmed"]), tuple(leg_ids) or (shown,), leg_ids)
 
 
 def _leg_of_row(row: Mapping[str, object]) -> Leg:

@@ -9,15 +9,15 @@ from litestar.params import FromPath
 from app.calls.filters import parse_list_request
 from app.calls.mark_queries import find_mark
 from app.calls.marks import Mark
-from app.calls.outcome import Direction, Outcome
-from app.calls.reading import LoggedCall, find_call, list_calls
+from app.calls.reading import LoggedCall, find_call, list_calls, list_legs
 from app.kit.errors import Refusal
 from app.kit.words import N_
 from app.portals.model import Connection, Portal
 from app.web import list_parameters as asked
+from app.web.call_shapes import Call, show_call
 from app.web.log import refresh_people
 from app.web.parts import GivenParts, WebParts
-from app.web.presenting import plain_cost, to_iso
+from app.web.presenting import to_iso
 from app.web.requests import GivenSession
 from app.web.security import data_headers
 from app.web.sessions import Session
@@ -32,37 +32,6 @@ class CallNotFound(Refusal):
     status = 404
     code = "call_not_found"
     message = N_("There is no such call, or it is not yours to see.")
-
-
-class CrmEntity(msgspec.Struct, frozen=True):
-    """The CRM card that a call belongs to."""
-
-    type: str
-    id: int
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One call; what is absent or empty is null."""
-
-    call_id: str
-    type: int | None
-    direction: Direction | None
-    outcome: Outcome | None
-    code: str | None
-    reason: str | None
-    phone_number: str | None
-    portal_number: str | None
-    user_id: int | None
-    operator: str | None
-    started_at: str
-    duration_s: int | None
-    cost: str | None
-    currency: str | None
-    crm_activity_id: int | None
-    crm_entity: CrmEntity | None
-    recording: bool
-    transcript: bool
-    source: str
 
 
 class CallList(msgspec.Struct, frozen=True):
@@ -155,37 +124,11 @@ def _describe_history(mark: Mark | None) -> History:
 
 
 async def _to_api(calls: list[LoggedCall], parts: WebParts, session: Session) -> list[Call]:
-    user_ids = {call.user_id for call in calls if call.user_id is not None}
+    legs = await list_legs(session.viewer, calls)
+    user_ids = {leg.user_id for call in calls for leg in (call, *legs[call.id]) if leg.user_id is not None}
     names = await parts.people.find_names(session.portal, user_ids)
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
-    return [_call(call, names.get(call.user_id) if call.user_id is not None else None) for call in calls]
-
-
-def _call(call: LoggedCall, operator: str | None) -> Call:
-    entity = None
-    if call.crm_entity_type and call.crm_entity_id is not None:
-        entity = CrmEntity(call.crm_entity_type, call.crm_entity_id)
-    return Call(
-        call_id=call.call_id,
-        type=call.type if call.direction else None,
-        direction=call.direction,
-        outcome=call.outcome,
-        code=call.code,
-        reason=call.reason,
-        phone_number=call.phone_number,
-        portal_number=call.portal_number,
-        user_id=call.user_id,
-        operator=operator or None,
-        started_at=to_iso(call.started_at),
-        duration_s=call.duration_s,
-        cost=None if call.cost_e4 is None else plain_cost(call.cost_e4),
-        currency=call.currency,
-        crm_activity_id=call.crm_activity_id,
-        crm_entity=entity,
-        recording=call.has_recording,
-        transcript=call.has_transcript,
-        source=call.source,
-    )
+    return [show_call(call, legs[call.id], names) for call in calls]
 
 
 HANDLERS = [get_calls, get_call, get_sync]

@@ -29,7 +29,10 @@ def logged(**changes: Any) -> LoggedCall:
         "crm_entity_id": None,
         "has_recording": False,
         "has_transcript": False,
+        "vote": None,
+        "comment": None,
         "source": "event",
+        "confirmed": None,
     }
     fields |= changes
     fields["direction"] = direction_of(fields["type"])

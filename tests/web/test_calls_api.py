@@ -34,8 +34,9 @@ CALL_FIELDS = {
         "crm_entity",
         "recording",
     ),
-    *("transcript", "source"),
+    *("transcript", "source", "confirmed", "vote", "comment", "legs"),
 }
+LEG_FIELDS = CALL_FIELDS - {"call_id", "source", "confirmed", "legs"}
 
 
 async def test_a_call_has_the_promised_fields(callbook: Callbook, stand_in: StandIn) -> None:
@@ -56,6 +57,8 @@ async def test_a_call_has_the_promised_fields(callbook: Callbook, stand_in: Stan
             "crm_entity_type": "CONTACT",
             "crm_entity_id": 5,
             "has_recording": True,
+            "vote": 4,
+            "comment": "Call back",
             "started_at": NOW,
         },
         {
@@ -91,9 +94,13 @@ async def test_a_call_has_the_promised_fields(callbook: Callbook, stand_in: Stan
         "recording": True,
         "transcript": False,
         "crm_entity": {"type": "CONTACT", "id": 5},
+        "vote": 4,
+        "comment": "Call back",
         "source": "event",
+        "confirmed": None,
+        "legs": [{name: first[name] for name in LEG_FIELDS}],
     }
-    absent = CALL_FIELDS - {"call_id", "started_at", "recording", "transcript", "source"}
+    absent = CALL_FIELDS - {"call_id", "started_at", "recording", "transcript", "source", "legs"}
     assert {name for name in CALL_FIELDS if second[name] is None} == absent
     assert (await tab.get("/api/v1/calls/a.1")).json() == first
     assert answer.headers["cache-control"] == "no-store"

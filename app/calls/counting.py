@@ -1,0 +1,36 @@
+"""Whether Bitrix24's statistics confirm a call, and so whether it counts. Pure.
+
+A call that came by event and is missing from the statistics was forged by a user of the portal, through whose
+browser the portal's token for events passes, or it is one that the owner of our token may not see. While
+several operators are affected, the owner's rights are the likely cause, and then all calls count.
+"""
+
+import msgspec
+
+GRACE_S = 600  # The statistics may be this late behind the event.
+
+
+class Counting(msgspec.Struct, frozen=True):
+    """What the reads of one portal's statistics say of calls that only events told of.
+
+    `looked_at`: by our clock, when the last whole read began; None before the first one.
+    """
+
+    looked_at: int | None = None
+    is_limited: bool = False
+
+    @property
+    def doubted_before(self) -> int:
+        """A call that was received earlier and is not confirmed is missing from the statistics."""
+        return 0 if self.looked_at is None else self.looked_at - GRACE_S
+
+    @property
+    def counted_from(self) -> int:
+        """A call counts if it is confirmed, or was received at this moment or later."""
+        return 0 if self.is_limited else self.doubted_before
+
+    def judge(self, received_at: int, *, is_confirmed: bool) -> bool | None:
+        """`confirmed` of a call (interface.md): None is not yet known."""
+        if is_confirmed:
+            return True
+        return False if received_at < self.doubted_before else None

@@ -1,0 +1,29 @@
+"""Which calls count, for every list, sum, chart and export: the one condition.
+
+    counting = await find_counting(portal_id)
+    CallTable.select(…).where(And(…, counted(counting)))
+
+or, in SQL of one's own, COUNTED with `counting.counted_from` for its placeholder.
+"""
+
+from piccolo.columns.combination import WhereRaw
+
+from app.calls.counting import Counting
+from app.calls.tables import StatisticsMarkTable
+
+COUNTED = "(is_confirmed OR received_at >= {})"  # Of `calls`; Piccolo's placeholder.
+_FIND = """
+    SELECT m.looked_at, m.is_limited FROM statistics_marks m
+    JOIN portals p ON p.id = m.portal_id AND p.generation = m.generation WHERE m.portal_id = {}
+"""
+
+
+async def find_counting(portal_id: int) -> Counting:
+    """What the last whole read said; nothing is doubted before there was one."""
+    rows = await StatisticsMarkTable.raw(_FIND, portal_id)
+    return Counting(rows[0]["looked_at"], bool(rows[0]["is_limited"])) if rows else Counting()
+
+
+def counted(counting: Counting) -> WhereRaw:
+    """The calls that count: all but those of which it is known that the statistics lack them."""
+    return WhereRaw(COUNTED, counting.counted_from)

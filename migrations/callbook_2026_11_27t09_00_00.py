@@ -1,0 +1,39 @@
+"""What only reads tell of a call (vote, comment, whether the statistics confirm it) and when to read next."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.engine import engine_finder
+
+ID = "2026-11-27T09:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Reconciliation"
+
+STATEMENTS = (
+    "ALTER TABLE calls ADD COLUMN vote BIGINT",
+    "ALTER TABLE calls ADD COLUMN comment TEXT",
+    "ALTER TABLE calls ADD COLUMN is_confirmed BOOLEAN NOT NULL DEFAULT FALSE",
+    "ALTER TABLE call_legs ADD COLUMN vote BIGINT",
+    "ALTER TABLE call_legs ADD COLUMN comment TEXT",
+    """UPDATE calls SET is_confirmed = TRUE WHERE EXISTS (SELECT 1 FROM call_legs l
+        WHERE l.portal_id = calls.portal_id AND l.call_id = calls.call_id AND l.statistics_id IS NOT NULL)""",
+    "ALTER TABLE statistics_marks ADD COLUMN next_read_at BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE statistics_marks ADD COLUMN evidence_at BIGINT",
+    "ALTER TABLE statistics_marks ADD COLUMN late_facts_at BIGINT",
+    "ALTER TABLE statistics_marks ADD COLUMN full_read_at BIGINT",
+    "ALTER TABLE statistics_marks ADD COLUMN looked_at BIGINT",
+    "ALTER TABLE statistics_marks ADD COLUMN is_limited BOOLEAN NOT NULL DEFAULT FALSE",
+)
+
+
+async def forwards() -> MigrationManager:
+    """Add the columns; what is stored already is confirmed where a row of the statistics told of it."""
+    manager = MigrationManager(migration_id=ID, app_name="callbook", description=DESCRIPTION)
+
+    async def add() -> None:
+        engine = engine_finder()
+        if engine is None:
+            raise RuntimeError("PICCOLO_CONF names no engine")
+        for statement in STATEMENTS:
+            await engine.run_ddl(statement)
+
+    manager.add_raw(add)
+    return manager
