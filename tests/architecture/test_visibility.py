@@ -15,6 +15,7 @@ FOR_NO_VIEWER: dict[str, str] = {
     "app.calls.erasure_queries.delete_some_calls": "An erasure deletes whatever the portal has.",
     "app.calls.erasure_queries.delete_some_legs": "An erasure deletes whatever the portal has.",
     "app.calls.erasure_queries.has_calls": "An erasure asks whether something is left.",
+    "app.calls.leg_queries.select_legs": "A call is seen with all its legs; the calls were cut before.",
 }
 
 
