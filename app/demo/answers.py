@@ -10,6 +10,11 @@ from app.demo.faults import BrokenNetwork, Refusal
 LOST = "stand_in.lost"
 """Key in the ASGI scope of a dict; a `mode` in it tells the front to lose the answer."""
 
+BUSY_TEXTS = {"503": "Service Unavailable", "504": "Gateway Time-out"}
+
+HALF_JSON = '{"result": {"result": {"p0": [{"ID": "1", "CALL_ID": "'
+"""What an answer may begin with that breaks off in the middle."""
+
 HTML_ERROR = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
 
 
@@ -22,10 +27,11 @@ def answer_broken(request: Request[Any, Any, Any], broken: BrokenNetwork) -> Res
     """A lost, empty or unreadable answer; the front (serve.py) acts on the mark in the scope."""
     if broken.mode == "html":
         return Response(HTML_ERROR, media_type="text/html", status_code=200)
-    if broken.mode == "503":
-        return Response("Service Unavailable", media_type="text/plain", status_code=503)
+    if broken.mode in BUSY_TEXTS:
+        return Response(BUSY_TEXTS[broken.mode], media_type="text/plain", status_code=int(broken.mode))
     cast("dict[str, Any]", request.scope)[LOST]["mode"] = broken.mode
-    return Response("", status_code=200)
+    text = HALF_JSON if broken.mode == "half" else ""
+    return Response(text, media_type="application/json", status_code=200)
 
 
 refuse: ExceptionHandlersMap = {Refusal: answer_refusal, BrokenNetwork: answer_broken}

@@ -24,7 +24,8 @@ class EndingCall:
     """A call at its end. `started_at` Unix seconds (default: it ends now); costs as decimal text.
 
     `redirected_from`: users whose phones rang before; each gets a missed leg of its own under the same
-    CALL_ID, and the last leg has CALL_TYPE 3 when the call came in.
+    CALL_ID, and the last leg has CALL_TYPE 3 when the call came in. `visible_after_s`: so late the statistics
+    show it.
     """
 
     call_type: int = 2
@@ -42,6 +43,7 @@ class EndingCall:
     crm_entity_id: int | None = None
     crm_activity_id: int | None = None
     redirected_from: tuple[int, ...] = ()
+    visible_after_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def _append_row(portal: "StandInPortal", leg: EndingCall, call_id: str) -> Stati
         crm_entity_type=leg.crm_entity_type,
         crm_entity_id=leg.crm_entity_id,
         crm_activity_id=leg.crm_activity_id,
+        visible_at=portal.stand_in.clock.now() + leg.visible_after_s if leg.visible_after_s else 0,
     )
     portal.state.statistics.append(row)
     return row

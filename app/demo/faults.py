@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-Network = Literal["drop", "drop_after", "503", "html", "timeout"]
+Network = Literal["drop", "drop_after", "half", "503", "504", "html", "timeout"]
+AFTER = frozenset({"drop_after", "half"})  # The work is done, the answer does not come, or not whole.
 
 
 class Refusal(Exception):
@@ -26,7 +27,7 @@ class Refusal(Exception):
 
 
 class BrokenNetwork(Exception):
-    """The answer is lost, unreadable or never sent, as `mode` says."""
+    """The answer is lost, cut off, unreadable or never sent, as `mode` says."""
 
     def __init__(self, mode: Network) -> None:
         super().__init__(mode)
@@ -133,12 +134,12 @@ class Faults:
             raise Refusal(rule.code or "INTERNAL_SERVER_ERROR", rule.status, rule.description)
 
     async def leave(self, operation: str, member_id: str | None) -> None:
-        """Hold the finished answer at its gate, or lose it (`drop_after`)."""
+        """Hold the finished answer at its gate, or lose it (`drop_after`), or the second half of it."""
         await self._wait(operation, "after", member_id)
         rule = self._match(operation, member_id, is_after=True)
         if rule is not None:
             rule.hits += 1
-            raise BrokenNetwork("drop")
+            raise BrokenNetwork("half" if rule.network == "half" else "drop")
 
     async def _wait(self, operation: str, when: str, member_id: str | None) -> None:
         for gate in list(self._gates):
@@ -147,6 +148,6 @@ class Faults:
 
     def _match(self, operation: str, member_id: str | None, *, is_after: bool) -> FaultRule | None:
         for rule in self._rules:
-            if rule.is_for(operation, member_id) and (rule.network == "drop_after") is is_after:
+            if rule.is_for(operation, member_id) and (rule.network in AFTER) is is_after:
                 return rule
         return None

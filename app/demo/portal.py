@@ -35,6 +35,8 @@ class StandInPortal:
         self.operating = OperatingTime(stand_in.clock.now)
         self.execution_s = 0.01  # What a method is said to take; nobody waits for it.
         self.longest_request_s = 0.0
+        self.most_commands: int | None = None  # Of a batch, before its time is up; None: all are run.
+        self.ignored_operators: frozenset[str] = frozenset()  # Of FILTER: unknown to this portal.
         self.delayed: deque[events.Post] = deque()
         self.redirect_to: str | None = None
         self.sends_install_event = True

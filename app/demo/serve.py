@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from litestar.types import ASGIApp, HTTPRequestEvent, HTTPScope, Message, Receive, Send
@@ -67,10 +67,7 @@ class Front:
 
         await self._choose_app(scope)(scope, replay, hold_back)
         if "mode" in marks:
-            if marks["mode"] == "timeout":
-                await self._wait_for_disconnect(receive)
-            loose[TRANSPORT].abort()
-            await asyncio.sleep(0)
+            await self._break(marks["mode"], loose[TRANSPORT], held, receive, send)
             return
         for message in held:
             await send(message)
@@ -78,6 +75,22 @@ class Front:
     def _choose_app(self, scope: HTTPScope) -> ASGIApp:
         is_authorization = _port(scope) == self._stand_in.state.oauth_port
         return self._authorization_app if is_authorization else self._portal_app
+
+    async def _break(
+        self, mode: str, transport: asyncio.Transport, held: list[Message], receive: Receive, send: Send
+    ) -> None:
+        """End the connection without an answer, or after the first half of it."""
+        if mode == "half":
+            start, body = held[:2]
+            await send(start)
+            text = bytes(cast("dict[str, Any]", body)["body"])
+            await send({"type": "http.response.body", "body": text[: len(text) // 2], "more_body": True})
+            transport.close()
+        else:
+            if mode == "timeout":
+                await self._wait_for_disconnect(receive)
+            transport.abort()
+        await asyncio.sleep(0)
 
     async def _wait_for_disconnect(self, receive: Receive) -> None:
         """Return when the caller has given up or the stand-in closes."""

@@ -149,7 +149,8 @@ class StandIn:
         """Answer an operation with an error code, or break the network for it; `times` None: until `heal`.
 
         `network`: "drop" (before anything happens), "drop_after" (the change happens, the answer is lost),
-        "503", "html" (200 with a page), "timeout" (no answer).
+        "half" (likewise, but half of the answer comes), "503", "504", "html" (200 with a page), "timeout" (no
+        answer).
         """
         member_id = portal.member_id if portal else None
         return self.faults.add_rule(

@@ -17,7 +17,10 @@ Predicate = Callable[["StatisticsRow"], bool]
 
 @dataclass(slots=True)
 class StatisticsRow:
-    """One leg of a call as the portal stores it; `started_at` in Unix seconds, `cost` decimal text."""
+    """One leg of a call as the portal stores it; times in Unix seconds, `cost` decimal text.
+
+    `visible_at`: from when the statistics show it.
+    """
 
     id: int
     call_id: str
@@ -40,6 +43,7 @@ class StatisticsRow:
     vote: int | None = None
     comment: str | None = None
     category: str = "external"
+    visible_at: int = 0
 
     def to_wire(self, utc_offset_s: int) -> dict[str, Any]:
         """The row as REST answers it, in the portal's own time zone."""

@@ -5,6 +5,7 @@ settings/how-to-call-rest-api/batch.md; the trap of a path that does not resolve
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from app.demo.faults import Refusal
@@ -19,11 +20,15 @@ _REFERENCE = re.compile(r"\$result((?:\[[^\]]*\])+)$")
 
 
 async def run_batch(
-    parameters: Mapping[str, Any], execute: Execute, describe_time: Callable[[str], Any]
+    parameters: Mapping[str, Any],
+    execute: Execute,
+    describe_time: Callable[[str], Any],
+    most: int | None = None,
 ) -> object:
     """Run the commands in order through `execute`; the whole answers 200 whatever its commands do.
 
-    Refusal ERROR_BATCH_LENGTH_EXCEEDED above 50.
+    Those after the first `most` have neither result nor error: the time of the batch was up
+    (shared/bitrix24.md). Refusal ERROR_BATCH_LENGTH_EXCEEDED above 50.
     """
     commands = _read_commands(parameters.get("cmd"))
     if len(commands) > MAX_COMMANDS:
@@ -31,7 +36,7 @@ async def run_batch(
     is_halting = str(parameters.get("halt", 0)).lower() in ("1", "true", "y")
     results: dict[str, Any] = {}
     parts: dict[str, dict[str, Any]] = {name: {} for name in ("error", "total", "next", "time")}
-    for name, command in commands.items():
+    for name, command in islice(commands.items(), most):
         method, _, query = command.partition("?")
         try:
             given = {key: _resolve(value, results) for key, value in parse_query(query).items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response
 
-from app.demo.faults import Refusal
+from app.demo.faults import BrokenNetwork, Refusal
 from app.demo.php import parse_query
 from app.demo.rest import application, batch, events, people, placements, telephony
 from app.demo.rest.request import Method, RestAnswer, RestCall
@@ -18,6 +18,8 @@ from app.demo.state import Token
 if TYPE_CHECKING:
     from app.demo.portal import StandInPortal
     from app.demo.stand_in import StandIn
+
+REQUEST_LIMIT_S = 60  # A batch as a whole too (shared/bitrix24.md, REST).
 
 METHODS: dict[str, Method] = {
     **application.METHODS,
@@ -59,6 +61,8 @@ async def answer_rest(
     await stand_in.faults.leave(_operation(method), portal.member_id)
     duration_s = commands * portal.execution_s
     portal.longest_request_s = max(portal.longest_request_s, duration_s)
+    if duration_s > REQUEST_LIMIT_S:
+        raise BrokenNetwork("504")
     return Response(body | {"time": portal.describe_time(f"{token.client_id} {method}", duration_s)})
 
 
@@ -101,7 +105,7 @@ async def _answer_batch(
     def describe_time(method: str) -> dict[str, Any]:
         return portal.describe_time(f"{token.client_id} {method}", portal.execution_s)
 
-    return {"result": await batch.run_batch(parameters, execute, describe_time)}
+    return {"result": await batch.run_batch(parameters, execute, describe_time, portal.most_commands)}
 
 
 async def _execute(

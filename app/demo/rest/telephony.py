@@ -1,27 +1,42 @@
 """`voximplant.statistic.get`."""
 
+import string
 from bisect import bisect_left, bisect_right
 
 from app.demo.faults import Refusal
 from app.demo.rest.request import Method, RestAnswer, RestCall, cut_page
 from app.demo.statistics import StatisticsRow, select_rows, sort_rows
 
+_FIELD_LETTERS = string.ascii_uppercase + "_"
+
 
 def list_calls(call: RestCall) -> RestAnswer:
     """api-reference/telephony/voximplant/voximplant-statistic-get.md
 
-    ACCESS_DENIED without the right; otherwise rows are cut silently to what the token's user may see.
+    ACCESS_DENIED without the right; otherwise rows are cut silently to what the token's user may see. A row
+    may become visible late, after rows with a higher id. A key whose operator this portal does not know is
+    dropped, which widens the result (shared/bitrix24.md, REST).
     """
     if call.user.statistics_right == "none":
         raise Refusal("ACCESS_DENIED", 403, "Access denied!")
-    conditions = call.parameter("FILTER")
+    conditions = _without(call.parameter("FILTER"), call.portal.ignored_operators)
     rows = select_rows(_cut_by_id(call.state.statistics, conditions), conditions)
+    now = call.stand_in.clock.now()
+    rows = [row for row in rows if row.visible_at <= now]
     if call.user.statistics_right == "own":
         rows = [row for row in rows if row.user_id == call.user.id]
     rows = sort_rows(rows, call.parameter("SORT"), call.parameter("ORDER"))
     answer = cut_page(rows, call.parameter("start"))
     answer.result = [row.to_wire(call.state.utc_offset_s) for row in answer.result]
     return answer
+
+
+def _without(conditions: object, operators: frozenset[str]) -> object:
+    if not isinstance(conditions, dict) or not operators:
+        return conditions
+    return {
+        key: value for key, value in conditions.items() if str(key).rstrip(_FIELD_LETTERS) not in operators
+    }
 
 
 def _cut_by_id(rows: list[StatisticsRow], conditions: object) -> list[StatisticsRow]:
