@@ -4,7 +4,7 @@ line.
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.bucket import RateBucket
@@ -41,6 +41,7 @@ from app.portals.verification import Verifier
 from app.schema import check_schema, migrate
 from app.settings import Settings
 from app.tables import TABLES
+from app.web.exports.limits import Exports
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -74,6 +75,7 @@ class Parts:
     people: People
     pages: Pages
     streams: Streams
+    exports: Exports = field(default_factory=Exports)
 
 
 @asynccontextmanager

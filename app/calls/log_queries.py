@@ -10,7 +10,7 @@ from piccolo.custom_types import Combinable
 from piccolo.query import OrderByRaw
 
 from app.calls.filter_queries import matching
-from app.calls.filters import ListRequest
+from app.calls.filters import Filters, ListRequest
 from app.calls.paging import Cursor, Sort
 from app.calls.tables import CallTable
 from app.calls.visibility_queries import is_visible
@@ -53,6 +53,12 @@ async def select_page(portal_id: int, visible: Visible, request: ListRequest) ->
         .limit(request.limit + 1)
     )
     return rows
+
+
+async def count_calls(portal_id: int, visible: Visible, filters: Filters) -> int:
+    """How many calls there are; reads each of them."""
+    count: int = await CallTable.count().where(And(is_visible(portal_id, visible), matching(filters)))
+    return count
 
 
 async def select_call(portal_id: int, visible: Visible, call_id: str) -> Row | None:

@@ -8,7 +8,7 @@ import msgspec
 from app.calls import log_queries
 from app.calls.counting import Counting
 from app.calls.counting_queries import find_counting
-from app.calls.filters import ListRequest
+from app.calls.filters import Filters, ListRequest
 from app.calls.leg_queries import select_legs
 from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
 from app.calls.paging import Cursor, Sort
@@ -90,6 +90,11 @@ async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
     calls = await _to_calls(viewer, rows[: request.limit])
     has_more = len(rows) > request.limit
     return CallPage(calls, _cursor_of(request.sort, calls[-1]).to_text() if has_more else None)
+
+
+async def count_calls(viewer: Viewer, filters: Filters) -> int:
+    """How many calls match of those that the viewer may see."""
+    return await log_queries.count_calls(viewer.portal_id, viewer.sees, filters)
 
 
 async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:

@@ -21,6 +21,7 @@ from app.portals.installation import Opened
 from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
 from app.settings import Settings
+from app.web.exports.limits import Exports
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -105,6 +106,8 @@ class WebParts(Protocol):
     def pages(self) -> Pages: ...  # noqa: D102
     @property
     def streams(self) -> Streams: ...  # noqa: D102
+    @property
+    def exports(self) -> Exports: ...  # noqa: D102
 
 
 # Litestar would check the parts against the protocol, which it cannot.

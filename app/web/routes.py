@@ -6,6 +6,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from app.web import api, assets, install, live, log, pages
 from app.web.errors import EXCEPTION_HANDLERS
+from app.web.exports import endpoints as exports
 from app.web.requests import DEPENDENCIES
 
 ROUTES = [
@@ -13,6 +14,7 @@ ROUTES = [
     *install.HANDLERS,
     *log.HANDLERS,
     *api.HANDLERS,
+    *exports.HANDLERS,
     live.follow_calls,
     assets.serve_asset,
 ]

@@ -165,6 +165,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/api/v1/calls/{call_id:str}"): lambda sides: asking(f"/api/v1/calls/{sides.victim_call_id}")(
         sides
     ),
+    ("GET", "/api/v1/calls.csv"): asking("/api/v1/calls.csv", "/api/v1/calls.csv?q=12025550101"),
+    ("GET", "/log/export/{kind:str}"): asking("/log/export/csv", "/log/export/csv?q=12025550101"),
     ("GET", "/api/v1/sync"): asking("/api/v1/sync"),
     ("GET", "/healthz"): asking("/healthz"),
     ("GET", "/readyz"): asking("/readyz"),

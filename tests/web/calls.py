@@ -70,4 +70,5 @@ async def insert_calls(portal_id: int, *calls: dict[str, Any]) -> None:
         for name, value in stored.items():
             setattr(row, name, value)
         rows.append(row)
-    await CallTable.insert(*rows)
+    for begin in range(0, len(rows), 500):  # A statement takes a limited number of parameters.
+        await CallTable.insert(*rows[begin : begin + 500])

@@ -1,0 +1,148 @@
+"""The exports: files for programs (`/api/v1/calls.csv`, `.xlsx`), and the same with their progress for the
+tab.
+
+What goes wrong before the first bytes is answered as ever. Later the connection is cut: an HTTP client sees
+that the answer did not end, and the tab that the last line is missing.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from datetime import tzinfo
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from litestar import get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from app.calls.exporting import read_all
+from app.calls.filters import ListRequest
+from app.calls.parameters import join_lists
+from app.calls.reading import LoggedCall, Viewer, count_calls
+from app.kit.words import load_words
+from app.web.exports.columns import Reader, Sheet, make_columns
+from app.web.exports.csv_file import write_csv
+from app.web.exports.pieces import Piece, plain, with_progress
+from app.web.log import choose_zone, read_list_request
+from app.web.parts import GivenParts, WebParts
+from app.web.presenting import to_local
+from app.web.requests import AnyRequest, GivenSession
+from app.web.security import data_headers
+from app.web.sessions import LIFETIME_S, Session
+
+log = structlog.get_logger(__name__)
+BEARER: list[dict[str, list[Any]]] = [{"session": []}]
+Write = Callable[[AsyncIterator[list[LoggedCall]], Sheet], AsyncIterator[Piece]]
+
+
+class Format(NamedTuple):
+    """One kind of file."""
+
+    media_type: str
+    write: Write
+
+
+FORMATS = {"csv": Format("text/csv; charset=utf-8", write_csv)}
+
+
+class Asked(NamedTuple):
+    """An export as it was asked for."""
+
+    format: str
+    request: ListRequest
+    zone: tzinfo
+    headers: dict[str, str]
+
+
+@get("/api/v1/calls.csv", tags=["calls"], security=BEARER, media_type="text/csv")
+async def export_csv(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Stream:
+    """The calls of GET /api/v1/calls with the same parameters, all of them, whatever `limit` and `cursor`."""
+    return await _answer(parts, session, _read(request, parts, session, "csv"))
+
+
+@get("/log/export/{kind:str}", include_in_schema=False)
+async def export_with_progress(
+    kind: FromPath[str], request: AnyRequest, parts: GivenParts, session: GivenSession
+) -> Stream:
+    """The same for the tab, with its filters: parts of the file, each after a line of progress."""
+    if kind not in FORMATS:
+        raise NotFoundException("There is no such kind of file.")
+    asked = _read(request, parts, session, kind)
+    total = await count_calls(session.viewer, asked.request.filters)
+    pieces = await _begin(parts, session, asked)
+    headers = asked.headers | {"X-Accel-Buffering": "no"}
+    return Stream(with_progress(pieces, total), media_type="application/octet-stream", headers=headers)
+
+
+async def _answer(parts: WebParts, session: Session, asked: Asked) -> Stream:
+    pieces = await _begin(parts, session, asked)
+    return Stream(plain(pieces), media_type=FORMATS[asked.format].media_type, headers=asked.headers)
+
+
+def _read(request: AnyRequest, parts: WebParts, session: Session, kind: str) -> Asked:
+    """Raises BadFilter."""
+    parameters, now = join_lists(request.query_params.multi_items()), parts.clock.now()
+    zone = choose_zone(session, parameters)
+    today = to_local(now, zone).date().isoformat()
+    headers = {**data_headers(), "Content-Disposition": f'attachment; filename="callbook-{today}.{kind}"'}
+    return Asked(kind, read_list_request(session, parameters, now), zone, headers)
+
+
+async def _begin(parts: WebParts, session: Session, asked: Asked) -> AsyncIterator[Piece]:
+    """The pieces, of which the first is made: what cannot begin is refused with a status, not cut off.
+
+    From here on only who asks for the pieces can end them; ones that nobody takes are closed when forgotten.
+    """
+    pieces = _write(parts, session, asked)
+    first = await anext(pieces)
+    return _resume(first, pieces)
+
+
+async def _resume(first: Piece, rest: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
+    try:
+        yield first
+        async for piece in rest:
+            yield piece
+    finally:
+        await rest.aclose()
+
+
+async def _write(parts: WebParts, session: Session, asked: Asked) -> AsyncGenerator[Piece]:
+    viewer = session.viewer
+    names: dict[int, str] = {}
+    reader = Reader(load_words(session.locale), asked.zone, str(asked.zone), names)
+    sheet = Sheet(make_columns(reader), session.locale)
+    with parts.exports.join(viewer.portal_id, viewer.user_id):
+        batches = _name(parts, session, names, _read_calls(parts, session, asked.request))
+        rows = 0
+        async for piece in FORMATS[asked.format].write(batches, sheet):
+            rows = piece.rows
+            yield piece
+        log.info("exported", portal_id=viewer.portal_id, format=asked.format, rows=rows)
+
+
+def _read_calls(parts: WebParts, session: Session, request: ListRequest) -> AsyncIterator[list[LoggedCall]]:
+    """An export lives as long as a session that begins with it, and ends with an uninstall as any does."""
+    claims = msgspec.structs.replace(session.claims, expires_at=parts.clock.now() + LIFETIME_S)
+
+    async def admit() -> Viewer:
+        return (await parts.sessions.renew(claims)).viewer
+
+    return read_all(admit, request)
+
+
+async def _name(
+    parts: WebParts, session: Session, names: dict[int, str], batches: AsyncIterator[list[LoggedCall]]
+) -> AsyncIterator[list[LoggedCall]]:
+    """The same batches; whoever appears in one is in `names` by then."""
+    asked: set[int] = set()
+    async for calls in batches:
+        unknown = {call.user_id for call in calls if call.user_id is not None} - asked
+        if unknown:
+            names |= await parts.people.find_names(session.portal, unknown)
+            asked |= unknown
+        yield calls
+
+
+HANDLERS = [export_csv, export_with_progress]
