@@ -85,7 +85,7 @@ class Installer:
         """What ONAPPINSTALL and ONAPPUPDATE bring: verified by the event's own tokens, whoever sent it."""
         if event.install is None or not event.application_token:
             raise Forbidden(
-                N_("The event brings no tokens, so it proves nothing."), code="invalid_application_token"
+                "The event brings no tokens, so it proves nothing.", code="invalid_application_token"
             )
         claim = Claim(event.member_id, event.install.access_token, event.server_endpoint, source)
         info = await self._prove(claim)
