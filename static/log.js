@@ -96,7 +96,8 @@
     const freshRows = [...fresh.querySelectorAll("tr[data-id]")];
     const shown = new Map([...log.querySelectorAll("tr[data-id]")].map((row) => [row.dataset.id, row]));
     const isShared = freshRows.some((row) => shown.has(row.dataset.id));
-    replaceHistory(fresh.querySelector("#history"));
+    replacePart("history", fresh);
+    replacePart("notice", fresh);
     if (!rows || !isShared) {
       if (!rows && !freshRows.length) return;
       log.replaceChildren(...fresh.childNodes);
@@ -110,9 +111,11 @@
     if (arrived.length) slideIn(rows, arrived, rows.getBoundingClientRect().height - height);
   }
 
-  function replaceHistory(fresh) {
-    const history = document.getElementById("history");
-    if (history && fresh && history.outerHTML !== fresh.outerHTML) history.replaceWith(fresh.cloneNode(true));
+  /* What stands above the rows, when it says something else. */
+  function replacePart(id, content) {
+    const shown = document.getElementById(id);
+    const fresh = content.querySelector(`#${id}`);
+    if (shown && fresh && shown.outerHTML !== fresh.outerHTML) shown.replaceWith(fresh.cloneNode(true));
   }
 
   function replaceHead(rows, freshRows, shown, hasMore) {

@@ -6,13 +6,15 @@ from app.kit.words import N_, Words
 class Refusal(Exception):
     """What a request is answered when it is not granted.
 
-    `message` says what the person can do; it holds no secret and nothing that the request did not say
-    itself. It is marked by `N_` where people read it, and takes `values` by name: `%(host)s`.
+    `message` says what the person can do, `title` what stands above it on a page; neither holds a secret,
+    nor what the request did not say itself. Both are marked by `N_` where people read them; the message takes
+    `values` by name: `%(host)s`.
     """
 
     status = 400
     code = "bad_request"
     message = N_("The request cannot be understood.")
+    title = N_("Callbook cannot be opened")
 
     def __init__(self, message: str | None = None, *, code: str | None = None, **values: object) -> None:
         self._template = message or self.message

@@ -90,7 +90,7 @@ class PortalAccess:
         except BitrixError as error:
             if error.code != INACTIVE_USER:  # Which is an answer, though a sad one.
                 raise
-        if await contact_queries.note_answer(portal):
+        if await contact_queries.note_answer(portal, self._clock.now()):
             log.info("portal answers again", portal_id=portal.id, state=portal.contact_state)
 
     async def _use(self, portal: Portal, work: Work[Result]) -> Result:
@@ -117,7 +117,7 @@ class PortalAccess:
         try:
             await self._attempt(portal, pair, fetch_profile)
         except BitrixError as refusal:
-            return "plan_without_rest" if refusal.code == AMBIGUOUS else find_state(refusal)
+            return find_state(refusal, is_of_profile=True)
         except (BitrixFailure, PortalUnreachableError, PortalNotConnectedError):
             return None
         return None

@@ -27,8 +27,13 @@ FINE: dict[str, Any] = {
 }
 
 
-def find_state(failure: BitrixFailure) -> ContactState | None:
-    """The state that an answer proves by itself; None for what speaks of one method or of the moment."""
+def find_state(failure: BitrixFailure, *, is_of_profile: bool = False) -> ContactState | None:
+    """The state that an answer proves by itself; None for what speaks of one method or of the moment.
+
+    `is_of_profile`: it answered `profile`, which needs no right, so that a denied access is the plan's.
+    """
+    if is_of_profile and failure.code == AMBIGUOUS:
+        return "plan_without_rest"
     return STATE_OF_CODE.get(failure.code)
 
 

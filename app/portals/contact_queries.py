@@ -38,10 +38,12 @@ async def claim_probe(portal: Portal, now: int) -> bool:
     )
 
 
-async def note_answer(portal: Portal) -> bool:
-    """End the pause: the portal has answered."""
+async def note_answer(portal: Portal, now: int) -> bool:
+    """End the pause: the portal has answered. What came meanwhile is wanted from its statistics."""
     return await queries.update_where(
-        portal.id, And(Portals.contact_state != "ok", _is_installed(portal)), FINE
+        portal.id,
+        And(Portals.contact_state != "ok", _is_installed(portal)),
+        FINE | {"lookup_wanted_at": now},
     )
 
 

@@ -115,7 +115,8 @@ class Installer:
 
     async def _install(self, claim: Claim, info: AppInfo, pair: OfferedPair) -> Opened:
         endpoint = self._check_endpoint(info)
-        profile = await self._verifier.identify(endpoint, claim)
+        identified = await self._verifier.identify(endpoint, claim)
+        profile = identified.profile
         if not profile.is_admin:
             log.warning("refused", code="not_admin", member_id=claim.member_id, source=claim.source)
             raise Forbidden(
@@ -127,7 +128,7 @@ class Installer:
                 code="no_refresh_token",
             )
         portal = await self._store(
-            lifecycle.build_installation(info, profile, endpoint, pair, self._clock.now())
+            lifecycle.build_installation(info, profile, identified.client_endpoint, pair, self._clock.now())
         )
         log.info("installed", portal_id=portal.id, member_id=portal.member_id, generation=portal.generation)
         self._background.spawn("follow up", self._follow_up(portal, claim.access_token))

@@ -54,7 +54,7 @@ def build_installation(
     """Put the confirmed facts together with the pair that came in the same request."""
     return Installation(
         member_id=info.member_id,
-        domain=info.domain,
+        domain=urlsplit(client_endpoint).netloc,
         client_endpoint=client_endpoint,
         oauth_server=info.server,
         license_status=info.status,

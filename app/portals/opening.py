@@ -21,9 +21,10 @@ from app.portals.admission import Claim
 from app.portals.installation import Opened
 from app.portals.lifecycle import OfferedPair
 from app.portals.model import Portal
+from app.portals.refusals import PortalRefuses
 from app.portals.setup import PortalSetup
 from app.portals.vault import Vault
-from app.portals.verification import Verifier
+from app.portals.verification import Identified, Verifier
 
 log = structlog.get_logger(__name__)
 NOT_INSTALLED = N_(
@@ -76,21 +77,32 @@ class Opener:
         info = await self._verifier.prove(claim)
         if self._find_endpoint(info) != portal.client_endpoint:
             info = await self._verifier.prove(claim, is_fresh=True)  # What is kept may be older than a move.
-            portal = await self._follow_move(portal, info)
-        profile = await self._verifier.identify(portal.client_endpoint, claim)
-        return Opened(await self._note_answer(portal, profile), profile), info
+            portal = await self._follow_move(portal, self._find_endpoint(info))
+        identified = await self._identify(portal, claim)
+        portal = await self._follow_move(portal, identified.client_endpoint)  # Its own word is the last.
+        return Opened(await self._note_answer(portal, identified.profile), identified.profile), info
+
+    async def _identify(self, portal: Portal, claim: Claim) -> Identified:
+        """Who it is; that the portal as a whole refuses is noted, so that nothing else asks it in vain."""
+        try:
+            return await self._verifier.identify(portal.client_endpoint, claim)
+        except PortalRefuses as refusal:
+            if refusal.state != "restricted" and portal.contact_state == "ok":
+                await contact_queries.note_refusal(
+                    portal, portal.token_version, refusal.state, self._clock.now()
+                )
+            raise
 
     async def _note_answer(self, portal: Portal, profile: Profile) -> Portal:
         """A portal that tells who somebody is answers again; of a restriction only its own owner is proof."""
         is_proof = portal.contact_state != "restricted" or profile.user_id == portal.token_user_id
         if portal.contact_state == "ok" or not is_proof:
             return portal
-        await contact_queries.note_answer(portal)
+        await contact_queries.note_answer(portal, self._clock.now())
         return await queries.get_portal(portal.id) or portal
 
-    async def _follow_move(self, portal: Portal, info: AppInfo) -> Portal:
-        """Store the address that the authorization server names just now, if the portal has moved."""
-        endpoint = self._find_endpoint(info)
+    async def _follow_move(self, portal: Portal, endpoint: str) -> Portal:
+        """Store the portal's address, if it has moved."""
         if endpoint == portal.client_endpoint:
             return portal
         await queries.update_generation(portal.id, portal.generation, lifecycle.address_changes(endpoint))

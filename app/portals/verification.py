@@ -7,6 +7,7 @@ settings/oauth.
 
 import hmac
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import structlog
 
@@ -21,6 +22,8 @@ from app.kit.words import N_
 from app.portals.admission import Admission, Claim
 from app.portals.budget import Limits
 from app.portals.clients import PortalClients
+from app.portals.contact import find_state
+from app.portals.refusals import PortalRefuses
 
 log = structlog.get_logger(__name__)
 ASSUMED_LIFETIME_S = 3600
@@ -32,6 +35,14 @@ WRONG_APP = N_(
     "This Bitrix24 uses other application keys than this installation of Callbook. "
     "A local application has its own keys in each portal and so needs an installation of its own."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A user, and the REST root that answered: another one than was asked when the portal has moved."""
+
+    profile: Profile
+    client_endpoint: str
 
 
 class Verifier:
@@ -76,16 +87,19 @@ class Verifier:
         self._remember(claim, info)
         return info
 
-    async def identify(self, client_endpoint: str, claim: Claim) -> Profile:
+    async def identify(self, client_endpoint: str, claim: Claim) -> Identified:
         """The user whom the token acts for, by the portal itself; asked for each session."""
         try:
             client = self._clients.open(client_endpoint, claim.member_id)
-            return await fetch_profile(client, claim.access_token)
+            profile = await fetch_profile(client, claim.access_token)
+            return Identified(profile, client.client_endpoint)
         except AddressRefused as error:
             raise self._refuse(claim, error.code, error.message) from error
         except Unreachable as error:
             raise Unavailable(PORTAL_AWAY) from error
         except BitrixError as error:
+            if state := find_state(error, is_of_profile=True):
+                raise self._refuse_now(claim, PortalRefuses(state)) from error
             if error.code not in TOKEN_REFUSED | PORTAL_REFUSES:
                 raise Unavailable(PORTAL_AWAY) from error
             message = N_("Bitrix24 does not confirm this user. Reload the page.")
@@ -100,6 +114,8 @@ class Verifier:
         except Unreachable as error:
             raise Unavailable(AWAY) from error
         except BitrixError as error:
+            if state := find_state(error):
+                raise self._refuse_now(claim, PortalRefuses(state)) from error
             if error.code not in TOKEN_REFUSED:
                 raise Unavailable(AWAY) from error
             raise self._refuse(claim, "token_rejected", REJECTED) from error
@@ -118,6 +134,9 @@ class Verifier:
             self._proofs.popitem(last=False)
 
     def _refuse(self, claim: Claim, code: str, message: str) -> Refusal:
-        log.warning("refused", code=code, member_id=claim.member_id, source=claim.source)
-        REFUSALS.labels(code).inc()
-        return Forbidden(message, code=code)
+        return self._refuse_now(claim, Forbidden(message, code=code))
+
+    def _refuse_now(self, claim: Claim, refusal: Refusal) -> Refusal:
+        log.warning("refused", code=refusal.code, member_id=claim.member_id, source=claim.source)
+        REFUSALS.labels(refusal.code).inc()
+        return refusal

@@ -20,6 +20,7 @@ FILES = {
     "session.js": ("static/session.js", "text/javascript"),
     "live.js": ("static/live.js", "text/javascript"),
     "log.js": ("static/log.js", "text/javascript"),
+    "reconnect.js": ("static/reconnect.js", "text/javascript"),
     "install.js": ("static/install.js", "text/javascript"),
     "htmx.js": ("node_modules/htmx.org/dist/htmx.min.js", "text/javascript"),
     "icon.svg": ("static/icon.svg", "image/svg+xml"),

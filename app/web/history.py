@@ -11,7 +11,7 @@ from app.portals.visibility import EVERYONE
 from app.web.presenting import Moment, Presenter
 from app.web.sessions import Session
 
-Standing = tuple[State, int, int | None]
+Standing = tuple[object, ...]
 
 
 class HistoryView(NamedTuple):
@@ -24,6 +24,7 @@ class HistoryView(NamedTuple):
     done: str
     total: str
     complete_up_to: Moment | None
+    failure_code: str | None
 
 
 async def view_history(session: Session, presenter: Presenter) -> HistoryView:
@@ -31,7 +32,8 @@ async def view_history(session: Session, presenter: Presenter) -> HistoryView:
     portal, locale = session.portal, session.locale
     mark = await find_mark(portal.id, portal.generation)
     if mark is None or not mark.has_begun:
-        return HistoryView("pending" if mark is None else mark.history_state, None, "", "", None)
+        state, code = ("pending", None) if mark is None else (mark.history_state, mark.failure_code)
+        return HistoryView(state, None, "", "", None, code)
     up_to = mark.complete_up_to
     sees_all = session.viewer.sees is EVERYONE
     return HistoryView(
@@ -40,10 +42,18 @@ async def view_history(session: Session, presenter: Presenter) -> HistoryView:
         done=format_decimal(mark.rows_done, locale=locale) if sees_all else "",
         total=format_decimal(mark.rows_total, locale=locale) if sees_all else "",
         complete_up_to=None if up_to is None else presenter.describe_moment(up_to),
+        failure_code=mark.failure_code,
     )
 
 
-async def take_standing(portal: Portal) -> Standing | None:
-    """What changes when an open page would show something else about the history."""
+async def take_standing(portal: Portal) -> Standing:
+    """What changes when an open page would show something else above the log."""
     mark = await find_mark(portal.id, portal.generation)
-    return None if mark is None else (mark.history_state, mark.rows_done, mark.complete_up_to)
+    read = mark and (mark.history_state, mark.rows_done, mark.complete_up_to, mark.failure_code)
+    return read, _take_contact(portal)
+
+
+def _take_contact(portal: Portal) -> Standing:
+    """What the notice is made of (see `app.web.notice`)."""
+    licence = (portal.license_status, portal.license_ends_at, portal.is_license_over)
+    return portal.connection, portal.contact_state, portal.token_user_id, *licence

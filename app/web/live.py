@@ -39,7 +39,7 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
     with parts.streams.join(portal_id, user_id) as stream:
         async with parts.changes.watch(portal_id) as watch:
             pulse: Pulse | None = None
-            seen: tuple[Viewer, Pulse, int, Standing | None] | None = None
+            seen: tuple[Viewer, Pulse, int, Standing] | None = None
             while stream.ending is None:
                 try:
                     current = await parts.sessions.renew(session.claims)

@@ -12,6 +12,7 @@ from app.calls.parameters import join_lists
 from app.calls.periods import apply_period
 from app.calls.reading import list_calls, list_recent_operators
 from app.web.history import HistoryView, view_history
+from app.web.notice import Notice, view_notice
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import CallRow, Presenter, to_local
 from app.web.requests import AnyRequest, GivenSession
@@ -22,13 +23,14 @@ FIRST_NAMES_S = 3.0
 
 
 class LogView(NamedTuple):
-    """What the template shows; `history` stands above the first rows only."""
+    """What the template shows; `history` and `notice` stand above the first rows only."""
 
     rows: list[CallRow]
     next_cursor: str | None
     is_filtered: bool
     is_continued: bool
     history: HistoryView | None
+    notice: Notice | None
 
 
 class Operator(NamedTuple):
@@ -51,7 +53,8 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
     rows = [presenter.present(call, names) for call in page.calls]
     is_continued = request.cursor is not None
     history = None if is_continued else await view_history(session, presenter)
-    return LogView(rows, page.next_cursor, not request.filters.is_empty, is_continued, history)
+    notice = history and await view_notice(session, parts.people, parts.clock, history.failure_code)
+    return LogView(rows, page.next_cursor, not request.filters.is_empty, is_continued, history, notice)
 
 
 def choose_zone(session: Session, parameters: Mapping[str, str]) -> tzinfo:

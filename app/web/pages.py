@@ -64,8 +64,9 @@ def refuse_page(request: AnyRequest, refusal: Refusal) -> Response[str]:
     parts = provide_parts(request)
     headers = {**static_page_headers(parts.settings), **retry_headers(refusal)}
     locale = read_locale(request)
-    message = refusal.say(load_words(locale))
-    return parts.pages.render("refusal.html", headers, locale, refusal.status, message=message)
+    words = load_words(locale)
+    title, message = words.gettext(refusal.title), refusal.say(words)
+    return parts.pages.render("refusal.html", headers, locale, refusal.status, title=title, message=message)
 
 
 def refuse_broken_page(request: AnyRequest, error: Exception) -> Response[str]:

@@ -4,7 +4,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from app.web import api, assets, install, live, log, pages
+from app.web import api, assets, install, live, log, pages, reconnecting
 from app.web.errors import EXCEPTION_HANDLERS
 from app.web.exports import endpoints as exports
 from app.web.requests import DEPENDENCIES
@@ -16,6 +16,7 @@ ROUTES = [
     *api.HANDLERS,
     *exports.HANDLERS,
     live.follow_calls,
+    reconnecting.reconnect,
     assets.serve_asset,
 ]
 # JSON only: the pages that draw it would load their scripts from elsewhere.

@@ -85,6 +85,17 @@ async def post_session(sides: Sides) -> list[httpx.Response]:
     return answers
 
 
+async def post_reconnect(sides: Sides) -> list[httpx.Response]:
+    """A's verified token for B, and B's refresh token with A's own: neither touches B's pair."""
+    answers = []
+    own, theirs = sides.attacker.issue_pair(), sides.victim.issue_pair()
+    for auth_id, refresh_id in ((own.access_token, own.refresh_token), ("f" * 70, theirs.refresh_token)):
+        body = {"member_id": sides.victim.member_id, "auth_id": auth_id, "refresh_id": refresh_id}
+        answers.append(await sides.send("POST", "/reconnect", json=body, headers=sides.bearer))
+        assert answers[-1].status_code == 403
+    return answers
+
+
 async def post_events(sides: Sides) -> list[httpx.Response]:
     """Events that name B and prove A, of every kind, and a call of A's with the id of B's."""
     pair = sides.attacker.issue_pair()
@@ -157,6 +168,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/install/progress"): asking("/install/progress"),
     ("POST", "/install/retry"): retry_steps,
     ("POST", "/session"): post_session,
+    ("POST", "/reconnect"): post_reconnect,
     ("ASGI", "/events"): post_events,
     ("GET", "/live"): follow,
     ("GET", "/log/rows"): asking("/log/rows", "/log/rows?q=12025550101"),

@@ -1,0 +1,47 @@
+"""What a person reads in whose Bitrix24 nothing can be asked: a page of its own for each state."""
+
+from app.kit.errors import Refusal
+from app.kit.words import N_, Words
+from app.portals.model import ContactState
+
+KEPT = N_("Nothing is lost: recorded calls are kept, and those that Bitrix24 reports meanwhile are added.")
+TITLES: dict[ContactState, str] = {
+    "payment_required": N_("Bitrix24 asks for payment"),
+    "portal_closed": N_("This Bitrix24 is closed for now"),
+    "plan_without_rest": N_("The plan of this Bitrix24 lacks REST"),
+    "restricted": N_("You have no access to Callbook"),
+}
+REMEDIES: dict[ContactState, str] = {
+    "payment_required": N_(
+        "The paid or trial period is over. An administrator pays for Callbook or for the plan in Bitrix24; "
+        "then Callbook goes on by itself."
+    ),
+    "portal_closed": N_(
+        "An administrator has closed it, perhaps for maintenance. Once it is open again, Callbook goes on by "
+        "itself."
+    ),
+    "plan_without_rest": N_(
+        "Callbook works through REST, which the current plan does not include. An administrator changes the "
+        "plan, or starts the trial of the Market; then Callbook goes on by itself."
+    ),
+    "restricted": N_(
+        "An administrator of your Bitrix24 lets only certain people use Callbook. Ask to be added."
+    ),
+}
+
+
+class PortalRefuses(Refusal):
+    """The portal answers nobody now, or not this person; `code` is the state. It says nothing of a token."""
+
+    status = 403
+
+    def __init__(self, state: ContactState) -> None:
+        super().__init__(REMEDIES[state], code=state)
+        self.state = state
+        self.title = TITLES[state]
+        self.assurance = "" if state == "restricted" else KEPT
+
+    def say(self, words: Words) -> str:
+        """What to do, and what stays meanwhile."""
+        remedy = super().say(words)
+        return f"{remedy} {words.gettext(self.assurance)}" if self.assurance else remedy
