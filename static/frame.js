@@ -31,13 +31,16 @@ callbook.frame = (() => {
     return new Promise((resolve) => {
       const id = send(command, params);
       waiting.set(id, resolve);
-      setTimeout(() => { waiting.delete(id); resolve(null); }, patienceMs);
+      if (patienceMs < Infinity) setTimeout(() => { waiting.delete(id); resolve(null); }, patienceMs);
     });
   }
 
   return {
     refreshAuth: () => ask("refreshAuth"),
     finishInstall: () => { send("setInstallFinish"); },
+    /* Answered when the slider is closed, which a person does, or refused at once. */
+    openPath: (path) => ask("openPath", { path }, Infinity),
+    dial: (phone) => { send("imPhoneTo", { phone }); },
     fit: (height) => { send("resizeWindow", { width: "100%", height }); },
   };
 })();

@@ -1,12 +1,18 @@
 /* The stream of /live, only while the tab is visible. It says when to look again, never what to see. */
 "use strict";
-callbook.follow = (look, show) => {
+callbook.follow = (lookAtList, show) => {
   const url = `${document.documentElement.dataset.base}/live`;
   const POLL_MS = 15000;
   const TURN_MS = 60000; // How long a tab that was sent to polling waits before it asks for a stream again.
   let stream = null;
   let timer = 0;
   let failures = 0;
+
+  /* The page's list looks again, and so does whatever else is open on it. */
+  function look() {
+    lookAtList();
+    document.dispatchEvent(new Event("callbook:changed"));
+  }
 
   async function listen() {
     clearTimeout(timer);

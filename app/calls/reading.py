@@ -87,7 +87,7 @@ class Pulse(msgspec.Struct, frozen=True):
 async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
     """One page of the calls that the viewer may see."""
     rows = await log_queries.select_page(viewer.portal_id, viewer.sees, request)
-    calls = await _to_calls(viewer, rows[: request.limit])
+    calls = await to_calls(viewer, rows[: request.limit])
     has_more = len(rows) > request.limit
     return CallPage(calls, _cursor_of(request.sort, calls[-1]).to_text() if has_more else None)
 
@@ -100,7 +100,7 @@ async def count_calls(viewer: Viewer, filters: Filters) -> int:
 async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:
     """One call by Bitrix24's id, or None when there is none that the viewer may see."""
     row = await log_queries.select_call(viewer.portal_id, viewer.sees, call_id)
-    return (await _to_calls(viewer, [row]))[0] if row else None
+    return (await to_calls(viewer, [row]))[0] if row else None
 
 
 async def list_legs(viewer: Viewer, calls: Sequence[LoggedCall]) -> dict[int, list[LoggedLeg]]:
@@ -142,7 +142,8 @@ def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:
     return Cursor(sort, -1 if value is None else value, call.id)
 
 
-async def _to_calls(viewer: Viewer, rows: Sequence[dict[str, Any]]) -> list[LoggedCall]:
+async def to_calls(viewer: Viewer, rows: Sequence[dict[str, Any]]) -> list[LoggedCall]:
+    """Rows of `log_queries.COLUMNS`, cut to what the viewer may see, as the log shows them."""
     is_clear = all(row["is_confirmed"] for row in rows)
     counting = Counting() if is_clear else await find_counting(viewer.portal_id)
     return [_to_call(row, counting) for row in rows]

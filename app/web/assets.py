@@ -16,11 +16,13 @@ ROOT = Path(__file__).parents[2]
 # Never a whole folder: what is not named here is not served.
 FILES = {
     "callbook.css": ("static/callbook.css", "text/css"),
+    "call.css": ("static/call.css", "text/css"),
     "frame.js": ("static/frame.js", "text/javascript"),
     "session.js": ("static/session.js", "text/javascript"),
     "live.js": ("static/live.js", "text/javascript"),
     "log.js": ("static/log.js", "text/javascript"),
     "reconnect.js": ("static/reconnect.js", "text/javascript"),
+    "call.js": ("static/call.js", "text/javascript"),
     "install.js": ("static/install.js", "text/javascript"),
     "htmx.js": ("node_modules/htmx.org/dist/htmx.min.js", "text/javascript"),
     "icon.svg": ("static/icon.svg", "image/svg+xml"),

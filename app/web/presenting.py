@@ -24,6 +24,7 @@ class CallRow(NamedTuple):
     """One row of the table. `day` is `today`, `yesterday` or None when `date` says it."""
 
     id: int
+    call_id: str
     direction: Direction | None
     outcome: Outcome | None
     code: str | None
@@ -67,6 +68,7 @@ class Presenter(NamedTuple):
         operator = names.get(call.user_id) if call.user_id is not None else None
         return CallRow(
             id=call.id,
+            call_id=call.call_id,
             direction=call.direction,
             outcome=call.outcome,
             code=call.code and visible(call.code),

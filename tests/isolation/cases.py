@@ -158,6 +158,18 @@ async def read_calls(sides: Sides) -> list[httpx.Response]:
     return [answer for path in paths for answer in await sides.ask(path)]
 
 
+async def read_neighbours(sides: Sides) -> list[httpx.Response]:
+    """Of B's call, and of A's own after B's."""
+    own = (await sides.attacker.end_call(phone_number="+12025550101")).call_id
+    pairs = [(sides.victim_call_id, own), (own, sides.victim_call_id), (sides.victim_call_id,) * 2]
+    paths = [
+        f"/log/calls/{call_id}/neighbours?{urlencode({'side': side, 'after': after})}"
+        for call_id, after in pairs
+        for side in ("earlier", "later")
+    ]
+    return [answer for path in paths for answer in await sides.ask(path)]
+
+
 CASES: dict[tuple[str, str], Case] = {
     ("GET", "/"): asking("/"),
     ("HEAD", "/"): head,
@@ -172,6 +184,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("ASGI", "/events"): post_events,
     ("GET", "/live"): follow,
     ("GET", "/log/rows"): asking("/log/rows", "/log/rows?q=12025550101"),
+    ("GET", "/log/calls/{call_id:str}"): lambda sides: asking(f"/log/calls/{sides.victim_call_id}")(sides),
+    ("GET", "/log/calls/{call_id:str}/neighbours"): read_neighbours,
     ("GET", "/log/operators"): asking("/log/operators"),
     ("GET", "/api/v1/calls"): read_calls,
     ("GET", "/api/v1/calls/{call_id:str}"): lambda sides: asking(f"/api/v1/calls/{sides.victim_call_id}")(

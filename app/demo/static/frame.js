@@ -87,8 +87,10 @@
     },
     openPath(message) {
       const path = String(message.params.path);
-      if (!allowedPaths.some((allowed) => allowed.test(path))) {
-        reply(message, {result: 'error', errorCode: 'PATH_NOT_AVAILABLE'});
+      /* In the mobile app the command answers METHOD_NOT_SUPPORTED_ON_DEVICE, as the official SDK knows. */
+      const errorCode = window.errorOfOpenPath ?? (allowedPaths.some((allowed) => allowed.test(path)) ? null : 'PATH_NOT_AVAILABLE');
+      if (errorCode) {
+        reply(message, {result: 'error', errorCode});
         return;
       }
       openSlider(path, () => reply(message, {result: 'close'}));

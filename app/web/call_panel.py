@@ -1,0 +1,60 @@
+"""The side panel of one call: everything that is known about it, as a fragment."""
+
+from typing import Annotated, Literal
+
+from litestar import Response, get
+from litestar.params import FromPath, QueryParameter
+
+from app.calls.detail import list_neighbours, read_detail, user_ids_of
+from app.calls.reading import find_call
+from app.web.api import CallNotFound
+from app.web.call_view import view_call, view_neighbours
+from app.web.log import choose_zone, refresh_people
+from app.web.parts import GivenParts, WebParts
+from app.web.presenting import Presenter
+from app.web.requests import AnyRequest, GivenSession
+from app.web.security import data_headers
+from app.web.sessions import Session
+
+
+@get("/log/calls/{call_id:str}", include_in_schema=False)
+async def show_call(
+    request: AnyRequest, call_id: FromPath[str], parts: GivenParts, session: GivenSession
+) -> Response[str]:
+    """One call by Bitrix24's id; 404 when there is none that the viewer may see."""
+    detail = await read_detail(session.viewer, call_id)
+    if detail is None:
+        raise CallNotFound
+    user_ids = user_ids_of(detail)
+    names = await parts.people.find_names(session.portal, user_ids)
+    refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
+    view = view_call(detail, names, _presenter(request, parts, session))
+    return parts.pages.render("call.html", data_headers(), session.locale, view=view)
+
+
+@get("/log/calls/{call_id:str}/neighbours", include_in_schema=False)
+async def show_neighbours(
+    request: AnyRequest,
+    call_id: FromPath[str],
+    side: Annotated[Literal["earlier", "later"], QueryParameter(description="Which way.")],
+    after: Annotated[str, QueryParameter(description="The last call that is shown there.")],
+    parts: GivenParts,
+    session: GivenSession,
+) -> Response[str]:
+    """Further calls with the same number; 404 when one of the two calls is none that the viewer may see."""
+    call, last = await find_call(session.viewer, call_id), await find_call(session.viewer, after)
+    if call is None or last is None:
+        raise CallNotFound
+    found = await list_neighbours(session.viewer, call, side, last)
+    user_ids = {one.user_id for one in found.calls if one.user_id is not None}
+    names = await parts.people.find_names(session.portal, user_ids)
+    view = view_neighbours(found, names, _presenter(request, parts, session))
+    return parts.pages.render("call_neighbours.html", data_headers(), session.locale, side=side, view=view)
+
+
+def _presenter(request: AnyRequest, parts: WebParts, session: Session) -> Presenter:
+    zone = choose_zone(session, dict(request.query_params))
+    return Presenter(zone, session.locale, parts.clock.now())
+
+
+HANDLERS = [show_call, show_neighbours]

@@ -1,0 +1,185 @@
+/* The panel of one call: opens from a row of the log, follows its call, speaks to the portal for it. */
+"use strict";
+(() => {
+  const panel = document.getElementById("call");
+  const content = panel.querySelector("[data-content]");
+  const { base } = document.documentElement.dataset;
+  let shown = null; // The call that the panel shows, by Bitrix24's id.
+  let opener = null; // The call whose row opened it: where the focus goes back to.
+  let asked = 0;
+  const served = new Map(); // Each part of the panel as the server wrote it.
+
+  function address(callId, rest = "", parameters = {}) {
+    const query = new URLSearchParams(parameters);
+    const zone = document.querySelector("[name=zone]")?.value;
+    if (zone) query.set("zone", zone);
+    return `${base}/log/calls/${encodeURIComponent(callId)}${rest}?${query}`;
+  }
+
+  function showView(name) {
+    content.replaceChildren(panel.querySelector(`template[data-view="${name}"]`).content.cloneNode(true));
+  }
+
+  async function fetchFragment(url) {
+    const answer = await callbook.session.fetch(url);
+    if (!answer.ok) return { failure: answer.status === 404 ? "gone" : answer.status === 401 ? "over" : "failed" };
+    const holder = document.createElement("template");
+    holder.innerHTML = await answer.text();
+    return { fragment: holder.content };
+  }
+
+  async function load(callId) {
+    const turn = ++asked;
+    let answer;
+    try {
+      answer = await fetchFragment(address(callId));
+    } catch {
+      answer = { failure: "failed" };
+    }
+    return turn === asked && panel.open ? answer : null; // Another call was asked for meanwhile.
+  }
+
+  async function show(callId) {
+    shown = callId;
+    showView("loading");
+    const answer = await load(callId);
+    if (!answer) return;
+    if (answer.failure) showView(answer.failure);
+    else fill(answer.fragment);
+    content.scrollTop = 0;
+    panel.querySelector("#call-title").focus({ preventScroll: true });
+    panel.dispatchEvent(new Event("callbook:shown"));
+  }
+
+  function fill(fragment) {
+    served.clear();
+    for (const part of fragment.querySelectorAll("[data-part]")) served.set(part.dataset.part, part.outerHTML);
+    content.replaceChildren(fragment);
+  }
+
+  /* What has changed is replaced part by part, so that neither the focus nor a recording that plays is lost. */
+  async function refresh() {
+    if (!panel.open || !content.querySelector("[data-part]")) return;
+    const answer = await load(shown);
+    if (!answer || answer.failure && answer.failure !== "gone") return; // The next change tries again.
+    if (answer.failure) { showView("gone"); return; }
+    for (const part of answer.fragment.querySelectorAll("[data-part]")) replacePart(part);
+    panel.dispatchEvent(new Event("callbook:shown"));
+  }
+
+  function replacePart(fresh) {
+    const { part } = fresh.dataset;
+    const old = content.querySelector(`[data-part="${part}"]`);
+    if (!old || served.get(part) === fresh.outerHTML || "kept" in old.dataset) return;
+    served.set(part, fresh.outerHTML);
+    const focused = [...old.querySelectorAll("*")].indexOf(document.activeElement);
+    old.replaceWith(fresh);
+    if (focused >= 0) [...fresh.querySelectorAll("*")][focused]?.focus({ preventScroll: true });
+  }
+
+  function open(callId) {
+    opener = callId;
+    place(frameView);
+    document.body.classList.add("has-panel");
+    panel.showModal();
+    watch();
+    show(callId);
+  }
+
+  function findRow(callId) {
+    return document.querySelector(`tr[data-call-id="${CSS.escape(callId)}"]`);
+  }
+
+  panel.addEventListener("close", () => {
+    asked++;
+    content.replaceChildren();
+    document.body.classList.remove("has-panel");
+    findRow(opener)?.focus({ preventScroll: true });
+  });
+
+  /* The portal gives our frame its whole height and scrolls around it, so "the window" is the part of the frame
+     that is in view. Only an observer tells it, and only when asked anew. */
+  let frameView = { top: 0, height: innerHeight };
+  const LEAST_HEIGHT = 320;
+  const observer = new IntersectionObserver(([entry]) => {
+    const { top, height } = entry.intersectionRect;
+    if (height > 0) place({ top: Math.max(0, top), height: Math.max(height, LEAST_HEIGHT) });
+  });
+
+  function place(view) {
+    frameView = view;
+    panel.style.setProperty("--panel-top", `${view.top}px`);
+    panel.style.setProperty("--panel-height", `${view.height}px`);
+  }
+
+  function watch() {
+    observer.unobserve(document.documentElement);
+    observer.observe(document.documentElement);
+    if (panel.open) setTimeout(watch, 250);
+  }
+  watch();
+
+  /* Opening: a click on a row, but not at the end of selecting text in it; Enter on a row that has the focus. */
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest?.("tr[data-call-id]");
+    if (!row || event.target.closest("a, button, input, select, label")) return;
+    const selection = getSelection();
+    if (!selection.isCollapsed && row.contains(selection.anchorNode)) return;
+    open(row.dataset.callId);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.defaultPrevented || panel.open) return;
+    const row = event.target.closest?.("tr[data-call-id]");
+    if (!row || event.target.closest("a, button, input, select")) return;
+    event.preventDefault();
+    open(row.dataset.callId);
+  });
+
+  function note(name) {
+    const place = content.querySelector("p[data-note]");
+    if (!place) return;
+    place.textContent = panel.querySelector(`template[data-note="${name}"]`).content.textContent;
+    place.hidden = false;
+  }
+
+  async function openPath(button) {
+    const answer = await callbook.frame.openPath(button.dataset.openPath);
+    if (answer?.result === "close") refresh(); // The card may have changed who the call belongs to.
+    if (answer?.result !== "error") return;
+    const isOnDevice = answer.errorCode === "METHOD_NOT_SUPPORTED_ON_DEVICE";
+    if (isOnDevice) document.documentElement.dataset.without = "paths";
+    note(isOnDevice ? "path-on-device" : "path-refused");
+  }
+
+  async function showMore(button) {
+    button.disabled = true;
+    const { more, after } = button.dataset;
+    try {
+      const { fragment } = await fetchFragment(address(shown, "/neighbours", { side: more, after }));
+      if (!fragment || !button.isConnected) return;
+      const first = fragment.querySelector("[data-call]");
+      button.closest("[data-part]").dataset.kept = "";
+      button.closest("li").replaceWith(fragment);
+      first?.focus({ preventScroll: true });
+    } catch { /* Offline: the button is still there. */ } finally {
+      button.disabled = false;
+    }
+  }
+
+  panel.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (event.target === panel) panel.close(); // The shade around the panel.
+    else if (!button) return;
+    else if (button.matches("[data-close]")) panel.close();
+    else if (button.matches("[data-again]")) show(shown);
+    else if (button.matches("[data-call]")) show(button.dataset.call);
+    else if (button.matches("[data-more]")) showMore(button);
+    else if (button.matches("[data-open-path]")) openPath(button);
+    else if (button.matches("[data-dial]")) {
+      callbook.frame.dial(button.dataset.dial);
+      note("dialled");
+    }
+  });
+
+  document.addEventListener("callbook:changed", refresh);
+})();
