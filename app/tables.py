@@ -7,10 +7,11 @@ from app.calls.tables import (
     StatisticsMarkTable,
     UndecodableEventTable,
 )
-from app.people.tables import PersonTable, UserPreferencesTable
+from app.people.tables import DepartmentTable, MemberTable, PersonTable, StructureTable, UserPreferencesTable
 from app.portals.tables import (
     FactTable,
     LeaseTable,
+    PortalSettingsTable,
     PortalTable,
     RateBucketTable,
     RestExchangeTable,
@@ -31,4 +32,8 @@ TABLES = (
     SavedViewTable,
     PersonTable,
     UserPreferencesTable,
+    DepartmentTable,
+    MemberTable,
+    StructureTable,
+    PortalSettingsTable,
 )

@@ -34,6 +34,7 @@ from app.portals.model import Portal
 from app.portals.opening import Opener
 from app.portals.rate import SharedAccounts
 from app.portals.refresh import Refresher
+from app.portals.settings_queries import erase_settings, find_settings
 from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
 from app.portals.vault import Vault
@@ -144,7 +145,8 @@ async def _open_outbound(
 
 def _make_erasure(database: Database, clock: Clock, changes: Changes) -> Erasure:
     at_once = (erase_people, erase_undecodable_events, erase_mark)
-    return Erasure(database, clock, changes, Erasers(at_once, with_calls=(erase_calls, erase_views)))
+    with_calls = (erase_calls, erase_views, erase_settings)
+    return Erasure(database, clock, changes, Erasers(at_once, with_calls))
 
 
 def _put_together(
@@ -182,7 +184,7 @@ def _put_together(
         setup=setup,
         uninstaller=Uninstaller(outbound.server, refresher, vault, erasure, clock, background),
         erasure=erasure,
-        sessions=Sessions(settings.keyring, clock, queries.get_portal, find_visible),
+        sessions=Sessions(settings.keyring, clock, queries.get_portal, find_settings, find_visible),
         changes=changes,
         ingest=ingest,
         histories=histories,

@@ -60,7 +60,7 @@ def decode_call_end(data: Mapping[str, object]) -> CallRecord:
         read_type(data),
         read_number(data, "PHONE_NUMBER"),
         read_number(data, "PORTAL_NUMBER"),
-        read_integer(data, "PORTAL_USER_ID"),
+        read_integer(data, "PORTAL_USER_ID") or None,  # Nobody has id 0.
         read_moment(data, "CALL_START_DATE"),
         read_integer(data, "CALL_DURATION"),
         read_money_e4(data, "COST"),

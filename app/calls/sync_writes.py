@@ -13,14 +13,13 @@ from app.calls.writes import (
     Change,
     KnownCall,
     OvertakenError,
-    encode_rows,
     hold_installation,
     is_changed,
     load_calls,
-    rows_source,
     save_calls,
 )
 from app.kit.database import Database
+from app.kit.rows import encode_rows, rows_source
 from app.kit.text import storable
 from app.portals.access import PortalNotConnectedError
 

@@ -11,6 +11,7 @@ import msgspec
 
 from app.calls.legs import Leg, Legs, shown_leg
 from app.kit.database import Database
+from app.kit.rows import encode_rows, rows_source
 
 Key = tuple[int, str]  # portal_id, call_id as stored
 
@@ -42,7 +43,6 @@ _INSTALLATION_TYPES = {"portal_id": "bigint", "generation": "integer"}
 _SHOWN = [name for name in LEG_TYPES if name not in {"received_at", "statistics_id"}]
 _CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {"phone_digits": "text", "is_confirmed": "boolean"}
 _NOT_A_DIGIT = re.compile("[^0-9]")
-_encode = msgspec.json.Encoder().encode
 
 
 class OvertakenError(Exception):
@@ -72,20 +72,6 @@ def digits_of(phone_number: str | None) -> str | None:
     """The number's digits for the search, if it has two or more."""
     digits = _NOT_A_DIGIT.sub("", phone_number) if phone_number else ""
     return digits if len(digits) > 1 else None
-
-
-def rows_source(database: Database, types: Mapping[str, str]) -> str:
-    """SQL for a table of rows that come as one JSON parameter, an array of arrays in the order of `types`."""
-    if database.is_sqlite:
-        columns = ", ".join(f"value->>{i} AS {name}" for i, name in enumerate(types))
-        return f"(SELECT {columns} FROM json_each(?))"  # noqa: S608  Our own column names only.
-    columns = ", ".join(f"(value->>{i})::{kind} AS {name}" for i, (name, kind) in enumerate(types.items()))
-    return f"(SELECT {columns} FROM jsonb_array_elements($1::jsonb))"  # noqa: S608  As above.
-
-
-def encode_rows(rows: Iterable[Sequence[object]]) -> str:
-    """The JSON parameter of `rows_source`."""
-    return _encode(list(rows)).decode()
 
 
 async def load_calls(database: Database, keys: Iterable[Key]) -> dict[Key, KnownCall]:

@@ -5,12 +5,12 @@ from app.demo.state import Department, PortalState, User
 ADMIN_ID = 1
 OPERATOR_ID = 12
 
-DEPARTMENTS = ((1, "Northwind", None, 1), (3, "Sales", 1, 12), (4, "Support", 1, 18))
+DEPARTMENTS = ((1, "Northwind", None, 1), (3, "Sales", 1, 14), (4, "Support", 1, 18))
 """Id, name, parent, head."""
 
 STAFF = (
-    (12, "Jonas", "Falk", "M", 3, "Head of sales", "Europe/Berlin"),
-    (14, "Amélie", "Rousselle", "F", 3, "Sales", "Europe/Paris"),
+    (12, "Jonas", "Falk", "M", 3, "Sales", "Europe/Berlin"),
+    (14, "Amélie", "Rousselle", "F", 3, "Head of sales", "Europe/Paris"),
     (18, "Tomáš", "Dvorský", "M", 4, "Head of support", "Europe/Prague"),
     (21, "Nadia", "Haddad", "F", 4, "Support", ""),
     (27, "Oleg", "Sorin", "M", 4, "Support", ""),

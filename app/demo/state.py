@@ -9,7 +9,7 @@ from app.demo.statistics import StatisticsRow
 StatisticsRight = Literal["all", "own", "none"]
 RestRefusal = Literal["payment_required", "portal_closed", "plan_without_rest"]
 
-DEFAULT_SCOPE = ("telephony", "placement", "user_brief")
+DEFAULT_SCOPE = ("telephony", "placement", "user_brief", "department")
 
 
 @dataclass

@@ -2,24 +2,47 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from app.bitrix24.users import User
 from app.kit.database import Database
+from app.kit.rows import encode_rows, rows_source
 from app.kit.text import original, storable
 from app.people.tables import PersonTable
 from app.portals.tables import PortalTable
 
-ROWS_A_STATEMENT = 200  # SQLite takes a limited number of parameters.
+ROWS_A_STATEMENT = 1_000  # So that an event never waits long for a portal's thousands of users.
+_TOLD = {
+    "portal_id": "bigint",
+    "generation": "integer",
+    "user_id": "bigint",
+    "name": "text",
+    "is_active": "boolean",
+    "is_listed": "boolean",
+}
 
 
-async def find_names(portal_id: int, user_ids: Iterable[int]) -> dict[int, str]:
-    """Names by user id, dismissed users included; empty for a user without one, missing for unknown ids."""
+class Person(msgspec.Struct, frozen=True):
+    """Somebody whom calls name; a system user is not listed by the portal, and so has no name."""
+
+    name: str
+    is_listed: bool
+
+
+async def find_people(portal_id: int, user_ids: Iterable[int]) -> dict[int, Person]:
+    """People by user id, dismissed users included; unknown ids are missing."""
     wanted = list(set(user_ids))
     if not wanted:
         return {}
-    rows = await PersonTable.select(PersonTable.user_id, PersonTable.name).where(
+    rows = await PersonTable.select(PersonTable.user_id, PersonTable.name, PersonTable.is_listed).where(
         (PersonTable.portal_id == portal_id) & PersonTable.user_id.is_in(wanted)
     )
-    return {row["user_id"]: original(row["name"]) for row in rows}
+    return {row["user_id"]: Person(original(row["name"]), bool(row["is_listed"])) for row in rows}
+
+
+async def find_names(portal_id: int, user_ids: Iterable[int]) -> dict[int, str]:
+    """Their names; empty for a user without one."""
+    return {user_id: person.name for user_id, person in (await find_people(portal_id, user_ids)).items()}
 
 
 async def claim_reading(portal_id: int, generation: int, read_at: int, now: int) -> bool:
@@ -33,42 +56,41 @@ async def claim_reading(portal_id: int, generation: int, read_at: int, now: int)
     return bool(changed)
 
 
-async def upsert_people(portal_id: int, generation: int, users: Sequence[User], database: Database) -> None:
+async def upsert_people(portal_id: int, generation: int, users: Iterable[User], database: Database) -> None:
     """Store what the portal told, unless it was uninstalled or installed anew meanwhile.
 
     The condition stands in the statement itself: an uninstall erases people, and nothing brings them back.
     On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
     """
-    for begin in range(0, len(users), ROWS_A_STATEMENT):
-        part = users[begin : begin + ROWS_A_STATEMENT]
-        sql, parameters = _build_upsert(portal_id, generation, part, is_sqlite=database.is_sqlite)
-        await database.run(sql, *parameters)
-
-
-def _build_upsert(
-    portal_id: int, generation: int, users: Sequence[User], *, is_sqlite: bool
-) -> tuple[str, list[object]]:
-    parameters: list[object] = []
-
-    def mark(value: object, kind: str) -> str:
-        parameters.append(value)
-        return "?" if is_sqlite else f"${len(parameters)}::{kind}"
-
-    selects = " UNION ALL ".join(
-        f"SELECT {mark(user.user_id, 'bigint')} AS user_id, {mark(storable(user.name), 'text')} AS name, "
-        f"{mark(user.is_active, 'boolean')} AS is_active"
-        for user in users
+    rows = [(user.user_id, storable(user.name), user.is_active, True) for user in users]
+    conflict = (
+        "UPDATE SET is_active = excluded.is_active, is_listed = excluded.is_listed,"
+        " name = CASE WHEN excluded.name = '' THEN people.name ELSE excluded.name END"
     )
-    hold = "" if is_sqlite else "FOR SHARE OF portals "
-    sql = (
-        "INSERT INTO people (portal_id, user_id, name, is_active) "  # noqa: S608  Values are parameters.
-        f"SELECT portals.id, told.user_id, told.name, told.is_active FROM ({selects}) AS told "
-        f"JOIN portals ON portals.id = {mark(portal_id, 'bigint')} AND portals.state = 'installed' "
-        f"AND portals.generation = {mark(generation, 'integer')} WHERE TRUE {hold}"
-        "ON CONFLICT (portal_id, user_id) DO UPDATE SET is_active = excluded.is_active, "
-        "name = CASE WHEN excluded.name = '' THEN people.name ELSE excluded.name END"
-    )
-    return sql, parameters
+    await _insert((portal_id, generation), rows, conflict, database)
+
+
+async def note_unlisted(portal_id: int, generation: int, user_ids: Iterable[int], database: Database) -> None:
+    """Note users whom calls name and the portal does not list, unless they are known; else as above."""
+    rows = [(user_id, "", True, False) for user_id in sorted(user_ids)]
+    await _insert((portal_id, generation), rows, "NOTHING", database)
+
+
+async def _insert(
+    installation: tuple[int, int],
+    rows: Sequence[tuple[int, str, bool, bool]],
+    conflict: str,
+    database: Database,
+) -> None:
+    hold = "" if database.is_sqlite else " FOR SHARE OF p"
+    for begin in range(0, len(rows), ROWS_A_STATEMENT):
+        await database.run(
+            "INSERT INTO people (portal_id, user_id, name, is_active, is_listed)"  # noqa: S608  Our names.
+            f" SELECT p.id, k.user_id, k.name, k.is_active, k.is_listed FROM {rows_source(database, _TOLD)} k"
+            " JOIN portals p ON p.id = k.portal_id AND p.generation = k.generation AND p.state = 'installed'"
+            f" WHERE true{hold} ON CONFLICT (portal_id, user_id) DO {conflict}",
+            encode_rows((*installation, *row) for row in rows[begin : begin + ROWS_A_STATEMENT]),
+        )
 
 
 async def delete_people(portal_id: int) -> None:

@@ -1,25 +1,42 @@
-"""The portal's users: read from the portal when the log needs them, and not more often than that.
+"""The portal's users and departments: read when the log needs them, and not more often than that.
 
-Documentation: api-reference/user/user-get.md.
+Documentation: api-reference/user/user-get.md, api-reference/departments/department-get.md.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Protocol, TypeVar
 
 import structlog
 
+from app.bitrix24.departments import Department, list_departments
 from app.bitrix24.errors import BitrixFailure
-from app.bitrix24.users import list_users
+from app.bitrix24.rest import PortalClient
+from app.bitrix24.users import User, list_users
 from app.kit.clock import Clock
 from app.kit.database import Database
-from app.people.queries import claim_reading, find_names, upsert_people
-from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError
+from app.people.department_queries import store_structure
+from app.people.queries import claim_reading, find_people, note_unlisted, upsert_people
+from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
 from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
 DAY_S = 86_400
 LEAST_INTERVAL_S = 600
+MAX_UNKNOWN = 500
+
+
+Result = TypeVar("Result")
+
+
+def _no_label(_: int) -> str:
+    return ""
+
+
+async def _list_departments(client: PortalClient, access_token: str) -> tuple[list[Department] | None]:
+    """In a tuple, because None has a meaning of its own here: the app lacks the scope."""
+    return (await list_departments(client, access_token),)
 
 
 class Announcer(Protocol):
@@ -41,10 +58,22 @@ class People:
         self._clock = clock
         self._changes = changes
         self._revisions: Counter[int] = Counter()
+        self._unknown: dict[int, set[int]] = {}
 
-    async def find_names(self, portal: Portal, user_ids: Iterable[int | None]) -> dict[int, str]:
-        """Names by user id in one query; unknown users are missing."""
-        return await find_names(portal.id, (user_id for user_id in user_ids if user_id is not None))
+    async def find_names(
+        self, portal: Portal, user_ids: Iterable[int | None], label: Callable[[int], str] = _no_label
+    ) -> dict[int, str]:
+        """Names by user id in one query; unknown users are missing.
+
+        `label` names a system user (a bot, a partner of Bitrix24), whom the portal never lists.
+        """
+        wanted = {user_id for user_id in user_ids if user_id is not None}
+        people = await find_people(portal.id, wanted)
+        self._unknown.setdefault(portal.id, set()).update(islice(wanted - people.keys(), MAX_UNKNOWN))
+        return {
+            user_id: person.name if person.is_listed or person.name else label(user_id)
+            for user_id, person in people.items()
+        }
 
     def is_due(self, portal: Portal, *, is_somebody_unknown: bool) -> bool:
         """Whether to read the users now: daily, and at most every ten minutes for somebody who is unknown."""
@@ -53,23 +82,40 @@ class People:
         return is_free and age_s >= (LEAST_INTERVAL_S if is_somebody_unknown else DAY_S)
 
     async def refresh(self, portal: Portal) -> None:
-        """Read all users of the portal and store them; a portal that does not answer is asked another time.
+        """Read all users and departments of the portal and store them; a portal that does not answer is
+        asked another time. Who was asked for in vain, and is not listed either, is a system user.
 
         The time is noted before the portal is asked, so that a second process does not ask as well.
         """
         now = self._clock.now()
         if not await claim_reading(portal.id, portal.generation, portal.people_read_at, now):
             return
-        try:
-            users = await self._access.use(portal, list_users)
-        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as error:
-            log.warning("users not read", portal_id=portal.id, error=type(error).__name__)
+        users = await self._ask(portal, "users", list_users)
+        if users is None:
             return
         await upsert_people(portal.id, portal.generation, users, self._database)
+        unlisted = self._unknown.pop(portal.id, set()) - {user.user_id for user in users}
+        await note_unlisted(portal.id, portal.generation, unlisted, self._database)
+        await self._read_structure(portal, users, now)
         self._revisions[portal.id] += 1
         if self._changes is not None:
             self._changes.announce(portal.id)
         log.info("users read", portal_id=portal.id, count=len(users))
+
+    async def _read_structure(self, portal: Portal, users: Iterable[User], now: int) -> None:
+        answer = await self._ask(portal, "departments", _list_departments)
+        if answer is None:
+            return  # What was known stays.
+        members = {user.user_id: user.department_ids for user in users}
+        await store_structure(portal.id, portal.generation, answer[0], members, now, self._database)
+
+    async def _ask(self, portal: Portal, what: str, work: Work[Result]) -> Result | None:
+        """What the portal answers; None, and a line in our log, when it does not."""
+        try:
+            return await self._access.use(portal, work)
+        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as error:
+            log.warning("people not read", portal_id=portal.id, what=what, error=type(error).__name__)
+            return None
 
     def revision(self, portal: Portal) -> int:
         """A number that changes when this process has read the portal's users anew."""

@@ -104,3 +104,18 @@ class FactTable(Table, tablename="facts"):
     name = Text(primary_key=True)
     value = Text()
     at = BigInt()
+
+
+class PortalSettingsTable(Table, tablename="portal_settings"):
+    """What a portal's administrators have set, as app.portals.portal_settings; no row is all as usual."""
+
+    portal_id = BigInt(primary_key=True)
+    admins_see = Text()  # own | department | all
+    heads_see = Text()
+    employees_see = Text()
+    time_zone = Text()
+    locale = Text()
+    line_names = Text()  # JSON: number -> name
+    retention_months = _optional(Integer)
+    changed_at = BigInt()
+    changed_by = BigInt()

@@ -55,11 +55,11 @@ async def open_installer(request: AnyRequest, parts: GivenParts, source: GivenSo
     return parts.pages.render(
         "install.html",
         session_headers(opened.portal.client_endpoint),
-        locale,
+        session.locale,
         session=session,
         token=token,
         lifetime_s=LIFETIME_S,
-        steps=view_steps(opened.portal, load_words(locale)),
+        steps=view_steps(opened.portal, load_words(session.locale)),
     )
 
 

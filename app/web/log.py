@@ -14,6 +14,7 @@ from app.calls.reading import list_calls, list_recent_operators
 from app.web.history import HistoryView, view_history
 from app.web.notice import Notice, view_notice
 from app.web.parts import GivenParts, WebParts
+from app.web.people import system_user_label
 from app.web.presenting import CallRow, Presenter, to_local
 from app.web.requests import AnyRequest, GivenSession
 from app.web.security import data_headers
@@ -47,7 +48,7 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
     request = read_list_request(session, parameters, now)
     page = await list_calls(session.viewer, request)
     user_ids = {call.user_id for call in page.calls if call.user_id is not None}
-    names = await parts.people.find_names(session.portal, user_ids)
+    names = await parts.people.find_names(session.portal, user_ids, system_user_label(session.locale))
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
     presenter = Presenter(zone, session.locale, now)
     rows = [presenter.present(call, names) for call in page.calls]
@@ -58,8 +59,8 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
 
 
 def choose_zone(session: Session, parameters: Mapping[str, str]) -> tzinfo:
-    """The zone of the user's profile, else the browser's, which the page sends as `zone`."""
-    return session.zone if session.claims.time_zone else read_zone(parameters.get("zone", ""))
+    """The portal's zone or that of the user's profile, else the browser's, which the page sends as `zone`."""
+    return session.zone if session.time_zone else read_zone(parameters.get("zone", ""))
 
 
 def read_list_request(session: Session, parameters: Mapping[str, str], now: int) -> ListRequest:
@@ -93,7 +94,7 @@ async def show_rows(request: AnyRequest, parts: GivenParts, session: GivenSessio
 async def show_operators(parts: GivenParts, session: GivenSession) -> Response[str]:
     """The choices of the operator filter: whoever appears in the newest calls, by name."""
     user_ids = await list_recent_operators(session.viewer)
-    names = await parts.people.find_names(session.portal, user_ids)
+    names = await parts.people.find_names(session.portal, user_ids, system_user_label(session.locale))
     operators = [Operator(user_id, names.get(user_id, "")) for user_id in user_ids]
     operators.sort(key=lambda operator: (not operator.name, operator.name.casefold(), operator.user_id))
     return parts.pages.render("log_operators.html", data_headers(), session.locale, operators=operators)

@@ -104,7 +104,7 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     return parts.pages.render(
         "log.html",
         session_headers(opened.portal.client_endpoint),
-        locale,
+        session.locale,
         session=session,
         token=token,
         lifetime_s=LIFETIME_S,

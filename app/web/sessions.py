@@ -18,9 +18,11 @@ from app.calls.reading import Viewer
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError, Keyring
 from app.kit.errors import Refusal
+from app.kit.languages import LANGUAGES
 from app.kit.words import N_
 from app.portals.budget import Budget
 from app.portals.model import Portal
+from app.portals.portal_settings import PortalSettings
 from app.portals.visibility import Visible
 
 LIFETIME_S = 600
@@ -62,23 +64,33 @@ class Session:
 
     claims: SessionClaims
     portal: Portal
+    settings: PortalSettings
     viewer: Viewer
 
     @property
     def locale(self) -> str:
-        """The language that the user reads, one of `app.kit.languages.LANGUAGES`."""
-        return self.claims.locale
+        """The language that the user reads, one of LANGUAGES: the portal's, if it has set one."""
+        return self.settings.locale if self.settings.locale in LANGUAGES else self.claims.locale
+
+    @property
+    def time_zone(self) -> str:
+        """The name of the zone of all times: the portal's, if it has set one, else the user's; empty when
+        neither is known, and then the browser's is asked for.
+        """
+        return self.settings.time_zone or self.claims.time_zone
 
     @property
     def zone(self) -> tzinfo:
-        """The user's time zone; UTC when the portal told none."""
-        return read_zone(self.claims.time_zone)
+        """That zone; UTC when none is known."""
+        return read_zone(self.time_zone)
 
 
 class FindVisible(Protocol):
     """The rule about who sees whose calls."""
 
-    async def __call__(self, portal: Portal, user_id: int, *, is_admin: bool) -> Visible:
+    async def __call__(
+        self, portal: Portal, settings: PortalSettings, user_id: int, *, is_admin: bool
+    ) -> Visible:
         """Whose calls a user of the portal may see now."""
         ...
 
@@ -91,11 +103,13 @@ class Sessions:
         keyring: Keyring,
         clock: Clock,
         find_portal: Callable[[int], Awaitable[Portal | None]],
+        find_settings: Callable[[int], Awaitable[PortalSettings]],
         find_visible: FindVisible,
     ) -> None:
         self.keyring = keyring
         self.clock = clock
         self.find_portal = find_portal
+        self._find_settings = find_settings
         self._find_visible = find_visible
         self._openings = Budget(clock, OPENINGS_PER_MINUTE)
 
@@ -139,8 +153,9 @@ class Sessions:
         return await self._begin(claims, portal)
 
     async def _begin(self, claims: SessionClaims, portal: Portal) -> Session:
-        visible = await self._find_visible(portal, claims.user_id, is_admin=claims.is_admin)
-        return Session(claims, portal, Viewer(portal.id, claims.user_id, visible))
+        settings = await self._find_settings(portal.id)
+        visible = await self._find_visible(portal, settings, claims.user_id, is_admin=claims.is_admin)
+        return Session(claims, portal, settings, Viewer(portal.id, claims.user_id, visible))
 
 
 def read_zone(name: str) -> tzinfo:

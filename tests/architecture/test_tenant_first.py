@@ -27,6 +27,7 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.rate_queries.purge_buckets": "The scheduler deletes the empty ones of all portals.",
     "app.portals.uninstall_queries.list_due_checks": "The scheduler asks about whichever uninstalls are due.",
     "app.calls.mark_queries.list_due_histories": "The scheduler reads on whichever histories are due.",
+    "app.portals.settings_queries.list_limited": "The scheduler purges whichever portals limit their log.",
     "app.portals.queries.list_waiting_for_lookup": "The scheduler looks up calls for whichever portals wait.",
 }
 

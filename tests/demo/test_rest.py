@@ -40,6 +40,7 @@ async def test_tokens_that_are_not_good(bitrix: Any) -> None:
 
 
 async def test_scopes_and_unknown_methods(bitrix: Any) -> None:
+    bitrix.portal.installation.scope.remove("department")
     refused = await bitrix.call("department.get")
     assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
     bitrix.portal.installation.scope.append("department")

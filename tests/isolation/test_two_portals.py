@@ -26,6 +26,10 @@ TABLES = (
     "statistics_marks",
     "user_preferences",
     "saved_views",
+    "departments",
+    "department_members",
+    "structures",
+    "portal_settings",
 )
 
 
@@ -62,6 +66,7 @@ async def read_victim(sides: Sides) -> dict[str, Any]:
         found[table] = await sides.callbook.run_sql(f"SELECT * FROM {table} WHERE {column} = {victim['id']}")
     assert found["calls"]
     assert found["people"]
+    assert found["department_members"]
     assert found["undecodable_events"]
     return found
 

@@ -22,7 +22,10 @@ from tests.conftest import GENEROUS
 from tests.portals.reading import count, read_portal
 from tests.running import Callbook, FakeClock, run_callbook
 
-TABLES = ("portals", "calls", "call_legs", "people", "undecodable_events", "rate_buckets")
+TABLES = (
+    *("portals", "calls", "call_legs", "people", "undecodable_events", "rate_buckets"),
+    *("departments", "department_members", "structures", "portal_settings"),
+)
 # A request that a portal caused after its end is kept, but names nobody.
 NAMED_EXCHANGES = "SELECT COUNT(*) AS n FROM rest_exchanges WHERE member_id IS NOT NULL OR host <> ''"
 

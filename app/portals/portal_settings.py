@@ -1,0 +1,45 @@
+"""What the administrators of a portal have set for it: who sees what, time zone, language, lines, retention.
+
+It belongs to the portal and not to an installation of it: a reinstallation within the 30 days finds it again.
+"""
+
+import calendar
+from datetime import UTC
+from typing import Literal, get_args
+
+import msgspec
+
+from app.kit.calendar import to_utc
+
+Reach = Literal["own", "department", "all"]
+REACHES: tuple[Reach, ...] = get_args(Reach)
+RETENTION_MONTHS = (1, 3, 6, 12, 24, 36, 60)
+YEAR_MONTHS = 12
+
+
+class PortalSettings(msgspec.Struct, frozen=True):
+    """The settings of one portal; what nobody has set is as here.
+
+    Empty `time_zone` and `locale` mean: each user's own. `line_names` names portal numbers as they came.
+    Calls older than `retention_months` are removed; None keeps them without limit.
+    """
+
+    admins_see: Reach = "all"
+    heads_see: Reach = "department"
+    employees_see: Reach = "own"
+    time_zone: str = ""
+    locale: str = ""
+    line_names: dict[str, str] = {}
+    retention_months: int | None = None
+
+    def kept_from(self, now: int) -> int | None:
+        """The first moment whose calls are kept, so many calendar months ago; None keeps all."""
+        return None if self.retention_months is None else months_before(now, self.retention_months)
+
+
+def months_before(now: int, months: int) -> int:
+    """The same time of day on the same day so many months earlier, on a shorter month's last, in UTC."""
+    moment = to_utc(now).astimezone(UTC)
+    year, month = divmod(moment.year * YEAR_MONTHS + moment.month - 1 - months, YEAR_MONTHS)
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    return int(moment.replace(year=year, month=month + 1, day=day).timestamp())
