@@ -192,7 +192,10 @@ CASES: dict[tuple[str, str], Case] = {
         sides
     ),
     ("GET", "/api/v1/calls.csv"): asking("/api/v1/calls.csv", "/api/v1/calls.csv?q=12025550101"),
-    ("GET", "/log/export/{kind:str}"): asking("/log/export/csv", "/log/export/csv?q=12025550101"),
+    ("GET", "/api/v1/calls.xlsx"): asking("/api/v1/calls.xlsx", "/api/v1/calls.xlsx?q=12025550101"),
+    ("GET", "/log/export/{kind:str}"): asking(
+        "/log/export/xlsx", "/log/export/csv", "/log/export/csv?q=12025550101"
+    ),
     ("GET", "/api/v1/sync"): asking("/api/v1/sync"),
     ("GET", "/healthz"): asking("/healthz"),
     ("GET", "/readyz"): asking("/readyz"),

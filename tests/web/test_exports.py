@@ -14,6 +14,7 @@ from app.web.exports import limits
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.calls import NOW, insert_calls
+from tests.web.workbooks import read_sheet
 
 MANY = 2_300  # More than two batches.
 ADMIN, OPERATOR = 1, 12
@@ -87,6 +88,23 @@ async def test_whoever_sees_only_their_own_calls_exports_only_those(
     assert {line["Employee"] for line in lines} == {"Jonas Falk"}
     framed = await tab.get("/log/export/csv")
     assert len(read_csv(read_frames(framed.content)[1])) == 30
+
+
+async def test_a_workbook_has_the_same_rows_and_the_tab_gets_the_same_workbook(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal_id = await install(callbook, stand_in.portals[0])
+    await insert_calls(portal_id, *make_many())
+    tab = await open_tab(callbook, stand_in.portals[0])
+    asked = {"outcome": "missed", "sort": "duration_s"}
+    answer = await tab.get("/api/v1/calls.xlsx", **asked)
+    assert answer.headers["Content-Type"].endswith("spreadsheetml.sheet")
+    assert answer.headers["Content-Disposition"].endswith('.xlsx"')
+    _, *lines = read_sheet(answer.content)
+    assert [line["O"].text for line in lines] == await read_pages(tab, **asked)
+    progress, file = read_frames((await tab.get("/log/export/xlsx", **asked)).content)
+    assert [line["O"].text for line in read_sheet(file)[1:]] == [line["O"].text for line in lines]
+    assert progress[0] == {"rows": 460, "of": 460, "bytes": 0, "end": False}
 
 
 async def test_headers_name_the_file_and_forbid_keeping_it(callbook: Callbook, stand_in: StandIn) -> None:
