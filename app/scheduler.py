@@ -65,6 +65,11 @@ async def renew_pairs(parts: Parts) -> None:
     await renew_due_pairs(parts.vault, parts.refresher, parts.clock)
 
 
+async def check_up(parts: Parts) -> None:
+    """Bind again what got lost, and look at the licence, once a day."""
+    await parts.setup.check_due(limit=20)
+
+
 async def probe_paused(parts: Parts) -> None:
     """Ask portals that refuse whether they answer again, when their pause is over."""
     for portal in await contact_queries.list_due_for_probe(parts.clock.now(), limit=20):
@@ -101,6 +106,7 @@ JOBS: tuple[tuple[Job, int], ...] = (
     (check_uninstalls, 20),
     (look_up, 30),
     (probe_paused, 60),
+    (check_up, 120),
     (checkpoint, 60),
     (sweep, 60),
     (erase_due, 300),

@@ -1,32 +1,48 @@
 """What the app asks the portal to send and to show: event handlers and placements, bound where they lack.
 
-Documentation: api-reference/events/event-bind.md, event-get.md; api-reference/widgets/placement-bind.md,
-placement-get.md.
+A portal lists the bindings of this application only. So what is bound for all at another address is of this
+installation before it moved, and goes once the new one is bound.
+Documentation: api-reference/events/event-bind.md, event-unbind.md, event-get.md;
+api-reference/widgets/placement-bind.md, placement-unbind.md, placement-get.md.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from app.bitrix24.errors import BitrixError
 from app.bitrix24.rest import Command, PortalClient
 
 
 async def bind_events(
-    client: PortalClient, access_token: str, handler_url: str, events: Iterable[str]
+    client: PortalClient,
+    access_token: str,
+    handler_url: str,
+    events: Iterable[str],
+    optional: Collection[str] = (),
 ) -> list[str]:
     """Bind the events that are not bound to this handler yet, and give back which these were.
 
-    No `auth_type`: the tokens of an event are never used. Raises the first error of a command.
+    No `auth_type`: the tokens of an event are never used. Raises the first error of a command, but not of an
+    `optional` event, which some portals do not know.
     """
-    bound = (await client.call("event.get", {}, access_token)).result
-    present = {_word(item, "event").upper() for item in _items(bound) if _is_ours(item, handler_url)}
-    missing = [event for event in events if event.upper() not in present]
+    wanted = [*events, *optional]
+    bound = _items((await client.call("event.get", {}, access_token)).result)
+    present = {_word(item, "event").upper() for item in bound if _is_ours(item, handler_url)}
+    missing = [event for event in wanted if event.upper() not in present]
     commands: dict[str, Command] = {
         event: ("event.bind", {"event": event, "handler": handler_url}) for event in missing
     }
     answer = await client.batch(commands, access_token)
-    for error in answer.errors.values():
-        if not _is_already_bound(error):
+    for event, error in answer.errors.items():
+        if not _is_already_bound(error) and event not in optional:
             raise error
+    stale = {
+        f"{event}{index}": ("event.unbind", {"event": event, "handler": _word(item, "handler")})
+        for index, item in enumerate(bound)
+        if (event := _word(item, "event").upper()) in wanted
+        and _is_for_all(item)
+        and not _is_ours(item, handler_url)
+    }
+    await client.batch(stale, access_token)
     return missing
 
 
@@ -37,9 +53,21 @@ async def bind_placement(
 
     Needs an administrator's token. Some of its errors come with HTTP 200; all are raised as BitrixError.
     """
-    for item in _items((await client.call("placement.get", {}, access_token)).result):
-        if _word(item, "placement").upper() == placement.upper() and _word(item, "handler") == handler_url:
-            return False
+    bound = _items((await client.call("placement.get", {}, access_token)).result)
+    here = [_word(item, "handler") for item in bound if _word(item, "placement").upper() == placement.upper()]
+    is_new = handler_url not in here and await _bind(client, access_token, placement, handler_url, titles)
+    stale: dict[str, Command] = {
+        f"p{index}": ("placement.unbind", {"PLACEMENT": placement, "HANDLER": handler})
+        for index, handler in enumerate(here)
+        if handler != handler_url
+    }
+    await client.batch(stale, access_token)
+    return is_new
+
+
+async def _bind(
+    client: PortalClient, access_token: str, placement: str, handler_url: str, titles: Mapping[str, str]
+) -> bool:
     parameters = {
         "PLACEMENT": placement,
         "HANDLER": handler_url,
@@ -69,8 +97,11 @@ def _word(item: Mapping[str, object], key: str) -> str:
 
 def _is_ours(item: Mapping[str, object], handler_url: str) -> bool:
     """A handler for one user, or for offline events, is not the one that we need."""
-    is_for_all = str(item.get("auth_type") or "0") == "0" and str(item.get("offline") or "0") == "0"
-    return is_for_all and _word(item, "handler") == handler_url
+    return _is_for_all(item) and _word(item, "handler") == handler_url
+
+
+def _is_for_all(item: Mapping[str, object]) -> bool:
+    return str(item.get("auth_type") or "0") == "0" and str(item.get("offline") or "0") == "0"
 
 
 def _is_already_bound(error: BitrixError) -> bool:

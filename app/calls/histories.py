@@ -29,6 +29,7 @@ from app.kit.clock import Clock
 from app.kit.database import Database
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
+from app.portals.checkup_queries import want_soon
 from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
@@ -103,6 +104,8 @@ class Histories:
             if moved is not None:
                 if (moved.history_state, moved.read_up_to) != (mark.history_state, mark.read_up_to):
                     await self._tell(portal.id)
+                if mark.has_begun and reader.inserted:  # No event told of these: is it still bound?
+                    await want_soon(portal.id, portal.generation, self._clock.now())
                 counts = (reader.rows, reader.inserted, reader.changed, reader.undecodable)
                 return SyncResult(moved.history_state, moved.complete_up_to, *counts)
         raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")

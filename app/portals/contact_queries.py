@@ -38,6 +38,12 @@ async def claim_probe(portal: Portal, now: int) -> bool:
     )
 
 
+async def end_pause(portal: Portal, now: int) -> None:
+    """Let the portal be asked now, whatever it answered before."""
+    is_paused = And(Portals.contact_state != "ok", _is_installed(portal))
+    await queries.update_where(portal.id, is_paused, {Portals.contact_retry_at: now})
+
+
 async def note_answer(portal: Portal, now: int) -> bool:
     """End the pause: the portal has answered. What came meanwhile is wanted from its statistics."""
     return await queries.update_where(

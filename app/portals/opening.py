@@ -59,10 +59,20 @@ class Opener:
         """
         claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source)
         opened, info = await self._open(claim)
+        await self._note_status(opened.portal, info)
         if opened.profile.is_admin:
             await self._adopt_pair(opened, info, claim, page)
             self._background.spawn("heal", self._setup.heal(opened.portal, claim.access_token))
-        return opened
+        stored = await queries.get_portal(opened.portal.id)
+        if stored is None or stored.generation != opened.portal.generation:
+            return opened
+        return replace(opened, portal=stored)
+
+    async def _note_status(self, portal: Portal, info: AppInfo) -> None:
+        """What the customer has of the app may have changed, as a trial that was bought."""
+        if info.status and info.status != portal.license_status:
+            changes = {"license_status": info.status}
+            await queries.update_generation(portal.id, portal.generation, changes)
 
     async def open_session(self, member_id: str, access_token: str, source: str) -> Opened:
         """The same for `POST /session`, which brings no refresh token and so mends nothing."""

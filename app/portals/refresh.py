@@ -233,6 +233,7 @@ class Refresher:
             "token_state": "ok",
             "refresh_lease_id": None,
             "refresh_lease_until": 0,
+            "license_status": pair.status or portal.license_status,
         } | self._moved(portal, pair)
 
     def _moved(self, portal: Portal, pair: TokenPair) -> dict[str, str]:

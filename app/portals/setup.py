@@ -14,11 +14,12 @@ import structlog
 from app.bitrix24.bindings import bind_events, bind_placement
 from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.languages import portal_language
+from app.bitrix24.license import License, fetch_license
 from app.bitrix24.rest import PortalClient
 from app.kit.clock import Clock
 from app.kit.languages import LANGUAGES
 from app.kit.words import N_, load_words
-from app.portals import queries
+from app.portals import checkup_queries, contact_queries, queries
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
 from app.portals.budget import RecentlySeen
 from app.portals.clients import PortalClients
@@ -26,9 +27,14 @@ from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
 EVENTS = ("ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUNINSTALL", "ONAPPUPDATE")
+OPTIONAL_EVENTS = ("ONAPPPAYMENT",)
 TITLE = N_("Callbook")
 PLACEMENT = "TELEPHONY_ANALYTICS_MENU"
 HEAL_EVERY_S = 600
+CHECK_EVERY_S = 86_400
+HINT_EVERY_S = 6 * 3600
+LEAST_LIFE_S = 120  # Of a token that a check may use: it never buys one for itself.
+DAY_S = 86_400
 STALLED_AFTER_S = 60
 REMEDIES = {
     "insufficient_scope": N_("Give the app the permissions that its card lists, then try again."),
@@ -36,6 +42,7 @@ REMEDIES = {
     "expired_token": N_("Reload this page: the session of Bitrix24 has ended."),
     PortalNotConnectedError.code: N_("Reload this page: that connects Callbook to this Bitrix24 again."),
 }
+FAILURES = (BitrixFailure, PortalNotConnectedError, PortalUnreachableError)
 DEFAULT_REMEDY = N_("Try again in a minute. If it stays, send the code to the vendor.")
 
 
@@ -118,23 +125,62 @@ class PortalSetup:
             self._recently_healed.remember(portal.member_id, HEAL_EVERY_S)
             await self.begin(portal, access_token)
 
+    async def check_due(self, limit: int) -> None:
+        """Look at bindings and licence where nobody did for a day and a living token is there anyway."""
+        now = self._clock.now()
+        for portal in await checkup_queries.list_due(now - CHECK_EVERY_S, now, LEAST_LIFE_S, limit):
+            if await checkup_queries.claim(portal, now, now - CHECK_EVERY_S):
+                await self.repeat(portal)
+
+    async def take_hint(self, portal: Portal) -> None:
+        """Somebody says that the customer has paid: ask, even while the portal is left alone. Anyone in the
+        portal can say so, hence not often.
+        """
+        now = self._clock.now()
+        if await checkup_queries.claim(portal, now, now - HINT_EVERY_S):
+            await contact_queries.end_pause(portal, now)
+            await self.repeat(portal)
+
     async def _run(self, portal: Portal, use: Use) -> None:
         steps = _make_steps()
         await self._note(portal, steps)
         for step, work in zip(steps[1:], (self._bind_events, self._bind_placement), strict=True):
             await self._do(step, use(work), portal)
             await self._note(portal, steps)
+        await self._read_license(portal, use)
 
     async def _bind_events(self, client: PortalClient, access_token: str) -> None:
-        await bind_events(client, access_token, f"{self._app_url}/events", EVENTS)
+        await bind_events(client, access_token, f"{self._app_url}/events", EVENTS, OPTIONAL_EVENTS)
 
     async def _bind_placement(self, client: PortalClient, access_token: str) -> None:
         await bind_placement(client, access_token, PLACEMENT, f"{self._app_url}/", make_titles())
 
+    async def _read_license(self, portal: Portal, use: Use) -> None:
+        """What the customer has; all that the tab says of it is made of this."""
+        found: list[License] = []
+
+        async def ask(client: PortalClient, access_token: str) -> None:
+            found.append(await fetch_license(client, access_token))
+
+        try:
+            await use(ask)
+        except FAILURES as failure:
+            log.warning("licence not read", portal_id=portal.id, code=failure.code)
+            return
+        license_, now = found[-1], self._clock.now()
+        days = license_.days_left
+        changes = {
+            "license_status": license_.status,
+            "license_ends_at": None if days is None else now + days * DAY_S,
+            "is_license_over": license_.is_over,
+            "checked_at": now,
+        }
+        await queries.update_generation(portal.id, portal.generation, changes)
+
     async def _do(self, step: Step, work: Awaitable[object], portal: Portal) -> None:
         try:
             await work
-        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as failure:
+        except FAILURES as failure:
             step.state, step.code = "failed", failure.code
             step.remedy = REMEDIES.get(failure.code, DEFAULT_REMEDY)
             log.warning("setup step failed", portal_id=portal.id, step=step.name, code=failure.code)

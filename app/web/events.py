@@ -20,7 +20,7 @@ from app.web.requests import MAX_BODY_BYTES
 from app.web.source import read_source
 
 log = structlog.get_logger(__name__)
-KNOWN = frozenset({"ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL"})
+KNOWN = frozenset({"ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL", "ONAPPPAYMENT"})
 OK = (200, b'{"status":"ok"}')
 IGNORED = (200, b'{"status":"ignored"}')
 PENDING = (202, b'{"status":"pending"}')
@@ -81,6 +81,8 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     if sender is None:
         log.warning("event refused", name=event.name, member_id=event.member_id)
         return INVALID_TOKEN
+    if event.name == "ONAPPPAYMENT":  # It proves nothing, but it may be worth asking.
+        parts.background.spawn("payment", parts.setup.take_hint(sender.portal))
     if event.name != "ONAPPUNINSTALL":
         return IGNORED
     is_clean = (event.data or {}).get("CLEAN") == "1"

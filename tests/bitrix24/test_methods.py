@@ -81,8 +81,9 @@ async def test_only_missing_events_are_bound(portal: PortalClient, server: Any) 
     by_method(server, event_get=bound, batch={"result": {}, "result_error": []})
     events = ["ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL", "ONVOXIMPLANTCALLEND"]
     assert await bind_events(portal, TOKEN, HANDLER, events) == events[1:]
-    commands = server.requests[-1].json["cmd"]
+    commands, stale = (request.json["cmd"] for request in server.requests[-2:])
     assert list(commands) == events[1:]
+    assert list(stale.values()) == ["event.unbind?event=ONAPPUNINSTALL&handler=https%3A%2F%2Fold.example%2F"]
     assert commands["ONAPPUPDATE"] == (
         "event.bind?event=ONAPPUPDATE&handler=https%3A%2F%2Fapp.example%2Fevents"
     )

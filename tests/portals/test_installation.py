@@ -6,7 +6,7 @@ import pytest
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.setup import EVENTS, PLACEMENT
+from app.portals.setup import EVENTS, OPTIONAL_EVENTS, PLACEMENT
 from tests.portals.reading import read_pair, read_portal
 from tests.running import CLIENT_SECRET, Callbook, FakeClock, run_callbook
 
@@ -25,6 +25,9 @@ def other(stand_in: StandIn) -> StandInPortal:
     return other
 
 
+ALL_EVENTS = sorted([*EVENTS, *OPTIONAL_EVENTS])
+
+
 def bound_events(portal: StandInPortal) -> list[str]:
     return sorted(binding.event.upper() for binding in portal.installation.events)
 
@@ -38,7 +41,7 @@ async def test_page_installs_binds_and_ends_with_the_wizard(
     row = await read_portal(callbook, portal.member_id)
     assert (row["state"], row["generation"], row["token_state"]) == ("installed", 1, "ok")
     assert (row["domain"], row["client_endpoint"]) == (portal.domain, portal.client_endpoint)
-    assert bound_events(portal) == sorted(EVENTS)
+    assert bound_events(portal) == ALL_EVENTS
     assert [placement.placement for placement in portal.installation.placements] == [PLACEMENT]
 
 
@@ -46,7 +49,7 @@ async def test_event_alone_installs_and_binds(callbook: Callbook, portal: StandI
     answer = await portal.install_event()
     await callbook.settle()
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-    assert bound_events(portal) == sorted(EVENTS)
+    assert bound_events(portal) == ALL_EVENTS
     assert (await read_portal(callbook, portal.member_id))["application_token_hash"] is not None
 
 
@@ -69,7 +72,7 @@ async def test_ten_installations_at_once_give_one_portal(callbook: Callbook, por
     await callbook.settle()
     assert {answer.status_code for answer in answers} == {200}
     assert (await callbook.run_sql("SELECT COUNT(*) AS n FROM portals"))[0]["n"] == 1
-    assert bound_events(portal) == sorted(EVENTS)
+    assert bound_events(portal) == ALL_EVENTS
 
 
 async def test_late_event_does_not_replace_a_newer_pair(
@@ -110,7 +113,7 @@ async def test_lost_bindings_heal_when_an_admin_opens_the_app(
     portal.installation.placements.clear()
     assert (await portal.open_page("/")).status_code == 200
     await callbook.settle()
-    assert bound_events(portal) == sorted(EVENTS)
+    assert bound_events(portal) == ALL_EVENTS
     assert len(portal.installation.placements) == 1
 
 
@@ -119,7 +122,7 @@ async def test_update_event_brings_a_new_application_token(callbook: Callbook, p
     await callbook.settle()
     assert (await portal.update_event(drops_bindings=True)).status_code == 200
     await callbook.settle()
-    assert bound_events(portal) == sorted(EVENTS)
+    assert bound_events(portal) == ALL_EVENTS
     assert (await portal.end_call()).responses[0].json() == {"status": "ok"}
 
 
@@ -132,7 +135,7 @@ async def test_a_step_that_fails_is_told_and_stops_no_other(
     setup = (await read_portal(callbook, portal.member_id))["setup"]
     assert '"code":"insufficient_scope"' in setup
     assert '"remedy":"Give the app' in setup
-    assert bound_events(portal) == sorted(EVENTS)
+    assert bound_events(portal) == ALL_EVENTS
 
 
 # Forgeries

@@ -60,7 +60,7 @@ async def test_a_set_up_that_was_killed_begins_again_after_a_minute(
     await read_progress(callbook, headers)
     await callbook.settle()
     assert [step["state"] for step in await read_progress(callbook, headers)] == ["done", "done", "done"]
-    assert len(portal.installation.events) == 4
+    assert len(portal.installation.events) == 5
 
 
 async def test_a_second_try_in_a_portal_to_reconnect_says_what_to_do(

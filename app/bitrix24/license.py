@@ -1,0 +1,32 @@
+"""What the customer has of the app, and for how long.
+
+Documentation: api-reference/common/system/app-info.md.
+"""
+
+import msgspec
+
+from app.bitrix24.errors import Unreachable
+from app.bitrix24.rest import PortalClient
+from app.bitrix24.transfer import read_number, read_text
+
+
+class License(msgspec.Struct, frozen=True):
+    """`status`: L local, F free, D demo, T trial, P paid, S subscription; `days_left` None where none count.
+
+    When `is_over` the app goes on for a time of grace, then Bitrix24 closes it or makes it a demo.
+    """
+
+    status: str
+    days_left: int | None
+    is_over: bool
+
+
+async def fetch_license(client: PortalClient, access_token: str) -> License:
+    """Ask the portal's own `app.info`, which needs no right; raises as `PortalClient.call` does."""
+    result = (await client.call("app.info", {}, access_token)).result
+    if not isinstance(result, dict) or not read_text(result.get("STATUS")):
+        raise Unreachable("the answer of app.info names no status")
+    days = read_text(result.get("DAYS"))
+    left = None if days.startswith("-") else read_number(days)  # A negative number counts what is over.
+    is_over = result.get("PAYMENT_EXPIRED") == "Y"
+    return License(read_text(result["STATUS"])[:1].upper(), None if is_over else left, is_over)
