@@ -46,7 +46,7 @@ def create_app(
             if is_alone:
                 spare_what_stays()
             with end_on_signals(parts.streams):
-                async with run_scheduler(parts) if is_scheduling else nullcontext():
+                async with parts.evidence.watch(), run_scheduler(parts) if is_scheduling else nullcontext():
                     yield
 
     return Litestar(

@@ -89,6 +89,11 @@ async def read_histories(parts: Parts) -> None:
     await parts.histories.read_due(limit=2)
 
 
+async def reconcile(parts: Parts) -> None:
+    """Read what is new where evidence or the schedule asks for it."""
+    await parts.reconciliation.run_due(limit=20)
+
+
 async def purge(parts: Parts) -> None:
     """Delete the oldest of the request log, and the accounts of portals that were sent nothing for long."""
     await purge_exchanges(parts.clock.now())
@@ -102,6 +107,7 @@ async def checkpoint(parts: Parts) -> None:
 
 JOBS: tuple[tuple[Job, int], ...] = (
     (read_histories, 10),
+    (reconcile, 10),
     (keep_lease, 15),
     (check_uninstalls, 20),
     (look_up, 30),

@@ -12,9 +12,11 @@ from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer
 from app.calls.changes import Changes
 from app.calls.erasure import erase_calls, erase_mark, erase_undecodable_events, erase_views
+from app.calls.evidence import Evidence
 from app.calls.hints import Lookups
 from app.calls.histories import Histories
 from app.calls.ingest import Ingest
+from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
 from app.kit.background import Background
 from app.kit.clock import Clock, SystemClock
@@ -29,7 +31,7 @@ from app.portals.clients import PortalClients
 from app.portals.directory import Directory
 from app.portals.erasure import Erasers, Erasure
 from app.portals.exchange_queries import record_exchange
-from app.portals.installation import Installer
+from app.portals.installation import FollowUp, Installer
 from app.portals.model import Portal
 from app.portals.opening import Opener
 from app.portals.rate import SharedAccounts
@@ -72,6 +74,8 @@ class Parts:
     ingest: Ingest
     histories: Histories
     lookups: Lookups
+    evidence: Evidence
+    reconciliation: Reconciliation
     recorder: Recorder
     people: People
     pages: Pages
@@ -149,6 +153,17 @@ def _make_erasure(database: Database, clock: Clock, changes: Changes) -> Erasure
     return Erasure(database, clock, changes, Erasers(at_once, with_calls))
 
 
+def _make_follow_up(setup: PortalSetup, people: People, histories: Histories) -> FollowUp:
+    """What an installation does once it is stored."""
+
+    async def follow_up(portal: Portal, access_token: str) -> None:
+        await setup.begin(portal, access_token)
+        await people.refresh(portal)
+        await histories.run_slice(portal)
+
+    return follow_up
+
+
 def _put_together(
     settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, outbound: Outbound
 ) -> Parts:
@@ -163,13 +178,9 @@ def _put_together(
     ingest = Ingest(database, clock, changes)
     histories = Histories(access, database, clock, changes)
     lookups = Lookups(histories, clock, background)
+    evidence = Evidence(database, clock)
     people = People(access, database, clock, changes)
-
-    async def follow_up(portal: Portal, access_token: str) -> None:
-        await setup.begin(portal, access_token)
-        await people.refresh(portal)
-        await histories.run_slice(portal)
-
+    follow_up = _make_follow_up(setup, people, histories)
     return Parts(
         settings=settings,
         clock=clock,
@@ -189,7 +200,9 @@ def _put_together(
         ingest=ingest,
         histories=histories,
         lookups=lookups,
-        recorder=Recorder(directory, ingest, lookups, clock),
+        evidence=evidence,
+        reconciliation=Reconciliation(histories, clock, background),
+        recorder=Recorder(directory, ingest, lookups, evidence, clock),
         people=people,
         pages=Pages(settings),
         streams=Streams(),

@@ -21,6 +21,11 @@ STATEMENTS = (
     "ALTER TABLE statistics_marks ADD COLUMN full_read_at BIGINT",
     "ALTER TABLE statistics_marks ADD COLUMN looked_at BIGINT",
     "ALTER TABLE statistics_marks ADD COLUMN is_limited BOOLEAN NOT NULL DEFAULT FALSE",
+    "ALTER TABLE statistics_marks ADD COLUMN pass_low_id BIGINT",
+    "ALTER TABLE statistics_marks ADD COLUMN pass_bottom_id BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE statistics_marks ADD COLUMN pass_since BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE statistics_marks ADD COLUMN pass_looked_at BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE statistics_marks ADD COLUMN pass_began_at BIGINT",
 )
 
 

@@ -25,6 +25,11 @@ class Undecodable(ValueError):
         super().__init__(reason)
         self.reason = reason
 
+    @property
+    def key(self) -> str:
+        """The key that could not be read."""
+        return self.reason.partition(" ")[0]
+
 
 class CallRecord(msgspec.Struct, frozen=True, gc=False):
     """A call as Bitrix24 tells it; None is what it did not tell, the empty text included.

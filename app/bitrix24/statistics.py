@@ -52,3 +52,19 @@ def decode_statistics_row(row: Mapping[str, object]) -> StatisticsRecord:
         vote=read_integer(row, "CALL_VOTE"),
         comment=read_text(row, "COMMENT"),
     )
+
+
+def read_statistics_row(row: Mapping[str, object]) -> tuple[StatisticsRecord, str]:
+    """The same of a row in which not everything can be read: that is None, and the reasons are given back.
+
+    A CALL_ID that cannot be read is replaced by a name of the row. Raises Undecodable without an ID alone.
+    """
+    readable, reasons = dict(row), list[str]()
+    while True:
+        try:
+            return decode_statistics_row(readable), "; ".join(reasons)
+        except Undecodable as error:
+            if error.key == "ID":
+                raise
+            reasons.append(error.reason)
+            readable[error.key] = f"statistics.{read_integer(row, 'ID')}" if error.key == "CALL_ID" else None

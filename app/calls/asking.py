@@ -3,7 +3,7 @@
 Documentation: api-reference/telephony/voximplant/voximplant-statistic-get.md, batch.md.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import structlog
 
 from app.bitrix24.call_end import Undecodable
 from app.bitrix24.rest import BatchAnswer, Command
-from app.bitrix24.statistics import StatisticsRecord, decode_statistics_row
+from app.bitrix24.statistics import StatisticsRecord, read_statistics_row
 from app.calls.pace import Times, read_float, read_moment
 from app.calls.plan import OPEN, Range
 from app.portals.model import Portal
@@ -20,6 +20,7 @@ from app.portals.model import Portal
 METHOD = "voximplant.statistic.get"
 MALFORMED = "malformed_answer"
 MISSING = "no_answer"
+WITHOUT_ID = "row_without_id"
 log = structlog.get_logger(__name__)
 Row = Mapping[str, object]
 
@@ -48,21 +49,26 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """The rows of one question, by id in the order that was asked for; undecodable ones have an id only."""
+    """The rows of one question, by id in the order that was asked for.
+
+    `odd` are the rows in which not everything could be read, with the reasons. `is_whole`: each is a record
+    all the same.
+    """
 
     ids: list[int]
     records: list[StatisticsRecord]
-
-    @property
-    def undecodable(self) -> int:
-        """How many rows are left out."""
-        return len(self.ids) - len(self.records)
+    odd: list[tuple[Row, str]]
+    is_whole: bool
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a batch brought: pages by question, codes of those that failed, and the portal's own times."""
+    """What a batch brought: pages by question, codes of those that failed, and the portal's own times.
+
+    `partial` are pages with a row that cannot be told from others: true as far as they go, and failed.
+    """
 
     pages: dict[Question, Page]
+    partial: list[Page]
     codes: dict[Question, str]
     began_at: int | None
     duration_s: float | None
@@ -79,6 +85,7 @@ async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Ques
     answer = await access.batch(portal, {name: _command(question) for name, question in names.items()})
     reply = Reply(
         pages={},
+        partial=[],
         codes={},
         began_at=read_moment(answer.time),
         duration_s=read_float(answer.time.get("duration")),
@@ -88,7 +95,7 @@ async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Ques
         if name in answer.errors:
             reply.codes[question] = answer.errors[name].code
         elif _is_list_of_rows(answer.results.get(name)):
-            reply.pages[question] = _read_page(portal, question, answer.results[name])
+            _take(reply, question, _read_page(portal, question, answer.results[name]))
         else:
             reply.codes[question] = MALFORMED if name in answer.results else MISSING
     return reply
@@ -108,26 +115,35 @@ def _is_list_of_rows(result: object) -> bool:
     return isinstance(result, list) and all(isinstance(row, dict) for row in result)
 
 
+def _take(reply: Reply, question: Question, page: Page) -> None:
+    if page.is_whole:
+        reply.pages[question] = page
+    else:
+        reply.partial.append(page)
+        reply.codes[question] = WITHOUT_ID
+
+
 def _read_page(portal: Portal, question: Question, rows: Sequence[Row]) -> Page:
-    ids = [_read_id(row) for row in rows]
+    records: list[StatisticsRecord] = []
+    odd: list[tuple[Row, str]] = []
+    for row in rows:
+        record, reason = _read_row(row)
+        if record is not None:
+            records.append(record)
+        if reason:
+            log.warning("statistics row not decoded", portal_id=portal.id, reason=reason)
+            odd.append((row, reason))
+    ids = [record.statistics_id for record in records]
     rising = ids[::-1] if question.is_descending else ids
     if any(before >= after for before, after in pairwise(rising)):
         raise StatisticsRefusedError("order_not_applied")
     if rising and not question.range.low <= rising[0] <= rising[-1] <= question.range.high:
         raise StatisticsRefusedError("filter_not_applied")
-    return Page(ids, list(_decode(portal, rows)))
+    return Page(ids, records, odd, len(records) == len(rows))
 
 
-def _read_id(row: Row) -> int:
+def _read_row(row: Row) -> tuple[StatisticsRecord | None, str]:
     try:
-        return int(str(row.get("ID")))
-    except ValueError:
-        raise StatisticsRefusedError("row_without_id") from None
-
-
-def _decode(portal: Portal, rows: Sequence[Row]) -> Iterator[StatisticsRecord]:
-    for row in rows:
-        try:
-            yield decode_statistics_row(row)
-        except Undecodable as error:
-            log.warning("statistics row not decoded", portal_id=portal.id, reason=error.reason)
+        return read_statistics_row(row)
+    except Undecodable as error:
+        return None, error.reason

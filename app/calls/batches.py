@@ -4,10 +4,11 @@ import time
 from collections.abc import Iterable, Sequence
 
 from app.bitrix24.statistics import StatisticsRecord
-from app.calls.asking import Page, Question, Reply, StatisticsAccess, StatisticsRefusedError, ask
+from app.calls.asking import Page, Question, Reply, Row, StatisticsAccess, StatisticsRefusedError, ask
 from app.calls.pace import OPERATING_WINDOW_S, plan_pages, plan_rest
 from app.calls.plan import OPEN, PAGE_ROWS, Plan, Progress, Range
 from app.calls.sync_writes import Installation, write_rows
+from app.calls.undecodable import keep_rows
 from app.kit.clock import Clock
 from app.portals.model import Portal
 
@@ -45,7 +46,7 @@ class BatchReader:
         """
         asked = plan.take(self.pages)
         reply = await self._ask([Question(one) for one in asked])
-        await self._store(reply.pages.values())
+        await self._store([*reply.pages.values(), *reply.partial])
         progress = plan.settle({one: _ids_of(reply, Question(one)) for one in asked})
         if reply.codes and plan.most_tries >= MOST_TRIES:
             raise StatisticsRefusedError(next(iter(reply.codes.values())))
@@ -59,6 +60,7 @@ class BatchReader:
         """
         reply = await self._ask((NEWEST, OLDEST))
         if reply.codes:
+            await self._store(reply.partial)
             raise StatisticsRefusedError(next(iter(reply.codes.values())))
         newest, oldest = (reply.pages[one] for one in (NEWEST, OLDEST))
         await self._store([newest])
@@ -80,13 +82,19 @@ class BatchReader:
         chunk: list[StatisticsRecord] = []
         for page in pages:
             self.rows += len(page.ids)
-            self.undecodable += page.undecodable
+            self.undecodable += len(page.odd)
+            await self._keep(page.odd)
             self.high_id = max(self.high_id, *page.ids) if page.ids else self.high_id
             chunk += page.records
             if len(chunk) > CHUNK_ROWS - PAGE_ROWS:
                 await self._write(chunk)
                 chunk = []
         await self._write(chunk)
+
+    async def _keep(self, odd: Sequence[tuple[Row, str]]) -> None:
+        if odd:
+            place = self._installation
+            await keep_rows(place.portal_id, place.generation, odd, self._clock.now())
 
     async def _write(self, records: list[StatisticsRecord]) -> None:
         if records:

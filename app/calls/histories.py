@@ -24,6 +24,7 @@ from app.calls.mark_queries import (
 )
 from app.calls.marks import Mark
 from app.calls.pace import OPERATING_WINDOW_S
+from app.calls.schedule import is_full_due
 from app.calls.sync_writes import Installation
 from app.kit.clock import Clock
 from app.kit.database import Database
@@ -45,7 +46,7 @@ class Histories:
     """Reads histories in slices, and any portal's statistics forward to their end."""
 
     def __init__(self, access: StatisticsAccess, database: Database, clock: Clock, changes: Changes) -> None:
-        self._access = access
+        self.access = access
         self._database = database
         self._clock = clock
         self._changes = changes
@@ -79,7 +80,7 @@ class Histories:
         try:
             await part.read(lambda: self._is_stopping or self._clock.now() >= now + SLICE_S)
         except FAILURES as failure:
-            log.warning("history not read", portal_id=portal.id, code=_code_of(failure))
+            log.warning("history not read", portal_id=portal.id, code=code_of(failure))
             changes = self._after(failure, part.last)
             noted = await note_failure(portal.id, portal.generation, part.last, changes)
             await self._tell(portal.id)
@@ -91,16 +92,17 @@ class Histories:
             await self._freshen(portal, done, reader.last_began_at)
         return done
 
-    async def catch_up(self, portal: Portal) -> SyncResult:
+    async def catch_up(self, portal: Portal, *, is_full: bool | None = None) -> SyncResult:
         """Read the statistics forward to their end, or begin their history where it has not begun.
 
-        Raises what PortalAccess raises, and StatisticsRefusedError; PortalNotConnectedError also when the
-        portal was uninstalled or installed anew meanwhile.
+        `is_full`: with the calls of 30 days, or not; once a day unless said. Raises what PortalAccess raises,
+        and StatisticsRefusedError; PortalNotConnectedError also when the portal was uninstalled or installed
+        anew meanwhile.
         """
         mark = await self._find_mark(portal)
         if mark is not None:
             reader = self._open_reader(portal, mark.batch_pages)
-            moved = await self._read_to_end(reader, portal, mark)
+            moved = await self._read_to_end(reader, portal, mark, is_full=is_full)
             if moved is not None:
                 if (moved.history_state, moved.read_up_to) != (mark.history_state, mark.read_up_to):
                     await self._tell(portal.id)
@@ -110,10 +112,15 @@ class Histories:
                 return SyncResult(moved.history_state, moved.complete_up_to, *counts)
         raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
 
-    async def _read_to_end(self, reader: BatchReader, portal: Portal, mark: Mark) -> Mark | None:
+    async def _read_to_end(
+        self, reader: BatchReader, portal: Portal, mark: Mark, *, is_full: bool | None
+    ) -> Mark | None:
         if not mark.has_begun:
             return await begin_history(reader, mark)
-        return await read_forward(reader, self._installation_of(portal), mark, self._clock.now())
+        now = self._clock.now()
+        if is_full is None:
+            is_full = is_full_due(mark.full_read_at, portal.access_expires_at, now)
+        return await read_forward(reader, self.installation_of(portal), mark, now, is_full=is_full)
 
     async def _freshen(self, portal: Portal, mark: Mark, last_began_at: int | None) -> None:
         """After a history that took long: what came meanwhile, so that "complete up to" is of now."""
@@ -122,7 +129,7 @@ class Histories:
         try:
             await self.catch_up(portal)
         except FAILURES as failure:
-            log.warning("statistics not read", portal_id=portal.id, code=_code_of(failure))
+            log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
 
     async def _find_mark(self, portal: Portal) -> Mark | None:
         """The mark of this installation and the owner of its token, made when there is none: others have
@@ -137,9 +144,10 @@ class Histories:
         return mark if mark is not None and mark.token_user_id == owner_id else None
 
     def _open_reader(self, portal: Portal, pages: int) -> BatchReader:
-        return BatchReader(self._access, self._clock, portal, self._installation_of(portal), pages)
+        return BatchReader(self.access, self._clock, portal, self.installation_of(portal), pages)
 
-    def _installation_of(self, portal: Portal) -> Installation:
+    def installation_of(self, portal: Portal) -> Installation:
+        """Where a read of this portal writes."""
         return Installation(self._database, self._changes, portal.id, portal.generation)
 
     async def _note(self, mark: Mark, changes: dict[str, object]) -> Mark | None:
@@ -154,7 +162,7 @@ class Histories:
 
     def _after(self, failure: Exception, mark: Mark) -> dict[str, object]:
         """What the mark says after a failure: when to go on, more gently, and whether it counts as failed."""
-        now, code = self._clock.now(), _code_of(failure)
+        now, code = self._clock.now(), code_of(failure)
         if isinstance(failure, PortalNotConnectedError | PortalPausedError):
             return {"claimed_until": 0, "next_at": now + FIRST_DELAY_S}
         if code == OUT_OF_TIME:
@@ -172,7 +180,7 @@ class Histories:
         }
 
 
-def _code_of(failure: Exception) -> str:
+def code_of(failure: Exception) -> str:
     """A code for the vendor; Bitrix24's own where there is one."""
     if isinstance(failure, PortalNotConnectedError):
         return "not_connected"

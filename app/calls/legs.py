@@ -14,10 +14,11 @@ from app.kit.text import storable
 
 ANSWERED = "200"
 NEAR_S = 300  # So far apart an event and the statistics may date the same leg.
-# What both an event and the statistics tell; the statistics' word counts, where they say anything.
+# What both an event and the statistics tell; the statistics' word counts, where they say anything. What is
+# changed later (the activity, the card, a recording) is as they say, also where they say nothing.
 _TOLD_BY_BOTH = (
     *("type", "phone_number", "portal_number", "user_id", "duration_s", "cost_e4", "currency"),
-    *("code", "reason", "crm_activity_id"),
+    *("code", "reason"),
 )
 
 

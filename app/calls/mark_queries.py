@@ -29,16 +29,11 @@ _DUE = """
         OR (m.history_state <> 'complete' AND m.next_at <= {} AND m.claimed_until <= {}))
     ORDER BY COALESCE(m.next_at, 0), p.id LIMIT {}
 """
-_FIRST_LEG = """
-    SELECT MIN(l.statistics_id) AS id FROM calls c
-    JOIN call_legs l ON l.portal_id = c.portal_id AND l.call_id = c.call_id
-    WHERE c.portal_id = {} AND c.started_at BETWEEN {} AND {}
-"""
 
 
 async def find_mark(portal_id: int, generation: int) -> Mark | None:
     """The portal's mark in this generation."""
-    row = await Marks.select().where(_of(portal_id, generation)).first()
+    row = await Marks.select().where(is_of(portal_id, generation)).first()
     return _mark(row) if row else None
 
 
@@ -70,6 +65,9 @@ async def ensure_mark(database: Database, portal_id: int, generation: int, now: 
             claimed_until=0,
             next_read_at=now,
             is_limited=False,
+            pass_bottom_id=0,
+            pass_since=0,
+            pass_looked_at=0,
         )
         await Marks.insert(blank).on_conflict(target=Marks.portal_id, action="DO NOTHING")
     return True
@@ -86,50 +84,49 @@ async def claim_mark(
     if is_forced:
         is_due |= Marks.failures > 0
     is_free = And(Marks.claimed_until <= now, Marks.history_state != "complete")
-    return await _update(And(_of(portal_id, generation), And(is_free, is_due)), {"claimed_until": until})
+    return await update_mark(
+        portal_id, And(is_of(portal_id, generation), And(is_free, is_due)), {"claimed_until": until}
+    )
 
 
 async def begin_mark(portal_id: int, generation: int, owner_id: int, changes: Changes) -> Mark | None:
     """Note what the first read found; None when another has noted it before."""
-    return await _update(And(_of(portal_id, generation, owner_id), Marks.top_id.is_null()), changes)
+    return await update_mark(
+        portal_id, And(is_of(portal_id, generation, owner_id), Marks.top_id.is_null()), changes
+    )
 
 
 async def move_mark(
     portal_id: int, generation: int, owner_id: int, low_id: int, changes: Changes
 ) -> Mark | None:
     """Note what a batch brought; None when the mark is not at `low_id` any more: somebody else is at it."""
-    return await _update(And(_of(portal_id, generation, owner_id), Marks.low_id == low_id), changes)
+    return await update_mark(
+        portal_id, And(is_of(portal_id, generation, owner_id), Marks.low_id == low_id), changes
+    )
 
 
 async def change_mark(portal_id: int, generation: int, changes: Changes) -> Mark | None:
     """Note how an attempt ended."""
-    return await _update(_of(portal_id, generation), changes)
+    return await update_mark(portal_id, is_of(portal_id, generation), changes)
 
 
 async def note_failure(portal_id: int, generation: int, seen: Mark, changes: Changes) -> Mark | None:
     """Note that an attempt failed which had come to `seen`; None when somebody else has come further."""
     is_begun_alike = Marks.top_id.is_null() if seen.top_id is None else Marks.top_id == seen.top_id
     is_unmoved = And(And(Marks.low_id == seen.low_id, is_begun_alike), Marks.history_state != "complete")
-    return await _update(And(_of(portal_id, generation), is_unmoved), changes)
+    return await update_mark(portal_id, And(is_of(portal_id, generation), is_unmoved), changes)
 
 
 async def raise_mark(
     portal_id: int, generation: int, owner_id: int, high_id: int, read_up_to: int | None
 ) -> Mark | None:
     """Note a read to the end of the statistics; what an earlier one noted is never lowered."""
-    is_this = _of(portal_id, generation, owner_id)
-    mark = await _update(And(is_this, Marks.high_id < high_id), {"high_id": high_id})
+    is_this = is_of(portal_id, generation, owner_id)
+    mark = await update_mark(portal_id, And(is_this, Marks.high_id < high_id), {"high_id": high_id})
     if read_up_to is not None:
         is_older = WhereRaw("COALESCE(read_up_to, 0) < {}", read_up_to)
-        mark = await _update(And(is_this, is_older), {"read_up_to": read_up_to}) or mark
+        mark = await update_mark(portal_id, And(is_this, is_older), {"read_up_to": read_up_to}) or mark
     return mark or await find_mark(portal_id, generation)
-
-
-async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:
-    """The lowest statistics id of the calls that started between these two moments."""
-    rows = await Marks.raw(_FIRST_LEG, portal_id, since, until)
-    found: int | None = rows[0]["id"]
-    return found
 
 
 async def list_due_histories(now: int, limit: int) -> list[int]:
@@ -137,9 +134,14 @@ async def list_due_histories(now: int, limit: int) -> list[int]:
     return [row["id"] for row in await Marks.raw(_DUE, now, now, now, limit)]
 
 
-async def _update(condition: And | Where, changes: Changes) -> Mark | None:
+async def update_mark(portal_id: int, condition: And | Where, changes: Changes) -> Mark | None:
+    """Change the portal's mark if the condition holds; None if it does not."""
     values: dict[Any, Any] = dict(changes)
-    rows = await Marks.update(values).where(condition).returning(*Marks.all_columns())
+    rows = (
+        await Marks.update(values)
+        .where(And(Marks.portal_id == portal_id, condition))
+        .returning(*Marks.all_columns())
+    )
     return _mark(rows[0]) if rows else None
 
 
@@ -147,6 +149,7 @@ def _mark(row: Mapping[str, Any]) -> Mark:
     return msgspec.convert({**row, "is_limited": bool(row["is_limited"])}, Mark)
 
 
-def _of(portal_id: int, generation: int, owner_id: int | None = None) -> And | Where:
-    is_of = And(Marks.portal_id == portal_id, Marks.generation == generation)
-    return is_of if owner_id is None else And(is_of, Marks.token_user_id == owner_id)
+def is_of(portal_id: int, generation: int, owner_id: int | None = None) -> And | Where:
+    """The mark of this installation, and of this owner of the token."""
+    is_this = And(Marks.portal_id == portal_id, Marks.generation == generation)
+    return is_this if owner_id is None else And(is_this, Marks.token_user_id == owner_id)

@@ -36,6 +36,11 @@ class Mark(msgspec.Struct, frozen=True):
     full_read_at: int | None
     looked_at: int | None
     is_limited: bool
+    pass_low_id: int | None
+    pass_bottom_id: int
+    pass_since: int
+    pass_looked_at: int
+    pass_began_at: int | None
 
     @property
     def has_begun(self) -> bool:

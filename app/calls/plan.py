@@ -38,17 +38,26 @@ class Plan:
     """The ids from `bottom_id` to below `low_id`, as ranges; `width` is how many ids a command covers.
 
     `is_open`: also all ids from `low_id` up, however many there are by now. They go first, together with the
-    200 below, where rows may have become visible late.
+    200 below, where rows may have become visible late. `resume_at`: what lies from there up to them has been
+    read before.
     """
 
-    def __init__(self, bottom_id: int, low_id: int, width: int = PAGE_ROWS, *, is_open: bool = False) -> None:
-        self.low_id = max(bottom_id, low_id - BEHIND_IDS) if is_open else low_id
+    def __init__(
+        self,
+        bottom_id: int,
+        low_id: int,
+        width: int = PAGE_ROWS,
+        *,
+        is_open: bool = False,
+        resume_at: int | None = None,
+    ) -> None:
+        self._open_from = max(bottom_id, low_id - BEHIND_IDS) if is_open else low_id
+        self.low_id = self._open_from if resume_at is None else min(self._open_from, resume_at)
         self.width = max(PAGE_ROWS, width)
         self._bottom_id = bottom_id
         self._frontier = self.low_id - 1  # The highest id that has never been asked for.
         self._is_open = is_open
-        self._open_from = self.low_id
-        self._pending = _split_open(self.low_id, low_id) if is_open else []
+        self._pending = _split_open(self._open_from, low_id) if is_open else []
         self._read: dict[int, tuple[int, int]] = {}  # By its highest id: the lowest, and how many rows.
 
     @property

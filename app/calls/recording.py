@@ -9,11 +9,14 @@ import structlog
 
 from app.bitrix24.call_end import CallRecord, Undecodable, decode_call_end
 from app.bitrix24.payloads import Event
+from app.calls.evidence import Evidence
 from app.calls.hints import Lookups
 from app.calls.ingest import Ingest
 from app.calls.undecodable import keep_undecodable
 from app.kit.calendar import has_date
 from app.kit.clock import Clock
+from app.kit.database import DATABASE_ERRORS
+from app.kit.errors import Unavailable
 from app.portals.directory import Directory, Sender
 
 log = structlog.get_logger(__name__)
@@ -31,14 +34,24 @@ class Answer(Enum):
 class Recorder:
     """Takes call-end events; `record` returns STORED only after the commit."""
 
-    def __init__(self, directory: Directory, ingest: Ingest, lookups: Lookups, clock: Clock) -> None:
+    def __init__(
+        self, directory: Directory, ingest: Ingest, lookups: Lookups, evidence: Evidence, clock: Clock
+    ) -> None:
         self._directory = directory
         self._ingest = ingest
         self._lookups = lookups
+        self._evidence = evidence
         self._clock = clock
 
     async def record(self, event: Event) -> Answer:
         """Verify and store one event; raises Unavailable when it cannot be stored now."""
+        try:
+            return await self._record(event)
+        except DATABASE_ERRORS:  # Whose event it was is not known, and portals send nothing again.
+            self._evidence.note_all_missing()
+            raise
+
+    async def _record(self, event: Event) -> Answer:
         for _ in range(ATTEMPTS):
             sender = await self._directory.recognise(event.member_id, event.application_token)
             if sender is None:
@@ -52,15 +65,24 @@ class Recorder:
         """False when the portal's row no longer has the state and token hash that the event was verified
         by.
         """
+        portal_id = sender.portal.id
         try:
             record = decode_call_end(event.data or {})
         except Undecodable as error:
-            log.warning("event not decoded", portal_id=sender.portal.id, reason=error.reason)
+            log.warning("event not decoded", portal_id=portal_id, reason=error.reason)
+            self._evidence.note_missing(portal_id)
             return await keep_undecodable(
-                sender.portal.id, sender.token_hash, event.name, event.data, error.reason, self._clock.now()
+                portal_id, sender.token_hash, event.name, event.data, error.reason, self._clock.now()
             )
         started_at = _guess_start(event, record) if record.started_at is None else None
-        return await self._ingest.store(sender.portal.id, sender.token_hash, record, started_at)
+        try:
+            is_stored = await self._ingest.store(portal_id, sender.token_hash, record, started_at)
+        except Unavailable:
+            self._evidence.note_missing(portal_id)
+            raise
+        if is_stored:
+            self._evidence.note_call(portal_id)
+        return is_stored
 
     async def _hint(self, event: Event) -> Answer:
         """A call of a portal whose token is not known yet: worth one look into its statistics, and no
@@ -68,6 +90,8 @@ class Recorder:
         """
         portal = await self._directory.find(event.member_id)
         if portal is None or not portal.is_installed or portal.application_token_hash is not None:
+            if portal is not None and portal.is_installed:
+                self._evidence.note_rejected(portal.id)
             log.warning("event refused", name=event.name, member_id=event.member_id)
             return Answer.REFUSED
         await self._lookups.want(portal)

@@ -1,19 +1,29 @@
-"""Events that were verified and could not be decoded: kept without their tokens, listed, replayed."""
+"""Verified events and rows of the statistics that could not be decoded: kept without tokens, and replayed."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from app.bitrix24.call_end import Undecodable, decode_call_end
+from app.bitrix24.statistics import decode_statistics_row
 from app.calls.ingest import Ingest
-from app.calls.undecodable_queries import delete_all_but, delete_event, insert_event, select_events
+from app.calls.sync_writes import Installation, write_rows
+from app.calls.undecodable_queries import (
+    delete_all_but,
+    delete_event,
+    insert_event,
+    insert_row,
+    select_events,
+)
 from app.kit.text import original, storable
 from app.portals.model import Portal
 
 KEPT = 1_000  # The latest of each portal.
-_SECRET_KEY = re.compile("auth|token|secret", re.IGNORECASE)
+ROW = "voximplant.statistic.get"  # In the place of an event's name.
+ROWS_A_PAGE = 5  # Where all rows are odd, a few show it.
+_SECRET_KEY = re.compile("auth|token|secret|url", re.IGNORECASE)  # A recording's address lets everybody in.
 
 
 class UndecodableEvent(msgspec.Struct, frozen=True):
@@ -37,14 +47,26 @@ async def keep_undecodable(
     portal_id: int, token_hash: str, event: str, data: Mapping[str, object] | None, reason: str, now: int
 ) -> bool:
     """Keep an event that the portal's token proved; False when its row no longer agrees."""
-    harmless = {key: value for key, value in (data or {}).items() if not _SECRET_KEY.search(key)}
-    payload = json.dumps(
-        harmless
-    )  # Escaped to ASCII: neither a NUL nor half a character reaches the database.
-    if not await insert_event(portal_id, token_hash, storable(event), payload, reason, now):
+    if not await insert_event(portal_id, token_hash, storable(event), _payload_of(data or {}), reason, now):
         return False
     await delete_all_but(portal_id, KEPT)
     return True
+
+
+async def keep_rows(
+    portal_id: int, generation: int, odd: Sequence[tuple[Mapping[str, object], str]], now: int
+) -> None:
+    """Keep rows of the statistics in which something could not be read, with the reasons; each once, however
+    often it is read, and a few of each page.
+    """
+    for row, reason in odd[:ROWS_A_PAGE]:
+        await insert_row(portal_id, generation, ROW, _payload_of(row), reason, now)
+    await delete_all_but(portal_id, KEPT)
+
+
+def _payload_of(data: Mapping[str, object]) -> str:
+    """As JSON, escaped to ASCII: neither a NUL nor half a character reaches the database."""
+    return json.dumps({key: value for key, value in data.items() if not _SECRET_KEY.search(key)})
 
 
 async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:
@@ -57,11 +79,12 @@ async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:
     ]
 
 
-async def replay_undecodable(ingest: Ingest, portal: Portal) -> ReplayResult:
+async def replay_undecodable(ingest: Ingest, installation: Installation, portal: Portal) -> ReplayResult:
     """Decode again, with the code of today, and store what can be read; the same again changes nothing."""
     stored = left = 0
     for event in await list_undecodable(portal.id):
-        if await _replay(ingest, portal, event):
+        is_row = event.event == ROW
+        if await (_replay_row(installation, event) if is_row else _replay(ingest, portal, event)):
             await delete_event(portal.id, event.id)
             stored += 1
         else:
@@ -76,3 +99,12 @@ async def _replay(ingest: Ingest, portal: Portal, event: UndecodableEvent) -> bo
         return False
     fallback_started_at = event.received_at - (record.duration_s or 0)
     return await ingest.store(portal.id, portal.application_token_hash or "", record, fallback_started_at)
+
+
+async def _replay_row(installation: Installation, event: UndecodableEvent) -> bool:
+    try:
+        record = decode_statistics_row(event.data)
+    except Undecodable:
+        return False
+    await write_rows(installation, [record], event.received_at)
+    return True

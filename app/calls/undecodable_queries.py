@@ -11,16 +11,29 @@ async def insert_event(
     portal_id: int, token_hash: str, event: str, payload: str, reason: str, now: int
 ) -> bool:
     """Insert under an installed portal with this token hash; the statement itself tests both."""
-    is_sqlite = UndecodableEventTable._meta.db.engine_type == "sqlite"  # noqa: SLF001  No public way.
     rows = await UndecodableEventTable.raw(
         "INSERT INTO undecodable_events (portal_id, event, payload, reason, received_at)"  # noqa: S608  Ours.
         " SELECT p.id, CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS BIGINT)"
         " FROM portals p"
         " WHERE p.id = {} AND p.state = 'installed' AND p.application_token_hash = {}"
-        f"{'' if is_sqlite else ' FOR SHARE'} RETURNING id",
+        f"{_held()} RETURNING id",
         *(event, payload, reason, now, portal_id, token_hash),
     )
     return bool(rows)
+
+
+async def insert_row(
+    portal_id: int, generation: int, event: str, payload: str, reason: str, now: int
+) -> None:
+    """Insert under this installation of the portal, unless the same is kept already."""
+    await UndecodableEventTable.raw(
+        "INSERT INTO undecodable_events (portal_id, event, payload, reason, received_at)"  # noqa: S608  Ours.
+        " SELECT p.id, CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS BIGINT)"
+        " FROM portals p WHERE p.id = {} AND p.generation = {} AND p.state = 'installed' AND NOT EXISTS"
+        " (SELECT 1 FROM undecodable_events u WHERE u.portal_id = p.id AND u.event = {} AND u.payload = {})"
+        f"{_held()}",
+        *(event, payload, reason, now, portal_id, generation, event, payload),
+    )
 
 
 async def delete_all_but(portal_id: int, kept: int) -> None:
@@ -43,3 +56,9 @@ async def delete_event(portal_id: int, event_id: int) -> None:
     """Delete one."""
     table = UndecodableEventTable
     await table.delete().where((table.portal_id == portal_id) & (table.id == event_id))
+
+
+def _held() -> str:
+    """On PostgreSQL the portal's row is held, so that no uninstall comes between."""
+    is_sqlite = UndecodableEventTable._meta.db.engine_type == "sqlite"  # noqa: SLF001  No public way.
+    return "" if is_sqlite else " FOR SHARE OF p"

@@ -52,7 +52,11 @@ async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> lis
         case "sync":
             return [await _sync(parts.histories, portal)]
         case "events" if options.replay:
-            return [msgspec.to_builtins(await replay_undecodable(parts.ingest, portal))]
+            return [
+                msgspec.to_builtins(
+                    await replay_undecodable(parts.ingest, parts.histories.installation_of(portal), portal)
+                )
+            ]
         case "events":
             return [_show_times(msgspec.to_builtins(event)) for event in await list_undecodable(portal.id)]
         case _:

@@ -1,8 +1,22 @@
 """Values of the whole installation, by name, and leases: who acts alone."""
 
+import msgspec
 from piccolo.columns.combination import Or
 
 from app.portals.tables import FactTable, LeaseTable
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """A value, and when it was written."""
+
+    value: str
+    at: int
+
+
+async def find_fact(name: str) -> Fact | None:
+    """The stored value and its time, or None."""
+    row = await FactTable.select(FactTable.value, FactTable.at).where(FactTable.name == name).first()
+    return Fact(row["value"], row["at"]) if row else None
 
 
 async def read_fact(name: str) -> str | None:

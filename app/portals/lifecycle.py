@@ -106,8 +106,13 @@ def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str
 def _is_pair_wanted(row: Row, installation: Installation, now: int) -> bool:
     if row["token_state"] != "ok" or row["contact_state"] == "restricted":
         return True  # Of the restriction of one person another one is free.
-    is_doubtful = row["refresh_lease_id"] is not None or row["access_expires_at"] <= now
-    return bool(is_doubtful and installation.dated_at >= row["pair_dated_at"])
+    if installation.dated_at < row["pair_dated_at"]:
+        return False
+    if row["token_user_id"] in {None, installation.user_id}:
+        return row["refresh_lease_id"] is not None or row["access_expires_at"] <= now
+    # Another administrator may see other calls, so with their pair all of the history is read anew. A token
+    # that is only expired is no reason: two who open the app in turn would cause that again and again.
+    return row["refresh_lease_id"] is not None and row["refresh_lease_until"] <= now
 
 
 def decide_uninstall(row: Row, now: int, erase_at: int) -> dict[str, Any]:

@@ -100,6 +100,8 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     opened = await parts.opener.open_page(page, source)
     locale = choose_locale("", "", page.lang)
     token, session = await parts.sessions.open(opened.portal, opened.profile, locale)
+    if opened.profile.is_admin:
+        parts.reconciliation.welcome(opened.portal)
     await meet_people(parts, session)
     return parts.pages.render(
         "log.html",

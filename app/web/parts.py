@@ -11,6 +11,7 @@ from litestar.params import SkipValidation
 
 from app.bitrix24.payloads import Event, Page
 from app.calls.ingest import Ingest
+from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
 from app.kit.background import Background
 from app.kit.clock import Clock
@@ -94,6 +95,8 @@ class WebParts(Protocol):
     def directory(self) -> Directory: ...  # noqa: D102
     @property
     def ingest(self) -> Ingest: ...  # noqa: D102
+    @property
+    def reconciliation(self) -> Reconciliation: ...  # noqa: D102
     @property
     def recorder(self) -> Recorder: ...  # noqa: D102
     @property

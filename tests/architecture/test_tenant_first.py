@@ -29,6 +29,10 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.uninstall_queries.list_due_checks": "The scheduler asks about whichever uninstalls are due.",
     "app.calls.mark_queries.list_due_histories": "The scheduler reads on whichever histories are due.",
     "app.portals.settings_queries.list_limited": "The scheduler purges whichever portals limit their log.",
+    "app.calls.read_queries.list_due_reads": "The scheduler reads whichever portals are due.",
+    "app.calls.evidence_queries.want_read_everywhere": "After a downtime every portal may have lost events.",
+    "app.calls.evidence_queries.want_reads": "Notes of many portals are written by one statement.",
+    "app.calls.evidence_queries.want_late_facts": "Notes of many portals are written by one statement.",
     "app.portals.queries.list_waiting_for_lookup": "The scheduler looks up calls for whichever portals wait.",
 }
 

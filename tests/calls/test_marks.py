@@ -49,7 +49,7 @@ async def test_a_mark_with_nothing_left_to_read_becomes_complete(
 async def test_a_call_dated_far_ahead_does_not_make_every_read_a_full_one(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    clock.at = STARTED_AT + 3 * 86_400
+    clock.at = STARTED_AT + 31 * 86_400
     portal.state.statistics.append(make_row(1, started_at=clock.now() + 5 * 365 * 86_400))
     fill(portal, range(2, 1_001))
     installed = await install(callbook, portal)
@@ -75,10 +75,11 @@ async def test_a_look_that_failed_is_made_up_for(
 async def test_a_forward_read_that_the_portal_cuts_off_goes_on_where_it_was(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    clock.at = STARTED_AT + 3 * 86_400
+    clock.at = STARTED_AT + 31 * 86_400
     fill(portal, range(1, 60))
     installed = await install(callbook, portal)
     portal.execution_s = 2.0
+    clock.advance(60)
     fill(portal, range(60, 15_000))
     high_ids = [(first := await read_mark(portal)).high_id]
     while high_ids[-1] < 14_999:

@@ -13,7 +13,9 @@ from app.calls.changes import Changes
 from app.calls.forward import SyncResult
 from app.calls.histories import Histories
 from app.calls.ingest import Ingest
+from app.calls.mark_queries import find_mark
 from app.calls.plan import PAGE_ROWS
+from app.calls.undecodable import list_undecodable
 from app.demo.statistics import StatisticsRow, select_rows, sort_rows
 from app.kit.database import Database
 from app.portals import queries
@@ -191,7 +193,7 @@ async def test_a_leg_that_no_row_explains_stays(
 
 
 async def test_a_leg_from_before_the_window_is_not_disproved(reading: Reading, ingest: Ingest) -> None:
-    long_ago = reading.clock.now() - 25 * HOUR
+    long_ago = reading.clock.now() - 31 * 24 * HOUR
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=long_ago))
     reading.clock.advance(601)
     await reading.read(FakeAccess(reading.make_row()))
@@ -234,14 +236,51 @@ async def test_a_read_begins_200_ids_before_its_mark(reading: Reading) -> None:
     assert {call["call_id"] for call in await reading.calls()} >= {"call.401", "call.600"}
 
 
-async def test_calls_of_the_last_day_are_read_again_however_many_they_are(reading: Reading) -> None:
-    rows = [reading.make_row(i, call_id=f"call.{i}") for i in range(1, 502)]
+async def test_calls_of_two_days_are_read_again_however_many_they_are_and_once_a_day_those_of_thirty(
+    reading: Reading,
+) -> None:
+    told = {"started_at": reading.started_at}
+    rows = [reading.make_row(i, call_id=f"call.{i}", **told) for i in range(1, 502)]
     await reading.read(FakeAccess())
     await reading.read(FakeAccess(*rows))
-    rows[0] = reading.make_row(1, record_file_id=9)
+    reading.clock.advance(46 * HOUR)
+    assert (await reading.read(FakeAccess(*rows))).rows == 501  # A full one: a day has passed.
+    rows[0] = reading.make_row(1, record_file_id=9, **told)
     assert (await reading.read(FakeAccess(*rows))).calls_changed == 1
-    reading.clock.advance(25 * HOUR)
-    rows[1] = reading.make_row(2, call_id="call.2", record_file_id=9)
+    reading.clock.advance(2 * HOUR)
+    rows[1] = reading.make_row(2, call_id="call.2", record_file_id=9, **told)
+    assert (await reading.read(FakeAccess(*rows))).rows == 200
+    reading.clock.advance(19 * HOUR)
+    assert (await reading.read(FakeAccess(*rows))).calls_changed == 1
+    reading.clock.advance(30 * 24 * HOUR)
+    assert (await reading.read(FakeAccess(*rows))).rows == 200
+
+
+async def test_what_the_portal_has_removed_is_removed_here(reading: Reading) -> None:
+    told: dict[str, Any] = {
+        "crm_entity_type": "LEAD",
+        "crm_entity_id": 1,
+        "crm_activity_id": 5,
+        "record_file_id": 9,
+    }
+    await reading.read(FakeAccess(reading.make_row(**told, transcript_id=4, vote=3, comment="Well done")))
+    (call,) = await reading.calls()
+    assert (call["vote"], call["comment"]) == (3, "Well done")
+    await reading.read(FakeAccess(reading.make_row()))
+    (call,) = await reading.calls()
+    names = ("crm_entity_type", "crm_entity_id", "crm_activity_id", "vote", "comment")
+    assert [call[name] for name in names] == [None] * 5
+    assert (bool(call["has_recording"]), bool(call["has_transcript"])) == (False, False)
+
+
+async def test_an_event_that_dates_an_old_call_anew_makes_no_read_longer(
+    reading: Reading, ingest: Ingest
+) -> None:
+    old = reading.clock.now() - 100 * 24 * HOUR
+    rows = [reading.make_row(i, call_id=f"call.{i}", started_at=old) for i in range(1, 502)]
+    await reading.read(FakeAccess())
+    await reading.read(FakeAccess(*rows))
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record("call.1", started_at=reading.started_at))
     assert (await reading.read(FakeAccess(*rows))).rows == 200
 
 
@@ -298,11 +337,38 @@ async def test_a_command_that_fails_is_asked_again_and_the_mark_waits_for_it(
     assert len(await reading.calls()) == 119
 
 
-async def test_a_row_that_cannot_be_decoded_is_left_out_and_counted(reading: Reading) -> None:
-    access = FakeAccess(reading.make_row())
-    access.wire_changes = {"CALL_DURATION": "long"}
-    result = await reading.read(access)
-    assert (result.rows, result.undecodable, result.calls_inserted) == (1, 1, 0)
+async def test_a_row_in_which_something_cannot_be_read_is_a_call_all_the_same(reading: Reading) -> None:
+    access = FakeAccess(reading.make_row(record_url="https://x.example/?token=secret"))
+    access.wire_changes = {"CALL_DURATION": "long", "CALL_ID": None, "CALL_TYPE": "9"}
+    for _ in range(2):
+        result = await reading.read(access)
+        assert (result.rows, result.undecodable) == (1, 1)
+    (call,) = await reading.calls()
+    assert (call["call_id"], call["duration_s"], call["type"]) == ("statistics.1", None, None)
+    assert (call["phone_number"], bool(call["is_confirmed"])) == ("+12025550123", True)
+    (kept,) = await list_undecodable(reading.portal.id)
+    assert (kept.event, kept.data["CALL_DURATION"]) == ("voximplant.statistic.get", "long")
+    assert {"CALL_ID is missing", "CALL_TYPE is not one of 1 to 5"} <= set(kept.reason.split("; "))
+    assert "secret" not in str(kept.data)
+
+
+async def test_a_row_without_an_id_is_kept_and_the_mark_does_not_claim_it(reading: Reading) -> None:
+    class Odd(FakeAccess):
+        def answer(self, parameters: Mapping[str, Any]) -> Any:
+            rows = super().answer(parameters)
+            return [*rows, {"ID": None, "CALL_ID": "lost"}] if rows else rows
+
+    await reading.read(FakeAccess())
+    before = await find_mark(reading.portal.id, reading.portal.generation)
+    assert before is not None
+    with pytest.raises(StatisticsRefusedError) as caught:
+        await reading.read(Odd(reading.make_row()))
+    assert caught.value.code == "row_without_id"
+    mark = await find_mark(reading.portal.id, reading.portal.generation)
+    assert mark is not None
+    assert (mark.high_id, mark.read_up_to, mark.looked_at) == (0, before.read_up_to, before.looked_at)
+    assert [call["call_id"] for call in await reading.calls()] == ["call.1"]
+    assert [event.data["CALL_ID"] for event in await list_undecodable(reading.portal.id)] == ["lost"]
 
 
 @pytest.mark.parametrize("is_installed_again", [True, False])

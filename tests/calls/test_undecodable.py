@@ -3,7 +3,9 @@
 import pytest
 
 from app.calls import undecodable
+from app.calls.changes import Changes
 from app.calls.ingest import Ingest
+from app.calls.sync_writes import Installation
 from app.calls.undecodable import keep_undecodable, list_undecodable, replay_undecodable
 from app.kit.database import Database
 from app.portals import queries
@@ -61,9 +63,10 @@ async def test_a_replay_stores_what_can_be_read_by_now(
     await keep(portal_id, {"CALL_ID": "call.2", "CALL_TYPE": "1", "CALL_DURATION": "30"})
     portal = await queries.get_portal(portal_id)
     assert portal is not None
-    result = await replay_undecodable(ingest, portal)
+    installation = Installation(database, Changes(database), portal_id, portal.generation)
+    result = await replay_undecodable(ingest, installation, portal)
     assert (result.stored, result.left) == (1, 1)
     (call,) = await read_calls(database, portal_id)
     assert (call["call_id"], call["started_at"]) == ("call.2", STARTED_AT - 30)
     assert [event.data["CALL_ID"] for event in await list_undecodable(portal_id)] == ["call.1"]
-    assert (await replay_undecodable(ingest, portal)).stored == 0
+    assert (await replay_undecodable(ingest, installation, portal)).stored == 0

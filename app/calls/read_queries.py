@@ -1,0 +1,119 @@
+"""Whose statistics are to be read for what is new, who reads them, and what a read found. Portal first.
+
+The mark is the same row as in `mark_queries.py`; every write names the generation, and where the rows that
+were read decide, the owner of the token that showed them.
+"""
+
+from typing import Any
+
+import msgspec
+from piccolo.columns.combination import And
+
+from app.calls.mark_queries import Marks, is_of, update_mark
+from app.calls.marks import Mark
+from app.calls.schedule import ALIVE_FOR_S, EXPIRED_FOR_S
+
+# With a token that lives a read costs no refresh, so every wish counts; a new pair is bought only when the
+# last one came long ago, and never for what comes late.
+_DUE = """
+    SELECT p.id FROM statistics_marks m
+    JOIN portals p ON p.id = m.portal_id AND p.generation = m.generation
+    WHERE p.state = 'installed' AND p.token_state = 'ok'
+        AND (p.contact_state = 'ok' OR p.contact_retry_at <= {now})
+        AND m.token_user_id = COALESCE(p.token_user_id, 0) AND m.history_state = 'complete'
+        AND m.claimed_until <= {now} AND m.next_at <= {now}
+        AND ((m.next_read_at <= {now} OR m.evidence_at <= {now})
+                AND (p.access_expires_at > {alive} OR p.access_expires_at <= {rested})
+            OR m.late_facts_at <= {now} AND p.access_expires_at > {alive})
+    ORDER BY COALESCE(m.evidence_at, m.late_facts_at, m.next_read_at), p.id LIMIT {limit}
+"""
+_FIRST_LEG = """
+    SELECT MIN(l.statistics_id) AS id FROM calls c
+    JOIN call_legs l ON l.portal_id = c.portal_id AND l.call_id = c.call_id
+    WHERE c.portal_id = {} AND c.started_at BETWEEN {} AND {} AND l.started_at BETWEEN {} AND {}
+"""
+_RECENT = """
+    SELECT COUNT(*) AS n FROM
+    (SELECT 1 FROM calls WHERE portal_id = {} AND started_at BETWEEN {} AND {} LIMIT {}) recent
+"""
+# Of an operator whose later calls are shown the owner may see the calls: those that are missing are forged.
+_UNSEEN = """
+    SELECT COUNT(*) AS n FROM (
+        SELECT user_id FROM calls
+        WHERE portal_id = {} AND started_at BETWEEN {} AND {} AND user_id IS NOT NULL
+        GROUP BY user_id
+        HAVING MAX(CASE WHEN NOT is_confirmed AND received_at < {} THEN started_at END)
+            > COALESCE(MAX(CASE WHEN is_confirmed THEN started_at END), 0)) unseen
+"""
+_FINISH = """
+    UPDATE statistics_marks SET looked_at = {}, is_limited = {}, next_read_at = {},
+        full_read_at = COALESCE({}, full_read_at),
+        evidence_at = CASE WHEN evidence_at > {} THEN evidence_at END,
+        late_facts_at = CASE WHEN late_facts_at > {} THEN late_facts_at END,
+        failures = 0, failure_code = NULL, claimed_until = 0, pass_low_id = NULL
+    WHERE portal_id = {} AND generation = {} AND token_user_id = {}
+"""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What is noted after a whole read that began at `looked_at`, by our clock."""
+
+    looked_at: int
+    is_limited: bool
+    next_read_at: int
+    full_read_at: int | None
+
+
+async def list_due_reads(now: int, limit: int) -> list[int]:
+    """Portal ids of all tenants whose statistics are to be read now, those with evidence first."""
+    moments = {"now": int(now), "alive": int(now) + ALIVE_FOR_S, "rested": int(now) - EXPIRED_FOR_S}
+    return [row["id"] for row in await Marks.raw(_DUE.format(**moments, limit=int(limit)))]
+
+
+async def claim_read(portal_id: int, generation: int, now: int, until: int) -> Mark | None:
+    """Take the right to read what is new; None while somebody has it, or the portal is to rest."""
+    is_free = And(Marks.claimed_until <= now, Marks.next_at <= now)
+    is_complete = Marks.history_state == "complete"
+    condition = And(is_of(portal_id, generation), And(is_complete, is_free))
+    return await update_mark(portal_id, condition, {"claimed_until": until})
+
+
+async def give_read_back(portal_id: int, generation: int, changes: dict[str, Any]) -> None:
+    """End a read that did not come to its end, and note when to go on."""
+    await update_mark(portal_id, is_of(portal_id, generation), {"claimed_until": 0} | changes)
+
+
+async def keep_pass(portal_id: int, generation: int, owner_id: int, changes: dict[str, Any]) -> None:
+    """Note how far a read has come that the portal has cut off."""
+    await update_mark(portal_id, is_of(portal_id, generation, owner_id), changes)
+
+
+async def finish_read(portal_id: int, generation: int, owner_id: int, finding: Finding) -> None:
+    """Note a whole read; evidence from after its beginning stays."""
+    looked_at = finding.looked_at
+    noted = (looked_at, finding.is_limited, finding.next_read_at, finding.full_read_at)
+    await Marks.raw(_FINISH, *noted, looked_at, looked_at, portal_id, generation, owner_id)
+
+
+async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:
+    """The lowest statistics id of the calls that started between these two moments.
+
+    By the start of the leg itself: an event that names a later start for an old call changes nothing.
+    """
+    rows = await Marks.raw(_FIRST_LEG, portal_id, since, until, since, until)
+    found: int | None = rows[0]["id"]
+    return found
+
+
+async def count_recent_calls(portal_id: int, since: int, until: int, most: int) -> int:
+    """How many calls started between these two moments, counted up to `most`."""
+    rows = await Marks.raw(_RECENT, portal_id, since, until, most)
+    found: int = rows[0]["n"]
+    return found
+
+
+async def count_unseen_operators(portal_id: int, since: int, until: int, doubted_before: int) -> int:
+    """How many operators have calls that the statistics lack, and since then none that they show."""
+    rows = await Marks.raw(_UNSEEN, portal_id, since, until, doubted_before)
+    found: int = rows[0]["n"]
+    return found

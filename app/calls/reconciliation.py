@@ -1,0 +1,113 @@
+"""Finding what no event told: when a portal's statistics are read again, on evidence and on schedule.
+
+One reader works on a portal at a time, by a claim in the mark. What a read costs in refreshes is decided by
+`schedule.py` alone, and what is due by one statement over all portals.
+"""
+
+import asyncio
+from itertools import islice
+
+import structlog
+
+from app.calls.forward import PortalRestsError
+from app.calls.histories import FAILURES, Histories, code_of
+from app.calls.history import CLAIM_S
+from app.calls.mark_queries import find_mark
+from app.calls.one_call import ask_for_call
+from app.calls.read_queries import claim_read, give_read_back, list_due_reads
+from app.calls.schedule import is_alive, may_refresh, plan_delay
+from app.calls.sync_writes import write_rows
+from app.kit.background import Background
+from app.kit.clock import Clock
+from app.portals import queries
+from app.portals.access import PortalPausedError
+from app.portals.budget import RecentlySeen
+from app.portals.model import Portal
+
+log = structlog.get_logger(__name__)
+AT_ONCE = 4  # A portal that holds its answers back keeps three others from nothing.
+TAB_EVERY_S = 60
+CALL_EVERY_S = 300
+
+
+class Reconciliation:
+    """Reads what is new, and single calls anew."""
+
+    def __init__(self, histories: Histories, clock: Clock, background: Background) -> None:
+        self._histories = histories
+        self._clock = clock
+        self._background = background
+        self._read_calls = RecentlySeen(clock)
+
+    async def run_due(self, limit: int) -> None:
+        """Read the portals that are due and have waited longest, a few at a time."""
+        due = iter(await list_due_reads(self._clock.now(), limit))
+        while portal_ids := list(islice(due, AT_ONCE)):
+            await asyncio.gather(*(self._read_if_due(portal_id) for portal_id in portal_ids))
+
+    async def read(self, portal: Portal) -> bool:
+        """Read what is new, if nobody does and nothing speaks against it; say whether it was read to its end.
+
+        What fails is noted in the mark, and the portal asked again later and later.
+        """
+        now = self._clock.now()
+        mark = await claim_read(portal.id, portal.generation, now, now + CLAIM_S)
+        if mark is None:
+            return False
+        try:
+            await self._histories.catch_up(portal)
+        except PortalRestsError as rest:
+            await give_read_back(portal.id, portal.generation, {"next_at": now + rest.rest_s})
+        except FAILURES as failure:
+            log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
+            failures = mark.failures if isinstance(failure, PortalPausedError) else mark.failures + 1
+            changes = {"next_at": now + plan_delay(failures), "failures": failures}
+            await give_read_back(portal.id, portal.generation, changes | {"failure_code": code_of(failure)})
+        else:
+            return True
+        return False
+
+    def welcome(self, portal: Portal) -> None:
+        """An administrator has opened the tab: their pair has just been stored, so a read is free."""
+        self._background.spawn("welcome", self._read_for_tab(portal.id))
+
+    async def read_call(self, portal: Portal, call_id: str) -> bool:
+        """Read one call anew, however old it is, because somebody looks at it; say whether anything changed.
+
+        At most once in five minutes for each call, and only where it costs no refresh too many. A portal that
+        does not answer is no failure of whoever looks: the call stays as it was.
+        """
+        current = await queries.get_portal(portal.id)
+        key = f"{portal.id}:{call_id}"
+        if current is None or current.generation != portal.generation or key in self._read_calls:
+            return False
+        now = self._clock.now()
+        if not (is_alive(current.access_expires_at, now) or may_refresh(current.access_expires_at, now)):
+            return False
+        self._read_calls.remember(key, CALL_EVERY_S)
+        try:
+            records = await ask_for_call(self._histories.access, current, call_id)
+            written = await write_rows(self._histories.installation_of(current), records, now)
+        except FAILURES as failure:
+            log.warning("call not read", portal_id=portal.id, code=code_of(failure))
+            return False
+        return bool(written.inserted or written.changed)
+
+    async def _read_if_due(self, portal_id: int) -> None:
+        portal = await queries.get_portal(portal_id)
+        if portal is not None and portal.is_reachable:
+            try:
+                await self.read(portal)
+            except Exception:
+                log.exception("a portal's read failed", portal_id=portal_id)
+
+    async def _read_for_tab(self, portal_id: int) -> None:
+        portal = await queries.get_portal(portal_id)
+        if portal is None or not portal.is_reachable or portal.contact_state != "ok":
+            return
+        now = self._clock.now()
+        mark = await find_mark(portal.id, portal.generation)
+        if mark is None or not is_alive(portal.access_expires_at, now):
+            return
+        if mark.looked_at is None or not 0 <= now - mark.looked_at < TAB_EVERY_S:
+            await self.read(portal)

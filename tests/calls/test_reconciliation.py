@@ -1,0 +1,306 @@
+"""What no event told is found: on evidence, on schedule, and within the budget of refreshes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from app.calls import schedule
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.kit.sqlite_engine import KeptSQLiteEngine
+from app.scheduler import reconcile, run_job
+from tests.calls.statistics import fill, install, list_stored, make_row, read_mark, read_portal
+from tests.conftest import GENEROUS
+from tests.running import Callbook, FakeClock, run_callbook
+from tests.web.browsing import open_tab
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+@pytest.fixture
+def portal(stand_in: StandIn) -> StandInPortal:
+    return stand_in.portals[0]
+
+
+async def turn(callbook: Callbook) -> None:
+    """What happens within ten seconds: notes are written, the scheduler has its turn."""
+    await callbook.parts.evidence.flush()
+    await run_job(callbook.parts, "one", reconcile)
+    await callbook.settle()
+
+
+async def install_and_read(callbook: Callbook, portal: StandInPortal) -> None:
+    """Installed, and the first read of what is new is done."""
+    await install(callbook, portal)
+    await turn(callbook)
+    assert (await read_mark(portal)).looked_at is not None
+
+
+async def is_logged(callbook: Callbook, call_id: str) -> bool:
+    return call_id in (await list_stored(callbook))[0]
+
+
+async def read_call(callbook: Callbook, call_id: str) -> dict[str, Any]:
+    (row,) = await callbook.run_sql(f"SELECT * FROM calls WHERE call_id = '{call_id}'")
+    return row
+
+
+async def test_without_evidence_nothing_is_read_before_its_time(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    lost = await portal.end_call(lose=True)
+    before = portal.counts["batch"]
+    clock.advance(schedule.SHORTEST_S)
+    await turn(callbook)
+    assert portal.counts["batch"] == before
+    clock.advance(DAY)
+    await turn(callbook)
+    assert await is_logged(callbook, lost.call_id)
+
+
+async def test_an_admin_who_opens_the_tab_brings_what_was_lost_without_a_refresh(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    clock.advance(3 * HOUR)
+    lost = await portal.end_call(lose=True)
+    await open_tab(callbook, portal, portal.operator.id)
+    await callbook.settle()
+    assert not await is_logged(callbook, lost.call_id)
+    await open_tab(callbook, portal)
+    await callbook.settle()
+    assert await is_logged(callbook, lost.call_id)
+    asked = portal.counts["batch"]
+    await open_tab(callbook, portal)
+    await callbook.settle()
+    assert portal.counts["batch"] == asked  # Within a minute once.
+    assert portal.counts["oauth.refresh"] == 0
+
+
+async def test_an_event_that_is_rejected_or_undecodable_is_made_up_for(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    clock.advance(60)
+    portal.installation.application_token = "another"  # As after an update of which nothing told.
+    rejected = await portal.end_call()
+    assert rejected.response.status_code == 403
+    await turn(callbook)
+    assert await is_logged(callbook, rejected.call_id)
+    asked = portal.counts["batch"]
+    for _ in range(5):
+        clock.advance(60)
+        assert (await portal.end_call()).response.status_code == 403
+        await turn(callbook)
+    assert portal.counts["batch"] == asked  # Whoever knows a member_id causes one read an hour.
+
+
+async def test_an_undecodable_event_is_made_up_for(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    clock.advance(60)
+    odd = await portal.end_call(data={"CALL_DURATION": "long"})
+    assert not await is_logged(callbook, odd.call_id)
+    await turn(callbook)
+    assert await is_logged(callbook, odd.call_id)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_event_that_could_not_be_stored_is_made_up_for(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    clock.advance(60)
+    engine = callbook.parts.database.engine
+    assert isinstance(engine, KeptSQLiteEngine)
+    assert engine.writer is not None
+    await engine.writer.execute("PRAGMA query_only = 1")
+    turned_away = await portal.end_call()
+    assert turned_away.response.status_code == 503
+    await callbook.parts.evidence.flush()
+    await engine.writer.execute("PRAGMA query_only = 0")
+    await turn(callbook)
+    assert await is_logged(callbook, turned_away.call_id)
+
+
+async def test_after_a_downtime_every_portal_is_read(
+    database_url: str, stand_in: StandIn, clock: FakeClock
+) -> None:
+    async with run_callbook(database_url, stand_in, clock, GENEROUS) as callbook:
+        for portal in stand_in.portals:
+            await install(callbook, portal)
+        await turn(callbook)
+    clock.advance(30)
+    lost = [await portal.end_call(lose=True) for portal in stand_in.portals]
+    async with run_callbook(database_url, stand_in, clock, GENEROUS) as callbook:
+        await turn(callbook)
+        assert [await is_logged(callbook, call.call_id) for call in lost] == [True, True]
+    assert stand_in.counts["oauth.refresh"] == 0
+
+
+async def test_what_comes_late_is_there_minutes_after_the_call_while_the_token_lives(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    ended = await portal.end_call()
+    clock.advance(schedule.LATE_FACTS_S - 1)
+    await turn(callbook)
+    portal.change_row(ended.rows[0].id, record_file_id=7, vote=5, comment="Thanks")
+    clock.advance(1)
+    await turn(callbook)
+    call = await read_call(callbook, ended.call_id)
+    assert (bool(call["has_recording"]), call["vote"], call["comment"]) == (True, 5, "Thanks")
+    clock.advance(HOUR)
+    await portal.end_call()
+    clock.advance(HOUR)
+    asked = portal.counts["batch"]
+    await turn(callbook)
+    assert portal.counts["batch"] == asked
+    assert portal.counts["oauth.refresh"] == 0
+
+
+async def live(callbook: Callbook, clock: FakeClock, portals: Sequence[StandInPortal], days: int) -> None:
+    """Calls every two hours, half of them in the first portal only, some of whose events get lost."""
+    for hour in range(0, days * 24, 2):
+        await portals[0].end_call(lose=hour % 20 == 0)
+        if hour % 24 == 0:
+            await portals[1].end_call(lose=True)
+        for _ in range(12):
+            clock.advance(600)
+            await turn(callbook)
+
+
+async def test_a_week_costs_four_refreshes_a_day_and_fewer_where_little_is_called(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    busy, quiet = stand_in.portals
+    for portal in (busy, quiet):
+        await install(callbook, portal)
+    await live(callbook, clock, (busy, quiet), days=7)
+    assert 14 <= busy.counts["oauth.refresh"] <= 28
+    assert 6 <= quiet.counts["oauth.refresh"] <= 8
+    clock.advance(DAY)
+    await turn(callbook)
+    calls = await callbook.run_sql("SELECT call_id FROM calls WHERE is_confirmed")
+    shown = {row.call_id for portal in (busy, quiet) for row in portal.state.statistics}
+    assert {row["call_id"] for row in calls} == shown
+
+
+async def test_an_admins_page_an_hour_costs_no_refresh_at_all(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    for _ in range(24):
+        clock.advance(HOUR)
+        lost = await portal.end_call(lose=True)
+        await open_tab(callbook, portal)
+        await turn(callbook)
+        assert await is_logged(callbook, lost.call_id)
+    assert portal.counts["oauth.refresh"] == 0
+
+
+async def test_two_admins_who_open_the_tab_in_turn_cause_no_whole_read(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    fill(portal, range(1, 600))
+    await install_and_read(callbook, portal)
+    portal.operator.is_admin = True
+    owner_id = (await read_portal(portal)).token_user_id
+    rows_done = (await read_mark(portal)).rows_done
+    for admin in (portal.operator, portal.admin, portal.operator):
+        clock.advance(3 * HOUR)
+        await open_tab(callbook, portal, admin.id)
+        await turn(callbook)
+        mark = await read_mark(portal)
+        assert (await read_portal(portal)).token_user_id == mark.token_user_id == owner_id
+        assert (mark.history_state, mark.rows_done) == ("complete", rows_done)
+
+
+async def test_a_portal_that_fails_is_asked_less_and_less_and_hinders_no_other(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    failing, fine = stand_in.portals
+    for portal in (failing, fine):
+        await install_and_read(callbook, portal)
+    rule = stand_in.fail("voximplant.statistic.get", code="internal_server_error", portal=failing)
+    clock.advance(DAY)
+    lost = await fine.end_call(lose=True)
+    asked = []
+    for _ in range(18):
+        await turn(callbook)
+        asked.append(failing.counts["batch"])
+        clock.advance(600)
+    assert await is_logged(callbook, lost.call_id)
+    attempts = len(set(asked))
+    assert 4 <= attempts <= 7
+    mark = await read_mark(failing)
+    assert (mark.failure_code, mark.history_state) == ("internal_server_error", "complete")
+    rule.cancel()
+    clock.advance(6 * HOUR)
+    await turn(callbook)
+    assert (await read_mark(failing)).failures == 0
+
+
+async def test_two_processes_read_a_portal_once(callbook: Callbook, portal: StandInPortal) -> None:
+    await install(callbook, portal)
+    gate = portal.stand_in.hold("batch", when="before", portal=portal, times=1)
+    found = await read_portal(portal)
+    first = callbook.parts.background.spawn("first", callbook.parts.reconciliation.read(found))
+    await gate.reached()
+    assert not await callbook.parts.reconciliation.read(found)
+    gate.release()
+    assert await first
+
+
+async def test_a_slow_portal_with_many_calls_is_read_to_the_end_in_several_turns(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    now = clock.now()
+    for number in range(1, 14_001):
+        portal.state.statistics.append(make_row(number, started_at=now - DAY + number))
+    await install_and_read(callbook, portal)
+    before = await read_mark(portal)
+    clock.advance(DAY)
+    first_at = clock.now()
+    portal.execution_s = 2.0
+    portal.change_row(3, record_file_id=1)
+    turns = 0
+    while (await read_mark(portal)).looked_at == before.looked_at:
+        await turn(callbook)
+        turns += 1
+        clock.advance(700)
+        assert turns < 10
+    mark = await read_mark(portal)
+    assert turns > 1
+    assert (mark.looked_at, mark.read_up_to, mark.full_read_at) == (first_at, first_at, first_at)
+    assert bool((await read_call(callbook, "call.3"))["has_recording"])
+    assert portal.operating.refusals == 0
+
+
+async def test_an_older_call_is_read_anew_when_somebody_opens_it(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    old = clock.now() - 200 * DAY
+    portal.state.statistics += [make_row(number, started_at=old) for number in range(1, 400)]
+    await install_and_read(callbook, portal)
+    portal.change_row(1, vote=2)
+    found = await read_portal(portal)
+    reading = callbook.parts.reconciliation
+    assert await reading.read_call(found, "call.1")
+    assert (await read_call(callbook, "call.1"))["vote"] == 2
+    portal.change_row(1, vote=3)
+    assert not await reading.read_call(found, "call.1")  # Not again within five minutes.
+    assert not await reading.read_call(found, "call.2")  # Nothing has changed.
+    clock.advance(2 * HOUR)
+    assert not await reading.read_call(found, "call.1")  # It would cost a refresh too many.
+    clock.advance(4 * HOUR)
+    assert await reading.read_call(found, "call.1")
+    assert (await read_call(callbook, "call.1"))["vote"] == 3
+    assert portal.counts["oauth.refresh"] == 1
+    portal.stand_in.fail("batch", network="drop", portal=portal)
+    clock.advance(600)
+    assert not await reading.read_call(found, "call.1")
