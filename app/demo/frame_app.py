@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from app.demo.stand_in import StandIn
 
 KEPT_FRAMES = 500
+# Of the languages that LANG_ALL names (api-reference/widgets/placement-bind.md).
+LANGUAGES = ("en", "de", "fr", "it", "la", "br", "pl", "ru", "ua", "tr", "ar", "sc", "ja")
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape()
 )
@@ -42,6 +44,8 @@ def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
     @get(["/", "/marketplace/app/{app_id:int}"])
     async def show_frame(request: Request[Any, Any, Any]) -> Response[str]:
         portal = find_portal(stand_in, request)
+        if (language := request.query_params.get("lang")) in LANGUAGES:
+            portal.state.language = language
         asked = request.query_params.get("user", str(portal.admin.id))
         try:
             frame = open_frame(portal, asked, request.query_params.get("placement", "DEFAULT"))
@@ -94,6 +98,7 @@ def _show_frame(portal: "StandInPortal", frame: Frame) -> Response[str]:
         people=[user for user in portal.users.values() if user.is_active and not user.is_system],
         analytics_title=analytics.title_for(portal.state.language) if analytics else None,
         analytics=ANALYTICS,
+        languages=LANGUAGES,
     )
     return _page(html, description["origin"])
 

@@ -55,3 +55,10 @@ async def test_arabic_runs_from_right_to_left_and_numbers_do_not(desk: Desk) -> 
     assert first["x"] > last["x"]
     await expect(frame.locator(".cell-number bdi").first).to_have_attribute("dir", "ltr")
     assert await frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_the_stand_in_offers_the_portals_languages(installed: Desk) -> None:
+    page, _ = await installed.open_log()
+    await page.locator(".viewer summary").click()
+    await page.get_by_role("navigation", name="Language").get_by_text("pl", exact=True).click()
+    await expect(page.frame_locator("#app-frame").locator("h1")).to_have_text("Rejestr połączeń")

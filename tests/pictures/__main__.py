@@ -34,13 +34,14 @@ NUMBERS = ("+14155550142", "+12125550187", "+442079460321", "+33199005678", "+49
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its name, the window, the theme."""
+    """One picture: its name, the window, the theme, who looks, in which of the portal's languages."""
 
     name: str
     width: int
     height: int
     scheme: Literal["light", "dark"] = "light"
     user: int = 1
+    language: str = "en"
 
 
 SHOTS = (
@@ -48,6 +49,7 @@ SHOTS = (
     Shot("log-dark", 1440, 900, "dark"),
     Shot("log-phone", 360, 760),
     Shot("log-wide", 2560, 900),
+    Shot("log-arabic", 1440, 900, language="ar"),
 )
 
 
@@ -107,6 +109,7 @@ async def take(browser: Browser, shot: Shot, callbook: Callbook, portal: StandIn
         color_scheme=shot.scheme,
         reduced_motion="reduce",
     )
+    portal.state.language = shot.language
     page = await context.new_page()
     await page.goto(f"{portal.origin}/?user={shot.user}")
     await app_frame(page, callbook)
