@@ -25,6 +25,8 @@ FILES = {
     "call.js": ("static/call.js", "text/javascript"),
     "install.js": ("static/install.js", "text/javascript"),
     "htmx.js": ("node_modules/htmx.org/dist/htmx.min.js", "text/javascript"),
+    "portal_settings.css": ("static/portal_settings.css", "text/css"),
+    "portal_settings.js": ("static/portal_settings.js", "text/javascript"),
     "icon.svg": ("static/icon.svg", "image/svg+xml"),
 }
 YEAR = "public, max-age=31536000, immutable"

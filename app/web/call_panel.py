@@ -54,7 +54,7 @@ async def show_neighbours(
 
 def _presenter(request: AnyRequest, parts: WebParts, session: Session) -> Presenter:
     zone = choose_zone(session, dict(request.query_params))
-    return Presenter(zone, session.locale, parts.clock.now())
+    return Presenter(zone, session.locale, parts.clock.now(), session.settings.line_names)
 
 
 HANDLERS = [show_call, show_neighbours]

@@ -14,6 +14,7 @@ from litestar.response import Stream as StreamedResponse
 from app.calls.reading import Pulse, Viewer, take_pulse
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Refusal
+from app.portals.portal_settings import PortalSettings
 from app.web.history import Standing, take_standing
 from app.web.parts import GivenParts, Watch, WebParts
 from app.web.requests import GivenSession
@@ -39,7 +40,7 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
     with parts.streams.join(portal_id, user_id) as stream:
         async with parts.changes.watch(portal_id) as watch:
             pulse: Pulse | None = None
-            seen: tuple[Viewer, Pulse, int, Standing] | None = None
+            seen: tuple[Viewer, PortalSettings, Pulse, int, Standing] | None = None
             while stream.ending is None:
                 try:
                     current = await parts.sessions.renew(session.claims)
@@ -50,7 +51,8 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
                     return
                 except DATABASE_ERRORS:
                     return  # The page connects again, and then it is told what it missed.
-                found = (current.viewer, pulse, parts.people.revision(current.portal), standing)
+                revision = parts.people.revision(current.portal)
+                found = (current.viewer, current.settings, pulse, revision, standing)
                 yield STILL_HERE if found == seen else CHANGED
                 seen = found
                 await _sleep(stream, parts.streams.pause_s)

@@ -50,7 +50,7 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
     user_ids = {call.user_id for call in page.calls if call.user_id is not None}
     names = await parts.people.find_names(session.portal, user_ids, system_user_label(session.locale))
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
-    presenter = Presenter(zone, session.locale, now)
+    presenter = Presenter(zone, session.locale, now, session.settings.line_names)
     rows = [presenter.present(call, names) for call in page.calls]
     is_continued = request.cursor is not None
     history = None if is_continued else await view_history(session, presenter)

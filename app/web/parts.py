@@ -15,6 +15,7 @@ from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
 from app.kit.background import Background
 from app.kit.clock import Clock
+from app.kit.database import Database
 from app.people.service import People
 from app.portals.access import PortalAccess
 from app.portals.directory import Directory
@@ -79,6 +80,8 @@ class WebParts(Protocol):
     def settings(self) -> Settings: ...  # noqa: D102  As in app.settings.
     @property
     def clock(self) -> Clock: ...  # noqa: D102
+    @property
+    def database(self) -> Database: ...  # noqa: D102
     @property
     def background(self) -> Background: ...  # noqa: D102
     @property

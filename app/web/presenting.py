@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import phonenumbers
@@ -40,6 +41,7 @@ class CallRow(NamedTuple):
     initials: str
     hue: int
     line: str | None
+    line_number: str | None
     duration: str | None
     cost: str | None
     is_free: bool
@@ -56,11 +58,12 @@ class Moment(NamedTuple):
 
 
 class Presenter(NamedTuple):
-    """Whose eyes it is for: their zone and locale, and what day it is for them."""
+    """Whose eyes it is for: their zone and locale, what day it is for them, what their lines are called."""
 
     zone: tzinfo
     locale: str
     now: int
+    line_names: Mapping[str, str] = MappingProxyType({})
 
     def present(self, call: LoggedCall, names: Mapping[int, str]) -> CallRow:
         """The row of one call; `names` of the users that are known."""
@@ -83,13 +86,20 @@ class Presenter(NamedTuple):
             operator=operator and visible(operator),
             initials=initials_of(operator or ""),
             hue=(call.user_id or 0) % 6,
-            line=call.portal_number and visible(format_number(call.portal_number)),
+            line=self.name_line(call.portal_number),
+            line_number=call.portal_number and visible(format_number(call.portal_number)),
             duration=None if call.duration_s is None else format_duration(call.duration_s),
             cost=None
             if call.cost_e4 is None
             else format_cost(call.cost_e4, call.currency or "", self.locale),
             is_free=call.cost_e4 == 0,
         )
+
+    def name_line(self, portal_number: str | None) -> str | None:
+        """A line by the name that the portal gave it, else by its number."""
+        if portal_number is None:
+            return None
+        return visible(self.line_names.get(portal_number) or format_number(portal_number))
 
     def describe_moment(self, at: int) -> Moment:
         """A moment in the viewer's zone and words."""

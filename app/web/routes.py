@@ -4,7 +4,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from app.web import api, assets, call_panel, install, live, log, pages, reconnecting
+from app.web import api, assets, call_panel, install, live, log, pages, reconnecting, settings_page
 from app.web.errors import EXCEPTION_HANDLERS
 from app.web.exports import endpoints as exports
 from app.web.requests import DEPENDENCIES
@@ -16,6 +16,7 @@ ROUTES = [
     *call_panel.HANDLERS,
     *api.HANDLERS,
     *exports.HANDLERS,
+    *settings_page.HANDLERS,
     live.follow_calls,
     reconnecting.reconnect,
     assets.serve_asset,

@@ -170,6 +170,18 @@ async def read_neighbours(sides: Sides) -> list[httpx.Response]:
     return [answer for path in paths for answer in await sides.ask(path)]
 
 
+async def change_settings(sides: Sides) -> list[httpx.Response]:
+    """A's admin changes A's settings and names B in every way; B's line and rule stay as they are."""
+    form = urlencode({"employees_see": "all", "member_id": sides.victim.member_id, "portal_id": "2"})
+    names = {"member_id": sides.victim.member_id, "portal_id": "2"}
+    answers = [
+        await sides.send("POST", "/settings", headers=sides.bearer, content=form, params=names),
+        await sides.send("POST", "/settings", content=form, params=names),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 401]
+    return answers
+
+
 CASES: dict[tuple[str, str], Case] = {
     ("GET", "/"): asking("/"),
     ("HEAD", "/"): head,
@@ -197,6 +209,8 @@ CASES: dict[tuple[str, str], Case] = {
         "/log/export/xlsx", "/log/export/csv", "/log/export/csv?q=12025550101"
     ),
     ("GET", "/api/v1/sync"): asking("/api/v1/sync"),
+    ("GET", "/settings"): asking("/settings"),
+    ("POST", "/settings"): change_settings,
     ("GET", "/healthz"): asking("/healthz"),
     ("GET", "/readyz"): asking("/readyz"),
     ("GET", "/metrics"): asking("/metrics"),
