@@ -33,6 +33,7 @@ from app.portals.erasure import Erasers, Erasure
 from app.portals.exchange_queries import record_exchange
 from app.portals.installation import FollowUp, Installer
 from app.portals.model import Portal
+from app.portals.moves import Moves
 from app.portals.opening import Opener
 from app.portals.rate import SharedAccounts
 from app.portals.refresh import Refresher
@@ -164,12 +165,17 @@ def _make_follow_up(setup: PortalSetup, people: People, histories: Histories) ->
     return follow_up
 
 
+def _make_access(outbound: Outbound, vault: Vault, refresher: Refresher, clock: Clock) -> PortalAccess:
+    moves = Moves(outbound.server, outbound.policy, vault, refresher, clock)
+    return PortalAccess(outbound.clients, vault, refresher, moves, clock)
+
+
 def _put_together(
     settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, outbound: Outbound
 ) -> Parts:
     background = Background()
     refresher = Refresher(outbound.server, outbound.policy, vault, clock, background)
-    access = PortalAccess(outbound.clients, vault, refresher, clock)
+    access = _make_access(outbound, vault, refresher, clock)
     verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
     changes = Changes(database)
