@@ -18,6 +18,7 @@ from app.calls.histories import Histories
 from app.calls.ingest import Ingest
 from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
+from app.calls.retention import Retention
 from app.kit.background import Background
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import Database
@@ -74,6 +75,7 @@ class Parts:
     changes: Changes
     ingest: Ingest
     histories: Histories
+    retention: Retention
     lookups: Lookups
     evidence: Evidence
     reconciliation: Reconciliation
@@ -205,6 +207,7 @@ def _put_together(
         changes=changes,
         ingest=ingest,
         histories=histories,
+        retention=Retention(database, clock, erasure.note_overwriting),
         lookups=lookups,
         evidence=evidence,
         reconciliation=Reconciliation(histories, clock, background),
