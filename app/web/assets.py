@@ -23,6 +23,8 @@ FILES = {
     "log.js": ("static/log.js", "text/javascript"),
     "reconnect.js": ("static/reconnect.js", "text/javascript"),
     "call.js": ("static/call.js", "text/javascript"),
+    "export.css": ("static/export.css", "text/css"),
+    "export.js": ("static/export.js", "text/javascript"),
     "install.js": ("static/install.js", "text/javascript"),
     "htmx.js": ("node_modules/htmx.org/dist/htmx.min.js", "text/javascript"),
     "portal_settings.css": ("static/portal_settings.css", "text/css"),
