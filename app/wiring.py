@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.bucket import RateBucket
+from app.bitrix24.media import MediaClient
 from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer
 from app.calls.changes import Changes
@@ -18,6 +19,7 @@ from app.calls.histories import Histories
 from app.calls.ingest import Ingest
 from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
+from app.calls.recordings import Recordings
 from app.calls.retention import Retention
 from app.kit.background import Background
 from app.kit.clock import Clock, SystemClock
@@ -47,6 +49,7 @@ from app.schema import check_schema, migrate
 from app.settings import Settings
 from app.tables import TABLES
 from app.web.exports.limits import Exports
+from app.web.playing import AudioSlots
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -80,9 +83,11 @@ class Parts:
     evidence: Evidence
     reconciliation: Reconciliation
     recorder: Recorder
+    recordings: Recordings
     people: People
     pages: Pages
     streams: Streams
+    audio_slots: AudioSlots = field(default_factory=AudioSlots)
     exports: Exports = field(default_factory=Exports)
 
 
@@ -129,6 +134,7 @@ class Outbound:
     policy: AddressPolicy
     clients: PortalClients
     server: AuthorizationServer
+    media: MediaClient
 
 
 async def _open_outbound(
@@ -140,6 +146,8 @@ async def _open_outbound(
         allow_private=settings.is_private_portal_allowed,
     )
     to_portals = await stack.enter_async_context(open_http_client(policy, "portals"))
+    # Recordings play for minutes: their connections are not those that REST calls wait for.
+    to_files = await stack.enter_async_context(open_http_client(policy, "portals"))
     to_servers = await stack.enter_async_context(open_http_client(policy, "oauth"))
     return Outbound(
         policy,
@@ -147,6 +155,7 @@ async def _open_outbound(
         AuthorizationServer(
             to_servers, policy, settings.client_id, settings.client_secret, record_exchange, clock
         ),
+        MediaClient(to_files, policy),
     )
 
 
@@ -212,6 +221,7 @@ def _put_together(
         evidence=evidence,
         reconciliation=Reconciliation(histories, clock, background),
         recorder=Recorder(directory, ingest, lookups, evidence, clock),
+        recordings=Recordings(access, outbound.media, clock),
         people=people,
         pages=Pages(settings),
         streams=Streams(),

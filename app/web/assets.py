@@ -25,6 +25,7 @@ FILES = {
     "call.js": ("static/call.js", "text/javascript"),
     "export.css": ("static/export.css", "text/css"),
     "export.js": ("static/export.js", "text/javascript"),
+    "player.js": ("static/player.js", "text/javascript"),
     "install.js": ("static/install.js", "text/javascript"),
     "htmx.js": ("node_modules/htmx.org/dist/htmx.min.js", "text/javascript"),
     "portal_settings.css": ("static/portal_settings.css", "text/css"),
