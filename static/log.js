@@ -98,6 +98,7 @@
     const isShared = freshRows.some((row) => shown.has(row.dataset.id));
     replacePart("history", fresh);
     replacePart("notice", fresh);
+    replacePart("doubt", fresh);
     if (!rows || !isShared) {
       if (!rows && !freshRows.length) return;
       log.replaceChildren(...fresh.childNodes);

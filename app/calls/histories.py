@@ -23,7 +23,7 @@ from app.calls.mark_queries import (
     note_failure,
 )
 from app.calls.marks import Mark
-from app.calls.pace import OPERATING_WINDOW_S
+from app.calls.pace import FIRST_PAGES, OPERATING_WINDOW_S
 from app.calls.schedule import is_full_due
 from app.calls.sync_writes import Installation
 from app.kit.clock import Clock
@@ -101,11 +101,10 @@ class Histories:
         """
         mark = await self._find_mark(portal)
         if mark is not None:
-            reader = self._open_reader(portal, mark.batch_pages)
+            reader = self._open_reader(portal, min(mark.batch_pages, FIRST_PAGES))
             moved = await self._read_to_end(reader, portal, mark, is_full=is_full)
             if moved is not None:
-                if (moved.history_state, moved.read_up_to) != (mark.history_state, mark.read_up_to):
-                    await self._tell(portal.id)
+                await self._tell(portal.id)  # At least "complete up to" is another moment now.
                 if mark.has_begun and reader.inserted:  # No event told of these: is it still bound?
                     await want_soon(portal.id, portal.generation, self._clock.now())
                 counts = (reader.rows, reader.inserted, reader.changed, reader.undecodable)

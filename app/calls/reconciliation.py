@@ -61,8 +61,9 @@ class Reconciliation:
         except FAILURES as failure:
             log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
             failures = mark.failures if isinstance(failure, PortalPausedError) else mark.failures + 1
-            changes = {"next_at": now + plan_delay(failures), "failures": failures}
-            await give_read_back(portal.id, portal.generation, changes | {"failure_code": code_of(failure)})
+            changes: dict[str, object] = {"next_at": now + plan_delay(failures), "failures": failures}
+            changes |= {"failure_code": code_of(failure), "batch_pages": max(1, mark.batch_pages // 2)}
+            await give_read_back(portal.id, portal.generation, changes)
         else:
             return True
         return False

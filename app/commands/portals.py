@@ -10,9 +10,11 @@ from app.calls.histories import Histories
 from app.calls.mark_queries import find_mark
 from app.calls.marks import Mark
 from app.calls.undecodable import list_undecodable, replay_undecodable
+from app.kit.languages import SOURCE
 from app.portals import queries
 from app.portals.model import Portal
 from app.settings import Settings
+from app.web.doubt import find_limited
 from app.wiring import Parts, open_parts
 
 TIMES = (
@@ -36,7 +38,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> None:
     """Do one action and print its result."""
     async with open_parts(settings) as parts:
         if options.action == "list":
-            listed = [await describe_whole(portal) for portal in await queries.list_portals()]
+            listed = [await describe_whole(parts, portal) for portal in await queries.list_portals()]
             _print(listed, is_json=options.json)
             return
         portal = await queries.find_portal(options.member_id.lower())
@@ -48,7 +50,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> None:
 async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> list[dict[str, object]]:
     match options.action:
         case "show":
-            return [await describe_whole(portal)]
+            return [await describe_whole(parts, portal)]
         case "sync":
             return [await _sync(parts.histories, portal)]
         case "events" if options.replay:
@@ -69,13 +71,15 @@ async def _sync(histories: Histories, portal: Portal) -> dict[str, object]:
     mark = await histories.run_slice(portal, is_forced=True)
     while mark is not None and mark.is_going_on:
         mark = await histories.run_slice(portal)
-    result = _show_times(msgspec.to_builtins(await histories.catch_up(portal)))
+    result = _show_times(msgspec.to_builtins(await histories.catch_up(portal, is_full=True)))
     return result | describe_history(await find_mark(portal.id, portal.generation))
 
 
-async def describe_whole(portal: Portal) -> dict[str, object]:
-    """A portal and how far its calls have been read."""
-    return describe(portal) | describe_history(await find_mark(portal.id, portal.generation))
+async def describe_whole(parts: Parts, portal: Portal) -> dict[str, object]:
+    """A portal, how far its calls have been read, and whose rights limit them."""
+    limited = msgspec.to_builtins(await find_limited(portal, parts.people, SOURCE))
+    history = describe_history(await find_mark(portal.id, portal.generation))
+    return describe(portal) | history | {"limited": limited}
 
 
 def describe_history(mark: Mark | None) -> dict[str, object]:
@@ -86,7 +90,8 @@ def describe_history(mark: Mark | None) -> dict[str, object]:
     if mark.has_begun:
         shown |= {"history_done": mark.rows_done, "history_total": mark.rows_total}
     if mark.failure_code is not None:
-        shown["history_failure"] = mark.failure_code
+        name = "read_failure" if mark.history_state == "complete" else "history_failure"
+        shown[name] = mark.failure_code
     return _show_times(shown)
 
 

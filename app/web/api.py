@@ -15,6 +15,7 @@ from app.kit.words import N_
 from app.portals.model import Connection, Portal
 from app.web import list_parameters as asked
 from app.web.call_shapes import Call, show_call
+from app.web.doubt import Limited, find_limited
 from app.web.log import refresh_people
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import to_iso
@@ -56,6 +57,7 @@ class Sync(msgspec.Struct, frozen=True):
     history: History
     last_event_at: str | None
     token: Connection
+    limited: Limited | None
 
 
 @get("/api/v1/calls", tags=["calls"], security=BEARER)
@@ -99,14 +101,15 @@ async def get_call(call_id: FromPath[str], parts: GivenParts, session: GivenSess
 
 
 @get("/api/v1/sync", tags=["sync"], security=BEARER)
-async def get_sync(session: GivenSession) -> Response[Sync]:
+async def get_sync(parts: GivenParts, session: GivenSession) -> Response[Sync]:
     """Up to when the log is complete, how far the history has been read, and whether the token works."""
     portal = session.portal
     mark = await find_mark(portal.id, portal.generation)
-    return Response(describe_sync(portal, mark), headers=data_headers())
+    limited = await find_limited(portal, parts.people, session.locale)
+    return Response(describe_sync(portal, mark, limited), headers=data_headers())
 
 
-def describe_sync(portal: Portal, mark: Mark | None) -> Sync:
+def describe_sync(portal: Portal, mark: Mark | None, limited: Limited | None = None) -> Sync:
     """What may be promised. Before the first read nothing is known, not even how much there is."""
     up_to = None if mark is None else mark.complete_up_to
     return Sync(
@@ -114,6 +117,7 @@ def describe_sync(portal: Portal, mark: Mark | None) -> Sync:
         history=_describe_history(mark),
         last_event_at=None if portal.last_event_at is None else to_iso(portal.last_event_at),
         token=portal.connection,
+        limited=limited,
     )
 
 

@@ -49,7 +49,14 @@ async def view_history(session: Session, presenter: Presenter) -> HistoryView:
 async def take_standing(portal: Portal) -> Standing:
     """What changes when an open page would show something else above the log."""
     mark = await find_mark(portal.id, portal.generation)
-    read = mark and (mark.history_state, mark.rows_done, mark.complete_up_to, mark.failure_code)
+    read = mark and (
+        mark.history_state,
+        mark.rows_done,
+        mark.complete_up_to,
+        mark.failure_code,
+        mark.looked_at,
+        mark.is_limited,
+    )
     return read, _take_contact(portal)
 
 

@@ -11,6 +11,7 @@ from app.calls.filters import ListRequest, parse_list_request
 from app.calls.parameters import join_lists
 from app.calls.periods import apply_period
 from app.calls.reading import list_calls, list_recent_operators
+from app.web.doubt import Doubt, view_doubt
 from app.web.history import HistoryView, view_history
 from app.web.notice import Notice, view_notice
 from app.web.parts import GivenParts, WebParts
@@ -24,7 +25,7 @@ FIRST_NAMES_S = 3.0
 
 
 class LogView(NamedTuple):
-    """What the template shows; `history` and `notice` stand above the first rows only."""
+    """What the template shows; `history`, `notice` and `doubt` stand above the first rows only."""
 
     rows: list[CallRow]
     next_cursor: str | None
@@ -32,6 +33,7 @@ class LogView(NamedTuple):
     is_continued: bool
     history: HistoryView | None
     notice: Notice | None
+    doubt: Doubt | None
 
 
 class Operator(NamedTuple):
@@ -55,7 +57,10 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
     is_continued = request.cursor is not None
     history = None if is_continued else await view_history(session, presenter)
     notice = history and await view_notice(session, parts.people, parts.clock, history.failure_code)
-    return LogView(rows, page.next_cursor, not request.filters.is_empty, is_continued, history, notice)
+    is_any_doubted = any(row.is_doubted for row in rows)
+    doubt = history and await view_doubt(session, parts.people, is_any_doubted=is_any_doubted)
+    is_filtered = not request.filters.is_empty
+    return LogView(rows, page.next_cursor, is_filtered, is_continued, history, notice, doubt)
 
 
 def choose_zone(session: Session, parameters: Mapping[str, str]) -> tzinfo:

@@ -45,6 +45,7 @@ class CallRow(NamedTuple):
     duration: str | None
     cost: str | None
     is_free: bool
+    is_doubted: bool
 
 
 class Moment(NamedTuple):
@@ -93,6 +94,7 @@ class Presenter(NamedTuple):
             if call.cost_e4 is None
             else format_cost(call.cost_e4, call.currency or "", self.locale),
             is_free=call.cost_e4 == 0,
+            is_doubted=call.confirmed is False,
         )
 
     def name_line(self, portal_number: str | None) -> str | None:

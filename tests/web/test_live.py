@@ -15,6 +15,13 @@ from tests.web.browsing import Tab, install, open_tab
 from tests.web.calls import NOW, insert_calls
 
 
+async def open_quiet_tab(callbook: Callbook, portal: StandInPortal, user: int | None = None) -> Tab:
+    """What opening it causes in the background is over: it would be news."""
+    tab = await open_tab(callbook, portal, user)
+    await callbook.settle()
+    return tab
+
+
 @pytest.fixture
 def portal(stand_in: StandIn) -> StandInPortal:
     return stand_in.portals[0]
@@ -44,7 +51,7 @@ async def test_the_first_event_comes_at_once_the_next_with_a_change(
     callbook: Callbook, portal: StandInPortal
 ) -> None:
     portal_id = await install(callbook, portal)
-    async with follow(await open_tab(callbook, portal)) as events:
+    async with follow(await open_quiet_tab(callbook, portal)) as events:
         assert await anext(events) == "changed"
         await insert_calls(portal_id, {})
         callbook.parts.changes.announce(portal_id)
@@ -62,7 +69,7 @@ async def test_a_call_slides_in_whenever_it_began_and_whatever_lies_in_the_futur
     portal_id = await install(callbook, portal)
     future = ({"call_id": f"f{n}", "started_at": NOW + 10**8 + n, "user_id": user_id} for n in range(201))
     await insert_calls(portal_id, *future)
-    async with follow(await open_tab(callbook, portal, user_id)) as events:
+    async with follow(await open_quiet_tab(callbook, portal, user_id)) as events:
         assert await anext(events) == "changed"
         for started_at in (NOW - 10 * 86_400, NOW - 60, NOW + 2 * 10**8):
             call = {"call_id": str(started_at), "user_id": user_id, "started_at": started_at}
@@ -91,7 +98,7 @@ async def test_others_calls_wake_nobody_who_may_not_see_them(
     callbook: Callbook, portal: StandInPortal
 ) -> None:
     portal_id = await install(callbook, portal)
-    async with follow(await open_tab(callbook, portal, portal.operator.id)) as events:
+    async with follow(await open_quiet_tab(callbook, portal, portal.operator.id)) as events:
         assert await anext(events) == "changed"
         await insert_calls(portal_id, {"user_id": 1})
         callbook.parts.changes.announce(portal_id)
@@ -109,7 +116,7 @@ async def test_a_stream_ends_with_its_session(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
     await install(callbook, portal)
-    async with follow(await open_tab(callbook, portal)) as events:
+    async with follow(await open_quiet_tab(callbook, portal)) as events:
         assert await anext(events) == "changed"
         clock.advance(600)
         assert await anext(events) == "expired"
@@ -118,7 +125,7 @@ async def test_a_stream_ends_with_its_session(
 
 async def test_a_stream_ends_with_an_uninstall(callbook: Callbook, portal: StandInPortal) -> None:
     await install(callbook, portal)
-    async with follow(await open_tab(callbook, portal)) as events:
+    async with follow(await open_quiet_tab(callbook, portal)) as events:
         assert await anext(events) == "changed"
         await callbook.run_sql("UPDATE portals SET state = 'uninstalled'")
         assert await anext(events) == "expired"
@@ -126,7 +133,7 @@ async def test_a_stream_ends_with_an_uninstall(callbook: Callbook, portal: Stand
 
 async def test_the_third_stream_ends_the_first(callbook: Callbook, portal: StandInPortal) -> None:
     await install(callbook, portal)
-    tab = await open_tab(callbook, portal)
+    tab = await open_quiet_tab(callbook, portal)
     async with follow(tab) as first, follow(tab) as second:
         assert [await anext(first), await anext(second)] == ["changed", "changed"]
         async with follow(tab) as third:
@@ -138,7 +145,7 @@ async def test_the_third_stream_ends_the_first(callbook: Callbook, portal: Stand
 
 async def test_another_user_s_streams_are_not_counted(callbook: Callbook, portal: StandInPortal) -> None:
     await install(callbook, portal)
-    tabs = [await open_tab(callbook, portal, user) for user in (1, portal.operator.id)]
+    tabs = [await open_quiet_tab(callbook, portal, user) for user in (1, portal.operator.id)]
     async with follow(tabs[0]) as a, follow(tabs[0]) as b, follow(tabs[1]) as c, follow(tabs[1]) as d:
         assert [await anext(events) for events in (a, b, c, d)] == ["changed"] * 4
         assert callbook.parts.streams.count == 4
@@ -147,7 +154,7 @@ async def test_another_user_s_streams_are_not_counted(callbook: Callbook, portal
 async def test_a_shutdown_ends_every_stream(callbook: Callbook, portal: StandInPortal) -> None:
     await install(callbook, portal)
     callbook.parts.streams.recheck_s = 3600
-    async with follow(await open_tab(callbook, portal)) as events:
+    async with follow(await open_quiet_tab(callbook, portal)) as events:
         assert await anext(events) == "changed"
         callbook.parts.streams.end_all()
         assert [event async for event in events] == []
@@ -156,7 +163,7 @@ async def test_a_shutdown_ends_every_stream(callbook: Callbook, portal: StandInP
 
 async def test_a_tab_that_closes_leaves_nothing_behind(callbook: Callbook, portal: StandInPortal) -> None:
     await install(callbook, portal)
-    async with follow(await open_tab(callbook, portal)) as events:
+    async with follow(await open_quiet_tab(callbook, portal)) as events:
         assert await anext(events) == "changed"
     async with asyncio.timeout(10):
         while callbook.parts.streams.count:  # noqa: ASYNC110  What ends is the server's, without an event.
