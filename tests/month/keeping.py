@@ -1,0 +1,68 @@
+"""Keeps one Callbook process running beside the stand-in: starts it, gives it turns, kills it."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import httpx
+
+from app.demo.stand_in import StandIn
+from tests.commands.running import PATIENCE_S, ROOT, make_environment
+from tests.month.clock import SharedClock
+from tests.running import free_port
+
+
+class Keeper:
+    """The process and its address, which stays the same: the portal's handlers are bound to it."""
+
+    def __init__(self, database_url: str, stand_in: StandIn, clock: SharedClock, log: Path) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        port = self.url.rpartition(":")[2]
+        changes = {"APP_URL": self.url, "PORT": port, "PYTHONWARNINGS": None}  # Tests' packages warn.
+        self._environment = make_environment(database_url, stand_in, **changes)
+        self._clock = clock
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
+        self.unexpected: list[str] = []
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    async def start(self) -> None:
+        """Start it, and return once it answers."""
+        arguments = ("-m", "tests.month.process", str(self._clock.path))
+        with self._log.open("a") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, *arguments, cwd=ROOT, env=self._environment, stdout=output, stderr=output
+            )
+        async with asyncio.timeout(PATIENCE_S):
+            while not await self._is_answering():
+                assert self._process.returncode is None, self._log.read_text()[-4000:]
+                await asyncio.sleep(0.02)  # Another process: there is nothing to await but its answer.
+
+    async def turn(self) -> None:
+        """Let every job run whose interval has passed; nothing happens while it is killed."""
+        if self.is_running:
+            answer = await self._http.post("/turn")
+            self.unexpected += answer.json()
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    async def close(self) -> None:
+        """Kill it, for good."""
+        await self.kill()
+        await self._http.aclose()
+
+    async def _is_answering(self) -> bool:
+        try:
+            return (await self._http.get("/healthz")).is_success
+        except httpx.TransportError:
+            return False

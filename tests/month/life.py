@@ -1,0 +1,142 @@
+"""What happens in a portal, and to Callbook, in a month: calls, late facts, visits, trouble. Seeded."""
+
+import heapq
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from app.demo.caller import Caller
+from app.demo.events import Post
+from app.demo.portal import StandInPortal
+from app.demo.statistics import StatisticsRow
+from tests.month.clock import SharedClock
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+LOST, DOUBLED, LATE = 0.10, 0.05, 0.20
+SHOWN_LATE = 0.15
+Deed = Callable[[], Awaitable[None]]
+
+
+class Agenda:
+    """What is to happen and when; time stands still while something does."""
+
+    def __init__(self, clock: SharedClock) -> None:
+        self._clock = clock
+        self._order = itertools.count()
+        self._deeds: list[tuple[int, int, Deed]] = []
+
+    def plan(self, at: int, deed: Deed) -> None:
+        """Let it happen at this time, or as soon as what comes before has happened."""
+        heapq.heappush(self._deeds, (at, next(self._order), deed))
+
+    async def live(self, until: int) -> None:
+        """Let everything happen, one after the other and each at a second of its own."""
+        while self._deeds and self._deeds[0][0] <= until:
+            at, _, deed = heapq.heappop(self._deeds)
+            self._clock.set(max(at, self._clock.now() + 1))
+            await deed()
+
+
+class PortalLife:
+    """The calls of a portal, their events and what becomes known of them later.
+
+    `shown_at` says from when the statistics show each row; the counts say what became of the events.
+    """
+
+    def __init__(self, portal: StandInPortal, clock: SharedClock, agenda: Agenda, seed: int) -> None:
+        self.portal = portal
+        self.quiet_from = 0
+        self.shown_at: dict[int, int] = {}
+        self.counts = dict.fromkeys(("calls", "lost", "doubled", "late", "unheard"), 0)
+        self._clock = clock
+        self._agenda = agenda
+        self._chance = random.Random(seed)
+        self._caller = Caller(portal.state, seed)
+
+    def plan_calls(self, begin: int, days: int, calls_a_day: int) -> None:
+        """Calls in business hours, fewer at night; nothing happens any more after the last day."""
+        self.quiet_from = begin + days * DAY_S
+        for day in range(days):
+            for _ in range(calls_a_day):
+                self._agenda.plan(begin + day * DAY_S + self._pick_time_of_day(), self.end_call)
+
+    async def end_call(self) -> None:
+        """A call ends: its rows, its events, and facts for later."""
+        now, chance = self._clock.now(), self._chance
+        call = self._caller.next_call()
+        is_late = chance.random() < SHOWN_LATE
+        late_s = chance.choice((30, 90, 600, 3 * HOUR_S)) + chance.randrange(60) if is_late else 0
+        before = len(self.portal.delayed)
+        ended = await self.portal.end_call(call, delay=True, visible_after_s=late_s)
+        posts = [self.portal.delayed.pop() for _ in range(len(self.portal.delayed) - before)][::-1]
+        self.shown_at |= {row.id: now + late_s for row in ended.rows}
+        self.counts["calls"] += 1
+        for post in posts:
+            await self._decide_fate(post)
+        for row in ended.rows:
+            self._plan_facts(row, now + late_s)
+
+    async def deliver(self, post: Post) -> None:
+        """Send an event; one that nobody takes is lost, as it is with Bitrix24."""
+        try:
+            answer = await self.portal.deliver(post)
+        except httpx.TransportError:
+            self.counts["unheard"] += 1
+        else:
+            assert answer.status_code in {200, 202}, answer.text
+
+    async def _decide_fate(self, post: Post) -> None:
+        fate = self._chance.random()
+        if fate < LOST:
+            self.counts["lost"] += 1
+            return
+        times = 1
+        if fate < LOST + DOUBLED:
+            self.counts["doubled"] += 1
+            times = 2
+        is_late = self._chance.random() < LATE
+        self.counts["late"] += is_late
+        for _ in range(times):
+            if is_late:
+                delay_s = int(min(2 * DAY_S, self._chance.lognormvariate(6.5, 2)))
+                self._agenda.plan(self._clock.now() + delay_s, lambda: self.deliver(post))
+            else:
+                await self.deliver(post)
+
+    def _plan_facts(self, row: StatisticsRow, shown_at: int) -> None:
+        """What is added to a row, or changed in it, minutes to weeks later."""
+        if row.code != "200":
+            return
+        number = row.id
+        self._plan_change(row, 0.8, shown_at, 30 * MINUTE_S, record_file_id=9_000 + number)
+        self._plan_change(row, 0.3, shown_at, 12 * HOUR_S, transcript_id=5_000 + number)
+        self._plan_change(row, 0.3, shown_at, 20 * DAY_S, vote=self._chance.randint(1, 5))
+        self._plan_change(row, 0.2, shown_at, 24 * DAY_S, comment=f"note {number}")
+        self._plan_change(row, 0.1, shown_at, 25 * DAY_S, comment=f"another note {number}", vote=1)
+        self._plan_change(
+            row,
+            0.3,
+            shown_at,
+            9 * DAY_S,
+            crm_entity_type="DEAL",
+            crm_entity_id=number,
+            crm_activity_id=number,
+        )
+        self._plan_change(row, 0.2, shown_at, 2 * DAY_S, cost=f"{number % 90 / 10:.4f}", currency="USD")
+
+    def _plan_change(self, row: StatisticsRow, share: float, after: int, within_s: int, **facts: Any) -> None:
+        if self._chance.random() >= share:
+            return
+
+        async def change() -> None:
+            self.portal.change_row(row.id, **facts)
+
+        at = after + self._chance.randrange(1, within_s)
+        if at < self.quiet_from:
+            self._agenda.plan(at, change)
+
+    def _pick_time_of_day(self) -> int:
+        return int(HOUR_S * self._chance.triangular(0, 24, 11))

@@ -1,0 +1,104 @@
+"""What goes wrong in the month: three crashes, a move, and answers that do not come or come broken."""
+
+import asyncio
+import contextlib
+import random
+from typing import Any, Literal
+
+import httpx
+
+from app.demo.faults import Gate
+from tests.month.keeping import Keeper
+from tests.month.life import DAY_S, HOUR_S, MINUTE_S, Agenda, Deed, PortalLife
+
+FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("batch", {"network": "drop"}),
+    ("batch", {"network": "half"}),
+    ("batch", {"network": "html"}),
+    ("batch", {"network": "504"}),
+    ("batch", {"code": "OPERATION_TIME_LIMIT", "status": 429}),
+    ("voximplant.statistic.get", {"code": "INTERNAL_SERVER_ERROR", "status": 500}),
+    ("voximplant.statistic.get", {"code": "OPERATION_TIME_LIMIT", "status": 429}),
+    ("oauth.refresh", {"network": "drop"}),
+    ("oauth.refresh", {"network": "drop_after"}),
+)
+
+
+class Trouble:
+    """Plans it all over the days, and notes what happened."""
+
+    def __init__(self, life: PortalLife, keeper: Keeper, agenda: Agenda, seed: int) -> None:
+        self.crashes: list[str] = []
+        self._life = life
+        self._portal = life.portal
+        self._keeper = keeper
+        self._agenda = agenda
+        self._chance = random.Random(seed)
+        self._deadly: Gate | None = None
+
+    def plan(self, begin: int, days: int) -> None:
+        """Crashes and a move in business hours, faults at any time."""
+        crashes: tuple[Deed, ...] = (
+            lambda: self._crash_while_reading("batch"),
+            lambda: self._crash_while_reading("oauth.refresh"),
+            self._crash_while_storing,
+        )
+        starts = range(1, days - 3, (days - 4) // len(crashes))  # Apart: the one before has to happen first.
+        for day, crash in zip(starts, self._chance.sample(crashes, len(crashes)), strict=False):
+            self._agenda.plan(begin + day * DAY_S + 8 * HOUR_S + self._chance.randrange(3 * DAY_S), crash)
+        move_at = begin + self._chance.randrange(2, days - 1) * DAY_S + 7 * HOUR_S
+        leaves_redirect = self._chance.random() < 0.5
+        self._agenda.plan(move_at, lambda: self._portal.move(leaves_redirect=leaves_redirect))
+        for operation, fault in FAULTS:
+            at = begin + self._chance.randrange(days * DAY_S)
+            self._agenda.plan(at, lambda o=operation, f=fault: self._break(o, f))  # type: ignore[misc]
+
+    async def _break(self, operation: str, fault: dict[str, Any]) -> None:
+        """Once, twice, or for some hours."""
+        times = self._chance.choice((1, 2, None))
+        rule = self._portal.stand_in.fail(operation, portal=self._portal, times=times, **fault)
+
+        async def heal() -> None:
+            rule.cancel()
+
+        self._agenda.plan(self._portal.stand_in.clock.now() + self._chance.randrange(6 * HOUR_S), heal)
+
+    async def take_turn(self) -> None:
+        """A turn of the scheduler, in the middle of which it is killed if a crash is due."""
+        turn = asyncio.create_task(self._try_turn())
+        if self._deadly is not None:
+            reached = asyncio.create_task(self._deadly.reached())
+            await asyncio.wait({reached, turn}, return_when=asyncio.FIRST_COMPLETED)
+            reached.cancel()
+            if not turn.done():
+                await self._end(self._deadly)
+        await turn
+
+    async def _crash_while_reading(self, operation: str) -> None:
+        """Kill it the next time that it asks this, before or after the portal has done it."""
+        if operation == "oauth.refresh":
+            self._portal.expire_access_tokens()
+        when: Literal["before", "after"] = "after" if self._chance.random() < 0.5 else "before"
+        self._deadly = self._portal.stand_in.hold(operation, when=when, portal=self._portal)
+
+    async def _end(self, gate: Gate) -> None:
+        self._deadly = None
+        await self._crash(f"{gate.when} {gate.operation}")
+        gate.release()
+
+    async def _crash(self, moment: str) -> None:
+        await self._keeper.kill()
+        self.crashes.append(moment)
+        down_s = self._chance.choice((MINUTE_S, 5 * MINUTE_S, 3 * HOUR_S))
+        self._agenda.plan(self._portal.stand_in.clock.now() + down_s, self._keeper.start)
+
+    async def _crash_while_storing(self) -> None:
+        """Many calls end at once, and it is killed when the first of their events is answered."""
+        calls = [asyncio.create_task(self._life.end_call()) for _ in range(20)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        await self._crash("while storing")
+        await asyncio.gather(*calls)
+
+    async def _try_turn(self) -> None:
+        with contextlib.suppress(httpx.TransportError):  # It is killed meanwhile.
+            await self._keeper.turn()
