@@ -100,6 +100,11 @@ async def purge(parts: Parts) -> None:
     await purge_buckets(parts.database)
 
 
+async def retain(parts: Parts) -> None:
+    """Remove the calls that their portal wants kept no longer."""
+    await parts.retention.purge_all()
+
+
 async def checkpoint(parts: Parts) -> None:
     """Move SQLite's log into its file while nothing waits for it."""
     await parts.ingest.checkpoint()
@@ -117,6 +122,7 @@ JOBS: tuple[tuple[Job, int], ...] = (
     (sweep, 60),
     (erase_due, 300),
     (renew_pairs, 900),
+    (retain, 1800),
     (purge, 3600),
 )
 

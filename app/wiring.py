@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.bucket import RateBucket
+from app.bitrix24.media import MediaClient
 from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer
 from app.calls.changes import Changes
@@ -18,6 +19,8 @@ from app.calls.histories import Histories
 from app.calls.ingest import Ingest
 from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
+from app.calls.recordings import Recordings
+from app.calls.retention import Retention
 from app.kit.background import Background
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import Database
@@ -33,6 +36,7 @@ from app.portals.erasure import Erasers, Erasure
 from app.portals.exchange_queries import record_exchange
 from app.portals.installation import FollowUp, Installer
 from app.portals.model import Portal
+from app.portals.moves import Moves
 from app.portals.opening import Opener
 from app.portals.rate import SharedAccounts
 from app.portals.refresh import Refresher
@@ -45,6 +49,7 @@ from app.schema import check_schema, migrate
 from app.settings import Settings
 from app.tables import TABLES
 from app.web.exports.limits import Exports
+from app.web.playing import AudioSlots
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -73,13 +78,16 @@ class Parts:
     changes: Changes
     ingest: Ingest
     histories: Histories
+    retention: Retention
     lookups: Lookups
     evidence: Evidence
     reconciliation: Reconciliation
     recorder: Recorder
+    recordings: Recordings
     people: People
     pages: Pages
     streams: Streams
+    audio_slots: AudioSlots = field(default_factory=AudioSlots)
     exports: Exports = field(default_factory=Exports)
 
 
@@ -126,6 +134,7 @@ class Outbound:
     policy: AddressPolicy
     clients: PortalClients
     server: AuthorizationServer
+    media: MediaClient
 
 
 async def _open_outbound(
@@ -137,6 +146,8 @@ async def _open_outbound(
         allow_private=settings.is_private_portal_allowed,
     )
     to_portals = await stack.enter_async_context(open_http_client(policy, "portals"))
+    # Recordings play for minutes: their connections are not those that REST calls wait for.
+    to_files = await stack.enter_async_context(open_http_client(policy, "portals"))
     to_servers = await stack.enter_async_context(open_http_client(policy, "oauth"))
     return Outbound(
         policy,
@@ -144,6 +155,7 @@ async def _open_outbound(
         AuthorizationServer(
             to_servers, policy, settings.client_id, settings.client_secret, record_exchange, clock
         ),
+        MediaClient(to_files, policy),
     )
 
 
@@ -164,12 +176,17 @@ def _make_follow_up(setup: PortalSetup, people: People, histories: Histories) ->
     return follow_up
 
 
+def _make_access(outbound: Outbound, vault: Vault, refresher: Refresher, clock: Clock) -> PortalAccess:
+    moves = Moves(outbound.server, outbound.policy, vault, refresher, clock)
+    return PortalAccess(outbound.clients, vault, refresher, moves, clock)
+
+
 def _put_together(
     settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, outbound: Outbound
 ) -> Parts:
     background = Background()
     refresher = Refresher(outbound.server, outbound.policy, vault, clock, background)
-    access = PortalAccess(outbound.clients, vault, refresher, clock)
+    access = _make_access(outbound, vault, refresher, clock)
     verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
     changes = Changes(database)
@@ -199,10 +216,12 @@ def _put_together(
         changes=changes,
         ingest=ingest,
         histories=histories,
+        retention=Retention(database, clock, erasure.note_overwriting),
         lookups=lookups,
         evidence=evidence,
         reconciliation=Reconciliation(histories, clock, background),
         recorder=Recorder(directory, ingest, lookups, evidence, clock),
+        recordings=Recordings(access, outbound.media, clock),
         people=people,
         pages=Pages(settings),
         streams=Streams(),

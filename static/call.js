@@ -48,7 +48,7 @@
     else fill(answer.fragment);
     content.scrollTop = 0;
     panel.querySelector("#call-title").focus({ preventScroll: true });
-    panel.dispatchEvent(new Event("callbook:shown"));
+    equip();
   }
 
   function fill(fragment) {
@@ -63,18 +63,43 @@
     const answer = await load(shown);
     if (!answer || answer.failure && answer.failure !== "gone") return; // The next change tries again.
     if (answer.failure) { showView("gone"); return; }
-    for (const part of answer.fragment.querySelectorAll("[data-part]")) replacePart(part);
-    panel.dispatchEvent(new Event("callbook:shown"));
+    merge(answer.fragment);
+    equip();
   }
 
-  function replacePart(fresh) {
-    const { part } = fresh.dataset;
-    const old = content.querySelector(`[data-part="${part}"]`);
-    if (!old || served.get(part) === fresh.outerHTML || "kept" in old.dataset) return;
-    served.set(part, fresh.outerHTML);
+  function merge(fragment) {
+    const gone = new Map([...content.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
+    let before = null;
+    for (const fresh of [...fragment.querySelectorAll("[data-part]")]) {
+      const { part } = fresh.dataset;
+      const old = gone.get(part);
+      gone.delete(part);
+      before = old ? replacePart(old, fresh) : addPart(before, fresh);
+    }
+    for (const [part, element] of gone) { served.delete(part); element.remove(); }
+  }
+
+  function addPart(before, fresh) {
+    served.set(fresh.dataset.part, fresh.outerHTML);
+    before ? before.after(fresh) : content.prepend(fresh);
+    return fresh;
+  }
+
+  function replacePart(old, fresh) {
+    if (served.get(fresh.dataset.part) === fresh.outerHTML || "kept" in old.dataset) return old;
+    served.set(fresh.dataset.part, fresh.outerHTML);
     const focused = [...old.querySelectorAll("*")].indexOf(document.activeElement);
     old.replaceWith(fresh);
     if (focused >= 0) [...fresh.querySelectorAll("*")][focused]?.focus({ preventScroll: true });
+    return fresh;
+  }
+
+  function equip() {
+    for (const player of content.querySelectorAll("[data-recording]:not([data-equipped])")) {
+      player.dataset.equipped = "";
+      const link = `${base}/api/v1/calls/${encodeURIComponent(shown)}/recording?leg=${player.dataset.recording}`;
+      callbook.play(player, link, panel.querySelector('template[data-note="unplayable"]').content.textContent);
+    }
   }
 
   function open(callId) {

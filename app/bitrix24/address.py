@@ -91,6 +91,19 @@ class AddressPolicy:
             raise refused_address()
         return f"{_origin(parsed)}/rest/"
 
+    def check_file(self, url: str) -> str:
+        """The address of a file that a portal names, anywhere it may lie; AddressRefused as for portals.
+
+        A host name is judged by its address only when it is connected to.
+        """
+        parsed = _parse(url)
+        if parsed.scheme == "http" and not self.allow_http:
+            raise AddressRefused("The file's address is http. Bitrix24 must serve files by https.")
+        literal = _literal(parsed.raw_host.decode())
+        if literal is not None and not self.admits(literal):
+            raise refused_address()
+        return str(parsed)
+
     def admits(self, address: Address) -> bool:
         """Whether a portal may have this address."""
         address = _without_mapping(address)

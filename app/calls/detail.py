@@ -5,6 +5,7 @@ import msgspec
 from app.calls import detail_queries
 from app.calls.detail_queries import Side
 from app.calls.reading import LoggedCall, LoggedLeg, Viewer, find_call, list_legs, to_calls
+from app.calls.recording_queries import select_recorded_legs
 
 NEIGHBOURS = 10
 
@@ -21,6 +22,7 @@ class CallDetail(msgspec.Struct, frozen=True):
 
     call: LoggedCall
     legs: list[LoggedLeg]
+    recordings: int
     earlier: Neighbours
     later: Neighbours
 
@@ -33,7 +35,8 @@ async def read_detail(viewer: Viewer, call_id: str) -> CallDetail | None:
     earlier = await list_neighbours(viewer, call, "earlier")
     later = await list_neighbours(viewer, call, "later")
     legs = await list_legs(viewer, [call])
-    return CallDetail(call, legs[call.id], earlier, later)
+    recorded = await select_recorded_legs(viewer.portal_id, viewer.sees, call_id)
+    return CallDetail(call, legs[call.id], len(recorded), earlier, later)
 
 
 async def list_neighbours(

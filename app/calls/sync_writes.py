@@ -1,6 +1,6 @@
 """Writing rows of the statistics over what events told, chunk by chunk, under one generation of a portal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -8,9 +8,10 @@ import msgspec
 from app.bitrix24.statistics import StatisticsRecord
 from app.calls.changes import Changes
 from app.calls.counting import GRACE_S
-from app.calls.legs import Leg, Legs, drop_disproved, leg_of_statistics, meet_statistics
+from app.calls.legs import Leg, Legs, drop_disproved, leg_of_statistics, meet_statistics, shown_leg
 from app.calls.writes import (
     Change,
+    Key,
     KnownCall,
     OvertakenError,
     hold_installation,
@@ -22,6 +23,7 @@ from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
 from app.kit.text import storable
 from app.portals.access import PortalNotConnectedError
+from app.portals.settings_queries import find_settings
 
 CHUNK_CALLS = 500
 ATTEMPTS = 3
@@ -45,17 +47,26 @@ class Written(msgspec.Struct, frozen=True):
     changed: int
 
 
-Decide = Callable[[str, Legs], Legs]
+class Decision(msgspec.Struct, frozen=True):
+    """What a call's legs become, and the first moment from which on new calls are taken (None: all)."""
+
+    decide: Callable[[str, Legs], Legs]
+    kept_from: int | None = None
 
 
 async def write_rows(
     installation: Installation, records: Sequence[StatisticsRecord], read_at: int
 ) -> Written:
-    """Merge one chunk of rows; raise PortalNotConnectedError when the installation is another meanwhile."""
+    """Merge one chunk of rows; raise PortalNotConnectedError when the installation is another meanwhile.
+
+    A new call that is older than the portal keeps calls is left out: it was removed, or would be.
+    """
+    kept_from = (await find_settings(installation.portal_id)).kept_from(read_at)
     rows: dict[str, list[Leg]] = {}
     for record in records:
         rows.setdefault(storable(record.call_id), []).append(leg_of_statistics(record, read_at))
-    return await _rewrite(installation, rows, lambda call_id, legs: meet_statistics(legs, rows[call_id]))
+    decision = Decision(lambda call_id, legs: meet_statistics(legs, rows[call_id]), kept_from)
+    return await _rewrite(installation, rows, decision)
 
 
 async def drop_disproved_legs(installation: Installation, window_from: int, read_at: int) -> int:
@@ -66,7 +77,7 @@ async def drop_disproved_legs(installation: Installation, window_from: int, read
         written = await _rewrite(
             installation,
             call_ids[start : start + CHUNK_CALLS],
-            lambda _, legs: drop_disproved(legs, window_from, read_at, GRACE_S),
+            Decision(lambda _, legs: drop_disproved(legs, window_from, read_at, GRACE_S)),
         )
         changed += written.changed
     return changed
@@ -82,23 +93,23 @@ async def note_read(installation: Installation, read_at: int) -> None:
     )
 
 
-async def _rewrite(installation: Installation, call_ids: Iterable[str], decide: Decide) -> Written:
+async def _rewrite(installation: Installation, call_ids: Iterable[str], decision: Decision) -> Written:
     for _ in range(ATTEMPTS - 1):
         try:
-            return await _rewrite_once(installation, list(call_ids), decide)
+            return await _rewrite_once(installation, list(call_ids), decision)
         except (OvertakenError, asyncpg.DeadlockDetectedError):
             continue
-    return await _rewrite_once(installation, list(call_ids), decide)
+    return await _rewrite_once(installation, list(call_ids), decision)
 
 
-async def _rewrite_once(installation: Installation, call_ids: Sequence[str], decide: Decide) -> Written:
+async def _rewrite_once(installation: Installation, call_ids: Sequence[str], decision: Decision) -> Written:
     database, portal_id = installation.database, installation.portal_id
     async with database.transaction():
         if not await hold_installation(database, portal_id, installation.generation):
             raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
         known = await load_calls(database, ((portal_id, call_id) for call_id in call_ids))
-        drafts = [_draft(portal_id, call_id, known.get((portal_id, call_id)), decide) for call_id in call_ids]
-        changed = [draft for draft in drafts if is_changed(draft)]
+        drafts = [_draft((portal_id, call_id), known, decision) for call_id in call_ids]
+        changed = [draft for draft in drafts if is_changed(draft) and _is_kept(draft, decision.kept_from)]
         if changed:
             await save_calls(database, changed)
             await installation.changes.notify(database, [portal_id])
@@ -108,9 +119,13 @@ async def _rewrite_once(installation: Installation, call_ids: Sequence[str], dec
     return Written(inserted, len(changed) - inserted)
 
 
-def _draft(portal_id: int, call_id: str, known: KnownCall | None, decide: Decide) -> Change:
-    legs = decide(call_id, known.legs if known else ())
-    return Change((portal_id, call_id), known, legs, "history")
+def _draft(key: Key, known: Mapping[Key, KnownCall], decision: Decision) -> Change:
+    call = known.get(key)
+    return Change(key, call, decision.decide(key[1], call.legs if call else ()), "history")
+
+
+def _is_kept(draft: Change, kept_from: int | None) -> bool:
+    return draft.known is not None or kept_from is None or shown_leg(draft.legs).started_at >= kept_from
 
 
 async def _list_doubtful(installation: Installation, window_from: int, read_at: int) -> list[str]:

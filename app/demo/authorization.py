@@ -71,7 +71,7 @@ def _describe_token(stand_in: "StandIn", value: str) -> dict[str, Any]:
                 "scope": scope,
                 "domain": portal.domain,
                 "uri": portal.origin,
-                "client_endpoint": portal.client_endpoint,
+                "client_endpoint": portal.listed_endpoint or portal.client_endpoint,
                 "member_id": portal.member_id,
                 "member_type": "company",
             },

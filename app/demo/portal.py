@@ -39,7 +39,9 @@ class StandInPortal:
         self.ignored_operators: frozenset[str] = frozenset()  # Of FILTER: unknown to this portal.
         self.delayed: deque[events.Post] = deque()
         self.redirect_to: str | None = None
+        self.listed_endpoint: str | None = None  # What `app.info` still says after a move.
         self.sends_install_event = True
+        self.understands_range = True
 
     @property
     def member_id(self) -> str:

@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 from app.demo.answers import refuse
 from app.demo.frame_app import frame_handlers
 from app.demo.origin import find_portal
+from app.demo.recordings import recording_handlers
 from app.demo.rest.dispatch import answer_rest
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ def create_portal_app(stand_in: "StandIn") -> Litestar:
             raise NotFoundException
         return Response(path.read_bytes(), media_type=TYPES[path.suffix])
 
-    handlers: list[ControllerRouterHandler] = [rest, static, *frame_handlers(stand_in)]
+    handlers: list[ControllerRouterHandler] = [
+        rest,
+        static,
+        *frame_handlers(stand_in),
+        *recording_handlers(stand_in),
+    ]
     return Litestar(
         handlers,
         before_request=lambda request: redirect_moved(stand_in, request),

@@ -142,6 +142,7 @@ class PortalState:
     installations: dict[str, Installation] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     statistics: list[StatisticsRow] = field(default_factory=list)
+    transcripts: dict[str, str] = field(default_factory=dict)  # By the id of the CRM activity.
     next_binding_id: int = 1001
     rest_refusal: RestRefusal | None = None
 

@@ -13,5 +13,6 @@ BATCH_ROWS = Histogram(
 OUTBOUND = Counter("callbook_outbound_total", "Requests to Bitrix24 by kind and outcome", ["kind", "outcome"])
 REFUSALS = Counter("callbook_refusals_total", "Requests refused, by code", ["code"])
 STREAMS = Gauge("callbook_live_streams", "Open live streams of this process")
+AUDIO_STREAMS = Gauge("callbook_audio_streams", "Recordings that this process is sending")
 PROBLEMS = Gauge("callbook_problem", "1 while the problem lasts (as in /readyz)", ["problem"])
 PAUSES = Counter("callbook_pauses_total", "Portals that were found refusing everything, by state", ["state"])

@@ -20,6 +20,7 @@ from app.portals.clients import PortalClients
 from app.portals.contact import AMBIGUOUS, find_state
 from app.portals.lifecycle import address_changes
 from app.portals.model import ContactState, Portal
+from app.portals.moves import Moves
 from app.portals.refresh import Refresher, Verdict
 from app.portals.vault import StoredPair, Vault
 
@@ -52,10 +53,13 @@ class PortalPausedError(PortalUnreachableError):
 class PortalAccess:
     """Calls portals on behalf of the token's owner, an admin of the portal."""
 
-    def __init__(self, clients: PortalClients, vault: Vault, refresher: Refresher, clock: Clock) -> None:
+    def __init__(
+        self, clients: PortalClients, vault: Vault, refresher: Refresher, moves: Moves, clock: Clock
+    ) -> None:
         self._clients = clients
         self._vault = vault
         self._refresher = refresher
+        self._moves = moves
         self._clock = clock
 
     async def call(self, portal: Portal, method: str, parameters: Mapping[str, object]) -> Answer:
@@ -94,6 +98,16 @@ class PortalAccess:
             log.info("portal answers again", portal_id=portal.id, state=portal.contact_state)
 
     async def _use(self, portal: Portal, work: Work[Result]) -> Result:
+        try:
+            return await self._use_here(portal, work)
+        except PortalPausedError:
+            raise
+        except PortalUnreachableError:
+            if not await self._moves.has_moved(portal):
+                raise
+        return await self._use_here(portal, work)
+
+    async def _use_here(self, portal: Portal, work: Work[Result]) -> Result:
         pair = await self._read_pair(portal)
         try:
             try:

@@ -49,8 +49,11 @@ class Budget:
             self._buckets.popitem(last=False)
 
     def _level(self, key: str) -> float:
-        level, at = self._buckets.get(key, (float(self._per_minute), self._clock.now()))
-        refilled = level + max(0, self._clock.now() - at) * self._per_minute / 60
+        now = self._clock.now()
+        level, at = self._buckets.get(key, (float(self._per_minute), now))
+        if at > now:  # The clock was set back: it refills from now on, not from then.
+            self._buckets[key] = (level, at := now)
+        refilled = level + (now - at) * self._per_minute / 60
         return min(float(self._per_minute), refilled)
 
 

@@ -83,7 +83,7 @@ class Erasure:
             for erase in self._erasers.at_once:
                 await erase(portal.id)
             await erase_bucket(portal.member_id)
-            await self._note_overwriting()
+            await self.note_overwriting()
             await self._news.notify(self._database, [portal.id])
         self._news.announce(portal.id)
         log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
@@ -116,7 +116,7 @@ class Erasure:
         async with self._database.transaction():
             if all(are_done):  # Else the row stays due: without it nobody would find what is left.
                 await queries.delete_buried(portal.id)
-            await self._note_overwriting()
+            await self.note_overwriting()
 
     async def forget(self, portal: Portal) -> None:
         """Erase a portal and all its data now, because the vendor says so."""
@@ -144,8 +144,10 @@ class Erasure:
         while await erase_some_uninstalled_exchanges():
             pass
 
-    async def _note_overwriting(self) -> None:
-        """Each time another value, so that an overwriting that has begun does not settle a later erasure."""
+    async def note_overwriting(self) -> None:
+        """Let `sweep` overwrite what was deleted. Each time another value, so that an overwriting that has
+        begun does not settle a later erasure.
+        """
         await write_fact(OVERWRITE_DUE, uuid.uuid4().hex, self._clock.now())
 
 

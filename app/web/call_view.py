@@ -59,6 +59,7 @@ class CallView(NamedTuple):
     vote: int | None
     comment: str | None
     legs: list[LegView]
+    recordings: int
     earlier: NeighboursView
     later: NeighboursView
 
@@ -78,6 +79,7 @@ def view_call(detail: CallDetail, names: Mapping[int, str], presenter: Presenter
         vote=call.vote or None,
         comment=call.comment and visible(call.comment),
         legs=[_view_leg(leg, names, presenter) for leg in detail.legs],
+        recordings=detail.recordings,
         earlier=view_neighbours(detail.earlier, names, presenter),
         later=view_neighbours(detail.later, names, presenter),
     )

@@ -53,6 +53,11 @@ def retry_headers(refusal: Refusal) -> dict[str, str]:
     return headers
 
 
+def path_of(request: AnyRequest) -> str:  # type: ignore[type-arg]
+    """The route's own path for the log: what a request fills in there may be a link that opens something."""
+    return str(request.scope.get("path_template") or request.url.path)
+
+
 def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[bytes]:  # type: ignore[type-arg]
     """A refusal of ours, in the language of the session or of the browser."""
     REFUSALS.labels(refusal.code).inc()
@@ -72,13 +77,13 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[byt
 
 def answer_database_error(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
     """The database is away: nothing is wrong with the request."""
-    log.error("database unavailable", path=request.url.path, error=type(error).__name__)
+    log.error("database unavailable", path=path_of(request), error=type(error).__name__)
     return answer_refusal(request, Unavailable())
 
 
 def answer_fault(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
     """A fault of ours: logged whole, told in one sentence."""
-    log.error("request failed", path=request.url.path, exc_info=error)
+    log.error("request failed", path=path_of(request), exc_info=error)
     detail = read_words(request).gettext("Something went wrong on our side. Try again in a minute.")
     return problem_response(SERVER_ERROR, "internal_error", detail)
 

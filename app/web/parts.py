@@ -13,6 +13,7 @@ from app.bitrix24.payloads import Event, Page
 from app.calls.ingest import Ingest
 from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
+from app.calls.recordings import Recordings
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
@@ -24,6 +25,7 @@ from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
 from app.settings import Settings
 from app.web.exports.limits import Exports
+from app.web.playing import AudioSlots
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -102,6 +104,10 @@ class WebParts(Protocol):
     def reconciliation(self) -> Reconciliation: ...  # noqa: D102
     @property
     def recorder(self) -> Recorder: ...  # noqa: D102
+    @property
+    def recordings(self) -> Recordings: ...  # noqa: D102
+    @property
+    def audio_slots(self) -> AudioSlots: ...  # noqa: D102
     @property
     def uninstaller(self) -> Uninstaller: ...  # noqa: D102
     @property

@@ -4,7 +4,18 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from app.web import api, assets, call_panel, install, live, log, pages, reconnecting, settings_page
+from app.web import (
+    api,
+    assets,
+    call_panel,
+    install,
+    live,
+    log,
+    pages,
+    reconnecting,
+    recordings,
+    settings_page,
+)
 from app.web.errors import EXCEPTION_HANDLERS
 from app.web.exports import endpoints as exports
 from app.web.requests import DEPENDENCIES
@@ -15,6 +26,7 @@ ROUTES = [
     *log.HANDLERS,
     *call_panel.HANDLERS,
     *api.HANDLERS,
+    *recordings.HANDLERS,
     *exports.HANDLERS,
     *settings_page.HANDLERS,
     live.follow_calls,

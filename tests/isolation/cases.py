@@ -182,6 +182,25 @@ async def change_settings(sides: Sides) -> list[httpx.Response]:
     return answers
 
 
+async def play(sides: Sides) -> list[httpx.Response]:
+    """What was sealed for A, and for anything but a recording, opens none."""
+    texts = [sides.session, sides.victim_call_id, "x"]
+    answers = [
+        await sides.send(method, f"/audio/{text}", headers=sides.bearer)
+        for text in texts
+        for method in ("GET", "HEAD")
+    ]
+    assert {answer.status_code for answer in answers} == {403}
+    return answers
+
+
+async def link_recording(sides: Sides) -> list[httpx.Response]:
+    path = f"/api/v1/calls/{sides.victim_call_id}/recording"
+    answers = [await sides.send("POST", path, headers=sides.bearer), await sides.send("POST", path)]
+    assert [answer.status_code for answer in answers] == [404, 401]
+    return answers
+
+
 CASES: dict[tuple[str, str], Case] = {
     ("GET", "/"): asking("/"),
     ("HEAD", "/"): head,
@@ -208,6 +227,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/log/export/{kind:str}"): asking(
         "/log/export/xlsx", "/log/export/csv", "/log/export/csv?q=12025550101"
     ),
+    ("POST", "/api/v1/calls/{call_id:str}/recording"): link_recording,
+    ("GET", "/audio/{token:str}"): play,
+    ("HEAD", "/audio/{token:str}"): play,
     ("GET", "/api/v1/sync"): asking("/api/v1/sync"),
     ("GET", "/settings"): asking("/settings"),
     ("POST", "/settings"): change_settings,

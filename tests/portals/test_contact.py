@@ -19,6 +19,14 @@ from tests.running import Callbook, FakeClock
 from tests.web.browsing import open_tab
 
 DAY_S = 86_400
+
+
+def make_second(callbook: Callbook, clock: FakeClock) -> PortalAccess:
+    """As in another process: it shares nothing with the first but the database."""
+    first = callbook.parts.access
+    return PortalAccess(first._clients, first._vault, first._refresher, first._moves, clock)  # noqa: SLF001
+
+
 REFUSALS: tuple[RestRefusal, ...] = get_args(RestRefusal)
 
 
@@ -91,7 +99,7 @@ async def test_twenty_calls_that_are_refused_at_once_count_once_and_one_of_two_p
     installed.state.rest_refusal = "payment_required"
     portal = await find(installed)
     first = callbook.parts.access
-    second = PortalAccess(first._clients, first._vault, first._refresher, clock)  # noqa: SLF001
+    second = make_second(callbook, clock)
     refused = await asyncio.gather(
         *(access.call(portal, "user.get", {}) for access in (first, second) for _ in range(10)),
         return_exceptions=True,

@@ -117,7 +117,7 @@ async def write(calls: list[LoggedCall], locale: str) -> bytes:
     async def batches() -> AsyncIterator[list[LoggedCall]]:
         yield calls
 
-    reader = Reader(load_words("en"), UTC, "UTC", {7: "=Ann"})
+    reader = Reader(load_words("en"), UTC, {7: "=Ann"}, {"reg1": "@Sales"})
     sheet = Sheet(make_columns(reader), locale)
     return b"".join([piece.content async for piece in write_csv(batches(), sheet)])
 
@@ -126,6 +126,7 @@ async def test_a_file_has_its_mark_heads_and_line_ends() -> None:
     call = logged(
         call_id="c.1",
         user_id=7,
+        portal_number="reg1",
         duration_s=3725,
         cost_e4=2500,
         currency="EUR",
@@ -139,8 +140,8 @@ async def test_a_file_has_its_mark_heads_and_line_ends() -> None:
     assert rest == b""
     assert heads.decode().startswith("\ufeffTime (UTC),Direction,Outcome,Number,Employee,Line,Duration,Cost,")
     assert line.decode() == (
-        "2026-11-27 09:15:00,Incoming,Answered,+1 415-555-0142,'=Ann,,1:02:05,0.25,EUR,200,,Contact 12,"
-        "Yes,No,c.1"
+        "2026-11-27 09:15:00,Incoming,Answered,+1 415-555-0142,'=Ann,'@Sales,1:02:05,0.25,EUR,200,,"
+        "Contact 12,Yes,No,c.1"
     )
 
 

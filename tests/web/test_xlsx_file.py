@@ -22,7 +22,7 @@ AT = datetime(2026, 11, 27, 9, 15, tzinfo=UTC)
 
 
 def make_sheet(locale: str = "en") -> Sheet:
-    reader = Reader(load_words(locale), UTC, "UTC", {7: "=Ann"})
+    reader = Reader(load_words(locale), UTC, {7: "=Ann"}, {"reg1": "@Sales"})
     return Sheet(make_columns(reader), locale)
 
 

@@ -11,7 +11,7 @@ from litestar import Request, Response
 
 from app.demo.faults import BrokenNetwork, Refusal
 from app.demo.php import parse_query
-from app.demo.rest import application, batch, events, people, placements, telephony
+from app.demo.rest import application, batch, events, people, placements, recordings, telephony
 from app.demo.rest.request import Method, RestAnswer, RestCall
 from app.demo.state import Token
 
@@ -26,6 +26,7 @@ METHODS: dict[str, Method] = {
     **events.METHODS,
     **people.METHODS,
     **placements.METHODS,
+    **recordings.METHODS,
     **telephony.METHODS,
 }
 

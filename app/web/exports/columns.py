@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from app.calls.reading import LoggedCall
@@ -42,11 +43,17 @@ class Sheet(NamedTuple):
 class Reader:
     """What is shown of a call in one language and zone; `names` of users may be filled meanwhile."""
 
-    def __init__(self, words: Words, zone: tzinfo, zone_name: str, names: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        words: Words,
+        zone: tzinfo,
+        names: Mapping[int, str],
+        line_names: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.words = words
         self.zone = zone
-        self.zone_name = zone_name
         self.names = names
+        self.line_names = line_names
         self.directions = _name_directions(words)
         self.outcomes = _name_outcomes(words)
         self.card_kinds = _name_cards(words)
@@ -70,6 +77,10 @@ class Reader:
             return None
         return self.names.get(call.user_id) or self.words.gettext("User %(id)s", id=call.user_id)
 
+    def line(self, call: LoggedCall) -> Cell:
+        """The name that the portal gave it, else its number."""
+        return self.line_names.get(call.portal_number or "") or _number(call.portal_number)
+
     def card(self, call: LoggedCall) -> Cell:
         """The CRM card of a call: `Contact 12`."""
         if not call.crm_entity_type or call.crm_entity_id is None:
@@ -85,12 +96,12 @@ def make_columns(reader: Reader) -> tuple[Column, ...]:
     """All columns, in the order of the log."""
     pgettext = reader.words.pgettext
     return (
-        Column("time", pgettext("column", "Time (%(zone)s)", zone=reader.zone_name), 21, reader.moment),
+        Column("time", pgettext("column", "Time (%(zone)s)", zone=reader.zone), 21, reader.moment),
         Column("direction", pgettext("column", "Direction"), 14, reader.direction),
         Column("outcome", pgettext("column", "Outcome"), 14, reader.outcome),
         Column("number", pgettext("column", "Number"), 20, lambda call: _number(call.phone_number)),
         Column("operator", pgettext("column", "Employee"), 24, reader.operator),
-        Column("line", pgettext("column", "Line"), 20, lambda call: _number(call.portal_number)),
+        Column("line", pgettext("column", "Line"), 20, reader.line),
         Column("duration", pgettext("column", "Duration"), 11, lambda call: _length(call.duration_s)),
         Column("cost", pgettext("column", "Cost"), 11, lambda call: _money(call.cost_e4)),
         Column("currency", pgettext("column", "Currency"), 10, lambda call: call.currency),

@@ -122,7 +122,7 @@ async def _resume(first: Piece, rest: AsyncGenerator[Piece]) -> AsyncGenerator[P
 async def _write(parts: WebParts, session: Session, asked: Asked) -> AsyncGenerator[Piece]:
     viewer = session.viewer
     names: dict[int, str] = {}
-    reader = Reader(load_words(session.locale), asked.zone, str(asked.zone), names)
+    reader = Reader(load_words(session.locale), asked.zone, names, session.settings.line_names)
     sheet = Sheet(make_columns(reader), session.locale)
     with parts.exports.join(viewer.portal_id, viewer.user_id):
         batches = _name(parts, session, names, _read_calls(parts, session, asked.request))

@@ -1,0 +1,161 @@
+"""A recording as its server sends it: opened under the same guard as every outbound address, read in chunks,
+kept nowhere. Addresses hold tokens, so none is in an error, a repr or the record of requests.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+
+from app.bitrix24.address import AddressPolicy
+from app.bitrix24.errors import AddressRefused, Unreachable
+from app.kit.byte_ranges import AskedRange, Span, UnsatisfiableError, parse_content_range, parse_unsatisfied
+
+CHUNK_BYTES = 65_536
+MAX_BYTES = 512 * 1024 * 1024
+MAX_HOPS = 5
+OPEN_TIMEOUT_S = 20.0
+MEASURE_TIMEOUT_S = 60.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_AUDIO = re.compile(r"audio/[a-z0-9.+-]{1,60}")
+# What file servers call a file of which they know nothing; recordings of Bitrix24's own telephony are MP3.
+_UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/force-download"})
+_OGG = "application/ogg"
+_MP3 = "audio/mpeg"
+
+
+class Media:
+    """An open answer: the whole, or the part that was asked for (`is_part`).
+
+    `span` is what it holds, None for a whole whose length its server does not tell.
+    """
+
+    def __init__(self, response: httpx.Response, media_type: str, span: Span | None) -> None:
+        self.media_type = media_type
+        self.span = span
+        self.is_part = response.status_code == httpx.codes.PARTIAL_CONTENT
+        self._response = response
+
+    def __repr__(self) -> str:
+        """No address."""
+        return f"Media(media_type={self.media_type!r}, span={self.span!r})"
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """The bytes in chunks of at most 64 KiB, each read when it is asked for; raises Unreachable."""
+        size = 0
+        try:
+            async for chunk in self._response.aiter_raw(CHUNK_BYTES):
+                size += len(chunk)
+                if size > MAX_BYTES:
+                    raise Unreachable("the recording is too large")
+                yield chunk
+        except httpx.HTTPError as error:
+            raise Unreachable(f"the recording was cut off: {type(error).__name__}") from None
+        if self.span is not None and size < self.span.length:
+            raise Unreachable("the recording was cut off")
+
+    async def close(self) -> None:
+        """Close the connection, whatever is left on it."""
+        await self._response.aclose()
+
+
+class MediaClient:
+    """Opens recordings; `http` is a client for "portals" that serves nothing else."""
+
+    def __init__(self, http: httpx.AsyncClient, policy: AddressPolicy) -> None:
+        self._http = http
+        self._policy = policy
+
+    async def open(self, url: str, asked: AskedRange | None) -> Media:
+        """Ask for a range, or for the whole, and give back what the server sends of it: perhaps the whole.
+
+        Raises Unreachable for what is no recording, AddressRefused, or UnsatisfiableError as the server says.
+        """
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                response = await self._follow(url, asked)
+        except TimeoutError:
+            raise Unreachable("the recording's server did not answer in time") from None
+        try:
+            return _read_head(response, asked)
+        except BaseException:
+            await response.aclose()
+            raise
+
+    async def measure(self, url: str) -> int:
+        """The length of a recording whose server does not tell it: by reading it all, and keeping nothing."""
+        media = await self.open(url, None)
+        try:
+            if media.span is not None:
+                return media.span.total
+            async with asyncio.timeout(MEASURE_TIMEOUT_S):
+                return sum([len(chunk) async for chunk in media.read()])
+        except TimeoutError:
+            raise Unreachable("the recording could not be measured in time") from None
+        finally:
+            await media.close()
+
+    async def _follow(self, url: str, asked: AskedRange | None) -> httpx.Response:
+        """Each hop is checked as the first address is: a redirect may lead anywhere."""
+        was_https = False
+        for _ in range(MAX_HOPS):
+            url = self._policy.check_file(url)
+            if was_https and not url.startswith("https:"):
+                raise AddressRefused("The recording's address leads from https to http.")
+            was_https = url.startswith("https:")
+            response = await self._send(url, asked)
+            if response.status_code not in _REDIRECTS:
+                return response
+            await response.aclose()
+            url = _join(url, response.headers.get("location", ""))
+        raise Unreachable("the recording's address leads from one place to the next")
+
+    async def _send(self, url: str, asked: AskedRange | None) -> httpx.Response:
+        headers = {"Accept": "audio/*, application/octet-stream;q=0.5"}
+        if asked is not None:
+            headers["Range"] = asked.header
+        timeout = httpx.Timeout(OPEN_TIMEOUT_S)
+        try:
+            request = self._http.build_request("GET", url, headers=headers, timeout=timeout)
+            return await self._http.send(request, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"no recording: {type(error).__name__}") from None
+
+
+def _join(url: str, location: str) -> str:
+    try:
+        return str(httpx.URL(url).join(location).copy_with(fragment=None))
+    except (httpx.InvalidURL, ValueError):
+        raise Unreachable("the recording's address leads to none") from None
+
+
+def _read_head(response: httpx.Response, asked: AskedRange | None) -> Media:
+    """Judge the answer before a byte of it is passed on."""
+    if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and asked is not None:
+        total = parse_unsatisfied(response.headers.get("content-range"))
+        if total is not None:
+            raise UnsatisfiableError(total)
+    if response.status_code not in {httpx.codes.OK, httpx.codes.PARTIAL_CONTENT}:
+        raise Unreachable(f"no recording: HTTP {response.status_code}", response.status_code)
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise Unreachable("the recording is compressed, which was not asked for")
+    media_type = _read_type(response.headers.get("content-type", ""))
+    if response.status_code == httpx.codes.PARTIAL_CONTENT:
+        span = parse_content_range(response.headers.get("content-range"))
+        if asked is None or span is None:
+            raise Unreachable("a part of the recording came that does not say which")
+        return Media(response, media_type, span)
+    length = response.headers.get("content-length", "")
+    is_told = length.isascii() and length.isdigit() and 0 < int(length) <= MAX_BYTES
+    return Media(response, media_type, Span(0, int(length) - 1, int(length)) if is_told else None)
+
+
+def _read_type(header: str) -> str:
+    """An audio type and nothing else: a page of HTML from our own origin could do anything."""
+    media_type = header.partition(";")[0].strip().lower()
+    if media_type in _UNTOLD:
+        return _MP3
+    if _AUDIO.fullmatch(media_type) or media_type == _OGG:
+        return media_type
+    raise Unreachable("what came instead of the recording is no audio")

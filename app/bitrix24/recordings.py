@@ -1,0 +1,94 @@
+"""Where a recording lies: its address is asked for anew each time, because it expires and may hold a token.
+
+Documentation: api-reference/telephony/voximplant/voximplant-statistic-get.md (RECORD_FILE_ID,
+CALL_RECORD_URL); api-reference/crm/timeline/activities/activity-base/crm-activity-get.md (FILES, scope crm;
+their form is in crm-activity-list.md beside it); api-reference/disk/file/disk-file-get.md (DOWNLOAD_URL,
+scope disk). Which of them a portal gives is a known unknown (docs/known-unknowns.md), so all are tried, those
+first that need no scope beyond ours.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx
+
+from app.bitrix24.errors import REJECTED_TOKEN, BitrixError
+from app.bitrix24.rest import PortalClient
+from app.bitrix24.transfer import read_number, read_text
+
+MAX_ANSWER_BYTES = 256 * 1024
+MAX_FILES = 5
+
+
+async def list_addresses(
+    client: PortalClient, access_token: str, statistics_id: int, denied: set[str]
+) -> AsyncIterator[str]:
+    """Addresses under which the recording of a leg may be had, the next one asked for only when it is wanted.
+
+    Raises BitrixError, Unreachable or AddressRefused as the statistics' own answer; a further method that
+    refuses only adds no address. `denied` are methods for which the portal gave no scope: they are not asked,
+    and one that turns out to be such is added.
+    """
+    row = await _find_row(client, access_token, statistics_id)
+    if url := read_text(row.get("CALL_RECORD_URL")).strip():
+        yield url
+    if activity_id := read_number(row.get("CRM_ACTIVITY_ID")):
+        activity = await _ask(client, access_token, "crm.activity.get", activity_id, denied)
+        for url in _list_files(activity):
+            yield _authorized(client, url, access_token)
+    file_id = read_number(row.get("RECORD_FILE_ID"))
+    if file_id:
+        file = await _ask(client, access_token, "disk.file.get", file_id, denied)
+        if url := read_text(file.get("DOWNLOAD_URL")).strip():
+            yield url
+
+
+async def _find_row(client: PortalClient, access_token: str, statistics_id: int) -> Mapping[str, Any]:
+    answer = await client.call(
+        "voximplant.statistic.get", {"FILTER": {"ID": statistics_id}}, access_token, MAX_ANSWER_BYTES
+    )
+    rows = answer.result if isinstance(answer.result, list) else []
+    for row in rows:
+        if isinstance(row, dict) and read_number(row.get("ID")) == statistics_id:
+            return row
+    return {}
+
+
+async def _ask(
+    client: PortalClient, access_token: str, method: str, object_id: int, denied: set[str]
+) -> Mapping[str, Any]:
+    """One object; nothing when the portal does not give it, for want of a scope, a right or the object."""
+    if method in denied:
+        return {}
+    try:
+        answer = await client.call(method, {"id": object_id}, access_token, MAX_ANSWER_BYTES)
+    except BitrixError as error:
+        if error.code in REJECTED_TOKEN:
+            raise
+        if error.code == "insufficient_scope":
+            denied.add(method)
+        return {}
+    return answer.result if isinstance(answer.result, dict) else {}
+
+
+def _list_files(activity: Mapping[str, Any]) -> list[str]:
+    files = activity.get("FILES")
+    values = list(files.values()) if isinstance(files, dict) else files if isinstance(files, list) else []
+    urls = [read_text(file.get("url")).strip() for file in values[:MAX_FILES] if isinstance(file, dict)]
+    return [url for url in urls if url]
+
+
+def _authorized(client: PortalClient, url: str, access_token: str) -> str:
+    """The address of an activity's file comes with an empty `auth`, and with http for portals of https.
+
+    Both are mended where the file is the portal's own; our token goes to no other host, whatever is said.
+    """
+    try:
+        target = httpx.URL(client.client_endpoint).join(url)
+    except (httpx.InvalidURL, ValueError):
+        return url
+    own = httpx.URL(client.client_endpoint)
+    if target.host != own.host or target.port not in {None, own.port} or target.userinfo:
+        return str(target)
+    target = target.copy_with(scheme=own.scheme, port=own.port)
+    return str(target.copy_set_param("auth", access_token))

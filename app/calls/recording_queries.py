@@ -1,0 +1,23 @@
+"""The statement behind the recordings of a call, portal first."""
+
+from piccolo.columns.combination import And
+
+from app.calls.tables import CallLegTable, CallTable
+from app.calls.visibility_queries import is_visible
+from app.kit.text import storable
+from app.portals.visibility import Visible
+
+
+async def select_recorded_legs(portal_id: int, visible: Visible, call_id: str) -> list[int]:
+    """The statistics' ids of those legs of a call that have a recording, in the order in which they began;
+    none where the call may not be seen.
+    """
+    seen = And(is_visible(portal_id, visible), CallTable.call_id == storable(call_id))
+    of_call = CallLegTable.call_id.is_in(CallTable.select(CallTable.call_id).where(seen))
+    is_recorded = And(CallLegTable.has_recording.eq(value=True), CallLegTable.statistics_id.is_not_null())
+    rows = await (
+        CallLegTable.select(CallLegTable.statistics_id)
+        .where(And(And(CallLegTable.portal_id == portal_id, of_call), is_recorded))
+        .order_by(CallLegTable.started_at, CallLegTable.id)
+    )
+    return [row["statistics_id"] for row in rows]

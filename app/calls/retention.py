@@ -1,0 +1,55 @@
+"""Removing calls that are older than their portal wants them kept.
+
+What is removed stays away: `sync_writes` takes no call from the statistics that would be removed again.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from app.calls.retention_queries import purge_some_calls, purge_undecodable
+from app.kit.clock import Clock
+from app.kit.database import Database
+from app.portals.settings_queries import find_settings, list_limited
+
+log = structlog.get_logger(__name__)
+PORTALS_A_PAGE = 100
+STEPS_A_TURN = 1_000  # Then another portal's turn; the next one goes on.
+
+
+class Retention:
+    """The purge; `note_overwriting` asks for the bytes of what was deleted to be overwritten."""
+
+    def __init__(
+        self, database: Database, clock: Clock, note_overwriting: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._note_overwriting = note_overwriting
+
+    async def purge_all(self) -> None:
+        """One portal after the other; one that fails is logged and hinders no other."""
+        last = 0
+        while portal_ids := await list_limited(PORTALS_A_PAGE, last):
+            for portal_id in portal_ids:
+                try:
+                    await self.purge(portal_id)
+                except Exception:
+                    log.exception("calls not purged", portal_id=portal_id)
+            last = portal_ids[-1]
+
+    async def purge(self, portal_id: int) -> int:
+        """Remove what the portal wants kept no longer; how many calls. It may be cut off and run again."""
+        before = (await find_settings(portal_id)).kept_from(self._clock.now())
+        if before is None:
+            return 0
+        removed, events = 0, await purge_undecodable(portal_id, before)
+        for _ in range(STEPS_A_TURN):
+            step = await purge_some_calls(portal_id, before, self._database)
+            removed += step
+            if not step:
+                break
+        if removed or events:
+            await self._note_overwriting()
+            log.info("calls purged", portal_id=portal_id, calls=removed, undecodable_events=events)
+        return removed

@@ -1,0 +1,47 @@
+"""The statements that remove what a portal no longer wants kept, portal first, in small steps.
+
+Between two steps events get their turn, so that none waits longer than one of them takes.
+"""
+
+from app.calls.tables import CallTable, UndecodableEventTable
+from app.kit.database import Database
+from app.kit.rows import encode_rows, rows_source
+
+CALLS_A_STEP = 300
+
+
+async def purge_some_calls(portal_id: int, before: int, database: Database) -> int:
+    """Delete the oldest of the calls that began before, and their legs; how many, 0 when none is left."""
+    async with database.transaction():
+        query = (
+            CallTable.select(CallTable.id, CallTable.call_id)
+            .where((CallTable.portal_id == portal_id) & (CallTable.started_at < before))
+            .order_by(CallTable.started_at)
+            .limit(CALLS_A_STEP)
+        )
+        rows = await (query if database.is_sqlite else query.lock_rows("UPDATE"))
+        if not rows:
+            return 0
+        legs = rows_source(database, {"portal_id": "bigint", "call_id": "text"})
+        await database.run(
+            "DELETE FROM call_legs WHERE (portal_id, call_id) IN"  # noqa: S608  Our own column names only.
+            f" (SELECT portal_id, call_id FROM {legs} k)",
+            encode_rows((portal_id, row["call_id"]) for row in rows),
+        )
+        calls = rows_source(database, {"portal_id": "bigint", "id": "bigint"})
+        await database.run(
+            f"DELETE FROM calls WHERE (portal_id, id) IN (SELECT portal_id, id FROM {calls} k)",  # noqa: S608
+            encode_rows((portal_id, row["id"]) for row in rows),
+        )
+    return len(rows)
+
+
+async def purge_undecodable(portal_id: int, before: int) -> int:
+    """Delete the undecodable events that came before; how many."""
+    is_old = UndecodableEventTable.received_at < before
+    rows = await (
+        UndecodableEventTable.delete()
+        .where((UndecodableEventTable.portal_id == portal_id) & is_old)
+        .returning(UndecodableEventTable.id)
+    )
+    return len(rows)

@@ -1,0 +1,164 @@
+"""The answer that carries a recording: 206 with the bytes that were asked for, chunk by chunk, at the pace of
+whoever listens. Plain ASGI, because the framework's own streams know no ranges and no listener who leaves.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+import structlog
+from litestar.types import Receive, Scope, Send
+
+from app.bitrix24.errors import Unreachable
+from app.calls.recordings import Playback
+from app.kit.byte_ranges import UnsatisfiableError
+from app.kit.database import DATABASE_ERRORS
+from app.kit.errors import Refusal, TooManyRequests, Unavailable
+from app.kit.metrics import AUDIO_STREAMS
+from app.kit.words import N_
+from app.web.security import data_headers
+
+log = structlog.get_logger(__name__)
+MAX_OVERALL = 64
+MAX_PER_PORTAL = 16
+MAX_PER_USER = 4
+BUSY_RETRY_S = 5
+STALL_S = 60.0
+RECHECK_S = 5.0
+Headers = list[tuple[bytes, bytes]]
+
+
+class AudioSlots:
+    """How many recordings are being sent, so that none can use up the memory and connections of all."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[tuple[int, ...]] = Counter()
+
+    @contextmanager
+    def take(self, portal_id: int, user_id: int) -> Iterator[None]:
+        """Hold one slot; raises TooManyRequests for a user or a portal, Unavailable when all are taken."""
+        keys = ((), (portal_id,), (portal_id, user_id))
+        overall, of_portal, of_user = (self._taken[key] for key in keys)
+        if of_user >= MAX_PER_USER:
+            raise TooManyRequests(
+                BUSY_RETRY_S, N_("You are playing too many recordings at once. Stop one, then try again.")
+            )
+        if of_portal >= MAX_PER_PORTAL:
+            raise TooManyRequests(
+                BUSY_RETRY_S, N_("Too many recordings of your Bitrix24 are being played. Try again later.")
+            )
+        if overall >= MAX_OVERALL:
+            raise Unavailable(N_("Too many recordings are being played. Try again in a minute."))
+        self._taken.update(keys)
+        AUDIO_STREAMS.inc()
+        try:
+            yield
+        finally:
+            AUDIO_STREAMS.dec()
+            self._taken.subtract(keys)
+            self._taken += Counter()  # Forgets who holds none.
+
+    @property
+    def count(self) -> int:
+        """How many are taken."""
+        return self._taken[()]
+
+
+class AudioAnswer:
+    """One answer.
+
+    `open_playback` raises a Refusal where there is nothing to send, `recheck` when they may not go on.
+    """
+
+    def __init__(
+        self,
+        slot: Callable[[], AbstractContextManager[None]],
+        open_playback: Callable[[], Awaitable[Playback]],
+        recheck: Callable[[], Awaitable[object]],
+        *,
+        is_ranged: bool,
+    ) -> None:
+        self._slot = slot
+        self._open_playback = open_playback
+        self._recheck = recheck
+        self._is_ranged = is_ranged
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; a listener who leaves ends it at once, and with it the request to the portal."""
+        sending = asyncio.create_task(self._send(scope, send))
+        leaving = asyncio.create_task(_wait_for_leaving(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.wait({sending, leaving})
+        if not sending.cancelled() and (failure := sending.exception()) is not None:
+            raise failure
+
+    async def _send(self, scope: Scope, send: Send) -> None:
+        with self._slot():
+            try:
+                playback = await self._open_playback()
+            except UnsatisfiableError as error:
+                await _send_unsatisfiable(error.total, send)
+                return
+            try:
+                await _send_head(playback, send, is_ranged=self._is_ranged)
+                if scope.get("method") == "HEAD":
+                    await _send_body(send, b"", is_last=True)
+                else:
+                    await self._send_chunks(playback, send)
+            finally:
+                await playback.close()
+
+    async def _send_chunks(self, playback: Playback, send: Send) -> None:
+        """An answer that has begun can only be cut off: then it is left without its end, which its length or
+        its encoding tells the listener.
+        """
+        loop = asyncio.get_running_loop()
+        checked_at = loop.time()
+        try:
+            async for chunk in playback.read():
+                async with asyncio.timeout(STALL_S):
+                    await _send_body(send, chunk)
+                if loop.time() - checked_at >= RECHECK_S:
+                    await self._recheck()
+                    checked_at = loop.time()
+        except (Unreachable, Refusal, *DATABASE_ERRORS) as error:
+            log.info("recording cut off", reason=type(error).__name__)
+            return
+        await _send_body(send, b"", is_last=True)
+
+
+async def _wait_for_leaving(receive: Receive) -> None:
+    with suppress(asyncio.CancelledError):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _send_head(playback: Playback, send: Send, *, is_ranged: bool) -> None:
+    headers = _base_headers()
+    headers += [(b"content-type", playback.media_type.encode()), (b"accept-ranges", b"bytes")]
+    if playback.span is not None:
+        headers.append((b"content-length", str(playback.span.length).encode()))
+        if is_ranged:
+            headers.append((b"content-range", playback.span.header.encode()))
+    status = 206 if is_ranged and playback.span is not None else 200
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _send_unsatisfiable(total: int, send: Send) -> None:
+    headers = [*_base_headers(), (b"content-range", f"bytes */{total}".encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 416, "headers": headers})
+    await _send_body(send, b"", is_last=True)
+
+
+async def _send_body(send: Send, body: bytes, *, is_last: bool = False) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": not is_last})
+
+
+def _base_headers() -> Headers:
+    """A recording is no page: whatever it holds, nothing in it may run, and nobody keeps it."""
+    return [(name.lower().encode(), value.encode()) for name, value in data_headers().items()]

@@ -1,0 +1,117 @@
+"""Links to recordings, and what they open: one recorded leg, for ten minutes, for one user of one portal."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response, post, route
+from litestar.enums import HttpMethod
+from litestar.params import FromPath, QueryParameter
+from litestar.status_codes import HTTP_200_OK
+from litestar.types import ASGIApp
+
+from app.calls.recordings import Playback, RecordingNotFound
+from app.kit.byte_ranges import parse_range
+from app.kit.crypto import CannotDecryptError, Keyring
+from app.kit.errors import Forbidden
+from app.kit.words import N_
+from app.web.api import BEARER
+from app.web.parts import GivenParts, WebParts
+from app.web.playing import AudioAnswer
+from app.web.requests import AnyRequest, GivenSession
+from app.web.security import data_headers
+from app.web.sessions import Session, SessionClaims, SessionExpired
+
+LIFETIME_S = 600
+CONTEXT = "recording"
+
+
+class LinkExpired(Forbidden):
+    """The link is not ours, or over its time."""
+
+    code = "link_expired"
+    message = N_("This link has expired. Open the call again.")
+
+
+class RecordingClaims(msgspec.Struct, frozen=True):
+    """What a link holds: who listens, and to which leg of which call. Its own time stands in `session`."""
+
+    session: SessionClaims
+    call_id: str
+    statistics_id: int
+
+
+class RecordingLink(msgspec.Struct, frozen=True):
+    """A link that plays without a session, and its life in seconds."""
+
+    url: str
+    expires_in: int
+
+
+def seal_link(keyring: Keyring, claims: RecordingClaims) -> str:
+    """The link's last part: sealed, so that it tells nothing and cannot be changed."""
+    return keyring.seal(msgspec.json.encode(claims), CONTEXT)
+
+
+def open_link(keyring: Keyring, token: str) -> RecordingClaims:
+    """Read it; raises LinkExpired for what was sealed for anything else."""
+    try:
+        return msgspec.json.decode(keyring.open(token, CONTEXT), type=RecordingClaims)
+    except (CannotDecryptError, msgspec.MsgspecError):
+        raise LinkExpired from None
+
+
+@post("/api/v1/calls/{call_id:str}/recording", status_code=HTTP_200_OK, tags=["calls"], security=BEARER)
+async def link_recording(
+    call_id: FromPath[str],
+    parts: GivenParts,
+    session: GivenSession,
+    leg: Annotated[
+        int, QueryParameter(ge=1, le=1000, description="Which of the call's recorded legs, in order.")
+    ] = 1,
+) -> Response[RecordingLink]:
+    """A link that plays the recording: for ten minutes, and only while you may see the call."""
+    recorded = await parts.recordings.list_recorded(session.viewer, call_id)
+    if leg > len(recorded):
+        raise RecordingNotFound
+    own_time = msgspec.structs.replace(session.claims, expires_at=parts.clock.now() + LIFETIME_S)
+    token = seal_link(parts.sessions.keyring, RecordingClaims(own_time, call_id, recorded[leg - 1]))
+    link = RecordingLink(f"{parts.settings.app_url}/audio/{token}", LIFETIME_S)
+    return Response(link, headers=data_headers())
+
+
+@route("/audio/{token:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
+async def play_recording(request: AnyRequest, token: FromPath[str], parts: GivenParts) -> ASGIApp:
+    """The recording, or the range of it that is asked for; the media element of a page sends no session."""
+    claims = open_link(parts.sessions.keyring, token)
+    asked = parse_range(request.headers.get("range"))
+    session = await _admit(parts, claims)
+
+    async def open_playback() -> Playback:
+        return await parts.recordings.open(session.portal, claims.statistics_id, asked)
+
+    async def recheck() -> object:
+        """What began in time may go on, but not past an uninstall, nor past a change of who sees the call."""
+        in_time = msgspec.structs.replace(claims.session, expires_at=parts.clock.now() + LIFETIME_S)
+        return await _admit(parts, msgspec.structs.replace(claims, session=in_time))
+
+    return AudioAnswer(
+        lambda: parts.audio_slots.take(session.portal.id, claims.session.user_id),
+        open_playback,
+        recheck,
+        is_ranged=asked is not None,
+    )
+
+
+async def _admit(parts: WebParts, claims: RecordingClaims) -> Session:
+    """The listener as they are now; raises a Refusal when they may no longer listen."""
+    try:
+        session = await parts.sessions.renew(claims.session)
+    except SessionExpired:
+        raise LinkExpired from None
+    recorded = await parts.recordings.list_recorded(session.viewer, claims.call_id)
+    if claims.statistics_id not in recorded:
+        raise RecordingNotFound
+    return session
+
+
+HANDLERS = [link_recording, play_recording]

@@ -1,0 +1,370 @@
+"""Recordings: links that open one of them, and ranges of every kind from servers of every kind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from app.demo.portal import StandInPortal
+from app.demo.recordings import URL_KEY, make_recording, record_url
+from app.demo.stand_in import StandIn
+from app.web.playing import MAX_PER_USER
+from tests.calls.statistics import read_portal
+from tests.running import Callbook, FakeClock
+from tests.web.browsing import Tab, install, open_tab
+from tests.web.sources import Exchange, Source, serve_source
+
+WHOLE = make_recording()
+LONG = bytes(range(256)) * 40_000  # More than what sockets and buffers hold on the way.
+CRM = ("telephony", "placement", "user_brief", "crm")
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A portal with one recorded call, and its admin's tab."""
+
+    callbook: Callbook
+    portal: StandInPortal
+    tab: Tab
+    call_id: str
+    row_id: int
+
+    def change(self, **fields: Any) -> None:
+        self.portal.change_row(self.row_id, **fields)
+
+    async def link(self, tab: Tab | None = None, **parameters: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {(tab or self.tab).token}"}
+        path = f"/api/v1/calls/{self.call_id}/recording"
+        return await self.callbook.client.post(path, headers=headers, params=parameters)
+
+    async def play(self, asked: str | None = None, method: str = "GET") -> httpx.Response:
+        url = (await self.link()).json()["url"]
+        headers = {"Range": asked} if asked else {}
+        return await self.callbook.client.request(method, url, headers=headers)
+
+
+@pytest.fixture
+async def studio(callbook: Callbook, stand_in: StandIn) -> Studio:
+    portal = stand_in.portals[0]
+    await install(callbook, portal)
+    ended = await portal.end_call(phone_number="+12025550143", crm_activity_id=7001)
+    row = ended.rows[0]
+    portal.change_row(row.id, record_url=record_url(portal, "one"))
+    await callbook.parts.histories.catch_up(await read_portal(portal))
+    return Studio(callbook, portal, await open_tab(callbook, portal), ended.call_id, row.id)
+
+
+@pytest.fixture
+async def source() -> AsyncIterator[Source]:
+    async with serve_source() as served:
+        yield served
+
+
+def settle_kind(studio: Studio, kind: str) -> None:
+    """Where the recording lies: at an address, at the CRM activity, or on the Drive alone."""
+    if kind != "url":
+        studio.change(record_url="", record_file_id=501)
+        studio.portal.installation.scope = [*CRM, *(["disk"] if kind == "drive" else [])]
+    if kind == "drive":
+        studio.change(crm_activity_id=None)
+
+
+RANGES = [
+    (None, 200, 0, len(WHOLE) - 1),
+    ("bytes=0-1", 206, 0, 1),
+    ("bytes=0-", 206, 0, len(WHOLE) - 1),
+    ("bytes=1000-1999", 206, 1000, 1999),
+    ("bytes=300000-", 206, 300_000, len(WHOLE) - 1),
+    ("bytes=-500", 206, len(WHOLE) - 500, len(WHOLE) - 1),
+    ("bytes=470000-999999999", 206, 470_000, len(WHOLE) - 1),
+    ("bytes=0-1,5-6", 200, 0, len(WHOLE) - 1),
+]
+
+
+@pytest.mark.parametrize("kind", ["url", "crm", "drive"])
+@pytest.mark.parametrize("understands_range", [True, False])
+async def test_every_range_of_every_kind_of_recording_is_answered(
+    studio: Studio, kind: str, *, understands_range: bool
+) -> None:
+    settle_kind(studio, kind)
+    studio.portal.understands_range = understands_range
+    for asked, status, first, last in RANGES:
+        answer = await studio.play(asked)
+        assert answer.status_code == status, asked
+        assert answer.content == WHOLE[first : last + 1], asked
+        assert answer.headers["content-length"] == str(last - first + 1)
+        told = f"bytes {first}-{last}/{len(WHOLE)}" if status == 206 else None
+        assert answer.headers.get("content-range") == told
+        assert answer.headers["content-type"] == ("audio/mpeg" if kind == "drive" else "audio/x-wav")
+        assert answer.headers["accept-ranges"] == "bytes"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    beyond = await studio.play(f"bytes={len(WHOLE)}-")
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(WHOLE)}")
+    head = await studio.play("bytes=0-1", "HEAD")
+    assert (head.status_code, head.content, head.headers["content-length"]) == (206, b"", "2")
+    assert studio.callbook.parts.audio_slots.count == 0
+
+
+async def test_the_drive_is_asked_last_and_not_again_without_its_scope(
+    studio: Studio, clock: FakeClock
+) -> None:
+    settle_kind(studio, "crm")
+    studio.portal.stand_in.fail("crm_show_file", code="ACCESS_DENIED", status=403)
+    for _ in range(3):
+        answer = await studio.play()
+        assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
+    assert studio.portal.counts["disk.file.get"] == 1
+    studio.portal.installation.scope = list(CRM[:3])
+    assert (await studio.play()).json()["code"] == "recording_not_found"
+    assert (await studio.play()).json()["code"] == "recording_not_found"
+    assert studio.portal.counts["crm.activity.get"] == 4
+    clock.advance(3600)
+    tab = await open_tab(studio.callbook, studio.portal)
+    studio.portal.installation.scope = [*CRM, "disk"]
+    url = (await studio.link(tab)).json()["url"]
+    assert (await studio.callbook.client.get(url)).content == WHOLE
+
+
+async def test_the_address_is_fetched_anew_for_each_play_and_told_to_nobody(
+    studio: Studio, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first = await studio.play("bytes=0-1")
+    studio.change(record_url=record_url(studio.portal, "two"))
+    await studio.play("bytes=0-1")
+    paths = [request.path for request in studio.portal.stand_in.requests_with("/records/")]
+    assert paths == ["/records/one.wav", "/records/two.wav"]
+    link = await studio.link()
+    studio.portal.stand_in.fail("record", code="NOT_FOUND", status=404)
+    refused = await studio.play()
+    assert refused.json()["code"] == "recording_unavailable"
+    exchanges = await studio.callbook.run_sql("SELECT * FROM rest_exchanges")
+    told = [str(first.headers), link.text, refused.text, str(exchanges), "".join(capfd.readouterr())]
+    for secret in (URL_KEY, "/records/", *studio.portal.state.tokens):
+        assert all(secret not in text for text in told)
+
+
+async def test_an_expired_token_is_renewed_on_the_way(studio: Studio) -> None:
+    settle_kind(studio, "crm")
+    studio.portal.expire_access_tokens()
+    assert (await studio.play("bytes=5-9")).content == WHOLE[5:10]
+
+
+# Who may listen
+
+
+async def test_a_link_opens_one_recording_for_ten_minutes(studio: Studio, clock: FakeClock) -> None:
+    answer = await studio.link()
+    assert answer.json() == {"url": answer.json()["url"], "expires_in": 600}
+    url = answer.json()["url"]
+    clock.advance(599)
+    assert (await studio.callbook.client.get(url)).status_code == 200
+    clock.advance(1)
+    late = await studio.callbook.client.get(url)
+    assert (late.status_code, late.json()["code"]) == (403, "link_expired")
+
+
+async def test_a_link_ends_with_the_installation_and_with_the_right_to_see_the_call(
+    studio: Studio,
+) -> None:
+    operator = await open_tab(studio.callbook, studio.portal, user=12)
+    url = (await studio.link(operator)).json()["url"]
+    assert (await studio.callbook.client.get(url)).status_code == 200
+    await studio.callbook.run_sql("UPDATE calls SET user_id = 14")
+    assert (await studio.callbook.client.get(url)).json()["code"] == "recording_not_found"
+    assert (await studio.link(operator)).status_code == 404
+    url = (await studio.link()).json()["url"]
+    assert (await studio.callbook.client.get(url)).status_code == 200
+    await studio.portal.uninstall(clean=False)
+    assert (await studio.callbook.client.get(url)).json()["code"] == "portal_uninstalled"
+    await studio.portal.install(studio.callbook.url)
+    await studio.callbook.settle()
+    assert (await studio.callbook.client.get(url)).status_code == 401
+
+
+async def test_no_other_sealed_text_is_a_link_and_no_link_is_another(studio: Studio) -> None:
+    url = (await studio.link()).json()["url"]
+    sealed = url.rpartition("/")[2]
+    row = (await studio.callbook.run_sql("SELECT * FROM portals WHERE id = 1"))[0]
+    others = [studio.tab.token, row["access_token"], row["refresh_token"], "x", sealed[:-2], f"{sealed}A"]
+    for other in others:
+        answer = await studio.callbook.client.get(f"/audio/{other}")
+        assert (answer.status_code, answer.json()["code"]) == (403, "link_expired"), other
+    headers = {"Authorization": f"Bearer {sealed}"}
+    assert (await studio.callbook.client.get("/api/v1/calls", headers=headers)).status_code == 401
+
+
+async def test_a_call_without_a_recording_has_no_link(studio: Studio) -> None:
+    await studio.callbook.run_sql("UPDATE call_legs SET has_recording = false")
+    answer = await studio.link()
+    assert (answer.status_code, answer.json()["code"]) == (404, "recording_not_found")
+    assert (await studio.link(leg=0)).status_code == 400
+    assert (await studio.link(leg=2)).status_code == 404
+
+
+# Servers that behave oddly
+
+
+async def lead_to(studio: Studio, source: Source, behave: Any) -> str:
+    source.behave = behave
+    studio.change(record_url=source.url)
+    url: str = (await studio.link()).json()["url"]
+    return url
+
+
+async def untold(exchange: Exchange) -> None:
+    """A server that tells no length and knows no ranges."""
+    await exchange.answer("200 OK", WHOLE, Content_Type="audio/mpeg")
+
+
+async def test_a_recording_of_untold_length_is_measured_once(studio: Studio, source: Source) -> None:
+    url = await lead_to(studio, source, untold)
+    whole = await studio.callbook.client.get(url)
+    assert (whole.status_code, whole.content) == (200, WHOLE)
+    assert "content-length" not in whole.headers
+    for asked, first, last in (("bytes=0-1", 0, 1), ("bytes=-9", len(WHOLE) - 9, len(WHOLE) - 1)):
+        answer = await studio.callbook.client.get(url, headers={"Range": asked})
+        assert answer.status_code == 206
+        assert answer.headers["content-range"] == f"bytes {first}-{last}/{len(WHOLE)}"
+        assert answer.content == WHOLE[first : last + 1]
+    assert len(source.exchanges) == 1 + 3 + 2  # The whole; asked, measured, skipped; asked, skipped.
+
+
+async def wrong_part(exchange: Exchange) -> None:
+    """A server that answers another part than the one that was asked for."""
+    if exchange.range:
+        await exchange.answer(
+            "206 Partial Content",
+            WHOLE[:10],
+            Content_Type="audio/mpeg",
+            Content_Range=f"bytes 0-9/{len(WHOLE)}",
+        )
+    else:
+        await exchange.answer("200 OK", WHOLE, Content_Type="audio/mpeg", Content_Length=str(len(WHOLE)))
+
+
+async def test_a_part_that_was_not_asked_for_is_not_passed_on(studio: Studio, source: Source) -> None:
+    url = await lead_to(studio, source, wrong_part)
+    answer = await studio.callbook.client.get(url, headers={"Range": "bytes=100-109"})
+    assert answer.content == WHOLE[100:110]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        ("200 OK", {"Content_Type": "text/html; charset=utf-8"}),
+        ("200 OK", {"Content_Type": "image/svg+xml"}),
+        ("200 OK", {"Content_Type": "audio/mpeg", "Content_Encoding": "gzip"}),
+        ("206 Partial Content", {"Content_Type": "audio/mpeg"}),
+        ("404 Not Found", {"Content_Type": "audio/mpeg"}),
+        ("302 Found", {"Location": "http://169.254.169.254/latest/meta-data"}),
+        ("302 Found", {"Location": "ftp://files.example/x"}),
+        ("302 Found", {"Location": "/again"}),
+        ("302 Found", {}),
+    ],
+)
+async def test_what_is_no_audio_or_leads_astray_is_not_passed_on(
+    studio: Studio, source: Source, status: str, headers: dict[str, str]
+) -> None:
+    async def behave(exchange: Exchange) -> None:
+        await exchange.answer(status, b"<script>alert(1)</script>", **headers)
+
+    answer = await studio.callbook.client.get(await lead_to(studio, source, behave))
+    assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
+    assert "script" not in answer.text
+    assert len(source.exchanges) <= 5
+
+
+async def test_redirects_are_followed_and_each_is_checked(studio: Studio, source: Source) -> None:
+    async def behave(exchange: Exchange) -> None:
+        if "moved" in exchange.head:
+            await exchange.answer("200 OK", WHOLE, Content_Type="audio/ogg", Content_Length=str(len(WHOLE)))
+        else:
+            await exchange.answer("302 Found", Location="/moved", Content_Length="0")
+
+    url = await lead_to(studio, source, behave)
+    answer = await studio.callbook.client.get(url, headers={"Range": "bytes=2-3"})
+    assert (answer.status_code, answer.content) == (206, WHOLE[2:4])
+    assert [exchange.range for exchange in source.exchanges] == ["bytes=2-3"] * 2
+
+
+async def test_a_recording_that_is_cut_off_ends_as_one(studio: Studio, source: Source) -> None:
+    async def behave(exchange: Exchange) -> None:
+        await exchange.answer(
+            "200 OK", WHOLE[:100_000], Content_Type="audio/mpeg", Content_Length=str(len(WHOLE))
+        )
+
+    url = await lead_to(studio, source, behave)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await studio.callbook.client.get(url)
+    assert studio.callbook.parts.audio_slots.count == 0
+
+
+async def test_a_listener_who_leaves_ends_the_request_to_the_portal(studio: Studio, source: Source) -> None:
+    """And while they do not read, no more is fetched than what the way to them holds."""
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.answer("200 OK", LONG, Content_Type="audio/mpeg", Content_Length=str(len(LONG)))
+
+    url = await lead_to(studio, source, behave)
+    async with studio.callbook.client.stream("GET", url) as answer:
+        assert answer.status_code == 200
+        exchange = source.exchanges[0]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await exchange.is_over.wait()
+        assert exchange.written < len(LONG)
+        assert studio.callbook.parts.audio_slots.count == 1
+    async with asyncio.timeout(10):
+        await exchange.is_over.wait()
+    assert exchange.written < len(LONG)
+    await until_free(studio)
+
+
+async def until_free(studio: Studio) -> None:
+    async with asyncio.timeout(10):
+        while studio.callbook.parts.audio_slots.count:  # noqa: ASYNC110  Nothing announces it.
+            await asyncio.sleep(0.01)
+
+
+async def test_a_listener_who_leaves_before_the_first_byte_is_noticed_too(
+    studio: Studio, source: Source
+) -> None:
+    waiting = asyncio.Event()
+
+    async def behave(exchange: Exchange) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    url = await lead_to(studio, source, behave)
+    request = asyncio.create_task(studio.callbook.client.get(url))
+    await waiting.wait()
+    assert studio.callbook.parts.audio_slots.count == 1
+    request.cancel()
+    await until_free(studio)
+
+
+async def test_nobody_plays_more_than_four_at_once(studio: Studio, source: Source) -> None:
+    started = asyncio.Semaphore(0)
+
+    async def behave(exchange: Exchange) -> None:
+        started.release()
+        await asyncio.Event().wait()
+
+    url = await lead_to(studio, source, behave)
+    requests = [asyncio.create_task(studio.callbook.client.get(url)) for _ in range(MAX_PER_USER)]
+    for _ in requests:
+        await started.acquire()
+    refused = await studio.callbook.client.get(url)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert refused.headers["retry-after"] == "5"
+    assert "Stop one" in refused.json()["detail"]
+    for request in requests:
+        request.cancel()
+    await until_free(studio)
+    source.behave = untold
+    assert (await studio.callbook.client.get(url)).status_code == 200
