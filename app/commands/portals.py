@@ -26,6 +26,10 @@ TIMES = (
     "synced_at",
     "received_at",
     "complete_up_to",
+    "contact_retry_at",
+    "contact_since",
+    "license_ends_at",
+    "checked_at",
 )
 HIDDEN = ("application_token_hash", "setup")
 
@@ -98,6 +102,7 @@ def describe_history(mark: Mark | None) -> dict[str, object]:
 def describe(portal: Portal) -> dict[str, object]:
     """A portal for the vendor, without anything secret; times in ISO 8601, UTC."""
     shown = {name: value for name, value in asdict(portal).items() if name not in HIDDEN}
+    shown["token"] = portal.connection
     return _show_times(shown | {"has_application_token": portal.application_token_hash is not None})
 
 

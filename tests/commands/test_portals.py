@@ -71,6 +71,7 @@ async def test_list_and_show(vendor: Vendor, stand_in: StandIn, portal: StandInP
     shown = await vendor.read("show", portal.member_id.upper())
     assert shown == listed[:1]
     assert (shown[0]["is_installed"], shown[0]["has_application_token"]) == (True, True)
+    assert (shown[0]["token"], shown[0]["contact_state"], shown[0]["contact_since"]) == ("ok", "ok", None)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", shown[0]["installed_at"])
     text = await vendor.run("list")
     assert text.count("member_id: ") == 2
