@@ -119,7 +119,7 @@
     asked++;
     content.replaceChildren();
     document.body.classList.remove("has-panel");
-    findRow(opener)?.focus({ preventScroll: true });
+    findRow(opener)?.querySelector("[data-open]").focus({ preventScroll: true });
   });
 
   /* The portal gives our frame its whole height and scrolls around it, so "the window" is the part of the frame
@@ -144,21 +144,7 @@
   }
   watch();
 
-  /* Opening: a click on a row, but not at the end of selecting text in it; Enter on a row that has the focus. */
-  document.addEventListener("click", (event) => {
-    const row = event.target.closest?.("tr[data-call-id]");
-    if (!row || event.target.closest("a, button, input, select, label")) return;
-    const selection = getSelection();
-    if (!selection.isCollapsed && row.contains(selection.anchorNode)) return;
-    open(row.dataset.callId);
-  });
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.defaultPrevented || panel.open) return;
-    const row = event.target.closest?.("tr[data-call-id]");
-    if (!row || event.target.closest("a, button, input, select")) return;
-    event.preventDefault();
-    open(row.dataset.callId);
-  });
+  document.addEventListener("callbook:open", ({ detail }) => open(detail.callId));
 
   function note(name) {
     const place = content.querySelector("p[data-note]");

@@ -97,15 +97,17 @@ async def find_latest_id(portal_id: int, visible: Visible, depth: int) -> int | 
     return row["id"] if row else None
 
 
-async def select_recent_users(portal_id: int, visible: Visible, limit: int) -> list[int]:
-    """The users of the newest calls, in no order."""
-    rows = await (
-        CallTable.select(CallTable.user_id)
+async def select_recent_values(portal_id: int, visible: Visible, limit: int) -> list[Row]:
+    """Employee, line and code as the newest calls have them, each combination once."""
+    newest = (
+        CallTable.select(CallTable.user_id, CallTable.portal_number, CallTable.code)
         .where(is_visible(portal_id, visible))
         .order_by(CallTable.started_at, ascending=False)
         .limit(limit)
     )
-    return list({row["user_id"] for row in rows if row["user_id"] is not None})
+    statement = "SELECT DISTINCT user_id, portal_number, code FROM ({}) AS newest"
+    rows: list[Row] = await CallTable.raw(statement, newest.querystrings[0])
+    return rows
 
 
 def _beyond(cursor: Cursor) -> Combinable:

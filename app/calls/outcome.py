@@ -32,6 +32,10 @@ OUTCOME_BY_CODE: dict[str, Outcome] = {
     "484": "unreachable",
     "503": "unreachable",
 }
+# In the order of the documentation; others come too.
+DOCUMENTED_CODES = (
+    *("200", "304", "603", "603-S", "403", "404", "486", "484", "503", "480", "402", "423", "OTHER"),
+)
 
 
 def direction_of(call_type: int | None) -> Direction | None:

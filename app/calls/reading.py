@@ -1,7 +1,7 @@
 """Reading the log: a page, one call, its legs, what is new; cut to what the viewer may see."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -77,6 +77,14 @@ class CallPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+class RecentValues(NamedTuple):
+    """Employees, lines and codes to choose from, in no order."""
+
+    user_ids: set[int]
+    lines: set[str]
+    codes: set[str]
+
+
 class Pulse(msgspec.Struct, frozen=True):
     """What a viewer's calls were at one look; two looks are equal while nothing is new or different."""
 
@@ -115,9 +123,14 @@ async def list_legs(viewer: Viewer, calls: Sequence[LoggedCall]) -> dict[int, li
     return {call.id: legs.get(call.id) or [call] for call in calls}
 
 
-async def list_recent_operators(viewer: Viewer) -> list[int]:
-    """The users who took part in the newest calls that the viewer may see, in no order."""
-    return await log_queries.select_recent_users(viewer.portal_id, viewer.sees, RECENT_CALLS)
+async def list_recent_values(viewer: Viewer) -> RecentValues:
+    """What the newest calls that the viewer may see hold."""
+    rows = await log_queries.select_recent_values(viewer.portal_id, viewer.sees, RECENT_CALLS)
+    return RecentValues(
+        {row["user_id"] for row in rows if row["user_id"] is not None},
+        {original(row["portal_number"]) for row in rows if row["portal_number"]},
+        {original(row["code"]) for row in rows if row["code"]},
+    )
 
 
 async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> Pulse:

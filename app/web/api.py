@@ -16,7 +16,7 @@ from app.portals.model import Connection, Portal
 from app.web import list_parameters as asked
 from app.web.call_shapes import Call, show_call
 from app.web.doubt import Limited, find_limited
-from app.web.log import refresh_people
+from app.web.names import refresh_people
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import to_iso
 from app.web.requests import GivenSession

@@ -16,11 +16,18 @@ ROOT = Path(__file__).parents[2]
 # Never a whole folder: what is not named here is not served.
 FILES = {
     "callbook.css": ("static/callbook.css", "text/css"),
+    "log.css": ("static/log.css", "text/css"),
     "call.css": ("static/call.css", "text/css"),
     "frame.js": ("static/frame.js", "text/javascript"),
     "session.js": ("static/session.js", "text/javascript"),
     "live.js": ("static/live.js", "text/javascript"),
     "log.js": ("static/log.js", "text/javascript"),
+    "menus.js": ("static/menus.js", "text/javascript"),
+    "filters.js": ("static/filters.js", "text/javascript"),
+    "settings.js": ("static/settings.js", "text/javascript"),
+    "summary.js": ("static/summary.js", "text/javascript"),
+    "rows.js": ("static/rows.js", "text/javascript"),
+    "merge.js": ("static/merge.js", "text/javascript"),
     "reconnect.js": ("static/reconnect.js", "text/javascript"),
     "call.js": ("static/call.js", "text/javascript"),
     "export.css": ("static/export.css", "text/css"),

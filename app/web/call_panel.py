@@ -9,7 +9,8 @@ from app.calls.detail import list_neighbours, read_detail, user_ids_of
 from app.calls.reading import find_call
 from app.web.api import CallNotFound
 from app.web.call_view import view_call, view_neighbours
-from app.web.log import choose_zone, refresh_people
+from app.web.log_view import choose_zone
+from app.web.names import refresh_people
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import Presenter
 from app.web.requests import AnyRequest, GivenSession

@@ -16,7 +16,8 @@ from app.kit.metrics import REFUSALS
 from app.kit.words import N_, load_words
 from app.web.errors import retry_headers
 from app.web.languages import choose_locale, read_locale
-from app.web.log import meet_people, view_log
+from app.web.names import meet_people
+from app.web.panel import open_panel
 from app.web.parts import GivenParts
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSource, provide_parts, read_page
 from app.web.security import data_headers, session_headers, static_page_headers
@@ -107,10 +108,9 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
         "log.html",
         session_headers(opened.portal.client_endpoint),
         session.locale,
-        session=session,
         token=token,
         lifetime_s=LIFETIME_S,
-        view=await view_log(parts, session, {}),
+        **await open_panel(parts, session),
     )
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import phonenumbers
-from babel.dates import format_datetime, format_skeleton, format_time
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
 from babel.numbers import format_currency, format_decimal, format_percent
 from babel.units import format_unit
 
@@ -46,6 +46,9 @@ class CallRow(NamedTuple):
     cost: str | None
     is_free: bool
     is_doubted: bool
+    has_recording: bool
+    client_type: str | None
+    client_id: int | None
 
 
 class Moment(NamedTuple):
@@ -56,6 +59,7 @@ class Moment(NamedTuple):
     date: str
     time: str
     full_time: str
+    full_date: str
 
 
 class Presenter(NamedTuple):
@@ -95,6 +99,9 @@ class Presenter(NamedTuple):
             else format_cost(call.cost_e4, call.currency or "", self.locale),
             is_free=call.cost_e4 == 0,
             is_doubted=call.confirmed is False,
+            has_recording=call.has_recording,
+            client_type=call.crm_entity_type if call.crm_entity_id is not None else None,
+            client_id=call.crm_entity_id,
         )
 
     def name_line(self, portal_number: str | None) -> str | None:
@@ -112,6 +119,7 @@ class Presenter(NamedTuple):
             _format_date(local.year, local.month, local.day, self._is_this_year(local), self.locale),
             _format_clock(local.hour, local.minute, self.locale),
             format_datetime(local, "medium", locale=self.locale),
+            format_date(local, "medium", locale=self.locale),
         )
 
     def _day(self, local: datetime) -> str | None:

@@ -11,8 +11,10 @@ from litestar import MediaType, Response
 from app.calls.outcome import DIRECTIONS, OUTCOMES
 from app.kit.languages import LANGUAGES, html_language, text_direction
 from app.kit.words import load_all_words, load_words
+from app.people.preferences import THEMES
 from app.settings import Settings
 from app.web.assets import ROOT, asset_url, load_assets
+from app.web.columns import DENSE_FROM, SORT_FIELDS, describe_sort, next_sort
 from app.web.security import origin_of
 
 TEMPLATES = Path(ROOT, "templates")
@@ -52,6 +54,11 @@ class Pages:
             origin=origin_of,
             directions=DIRECTIONS,
             outcomes=OUTCOMES,
+            themes=THEMES,
+            sort_fields=SORT_FIELDS,
+            next_sort=next_sort,
+            describe_sort=describe_sort,
+            dense_from=DENSE_FROM,
             language=html_language(locale),
             text_direction=text_direction(locale),
         )

@@ -12,9 +12,11 @@ from app.web import (
     live,
     log,
     pages,
+    preferences,
     reconnecting,
     recordings,
     settings_page,
+    summary,
 )
 from app.web.errors import EXCEPTION_HANDLERS
 from app.web.exports import endpoints as exports
@@ -24,6 +26,8 @@ ROUTES = [
     *pages.HANDLERS,
     *install.HANDLERS,
     *log.HANDLERS,
+    *summary.HANDLERS,
+    *preferences.HANDLERS,
     *call_panel.HANDLERS,
     *api.HANDLERS,
     *recordings.HANDLERS,

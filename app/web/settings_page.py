@@ -18,7 +18,7 @@ from app.portals.portal_settings import REACHES, RETENTION_MONTHS, PortalSetting
 from app.portals.settings_queries import save_settings
 from app.portals.visibility import EVERYONE
 from app.web.history import HistoryView, view_history
-from app.web.log import choose_zone
+from app.web.log_view import choose_zone
 from app.web.notice import Notice, view_notice
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import Moment, Presenter, format_number, visible

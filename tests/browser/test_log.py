@@ -8,6 +8,9 @@ from tests.browser.conftest import Desk
 from tests.web.calls import insert_calls
 
 ROWS = "tr[data-id]"
+FRAME_ALONE = """Object.assign(document.querySelector("#app-frame").style, {
+    position: "fixed", inset: "0", zIndex: 9, inlineSize: "100vw", borderRadius: 0,
+})"""
 HOSTILE = "<b>x</b> \u202e\u0645\u0631\u062d\u0628\u0627 \x00 😀 \"'&amp;"
 
 
@@ -20,6 +23,14 @@ async def until(frame: Frame, expression: str) -> None:
     async with asyncio.timeout(15):
         while not await frame.evaluate(expression):  # noqa: ASYNC110  The page has no event of ours.
             await asyncio.sleep(0)
+
+
+async def choose(frame: Frame, menu: str, *choices: str) -> None:
+    """Set several choices of a filter's menu."""
+    await frame.locator("summary", has_text=menu).click()
+    for choice in choices:
+        await frame.locator("details[open] label", has_text=choice).first.click()
+    await frame.locator("details[open] input").first.press("Escape")
 
 
 async def read_numbers(frame: Frame) -> list[str]:
@@ -115,20 +126,20 @@ async def test_filters_narrow_and_clear(installed: Desk) -> None:
     _, frame = await installed.open_log()
     rows = frame.locator(ROWS)
     await expect(rows).to_have_count(3)
-    await frame.get_by_label("Direction").select_option("in")
+    await frame.get_by_label("Direction", exact=True).select_option("in")
     await expect(rows).to_have_count(1)
-    await frame.get_by_label("Direction").select_option("")
-    await frame.get_by_label("Outcome").select_option("busy")
+    await frame.get_by_label("Direction", exact=True).select_option("")
+    await choose(frame, "Outcome", "Busy")
     await expect(frame.get_by_text("hidden")).to_be_visible()
     await expect(rows).to_have_count(1)
-    await frame.get_by_role("button", name="Clear").click()
+    await frame.get_by_role("button", name="Clear all").click()
     await expect(rows).to_have_count(3)
     await frame.get_by_label("Period").select_option("month")
     await expect(rows).to_have_count(2)
-    await frame.get_by_label("Employee").select_option(label="Jonas Falk")
+    await choose(frame, "Employee", "Jonas Falk")
     await expect(rows).to_have_count(1)
-    await frame.get_by_role("button", name="Clear").click()
-    await frame.get_by_label("Search by number").fill("030 90 18")
+    await frame.get_by_role("button", name="Clear all").click()
+    await frame.get_by_label("Search by number").fill("030 23 12")
     await expect(rows).to_have_count(1)
     await frame.get_by_label("Search by number").fill("999")
     await expect(frame.get_by_role("heading", name="No calls match")).to_be_visible()
@@ -159,7 +170,7 @@ async def test_plain_users_see_their_own_calls_live_too(installed: Desk) -> None
     operator = installed.portal.operator
     _, frame = await installed.open_log(operator.id)
     await frame.get_by_text("No calls yet").wait_for()
-    assert await frame.get_by_label("Employee").count() == 0
+    assert await frame.locator("summary", has_text="Employee").count() == 0
     own = {"call_id": "own", "started_at": at + 1, "user_id": operator.id, "phone_number": "2222"}
     await insert_calls(installed.portal_id, own)
     installed.callbook.parts.changes.announce(installed.portal_id)
@@ -190,9 +201,11 @@ async def test_the_frame_has_no_scroll_bar_and_shrinks_again(installed: Desk) ->
         await until(frame, f"{overflow} <= 0")
         assert await frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
     tall = await frame.evaluate("innerHeight")
-    await frame.get_by_label("Outcome").select_option("busy")
+    await choose(frame, "Outcome", "Busy")
     await until(frame, f"innerHeight < {tall} / 2")
     await page.set_viewport_size({"width": 360, "height": 800})
+    await page.evaluate(FRAME_ALONE)
+    assert await frame.evaluate("innerWidth") == 360
     assert await frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -203,7 +216,7 @@ async def test_a_session_that_ended_is_renewed_unseen(installed: Desk) -> None:
     answers: list[int] = []
     installed.context.on("response", lambda answer: answers.append(answer.status))
     await installed.callbook.run_sql("UPDATE portals SET generation = generation + 1")
-    await frame.get_by_label("Direction").select_option("in")
+    await frame.get_by_label("Direction", exact=True).select_option("in")
     await frame.get_by_text("No calls match").wait_for()
     assert 401 in answers
     assert await frame.evaluate("document.querySelector('meta[name=session]').content") != token
@@ -223,7 +236,7 @@ async def test_what_takes_a_while_is_seen_to_load(installed: Desk) -> None:
 
     await installed.context.route(re.compile("/log/rows"), hold_back)
     await expect(log).not_to_have_attribute("aria-busy", "true")
-    await frame.get_by_label("Direction").select_option("in")
+    await frame.get_by_label("Direction", exact=True).select_option("in")
     await expect(log).to_have_attribute("aria-busy", "true")
     await until(frame, "getComputedStyle(document.querySelector('#log'), '::before').opacity === '1'")
     await until(frame, "getComputedStyle(document.querySelector('#log .log')).opacity < 0.6")
@@ -238,7 +251,7 @@ async def test_a_server_that_fails_is_said_and_asked_again(installed: Desk) -> N
     await insert_calls(installed.portal_id, {"started_at": now(installed)})
     _, frame = await installed.open_log()
     await installed.context.route(re.compile("/log/rows"), lambda route: route.fulfill(status=503))
-    await frame.get_by_label("Direction").select_option("in")
+    await frame.get_by_label("Direction", exact=True).select_option("in")
     await frame.get_by_role("heading", name="The calls cannot be shown just now").wait_for()
     await installed.context.unroute_all()
     await installed.context.route(re.compile("/log/rows"), lambda route: route.abort())
@@ -255,7 +268,7 @@ async def test_eight_tabs_leave_the_app_answering(installed: Desk) -> None:
     opened = [await installed.open_log() for _ in range(8)]
     await asyncio.wait_for(until_at_most_two_stream(installed), 15)
     for _, frame in opened:
-        await frame.get_by_label("Direction").select_option("in")
+        await frame.get_by_label("Direction", exact=True).select_option("in")
         await frame.get_by_text("No calls match").wait_for()
     states = [await frame.locator("#status").get_attribute("data-state") for _, frame in opened]
     assert states.count("polling") >= 6
@@ -272,7 +285,7 @@ async def test_an_uninstall_ends_the_session(installed: Desk) -> None:
     await installed.callbook.settle()
     installed.callbook.parts.changes.announce(installed.portal_id)
     await frame.locator('#status[data-state="over"]').wait_for()
-    await frame.get_by_label("Direction").select_option("in")
+    await frame.get_by_label("Direction", exact=True).select_option("in")
     await frame.get_by_role("heading", name="Your session has ended").wait_for()
     assert all("401" in line or "403" in line for line in installed.console), installed.console
     installed.console.clear()

@@ -85,7 +85,7 @@ async def assert_log_opens(opened: Tab, portal: StandInPortal) -> None:
         assert answer.status_code == 200, answer.text
         cursor = answer.json()["next_cursor"]
     assert (await tab.get("/log/rows", limit=500)).status_code == 200
-    assert (await tab.get("/log/operators")).status_code == 200
+    assert (await tab.get("/log/choices")).status_code == 200
     headers = {"Authorization": f"Bearer {tab.token}"}
     async with tab.callbook.client.stream("GET", "/live", headers=headers) as stream:
         assert await anext(stream.aiter_lines()) == "event: changed"

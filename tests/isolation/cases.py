@@ -134,6 +134,18 @@ async def retry_steps(sides: Sides) -> list[httpx.Response]:
     ]
 
 
+async def post_preferences(sides: Sides) -> list[httpx.Response]:
+    """What A's user chooses is A's, whatever the body names; without a session nothing is chosen."""
+    body = {"columns": ["number"], "theme": "dark", "portal_id": 2, "user_id": 7777001}
+    path = "/log/preferences"
+    answers = [
+        await sides.send("POST", path, headers=sides.bearer, json=body),
+        await sides.send("POST", path, json=body),
+    ]
+    assert [answer.status_code for answer in answers] == [204, 401]
+    return answers
+
+
 async def head(sides: Sides) -> list[httpx.Response]:
     return [await sides.send("HEAD", path, headers=sides.bearer) for path in ("/", "/install")]
 
@@ -217,7 +229,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/log/rows"): asking("/log/rows", "/log/rows?q=12025550101"),
     ("GET", "/log/calls/{call_id:str}"): lambda sides: asking(f"/log/calls/{sides.victim_call_id}")(sides),
     ("GET", "/log/calls/{call_id:str}/neighbours"): read_neighbours,
-    ("GET", "/log/operators"): asking("/log/operators"),
+    ("GET", "/log/choices"): asking("/log/choices"),
+    ("GET", "/log/summary"): asking("/log/summary"),
+    ("POST", "/log/preferences"): post_preferences,
     ("GET", "/api/v1/calls"): read_calls,
     ("GET", "/api/v1/calls/{call_id:str}"): lambda sides: asking(f"/api/v1/calls/{sides.victim_call_id}")(
         sides

@@ -123,7 +123,7 @@ async def test_administrators_see_all_others_their_own(callbook: Callbook, stand
     assert "call-0" not in (await operator.get("/log/rows")).text
     assert (await operator.get("/log/rows")).text.count(' data-id="') == 1
     assert operator.page.text.count("data-id=") == 1
-    choices = await operator.get("/log/operators")
+    choices = await operator.get("/log/choices")
     assert "Clara" not in choices.text
 
 

@@ -25,7 +25,7 @@ from app.web.exports.columns import Reader, Sheet, make_columns
 from app.web.exports.csv_file import write_csv
 from app.web.exports.pieces import Piece, plain, with_progress
 from app.web.exports.xlsx_file import write_xlsx
-from app.web.log import choose_zone, read_list_request
+from app.web.log_view import choose_zone, read_list_request
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import to_local
 from app.web.requests import AnyRequest, GivenSession

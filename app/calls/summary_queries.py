@@ -1,0 +1,37 @@
+"""Counting the calls of a list, in one statement; those that the portal's statistics lack do not count."""
+
+from piccolo.columns.combination import And
+
+from app.calls.counting_queries import counted, find_counting
+from app.calls.filter_queries import IS_MISSED, matching
+from app.calls.filters import Filters
+from app.calls.outcome import OUTCOME_BY_CODE
+from app.calls.summary import COUNTED_CALLS, Summary
+from app.calls.tables import CallTable
+from app.calls.visibility_queries import is_visible
+from app.portals.visibility import Visible
+
+_ANSWERED = next(code for code, outcome in OUTCOME_BY_CODE.items() if outcome == "answered")
+LONGEST_S = 10**9  # A longer one is no duration, and sums of such would pass what SQLite can add up.
+_STATEMENT = f"""
+    SELECT COUNT(*) AS calls,
+    COALESCE(SUM(CASE WHEN code = '{_ANSWERED}' THEN 1 ELSE 0 END), 0) AS answered,
+    COALESCE(SUM(CASE WHEN {IS_MISSED} THEN 1 ELSE 0 END), 0) AS missed,
+    COALESCE(SUM(CASE WHEN COALESCE(code, '') = '' THEN 1 ELSE 0 END), 0) AS unknown,
+    COALESCE(SUM(CASE WHEN code = '{_ANSWERED}' AND duration_s BETWEEN 1 AND {LONGEST_S}
+        THEN duration_s ELSE 0 END), 0) AS talk_s
+    FROM ({{}}) AS counted
+"""  # noqa: S608  Constants of ours.
+
+
+async def summarize(portal_id: int, visible: Visible, filters: Filters) -> Summary:
+    """The summary of the newest 100,000 calls that match and count (decision 0014)."""
+    counting = await find_counting(portal_id)
+    newest = (
+        CallTable.select(CallTable.code, CallTable.type, CallTable.duration_s)
+        .where(And(And(is_visible(portal_id, visible), matching(filters)), counted(counting)))
+        .order_by(CallTable.started_at, ascending=False)
+        .limit(COUNTED_CALLS + 1)
+    )
+    (row,) = await CallTable.raw(_STATEMENT, newest.querystrings[0])
+    return Summary(*(int(row[name]) for name in Summary.__struct_fields__))

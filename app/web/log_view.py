@@ -1,0 +1,74 @@
+"""One page of the log as its viewer reads it."""
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import NamedTuple
+
+from app.calls.filters import ListRequest, parse_list_request
+from app.calls.paging import Sort
+from app.calls.periods import apply_period
+from app.calls.reading import list_calls
+from app.web.chips import Chip, list_chips
+from app.web.columns import Column, read_columns
+from app.web.doubt import Doubt, view_doubt
+from app.web.history import HistoryView, view_history
+from app.web.names import refresh_people
+from app.web.notice import Notice, view_notice
+from app.web.parts import WebParts
+from app.web.people import system_user_label
+from app.web.presenting import CallRow, Presenter, to_local
+from app.web.sessions import Session, read_zone
+
+
+class LogView(NamedTuple):
+    """What the table's template shows; chips, history, notice and doubt stand above the first rows only."""
+
+    rows: list[CallRow]
+    next_cursor: str | None
+    is_filtered: bool
+    is_continued: bool
+    columns: tuple[Column, ...]
+    sort: Sort
+    chips: list[Chip]
+    history: HistoryView | None
+    notice: Notice | None
+    doubt: Doubt | None
+
+
+async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, str]) -> LogView:
+    """One page of the log; `columns` is a parameter like the filters. Raises BadFilter."""
+    now = parts.clock.now()
+    request = read_list_request(session, parameters, now)
+    page = await list_calls(session.viewer, request)
+    user_ids = {call.user_id for call in page.calls if call.user_id is not None}
+    wanted = user_ids | set(request.filters.user_ids)
+    names = await parts.people.find_names(session.portal, wanted, system_user_label(session.locale))
+    refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
+    presenter = Presenter(choose_zone(session, parameters), session.locale, now, session.settings.line_names)
+    is_continued = request.cursor is not None
+    history = None if is_continued else await view_history(session, presenter)
+    rows = [presenter.present(call, names) for call in page.calls]
+    is_any_doubted = any(row.is_doubted for row in rows)
+    return LogView(
+        rows=rows,
+        next_cursor=page.next_cursor,
+        is_filtered=not request.filters.is_empty,
+        is_continued=is_continued,
+        columns=read_columns(parameters.get("columns", "").split(",")),
+        sort=request.sort,
+        chips=[] if is_continued else list_chips(request.filters, parameters, names, presenter),
+        history=history,
+        notice=history and await view_notice(session, parts.people, parts.clock, history.failure_code),
+        doubt=history and await view_doubt(session, parts.people, is_any_doubted=is_any_doubted),
+    )
+
+
+def choose_zone(session: Session, parameters: Mapping[str, str]) -> tzinfo:
+    """The portal's zone or that of the user's profile, else the browser's, which the page sends as `zone`."""
+    return session.zone if session.time_zone else read_zone(parameters.get("zone", ""))
+
+
+def read_list_request(session: Session, parameters: Mapping[str, str], now: int) -> ListRequest:
+    """What the log's own parameters ask for: those of the API, and `period` and `zone`. Raises BadFilter."""
+    zone = choose_zone(session, parameters)
+    return parse_list_request(apply_period(parameters, to_local(now, zone).date()), zone)

@@ -1,0 +1,37 @@
+"""What a user chooses for themselves, stored as they choose it."""
+
+import msgspec
+from litestar import Response, post
+from litestar.status_codes import HTTP_204_NO_CONTENT
+
+from app.kit.errors import Refusal
+from app.people.preference_queries import write_preferences
+from app.people.preferences import Preferences, Theme
+from app.web.columns import read_columns
+from app.web.parts import GivenParts
+from app.web.requests import AnyRequest, GivenSession
+from app.web.security import data_headers
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The part that is chosen now; the rest stays as it is."""
+
+    columns: list[str] | None = None
+    theme: Theme | None = None
+
+
+@post("/log/preferences", status_code=HTTP_204_NO_CONTENT, include_in_schema=False)
+async def choose(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[None]:
+    """Keep the columns or the theme for this user, wherever they open Callbook next."""
+    try:
+        choice = msgspec.json.decode(await request.body(), type=Choice)
+    except msgspec.MsgspecError as error:
+        raise Refusal from error
+    columns = None if choice.columns is None else read_columns(choice.columns)
+    claims = session.claims
+    chosen = Preferences(columns, choice.theme)
+    await write_preferences(claims.portal_id, claims.generation, claims.user_id, chosen, parts.database)
+    return Response(None, status_code=HTTP_204_NO_CONTENT, headers=data_headers())
+
+
+HANDLERS = [choose]

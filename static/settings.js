@@ -1,0 +1,45 @@
+/* Columns and theme: shown at once, and kept for this user on the server. */
+"use strict";
+(() => {
+  const { base } = document.documentElement.dataset;
+  const { form } = callbook.log;
+
+  /* What cannot be kept holds in this tab all the same. */
+  function keep(choice) {
+    callbook.session.fetch(`${base}/log/preferences`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(choice),
+    }).catch(() => {});
+  }
+
+  function applyColumns() {
+    const columns = [...document.querySelectorAll("#columns li")]
+      .filter((item) => item.querySelector("input").checked).map((item) => item.dataset.column);
+    form().elements.columns.value = columns.join(",");
+    callbook.filters.submit();
+    if (!form().elements.view.value) keep({ columns }); // A saved view has columns of its own.
+  }
+
+  function move(button) {
+    const item = button.closest("li");
+    const other = button.dataset.move === "up" ? item.previousElementSibling : item.nextElementSibling;
+    if (!other) return;
+    if (button.dataset.move === "up") other.before(item);
+    else other.after(item);
+    button.focus();
+    if (item.querySelector("input").checked) applyColumns();
+  }
+
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest?.("[data-move]");
+    if (button) move(button);
+  });
+  document.addEventListener("change", ({ target }) => {
+    if (target.closest("#columns")) applyColumns();
+    if (target.name === "theme") {
+      document.documentElement.dataset.theme = target.value;
+      keep({ theme: target.value });
+    }
+  });
+})();
