@@ -1,0 +1,170 @@
+"""One rule about who sees whose calls, on every surface that serves calls, at once when it changes."""
+
+import io
+import re
+import zipfile
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import pytest
+
+from app.calls.reading import take_pulse
+from app.demo.stand_in import StandIn
+from tests.isolation.test_two_portals import list_routes
+from tests.running import Callbook
+from tests.web.browsing import Tab, install, open_tab
+from tests.web.calls import NOW, insert_calls
+from tests.web.settings import post_settings
+
+SELLER, HEAD_OF_SALES, HELPER = 12, 14, 21
+OWNERS = {"own": SELLER, "colleague": HEAD_OF_SALES, "other": HELPER, "nobody": None}
+EVERYTHING = set(OWNERS)
+USER_IDS = {f'value="{user_id}"': mark for mark, user_id in OWNERS.items() if user_id}
+
+
+class Look(NamedTuple):
+    """Somebody's open tab, and the page that they opened it with."""
+
+    callbook: Callbook
+    tab: Tab
+    user_id: int
+
+
+def marks_in(text: str) -> set[str]:
+    """The calls of which a text tells anything: their ids and lines bear their marks."""
+    return {mark for mark in OWNERS if re.search(rf"mark-{mark}\b", text)}
+
+
+Surface = Callable[[Look], Awaitable[set[str]]]
+
+
+def reading(path: str, **parameters: str) -> Surface:
+    async def surface(look: Look) -> set[str]:
+        answer = await look.tab.get(path, **parameters)
+        assert answer.status_code in {200, 404}, answer.text
+        return marks_in(answer.text)
+
+    return surface
+
+
+def asking_for_each(path: str) -> Surface:
+    async def surface(look: Look) -> set[str]:
+        """Whatever is not seen is not found, as if it did not exist."""
+        seen = set()
+        for mark in OWNERS:
+            answer = await look.tab.get(path.format(f"mark-{mark}"))
+            assert answer.status_code in {200, 404}
+            seen |= marks_in(answer.text) | ({mark} if answer.status_code == 200 else set())
+        return seen
+
+    return surface
+
+
+async def see_operators(look: Look) -> set[str]:
+    text = (await look.tab.get("/log/operators")).text
+    return {mark for choice, mark in USER_IDS.items() if choice in text}
+
+
+async def unpack(look: Look) -> set[str]:
+    answer = await look.tab.get("/api/v1/calls.xlsx")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as book:
+        return marks_in("".join(book.read(name).decode() for name in book.namelist()))
+
+
+async def feel(look: Look) -> set[str]:
+    """Of which calls a change is news in the stream of live updates."""
+    viewer = (await look.callbook.parts.sessions.read(look.tab.token)).viewer
+    seen = set()
+    for mark in OWNERS:
+        before = await take_pulse(viewer, NOW)
+        await look.callbook.run_sql(f"UPDATE calls SET duration_s = 77 WHERE call_id = 'mark-{mark}'")
+        seen |= {mark} if await take_pulse(viewer, NOW, before) != before else set()
+    return seen
+
+
+async def link_recordings(look: Look) -> set[str]:
+    """The link plays only while the call is seen: `test_recordings.py` holds that."""
+    headers, seen = {"Authorization": f"Bearer {look.tab.token}"}, set()
+    for mark in OWNERS:
+        path = f"/api/v1/calls/mark-{mark}/recording"
+        answer = await look.callbook.client.post(path, headers=headers)
+        assert answer.status_code in {200, 404}
+        seen |= {mark} if answer.status_code == 200 else set()
+    return seen
+
+
+SURFACES: dict[tuple[str, str], Surface] = {
+    ("GET", "/log/rows"): reading("/log/rows"),
+    ("GET", "/log/operators"): see_operators,
+    ("GET", "/log/calls/{call_id:str}"): asking_for_each("/log/calls/{}"),
+    ("GET", "/log/calls/{call_id:str}/neighbours"): reading(
+        "/log/calls/mark-own/neighbours", side="earlier", after="mark-own"
+    ),
+    ("GET", "/log/export/{kind:str}"): reading("/log/export/csv"),
+    ("GET", "/api/v1/calls"): reading("/api/v1/calls"),
+    ("GET", "/api/v1/calls/{call_id:str}"): asking_for_each("/api/v1/calls/{}"),
+    ("GET", "/api/v1/calls.csv"): reading("/api/v1/calls.csv"),
+    ("GET", "/api/v1/calls.xlsx"): unpack,
+    ("POST", "/api/v1/calls/{call_id:str}/recording"): link_recordings,
+    ("GET", "/live"): feel,
+}
+# Routes that serve no call to anybody, or only, as the settings do, to administrators how many there are.
+WITHOUT_CALLS = {
+    *(("GET", "/"), ("HEAD", "/"), ("GET", "/install"), ("HEAD", "/install"), ("POST", "/install")),
+    *(("GET", "/install/progress"), ("POST", "/install/retry"), ("POST", "/session"), ("POST", "/reconnect")),
+    *(("ASGI", "/events"), ("GET", "/api/v1/sync"), ("GET", "/settings"), ("POST", "/settings")),
+    *(("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/licence"), ("GET", "/privacy")),
+    *(("GET", "/schema"), ("GET", "/schema/openapi.json"), ("GET", "/schema/{path:str}")),
+    *(("GET", "/static/{name:str}"), ("GET", "/audio/{token:str}"), ("HEAD", "/audio/{token:str}")),
+}
+RULES = [
+    (SELLER, {}, {"own"}),
+    (SELLER, {"employees_see": "department"}, {"own", "colleague"}),
+    (SELLER, {"employees_see": "all"}, EVERYTHING),
+    (HEAD_OF_SALES, {}, {"own", "colleague"}),
+    (HEAD_OF_SALES, {"heads_see": "own"}, {"colleague"}),
+    (1, {}, EVERYTHING),
+    (1, {"admins_see": "own", "heads_see": "own"}, set()),
+]
+
+
+@pytest.fixture
+async def installed(callbook: Callbook, stand_in: StandIn) -> Callbook:
+    """Four calls with one number: the seller's is the latest, so that the others are its earlier ones."""
+    portal_id = await install(callbook, stand_in.portals[0])
+    calls = [
+        {"call_id": f"mark-{mark}", "portal_number": f"mark-{mark}", "user_id": user_id}
+        for mark, user_id in OWNERS.items()
+    ]
+    await insert_calls(portal_id, *calls)
+    await callbook.run_sql(
+        "INSERT INTO call_legs (portal_id, call_id, statistics_id, user_id, started_at, has_recording,"
+        " received_at) SELECT portal_id, call_id, id, user_id, started_at, TRUE, received_at FROM calls"
+    )
+    return callbook
+
+
+async def test_every_route_that_serves_calls_is_here(installed: Callbook) -> None:
+    assert list_routes(installed) == {*SURFACES, *WITHOUT_CALLS, ("POST", "/")}
+
+
+@pytest.mark.parametrize(("user_id", "settings", "expected"), RULES)
+async def test_every_surface_shows_the_same_calls(
+    installed: Callbook, stand_in: StandIn, user_id: int, settings: dict[str, str], expected: set[str]
+) -> None:
+    """Also in the tab that was open before the rule was set."""
+    portal = stand_in.portals[0]
+    look = Look(installed, await open_tab(installed, portal, user_id), user_id)
+    assert (await post_settings(await open_tab(installed, portal), lines=None, **settings)).status_code == 200
+    found = {route: await surface(look) for route, surface in SURFACES.items()}
+    found["POST", "/"] = marks_in((await open_tab(installed, portal, user_id)).page.text)
+    assert found == {route: expect(route, expected) for route in found}
+
+
+def expect(route: tuple[str, str], expected: set[str]) -> set[str]:
+    """Choices of employees name nobody for calls of nobody; neighbours are those of a call that is seen."""
+    if route[1] == "/log/operators":
+        return expected - {"nobody"}
+    if route[1].endswith("/neighbours"):
+        return expected - {"own"} if "own" in expected else set()
+    return expected
