@@ -50,7 +50,7 @@ async def open_installer(request: AnyRequest, parts: GivenParts, source: GivenSo
     """Install, then show how the rest goes; a page that says what to do when it is refused (403, 429)."""
     page = await read_page(request)
     opened = await parts.installer.install_from_page(page, source)
-    locale = choose_locale("", "", page.lang)
+    locale = choose_locale(page.lang)
     token, session = await parts.sessions.open(opened.portal, opened.profile, locale)
     return parts.pages.render(
         "install.html",

@@ -5,21 +5,17 @@ from typing import Any
 from litestar.connection import ASGIConnection
 
 from app.bitrix24.languages import find_portal_locale
-from app.kit.languages import LANGUAGES, SOURCE, accept_locale
+from app.kit.languages import SOURCE, accept_locale
 from app.kit.words import Words, load_words
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 _KEY = "locale"
 
 
-def choose_locale(user_setting: str, portal_setting: str, lang: str) -> str:
-    """The user's choice, else the portal's, else what the portal's page says (LANG), else English.
-
-    The settings are locales of ours or empty; one that is neither counts as empty.
+def choose_locale(lang: str) -> str:
+    """Our locale for what a portal's page says (LANG), else English. A session puts the portal's setting
+    before it.
     """
-    for setting in (user_setting, portal_setting):
-        if setting in LANGUAGES:
-            return setting
     return find_portal_locale(lang) or SOURCE
 
 

@@ -99,7 +99,7 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     page = await read_page(request)
     parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_page(page, source)
-    locale = choose_locale("", "", page.lang)
+    locale = choose_locale(page.lang)
     token, session = await parts.sessions.open(opened.portal, opened.profile, locale)
     if opened.profile.is_admin:
         parts.reconciliation.welcome(opened.portal)
@@ -127,7 +127,7 @@ async def open_session(
         raise Forbidden(code="malformed_session_request") from error
     parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_session(page.member_id, page.auth_id, source)
-    locale = choose_locale("", "", asked.lang or opened.portal.language)
+    locale = choose_locale(asked.lang or opened.portal.language)
     token, _ = await parts.sessions.open(opened.portal, opened.profile, locale)
     return Response(SessionAnswer(token, LIFETIME_S), headers=data_headers())
 
