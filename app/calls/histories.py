@@ -50,17 +50,17 @@ class Histories:
         self._database = database
         self._clock = clock
         self._changes = changes
-        self._is_stopping = False
+        self.is_stopping = False
 
     def stop(self) -> None:
         """Let slices end after the request that they are at."""
-        self._is_stopping = True
+        self.is_stopping = True
 
     async def read_due(self, limit: int) -> None:
         """One slice for each of the portals that have waited longest."""
         for portal_id in await list_due_histories(self._clock.now(), limit):
             portal = await queries.get_portal(portal_id)
-            if portal is not None and not self._is_stopping:
+            if portal is not None and not self.is_stopping:
                 await self.run_slice(portal)
 
     async def run_slice(self, portal: Portal, *, is_forced: bool = False) -> Mark | None:
@@ -78,7 +78,7 @@ class Histories:
         reader = self._open_reader(portal, mark.batch_pages)
         part = Slice(reader, self._clock, mark, self._tell)
         try:
-            await part.read(lambda: self._is_stopping or self._clock.now() >= now + SLICE_S)
+            await part.read(lambda: self.is_stopping or self._clock.now() >= now + SLICE_S)
         except FAILURES as failure:
             log.warning("history not read", portal_id=portal.id, code=code_of(failure))
             changes = self._after(failure, part.last)

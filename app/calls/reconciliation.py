@@ -25,9 +25,10 @@ from app.portals.budget import RecentlySeen
 from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
-AT_ONCE = 4  # A portal that holds its answers back keeps three others from nothing.
+AT_ONCE = 4  # A portal that holds its answers back keeps few others waiting.
 TAB_EVERY_S = 60
 CALL_EVERY_S = 300
+LOOK_S = 2.0
 
 
 class Reconciliation:
@@ -42,7 +43,7 @@ class Reconciliation:
     async def run_due(self, limit: int) -> None:
         """Read the portals that are due and have waited longest, a few at a time."""
         due = iter(await list_due_reads(self._clock.now(), limit))
-        while portal_ids := list(islice(due, AT_ONCE)):
+        while not self._histories.is_stopping and (portal_ids := list(islice(due, AT_ONCE))):
             await asyncio.gather(*(self._read_if_due(portal_id) for portal_id in portal_ids))
 
     async def read(self, portal: Portal) -> bool:
@@ -76,8 +77,14 @@ class Reconciliation:
         """Read one call anew, however old it is, because somebody looks at it; say whether anything changed.
 
         At most once in five minutes for each call, and only where it costs no refresh too many. A portal that
-        does not answer is no failure of whoever looks: the call stays as it was.
+        does not answer is no failure of whoever looks, who waits for two seconds at most: then the read goes
+        on without them.
         """
+        task = self._background.spawn("call", self._read_call(portal, call_id))
+        await asyncio.wait({task}, timeout=LOOK_S)
+        return task.done() and task.result()
+
+    async def _read_call(self, portal: Portal, call_id: str) -> bool:
         current = await queries.get_portal(portal.id)
         key = f"{portal.id}:{call_id}"
         if current is None or current.generation != portal.generation or key in self._read_calls:

@@ -38,6 +38,7 @@ async def test_sync_reads_all_the_history_and_show_tells_of_it(
     shown = await run_command(environment, "portals", "show", portal.member_id)
     assert "history: complete\n" in shown.out
     assert "history_done: 700\nhistory_total: 700\n" in shown.out
+    assert "limited: None\n" in shown.out
     assert "+00:00\n" in shown.out.partition("complete_up_to: ")[2]
 
 
