@@ -28,11 +28,11 @@
     return { fragment: holder.content };
   }
 
-  async function load(callId) {
+  async function load(callId, parameters) {
     const turn = ++asked;
     let answer;
     try {
-      answer = await fetchFragment(address(callId));
+      answer = await fetchFragment(address(callId, "", parameters));
     } catch {
       answer = { failure: "failed" };
     }
@@ -49,6 +49,7 @@
     content.scrollTop = 0;
     panel.querySelector("#call-title").focus({ preventScroll: true });
     equip();
+    if (content.querySelector("[data-old]")) refresh({ fresh: "1" }); // What came late to it is read meanwhile.
   }
 
   function fill(fragment) {
@@ -58,9 +59,11 @@
   }
 
   /* What has changed is replaced part by part, so that neither the focus nor a recording that plays is lost. */
-  async function refresh() {
+  async function refresh(parameters) {
     if (!panel.open || !content.querySelector("[data-part]")) return;
-    const answer = await load(shown);
+    const callId = shown;
+    const answer = await load(callId, parameters);
+    if (!answer && parameters && shown === callId) { refresh(); return; } // Overtaken by one that read less.
     if (!answer || answer.failure && answer.failure !== "gone") return; // The next change tries again.
     if (answer.failure) { showView("gone"); return; }
     merge(answer.fragment);
@@ -100,6 +103,20 @@
       const link = `${base}/api/v1/calls/${encodeURIComponent(shown)}/recording?leg=${player.dataset.recording}`;
       callbook.play(player, link, panel.querySelector('template[data-note="unplayable"]').content.textContent);
     }
+    fillTranscript();
+  }
+
+  /* Only Bitrix24 knows whether there is a transcript, and it is asked once for each opening. */
+  async function fillTranscript() {
+    const place = content.querySelector("[data-transcript]:not([data-equipped])");
+    if (!place) return;
+    place.dataset.equipped = "";
+    try {
+      const { fragment } = await fetchFragment(address(shown, "/transcript"));
+      place.replaceChildren(fragment ?? panel.querySelector('template[data-note="unread"]').content.cloneNode(true));
+    } catch {
+      place.replaceChildren(panel.querySelector('template[data-note="unread"]').content.cloneNode(true));
+    }
   }
 
   function open(callId) {
@@ -119,7 +136,7 @@
     asked++;
     content.replaceChildren();
     document.body.classList.remove("has-panel");
-    findRow(opener)?.querySelector("[data-open]").focus({ preventScroll: true });
+    findRow(opener)?.querySelector("[data-open]")?.focus({ preventScroll: true });
   });
 
   /* The portal gives our frame its whole height and scrolls around it, so "the window" is the part of the frame
@@ -192,5 +209,5 @@
     }
   });
 
-  document.addEventListener("callbook:changed", refresh);
+  document.addEventListener("callbook:changed", () => refresh());
 })();

@@ -16,8 +16,9 @@ from app.bitrix24.errors import REJECTED_TOKEN, BitrixError
 from app.bitrix24.rest import PortalClient
 from app.bitrix24.transfer import read_number, read_text
 
-MAX_ANSWER_BYTES = 256 * 1024
+MAX_ANSWER_BYTES = 1024 * 1024
 MAX_FILES = 5
+TRANSCRIPT = "crm.activity.call.getTranscript"
 
 
 async def list_addresses(
@@ -33,14 +34,25 @@ async def list_addresses(
     if url := read_text(row.get("CALL_RECORD_URL")).strip():
         yield url
     if activity_id := read_number(row.get("CRM_ACTIVITY_ID")):
-        activity = await _ask(client, access_token, "crm.activity.get", activity_id, denied)
+        activity = await _ask(client, access_token, "crm.activity.get", {"id": activity_id}, denied)
         for url in _list_files(activity):
             yield _authorized(client, url, access_token)
     file_id = read_number(row.get("RECORD_FILE_ID"))
     if file_id:
-        file = await _ask(client, access_token, "disk.file.get", file_id, denied)
+        file = await _ask(client, access_token, "disk.file.get", {"id": file_id}, denied)
         if url := read_text(file.get("DOWNLOAD_URL")).strip():
             yield url
+
+
+async def fetch_transcript(
+    client: PortalClient, access_token: str, activity_id: int, denied: set[str]
+) -> str | None:
+    """The transcript that Bitrix24's AI made of a call, by its CRM activity; None where apps can read none.
+
+    Documentation: crm-activity-call-get-transcript.md, beside crm-activity-get.md (scope crm).
+    """
+    found = await _ask(client, access_token, TRANSCRIPT, {"activityId": activity_id}, denied)
+    return read_text(found.get("transcription")).strip() or None
 
 
 async def _find_row(client: PortalClient, access_token: str, statistics_id: int) -> Mapping[str, Any]:
@@ -55,13 +67,13 @@ async def _find_row(client: PortalClient, access_token: str, statistics_id: int)
 
 
 async def _ask(
-    client: PortalClient, access_token: str, method: str, object_id: int, denied: set[str]
+    client: PortalClient, access_token: str, method: str, parameters: Mapping[str, int], denied: set[str]
 ) -> Mapping[str, Any]:
     """One object; nothing when the portal does not give it, for want of a scope, a right or the object."""
     if method in denied:
         return {}
     try:
-        answer = await client.call(method, {"id": object_id}, access_token, MAX_ANSWER_BYTES)
+        answer = await client.call(method, parameters, access_token, MAX_ANSWER_BYTES)
     except BitrixError as error:
         if error.code in REJECTED_TOKEN:
             raise

@@ -7,7 +7,7 @@ import structlog
 
 from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
 from app.bitrix24.media import Media, MediaClient
-from app.bitrix24.recordings import list_addresses
+from app.bitrix24.recordings import fetch_transcript, list_addresses
 from app.bitrix24.rest import PortalClient
 from app.calls.reading import Viewer
 from app.calls.recording_queries import select_recorded_legs
@@ -97,6 +97,20 @@ class Recordings:
         except (BitrixError, AddressRefused) as error:
             log.info("recording not found", portal_id=portal.id, code=error.code)
             raise RecordingNotFound from None
+
+    async def read_transcript(self, portal: Portal, activity_id: int) -> str | None:
+        """The transcript of the call with this CRM activity, where apps can read one; a Refusal (409, 503).
+
+        The stored token asks for it: only for a call that the viewer may see.
+        """
+
+        async def work(client: PortalClient, access_token: str) -> str | None:
+            return await fetch_transcript(client, access_token, activity_id, self._denied_to(portal))
+
+        try:
+            return await self._access.use(portal, work)
+        except (BitrixError, AddressRefused):
+            return None
 
     async def _find(
         self,

@@ -12,7 +12,7 @@ from app.web.call_view import view_call, view_neighbours
 from app.web.log_view import choose_zone
 from app.web.names import refresh_people
 from app.web.parts import GivenParts, WebParts
-from app.web.presenting import Presenter
+from app.web.presenting import Presenter, visible
 from app.web.requests import AnyRequest, GivenSession
 from app.web.security import data_headers
 from app.web.sessions import Session
@@ -20,10 +20,17 @@ from app.web.sessions import Session
 
 @get("/log/calls/{call_id:str}", include_in_schema=False)
 async def show_call(
-    request: AnyRequest, call_id: FromPath[str], parts: GivenParts, session: GivenSession
+    request: AnyRequest,
+    call_id: FromPath[str],
+    parts: GivenParts,
+    session: GivenSession,
+    fresh: Annotated[str, QueryParameter(description="Not empty: read its late facts first.")] = "",
 ) -> Response[str]:
     """One call by Bitrix24's id; 404 when there is none that the viewer may see."""
     detail = await read_detail(session.viewer, call_id)
+    if detail is not None and fresh:
+        await parts.reconciliation.read_call(session.portal, call_id)
+        detail = await read_detail(session.viewer, call_id)
     if detail is None:
         raise CallNotFound
     user_ids = user_ids_of(detail)
@@ -53,9 +60,24 @@ async def show_neighbours(
     return parts.pages.render("call_neighbours.html", data_headers(), session.locale, side=side, view=view)
 
 
+@get("/log/calls/{call_id:str}/transcript", include_in_schema=False)
+async def show_transcript(call_id: FromPath[str], parts: GivenParts, session: GivenSession) -> Response[str]:
+    """The transcript of a call that the viewer may see (404), or a sentence that says why there is none."""
+    call = await find_call(session.viewer, call_id)
+    if call is None:
+        raise CallNotFound
+    text = None
+    if call.crm_activity_id:
+        text = await parts.recordings.read_transcript(session.portal, call.crm_activity_id)
+    shown = text and visible(text)
+    return parts.pages.render(
+        "call_transcript.html", data_headers(), session.locale, text=shown, is_there=call.has_transcript
+    )
+
+
 def _presenter(request: AnyRequest, parts: WebParts, session: Session) -> Presenter:
     zone = choose_zone(session, dict(request.query_params))
     return Presenter(zone, session.locale, parts.clock.now(), session.settings.line_names)
 
 
-HANDLERS = [show_call, show_neighbours]
+HANDLERS = [show_call, show_neighbours, show_transcript]

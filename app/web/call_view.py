@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from app.calls.detail import CallDetail, Neighbours
 from app.calls.outcome import Outcome
 from app.calls.reading import LoggedCall, LoggedLeg
+from app.calls.schedule import WINDOW_S
 from app.web.presenting import CallRow, Moment, Presenter, format_duration, initials_of, visible
 
 # What the portal's own pages of these are called: settings of `openPath` in shared/bitrix24.md.
 CRM_PATHS = {"CONTACT": "contact", "COMPANY": "company", "LEAD": "lead", "DEAL": "deal"}
+# `asked`: only Bitrix24 knows whether there is one; `unreadable`: there is one, and apps cannot read it.
+Transcript = Literal["none", "asked", "unreadable"]
 _SMART_PROCESS = re.compile(r"DYNAMIC_([0-9]+)")
 _DIALLABLE = re.compile(r"[+*#(0-9][-+*#0-9 ().]*")
 
@@ -47,7 +50,10 @@ class NeighboursView(NamedTuple):
 
 
 class CallView(NamedTuple):
-    """What the template shows. `dial` is what Bitrix24 shall call, None for a hidden number."""
+    """What the template shows. `dial` is what Bitrix24 shall call, None for a hidden number.
+
+    `is_old`: what comes late to such a call is read only when somebody looks at it.
+    """
 
     row: CallRow
     started: Moment
@@ -60,6 +66,8 @@ class CallView(NamedTuple):
     comment: str | None
     legs: list[LegView]
     recordings: int
+    transcript: Transcript
+    is_old: bool
     earlier: NeighboursView
     later: NeighboursView
 
@@ -80,6 +88,8 @@ def view_call(detail: CallDetail, names: Mapping[int, str], presenter: Presenter
         comment=call.comment and visible(call.comment),
         legs=[_view_leg(leg, names, presenter) for leg in detail.legs],
         recordings=detail.recordings,
+        transcript=_find_transcript(call),
+        is_old=call.started_at < presenter.now - WINDOW_S,
         earlier=view_neighbours(detail.earlier, names, presenter),
         later=view_neighbours(detail.later, names, presenter),
     )
@@ -104,6 +114,15 @@ def find_crm_path(entity_type: str, entity_id: int) -> str | None:
         return f"/crm/{CRM_PATHS[entity_type]}/details/{entity_id}/"
     smart_process = _SMART_PROCESS.fullmatch(entity_type)
     return f"/crm/type/{smart_process[1]}/details/{entity_id}/" if smart_process else None
+
+
+def _find_transcript(call: LoggedCall) -> Transcript:
+    """Transcripts are made of recordings, and apps find them through the CRM activity alone."""
+    if not (call.has_transcript or call.has_recording):
+        return "none"
+    if call.crm_activity_id:
+        return "asked"
+    return "unreadable" if call.has_transcript else "none"
 
 
 def _view_client(call: LoggedCall) -> ClientView | None:

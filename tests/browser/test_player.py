@@ -1,5 +1,7 @@
 """The recording in the panel, heard by Chromium itself."""
 
+from typing import Any
+
 from playwright.async_api import Frame, expect
 
 from app.demo.recordings import SECONDS, record_url
@@ -10,11 +12,11 @@ from tests.calls.statistics import read_portal
 AUDIO = "document.querySelector('#call audio')"
 
 
-async def open_recorded_call(desk: Desk, *, is_on_drive: bool = False) -> Frame:
+async def open_recorded_call(desk: Desk, *, is_on_drive: bool = False, **fields: Any) -> Frame:
     portal = desk.portal
-    ended = await portal.end_call(phone_number="+12025550143", duration_s=SECONDS)
+    ended = await portal.end_call(phone_number="+12025550143", duration_s=SECONDS, **fields)
     places = {"record_file_id": 501} if is_on_drive else {"record_url": record_url(portal, "one")}
-    portal.installation.scope = ["telephony", "placement", "user_brief", "disk"]
+    portal.installation.scope = ["telephony", "placement", "user_brief", "crm", "disk"]
     portal.change_row(ended.rows[0].id, **places)
     await desk.callbook.parts.histories.catch_up(await read_portal(portal))
     _, frame = await desk.open_log()
@@ -88,3 +90,10 @@ async def test_a_recording_that_comes_later_appears_in_the_open_panel(installed:
     parts = "[...document.querySelectorAll('#call [data-part]')].map((part) => part.dataset.part)"
     assert (await frame.evaluate(parts))[:4] == ["head", "actions", "recording", "facts"]
     await hear(frame)
+
+
+async def test_a_transcript_is_read_with_the_call(installed: Desk) -> None:
+    portal = installed.portal
+    portal.state.transcripts["7001"] = "Good morning, this is Northwind."
+    frame = await open_recorded_call(installed, crm_activity_id=7001)
+    await frame.get_by_text("Good morning, this is Northwind.").wait_for()

@@ -232,6 +232,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/log/choices"): asking("/log/choices"),
     ("GET", "/log/summary"): asking("/log/summary"),
     ("POST", "/log/preferences"): post_preferences,
+    ("GET", "/log/calls/{call_id:str}/transcript"): lambda sides: asking(
+        f"/log/calls/{sides.victim_call_id}/transcript"
+    )(sides),
     ("GET", "/api/v1/calls"): read_calls,
     ("GET", "/api/v1/calls/{call_id:str}"): lambda sides: asking(f"/api/v1/calls/{sides.victim_call_id}")(
         sides

@@ -40,7 +40,7 @@ async def live(stand_in: StandIn, url: str, database: Database) -> list[httpx.Re
         assert (await one.install(url)).status_code == httpx.codes.OK
         assert (await one.install_event()).status_code == httpx.codes.OK
     await wait_for_rows(database, BOTH_ARE_SET_UP)
-    await portal.end_call(phone_number=f"+{NUMBER}")
+    ended = await portal.end_call(phone_number=f"+{NUMBER}")
     await portal.end_call(phone_number=f"+{NUMBER}", data={"CALL_DURATION": f"+{NUMBER}"})
     async with await open_session(portal, url) as client:
         for path in (
@@ -48,6 +48,9 @@ async def live(stand_in: StandIn, url: str, database: Database) -> list[httpx.Re
             f"/api/v1/calls?q={NUMBER}",
             f"/api/v1/calls?sort=+{NUMBER}",
             "/log/rows",
+            f"/log/calls/{ended.call_id}",
+            f"/log/calls/{ended.call_id}/transcript",
+            f"/audio/{portal.application_token}",
         ):
             await client.get(path)
         await client.get(

@@ -84,7 +84,7 @@ async def test_each_sees_the_calls_and_neighbours_that_are_theirs(
         portal_id,
         {"call_id": "mine", "user_id": 12, "started_at": NOW, **same},
         {"call_id": "mine-too", "user_id": 12, "started_at": NOW - 60, **same},
-        {"call_id": "another-s", "user_id": 14, "started_at": NOW - 30, **same},
+        {"call_id": "another-s", "user_id": 18, "started_at": NOW - 30, **same},
         {"call_id": "nobody-s", "user_id": None, "started_at": NOW + 30, **same},
     )
     admin, operator = await open_tab(callbook, portal), await open_tab(callbook, portal, user=12)

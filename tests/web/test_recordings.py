@@ -154,6 +154,17 @@ async def test_an_expired_token_is_renewed_on_the_way(studio: Studio) -> None:
     assert (await studio.play("bytes=5-9")).content == WHOLE[5:10]
 
 
+async def test_a_link_is_in_no_log_when_the_database_is_away(
+    studio: Studio, capfd: pytest.CaptureFixture[str]
+) -> None:
+    url = (await studio.link()).json()["url"]
+    await studio.callbook.run_sql("ALTER TABLE calls RENAME TO gone")
+    assert (await studio.callbook.client.get(url)).status_code == 503
+    told = "".join(capfd.readouterr())
+    assert "/audio/{token" in told
+    assert url.rpartition("/")[2] not in told
+
+
 # Who may listen
 
 
@@ -174,7 +185,7 @@ async def test_a_link_ends_with_the_installation_and_with_the_right_to_see_the_c
     operator = await open_tab(studio.callbook, studio.portal, user=12)
     url = (await studio.link(operator)).json()["url"]
     assert (await studio.callbook.client.get(url)).status_code == 200
-    await studio.callbook.run_sql("UPDATE calls SET user_id = 14")
+    await studio.callbook.run_sql("UPDATE calls SET user_id = 18")
     assert (await studio.callbook.client.get(url)).json()["code"] == "recording_not_found"
     assert (await studio.link(operator)).status_code == 404
     url = (await studio.link()).json()["url"]
@@ -368,3 +379,50 @@ async def test_nobody_plays_more_than_four_at_once(studio: Studio, source: Sourc
     await until_free(studio)
     source.behave = untold
     assert (await studio.callbook.client.get(url)).status_code == 200
+
+
+# Transcripts
+
+
+async def test_a_transcript_is_shown_to_who_may_see_the_call(studio: Studio) -> None:
+    studio.portal.installation.scope = list(CRM)
+    studio.portal.state.transcripts["7001"] = "Good morning <b>you</b>"
+    operator = await open_tab(studio.callbook, studio.portal, user=12)
+    other = await open_tab(studio.callbook, studio.portal, user=18)
+    path = f"/log/calls/{studio.call_id}/transcript"
+    for tab in (studio.tab, operator):
+        assert "Good morning &lt;b&gt;you&lt;/b&gt;" in (await tab.get(path)).text
+    assert (await other.get(path)).status_code == 404
+    assert "data-transcript" in (await studio.tab.get(f"/log/calls/{studio.call_id}")).text
+
+
+async def test_a_transcript_that_apps_cannot_read_is_said_to_be_one(studio: Studio) -> None:
+    """For want of the scope, which is noticed and not tried again; of the text; of the activity."""
+    path = f"/log/calls/{studio.call_id}/transcript"
+    for _ in range(2):
+        assert "No transcript is readable by apps" in (await studio.tab.get(path)).text
+    assert studio.portal.counts["crm.activity.call.getTranscript"] == 1
+    studio.change(transcript_id=40)
+    await studio.callbook.parts.histories.catch_up(await read_portal(studio.portal))
+    assert "it is not readable by apps" in (await studio.tab.get(path)).text
+    await studio.callbook.run_sql("UPDATE calls SET crm_activity_id = NULL")
+    panel = (await studio.tab.get(f"/log/calls/{studio.call_id}")).text
+    assert "it is not readable by apps" in panel
+    assert "data-transcript" not in panel
+
+
+# Late facts
+
+
+async def test_an_old_call_is_read_anew_when_it_is_looked_at(studio: Studio, clock: FakeClock) -> None:
+    path = f"/log/calls/{studio.call_id}"
+    assert "data-old" not in (await studio.tab.get(path)).text
+    clock.advance(40 * 86_400)
+    tab = await open_tab(studio.callbook, studio.portal)
+    await studio.callbook.settle()
+    studio.change(vote=4, comment="A pleasant caller")
+    assert "data-old" in (await tab.get(path)).text
+    assert "A pleasant caller" not in (await tab.get(path)).text
+    fresh = (await tab.get(path, fresh="1")).text
+    assert "A pleasant caller" in fresh
+    assert 'aria-label="4 of 5"' in fresh
