@@ -60,9 +60,21 @@ def asking_for_each(path: str) -> Surface:
     return surface
 
 
-async def see_operators(look: Look) -> set[str]:
-    text = (await look.tab.get("/log/operators")).text
-    return {mark for choice, mark in USER_IDS.items() if choice in text}
+async def choose(look: Look) -> set[str]:
+    """The lines that are offered, and with them the employees."""
+    text = (await look.tab.get("/log/choices")).text
+    people = {mark for choice, mark in USER_IDS.items() if choice in text}
+    assert people == marks_in(text) - {"nobody"}
+    return marks_in(text)
+
+
+async def sum_up(look: Look) -> set[str]:
+    """It tells only how many: as many as there are rows."""
+    text = (await look.tab.get("/log/summary")).text
+    told = re.search(r'data-announcement="(\d+) call', text)
+    assert told is not None
+    rows = await reading("/log/rows")(look)
+    return rows if len(rows) == int(told.group(1)) else {f"{told.group(1)} calls"}
 
 
 async def unpack(look: Look) -> set[str]:
@@ -95,7 +107,8 @@ async def link_recordings(look: Look) -> set[str]:
 
 SURFACES: dict[tuple[str, str], Surface] = {
     ("GET", "/log/rows"): reading("/log/rows"),
-    ("GET", "/log/operators"): see_operators,
+    ("GET", "/log/choices"): choose,
+    ("GET", "/log/summary"): sum_up,
     ("GET", "/log/calls/{call_id:str}"): asking_for_each("/log/calls/{}"),
     ("GET", "/log/calls/{call_id:str}/neighbours"): reading(
         "/log/calls/mark-own/neighbours", side="earlier", after="mark-own"
@@ -111,7 +124,13 @@ SURFACES: dict[tuple[str, str], Surface] = {
 # Routes that serve no call to anybody, or only, as the settings do, to administrators how many there are.
 WITHOUT_CALLS = {
     *(("GET", "/"), ("HEAD", "/"), ("GET", "/install"), ("HEAD", "/install"), ("POST", "/install")),
-    *(("GET", "/install/progress"), ("POST", "/install/retry"), ("POST", "/session"), ("POST", "/reconnect")),
+    *(
+        ("GET", "/install/progress"),
+        ("POST", "/install/retry"),
+        ("POST", "/session"),
+        ("POST", "/reconnect"),
+        ("POST", "/log/preferences"),
+    ),
     *(("ASGI", "/events"), ("GET", "/api/v1/sync"), ("GET", "/settings"), ("POST", "/settings")),
     *(("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/licence"), ("GET", "/privacy")),
     *(("GET", "/schema"), ("GET", "/schema/openapi.json"), ("GET", "/schema/{path:str}")),
@@ -162,9 +181,7 @@ async def test_every_surface_shows_the_same_calls(
 
 
 def expect(route: tuple[str, str], expected: set[str]) -> set[str]:
-    """Choices of employees name nobody for calls of nobody; neighbours are those of a call that is seen."""
-    if route[1] == "/log/operators":
-        return expected - {"nobody"}
+    """Neighbours are those of a call that is seen."""
     if route[1].endswith("/neighbours"):
         return expected - {"own"} if "own" in expected else set()
     return expected
