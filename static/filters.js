@@ -71,5 +71,5 @@
     form().addEventListener("htmx:after:init", () => form().requestSubmit(), { once: true });
   }
   show();
-  callbook.filters = { submit };
+  callbook.filters = { show, submit };
 })();

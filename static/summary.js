@@ -29,9 +29,8 @@ callbook.summary = (() => {
   }
 
   document.addEventListener("htmx:after:swap", ({ detail }) => {
-    const target = detail.ctx.target;
-    if (target?.id === "log" || target?.id === "panel") load(true);
+    if (detail.ctx.target?.id === "log") load(true);
   });
   load(false);
-  return { refresh };
+  return { load, refresh };
 })();

@@ -171,10 +171,14 @@ class StandInPortal:
         return query, form
 
     async def open_page(
-        self, path: str = "/", user: User | int | None = None, placement: str = "DEFAULT"
+        self,
+        path: str = "/",
+        user: User | int | None = None,
+        placement: str = "DEFAULT",
+        options: Mapping[str, Any] | None = None,
     ) -> httpx.Response:
         """POST a page of the app as the frame does."""
-        query, form = self.page_form(user, placement)
+        query, form = self.page_form(user, placement, options)
         return await self.post_form(f"{self.stand_in.app_url}{path}?{urlencode(query)}", build_query(form))
 
     async def install(

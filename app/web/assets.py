@@ -28,6 +28,7 @@ FILES = {
     "summary.js": ("static/summary.js", "text/javascript"),
     "rows.js": ("static/rows.js", "text/javascript"),
     "merge.js": ("static/merge.js", "text/javascript"),
+    "views.js": ("static/views.js", "text/javascript"),
     "reconnect.js": ("static/reconnect.js", "text/javascript"),
     "call.js": ("static/call.js", "text/javascript"),
     "export.css": ("static/export.css", "text/css"),

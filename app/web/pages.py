@@ -17,11 +17,12 @@ from app.kit.words import N_, load_words
 from app.web.errors import retry_headers
 from app.web.languages import choose_locale, read_locale
 from app.web.names import meet_people
-from app.web.panel import open_panel
+from app.web.panel import find_wanted_view, open_panel
 from app.web.parts import GivenParts
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSource, provide_parts, read_page
 from app.web.security import data_headers, session_headers, static_page_headers
 from app.web.sessions import LIFETIME_S
+from app.web.views import make_menu, read_wanted_view
 
 log = structlog.get_logger(__name__)
 
@@ -104,13 +105,15 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     if opened.profile.is_admin:
         parts.reconciliation.welcome(opened.portal)
     await meet_people(parts, session)
+    view = await find_wanted_view(session, read_wanted_view(page.placement_options))
     return parts.pages.render(
         "log.html",
         session_headers(opened.portal.client_endpoint),
         session.locale,
         token=token,
         lifetime_s=LIFETIME_S,
-        **await open_panel(parts, session),
+        menu=await make_menu(parts, session, view.id if view else None),
+        **await open_panel(parts, session, view),
     )
 
 

@@ -17,6 +17,7 @@ from app.web import (
     recordings,
     settings_page,
     summary,
+    views,
 )
 from app.web.errors import EXCEPTION_HANDLERS
 from app.web.exports import endpoints as exports
@@ -27,6 +28,7 @@ ROUTES = [
     *install.HANDLERS,
     *log.HANDLERS,
     *summary.HANDLERS,
+    *views.HANDLERS,
     *preferences.HANDLERS,
     *call_panel.HANDLERS,
     *api.HANDLERS,

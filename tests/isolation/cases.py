@@ -146,6 +146,27 @@ async def post_preferences(sides: Sides) -> list[httpx.Response]:
     return answers
 
 
+async def write_views(sides: Sides) -> list[httpx.Response]:
+    """B's shared view has the first id of all; A neither reads, changes nor deletes it."""
+    theirs = {"Authorization": f"Bearer {(await open_session(sides.callbook, sides.victim))[1]}"}
+    draft = {"name": "V", "is_shared": True, "parameters": {"q": sides.victim_call_id}, "columns": ["time"]}
+    path = "/log/views"
+    before = (await sides.send("POST", path, headers=theirs, json=draft)).text
+    rows = await sides.callbook.run_sql("SELECT id FROM saved_views")
+    one = f"{path}/{rows[0]['id']}"
+    answers = [
+        await sides.send("POST", path, headers=sides.bearer, json=draft | {"portal_id": 2, "parameters": {}}),
+        await sides.send("PUT", one, headers=sides.bearer, json=draft | {"name": "W", "parameters": {}}),
+        await sides.send("DELETE", one, headers=sides.bearer),
+        await sides.send("GET", f"/log/panel?view={rows[0]['id']}", headers=sides.bearer),
+        await sides.send("DELETE", one),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 404, 404, 404, 401]
+    assert (await sides.send("GET", f"{path}?view={rows[0]['id']}", headers=theirs)).text == before
+    assert (await sides.send("DELETE", one, headers=theirs)).status_code == 200
+    return answers
+
+
 async def head(sides: Sides) -> list[httpx.Response]:
     return [await sides.send("HEAD", path, headers=sides.bearer) for path in ("/", "/install")]
 
@@ -235,6 +256,11 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/log/calls/{call_id:str}/transcript"): lambda sides: asking(
         f"/log/calls/{sides.victim_call_id}/transcript"
     )(sides),
+    ("GET", "/log/panel"): asking("/log/panel", "/log/panel?view=1"),
+    ("GET", "/log/views"): asking("/log/views", "/log/views?view=1"),
+    ("POST", "/log/views"): write_views,
+    ("PUT", "/log/views/{view_id:int}"): write_views,
+    ("DELETE", "/log/views/{view_id:int}"): write_views,
     ("GET", "/api/v1/calls"): read_calls,
     ("GET", "/api/v1/calls/{call_id:str}"): lambda sides: asking(f"/api/v1/calls/{sides.victim_call_id}")(
         sides
