@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+from tests.bench import pages
 from tests.bench.ingest import CONNECTIONS, EVENTS, WARM_UP, Target, run_callbook, run_raw, run_round
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.processes import insert_sender
@@ -22,9 +23,11 @@ def main() -> int:
         sqlite = SqliteDatabases(_make_folder(folder, "sqlite"))
         postgres = PostgresDatabases(_make_folder(folder, "postgres"))
         stack.callback(postgres.close)
+        urls: dict[str, str] = {}
         targets = [stack.enter_context(run_raw())]
         for name, databases in (("SQLite", sqlite), ("PostgreSQL", postgres)):
             url = databases.create()
+            urls[name] = databases.create()
             sender = asyncio.run(insert_sender(url))
             targets.append(stack.enter_context(run_callbook(f"durable ingest, {name}", url, sender)))
         for target in targets:
@@ -33,7 +36,10 @@ def main() -> int:
         for _ in range(ROUNDS):
             for target in targets:
                 run_round(target)
-        return _report(targets)
+        is_fine = _report(targets) == 0
+        for name, url in urls.items():
+            is_fine &= pages.report(name, pages.measure(url))
+        return 0 if is_fine else 1
 
 
 def _make_folder(parent: str, name: str) -> Path:
