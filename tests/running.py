@@ -83,12 +83,19 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def run_callbook(
-    database_url: str, stand_in: StandIn, clock: Clock, limits: Limits | None = None, **changes: Any
+    database_url: str,
+    stand_in: StandIn,
+    clock: Clock,
+    limits: Limits | None = None,
+    *,
+    rate_clock: Clock | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Callbook]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     stand_in.app_url = url
-    app = create_app(make_settings(database_url, stand_in, url, **changes), clock=clock, limits=limits)
+    settings = make_settings(database_url, stand_in, url, **changes)
+    app = create_app(settings, clock=clock, limits=limits, rate_clock=rate_clock)
     async with hold_lifespan(app), httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
         listener = await listen(app, port)
         try:

@@ -7,7 +7,6 @@ interval has passed, as a scheduler does that was busy meanwhile, and answers wh
 import asyncio
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +16,12 @@ from app.asgi import create_app
 from app.demo.serve import listen
 from app.kit.logging import configure_logging
 from app.portals.budget import Limits
-from app.scheduler import JOBS, run_job
 from app.settings import Settings
-from app.wiring import Parts
 from tests.month.clock import SharedClock
+from tests.month.turns import Turns
 from tests.running import hold_lifespan
 
-HOLDER = "month"
 LIMITS = Limits(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)
-
-
-class Turns:
-    """Runs the jobs of `app.scheduler` at their intervals, whenever it is given a turn."""
-
-    def __init__(self, clock: SharedClock) -> None:
-        self._clock = clock
-        self._due = dict.fromkeys((job.__name__ for job, _ in JOBS), 0)
-
-    async def take(self, parts: Parts) -> list[str]:
-        """One turn; what has failed in a way that nobody expects, as text."""
-        failures: list[str] = []
-        await parts.evidence.flush()  # As every ten seconds; these are real ones.
-        for job, interval_s in JOBS:
-            if self._due[job.__name__] > self._clock.now():
-                continue
-            self._due[job.__name__] = self._clock.now() + interval_s
-            try:
-                await run_job(parts, HOLDER, job)
-            except Exception:  # noqa: BLE001  The test is told of whatever it is.
-                failures.append(traceback.format_exc())
-        await parts.background.drain(60)
-        return failures
 
 
 async def serve(clock: SharedClock) -> None:

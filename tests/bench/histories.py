@@ -1,0 +1,68 @@
+"""How many requests a history takes, and whether a slow portal is spared."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import ceil
+
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.scheduler import read_histories
+from tests.bench.figures import Figure
+from tests.calls.statistics import fill, install, read_mark
+from tests.conftest import GENEROUS
+from tests.databases import SqliteDatabases
+from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, run_callbook
+
+ROWS = (1, 50, 2_500, 25_000, 100_000)
+SLOW_ROWS = 25_000
+PAGE_S, SLOW_PAGE_S = 0.02, 2.0
+LONGEST_S = 60
+
+
+async def count_requests(databases: SqliteDatabases) -> list[Figure]:
+    """Requests for N rows at 20 ms a page."""
+    figures = []
+    for rows in ROWS:
+        async with _installing(databases, rows, PAGE_S) as (callbook, portal, clock):
+            await _read_whole(callbook, portal, clock)
+            limit = 1.1 * ceil(rows / 2_500) + 3
+            figures.append(Figure(f"requests for {rows:,} rows", portal.counts["batch"], limit))
+    return figures
+
+
+async def strain_a_slow_portal(databases: SqliteDatabases) -> list[Figure]:
+    """What a portal that takes two seconds a page bears with."""
+    async with _installing(databases, SLOW_ROWS, SLOW_PAGE_S) as (callbook, portal, clock):
+        await _read_whole(callbook, portal, clock)
+        return [
+            Figure("longest request, s", portal.longest_request_s, LONGEST_S),
+            Figure("OPERATION_TIME_LIMIT", portal.operating.refusals, 0),
+            Figure("QUERY_LIMIT_EXCEEDED", portal.bucket.refusals, 0),
+        ]
+
+
+Installing = tuple[Callbook, StandInPortal, FakeClock]
+
+
+@asynccontextmanager
+async def _installing(databases: SqliteDatabases, rows: int, page_s: float) -> AsyncIterator[Installing]:
+    clock, url = FakeClock(), databases.create()
+    async with (
+        StandIn.serve(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, clock=clock) as stand_in,
+        run_callbook(url, stand_in, clock, GENEROUS) as callbook,
+    ):
+        portal = stand_in.portals[0]
+        portal.execution_s = page_s
+        fill(portal, range(1, rows + 1))
+        yield callbook, portal, clock
+    databases.drop(url)
+
+
+async def _read_whole(callbook: Callbook, portal: StandInPortal, clock: FakeClock) -> None:
+    await install(callbook, portal)
+    while (mark := await read_mark(portal)).history_state != "complete":
+        clock.at = max(clock.at + 1, mark.next_at)
+        await read_histories(callbook.parts)
+    (stored,) = await callbook.run_sql("SELECT COUNT(*) AS n FROM calls")
+    if stored["n"] != len(portal.state.statistics):
+        raise SystemExit(f"{stored['n']} calls are stored of {len(portal.state.statistics)}")
