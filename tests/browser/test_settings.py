@@ -1,17 +1,15 @@
 """The settings in the frame: by keyboard, refused, confirmed, stored, and nothing for plain users."""
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
-from playwright.async_api import Frame, Page, expect
+from playwright.async_api import Frame, expect
 
 from app.portals.settings_queries import find_settings
+from tests.browser.axe import find_violations
 from tests.browser.conftest import Desk
 from tests.pictures.__main__ import FRAME_ALONE, PHONE
 from tests.web.calls import insert_calls
-
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
 async def open_settings(frame: Frame) -> None:
@@ -75,15 +73,6 @@ async def test_what_removes_calls_is_confirmed_first(installed: Desk) -> None:
     assert (await find_settings(installed.portal_id)).retention_months == 12
 
 
-async def find_violations(installed: Desk, page: Page, frame: Frame) -> list[Any]:
-    cdp = await installed.context.new_cdp_session(page)
-    await cdp.send("Page.setBypassCSP", {"enabled": True})
-    await frame.evaluate(AXE.read_text("utf-8"))
-    rule = "({ id, nodes }) => [id, nodes.map((node) => node.html)]"
-    found: list[Any] = await frame.evaluate(f"axe.run().then(({{ violations }}) => violations.map({rule}))")
-    return found
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 async def test_the_page_has_no_violation_and_no_scroll_bar_sideways(
@@ -98,4 +87,4 @@ async def test_the_page_has_no_violation_and_no_scroll_bar_sideways(
     await open_settings(frame)
     root = "document.documentElement"
     assert not await frame.evaluate(f"{root}.scrollWidth > {root}.clientWidth")
-    assert await find_violations(installed, page, frame) == []
+    assert await find_violations(page, frame) == []
