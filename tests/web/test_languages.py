@@ -8,6 +8,7 @@ from app.kit.words import load_words
 from app.web.languages import choose_locale
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
+from tests.web.calls import insert_calls
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,43 @@ async def test_the_log_is_in_the_language_of_the_portals_page(
     assert f'<html lang="{language}" dir="{direction}"' in tab.page.text
     assert tab.page.headers["content-language"] == language
     assert title in tab.page.text
+
+
+@pytest.mark.parametrize(
+    ("lang", "forms"),
+    [
+        (
+            "ru",
+            {
+                1: "Найден 1 звонок.",
+                2: "Найдено 2 звонка.",
+                5: "Найдено 5 звонков.",
+                11: "Найдено 11 звонков.",
+            },
+        ),
+        (
+            "ar",
+            {
+                1: "مكالمة واحدة مطابقة.",
+                2: "مكالمتان مطابقتان.",
+                5: "5 مكالمات مطابقة.",
+                11: "11 مكالمة مطابقة.",
+            },
+        ),
+        ("pl", {1: "Pasuje 1 połączenie.", 2: "Pasują 2 połączenia.", 5: "Pasuje 5 połączeń."}),
+        ("ja", {1: "1 件の通話が一致しました。", 2: "2 件の通話が一致しました。"}),
+    ],
+)
+async def test_a_number_takes_the_form_that_its_language_has_for_it(
+    callbook: Callbook, stand_in: StandIn, lang: str, forms: dict[int, str]
+) -> None:
+    portal_id = await install(callbook, stand_in.portals[0])
+    tab = await open_in(callbook, stand_in.portals[0], lang)
+    inserted = 0
+    for count, form in forms.items():
+        await insert_calls(portal_id, *({"call_id": f"{number}"} for number in range(inserted, count)))
+        inserted = count
+        assert f'data-announcement="{form}"' in (await tab.get("/log/summary")).text
 
 
 async def test_a_session_keeps_the_language_of_its_page(callbook: Callbook, stand_in: StandIn) -> None:
