@@ -1,82 +1,79 @@
 """The README's pictures, taken of the running app in the stand-in's frame: `python -m tests.pictures`."""
 
 import asyncio
-import random
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from playwright.async_api import Browser, Frame, Page, async_playwright
 
+from app.demo.caller import Caller, lay_history
 from app.demo.portal import StandInPortal
+from app.demo.recordings import record_url
 from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.databases import SqliteDatabases
 from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, run_callbook
 from tests.web.browsing import install
-from tests.web.calls import insert_calls
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
-CALLS = 60
+DAYS = 3
 PHONE = 500
 FRAME_ALONE = """Object.assign(document.querySelector("#app-frame").style, {
     position: "fixed", inset: "0", zIndex: 9, inlineSize: "100vw", borderRadius: 0,
 })"""
-CODES = ("200", "200", "200", "200", "200", "304", "304", "603", "603-S", "486", "480")
-# From the ranges that are reserved for fiction.
-NUMBERS = ("+14155550142", "+12125550187", "+442079460321", "+33199005678", "+493023125312", "hidden", "104")
+
+View = Literal["log", "filters", "call", "settings"]
+# What to do after the log is there, and what shows that it is done.
+STEPS: dict[View, tuple[str, str] | None] = {
+    "log": None,
+    "filters": ("#more-toggle", "#more-filters"),
+    "call": ('tr[data-call-id]:has(.tone-good):has-text("+49")', "#call [data-part=facts]"),
+    "settings": ("#open-settings", "#portal-settings h1"),
+}
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its name, the window, the theme, who looks, in which of the portal's languages."""
+    """One picture: its name, the window, what is shown, the theme, in which of the portal's languages."""
 
     name: str
     width: int
     height: int
+    view: View = "log"
     scheme: Literal["light", "dark"] = "light"
-    user: int = 1
     language: str = "en"
 
 
 SHOTS = (
     Shot("log-light", 1440, 900),
-    Shot("log-dark", 1440, 900, "dark"),
+    Shot("log-dark", 1440, 900, scheme="dark"),
     Shot("log-phone", 360, 760),
     Shot("log-wide", 2560, 900),
     Shot("log-arabic", 1440, 900, language="ar"),
+    Shot("filters-light", 1440, 900, "filters"),
+    Shot("call-light", 1440, 900, "call"),
+    Shot("call-dark", 1440, 900, "call", scheme="dark"),
+    Shot("call-arabic", 1440, 900, "call", language="ar"),
+    Shot("call-phone", 360, 760, "call"),
+    Shot("settings-light", 1440, 900, "settings"),
+    Shot("settings-dark", 1440, 900, "settings", scheme="dark"),
+    Shot("settings-phone", 360, 760, "settings"),
 )
 
 
-def invent_calls(portal: StandInPortal, now: int) -> list[dict[str, Any]]:
-    """The same calls each time, only their times move along."""
-    chance = random.Random(24)
-    users = [user.id for user in portal.users.values() if not user.is_system]
-    calls, at = [], now - 40
-    for number in range(CALLS):
-        code = chance.choice(CODES)
-        is_answered = code == "200"
-        calls.append(
-            {
-                "call_id": f"picture-{number}",
-                "type": chance.choice((1, 1, 2, 2, 2, 3, 4)),
-                "code": code,
-                "phone_number": chance.choice(NUMBERS),
-                "portal_number": chance.choice(("+493023125000", "+493023125000", "reg133788")),
-                "user_id": chance.choice(users),
-                "started_at": at,
-                "duration_s": chance.randint(20, 1400) if is_answered else 0,
-                "cost_e4": chance.choice((1450, 2500, 7300, 12_000)) if is_answered else 0,
-                "currency": "EUR",
-            }
-        )
-        at -= chance.randint(200, 4000)
-    return calls
+def lay_calls(portal: StandInPortal) -> None:
+    """A few days of calls in the portal's own statistics; those that were answered have a recording."""
+    lay_history(portal, Caller(portal.state), DAYS)
+    for row in portal.state.statistics:
+        if row.code == "200":
+            row.record_url, row.vote = record_url(portal, str(row.id)), 5
+            row.comment = "Wants an offer by Friday"
 
 
 @asynccontextmanager
@@ -89,8 +86,8 @@ async def open_portal(folder: Path) -> AsyncIterator[tuple[Callbook, StandInPort
         run_callbook(url, stand_in, clock) as callbook,
     ):
         portal = stand_in.portals[0]
-        portal_id = await install(callbook, portal)
-        await insert_calls(portal_id, *invent_calls(portal, clock.now()))
+        lay_calls(portal)
+        await install(callbook, portal)
         yield callbook, portal
         callbook.parts.streams.end_all()
 
@@ -111,10 +108,13 @@ async def take(browser: Browser, shot: Shot, callbook: Callbook, portal: StandIn
     )
     portal.state.language = shot.language
     page = await context.new_page()
-    await page.goto(f"{portal.origin}/?user={shot.user}")
-    await app_frame(page, callbook)
+    await page.goto(f"{portal.origin}/?user=1")
+    frame = await app_frame(page, callbook)
     if shot.width < PHONE:  # Bitrix24's mobile app shows the frame alone.
         await page.evaluate(FRAME_ALONE)
+    if (step := STEPS[shot.view]) is not None:
+        await frame.locator(step[0]).first.click()
+        await frame.locator(step[1]).wait_for()
     path = FOLDER / f"{shot.name}.png"
     await page.screenshot(path=path)
     await context.close()
