@@ -15,10 +15,23 @@ INCOMING = ", ".join(str(call_type) for call_type in TYPES_BY_DIRECTION["in"])
 IS_MISSED = f"code = '{UNANSWERED}' AND type IN ({INCOMING})"
 HAS_CLIENT = "COALESCE(crm_entity_type, '') <> '' AND crm_entity_id IS NOT NULL"
 
+# Whoever belongs to a department, or to one below it, as people are stored; UNION ends on one in circles.
+_STAFF = """
+    user_id IN (SELECT user_id FROM department_members WHERE portal_id = {} AND department_id IN (
+        WITH RECURSIVE below(department_id) AS (
+            SELECT department_id FROM departments WHERE portal_id = {} AND department_id IN ({wanted})
+            UNION SELECT d.department_id FROM departments d JOIN below b ON d.parent_id = b.department_id
+            WHERE d.portal_id = {})
+        SELECT department_id FROM below))
+"""
 
-def matching(filters: Filters) -> Combinable:
-    """The calls that are wanted."""
-    return all_of([*_in_time(filters), *_of_kind(filters), *_with_facts(filters)])
+
+def matching(portal_id: int, filters: Filters) -> Combinable:
+    """The calls of the portal that are wanted."""
+    conditions = [*_in_time(filters), *_of_kind(filters), *_with_facts(filters)]
+    if filters.department_ids:
+        conditions.append(_of_departments(portal_id, filters.department_ids))
+    return all_of(conditions)
 
 
 def all_of(conditions: Iterable[Combinable]) -> Combinable:
@@ -61,6 +74,12 @@ def _with_facts(filters: Filters) -> Iterable[Combinable]:
         yield WhereRaw(HAS_CLIENT if filters.has_client else f"NOT ({HAS_CLIENT})")
     if filters.text is not None:
         yield _having_number(filters.text)
+
+
+def _of_departments(portal_id: int, department_ids: tuple[int, ...]) -> Combinable:
+    marks = ", ".join("{}" for _ in department_ids)
+    values = (portal_id, portal_id, *department_ids, portal_id)
+    return WhereRaw(_STAFF.replace("{wanted}", marks), *values)
 
 
 def _any_of(conditions: list[Combinable]) -> Combinable:

@@ -32,6 +32,7 @@ class Filters(msgspec.Struct, frozen=True):
     outcomes: tuple[Outcome, ...] = ()
     codes: tuple[str, ...] = ()
     user_ids: tuple[int, ...] = ()
+    department_ids: tuple[int, ...] = ()
     line: str | None = None
     duration_from: int | None = None
     duration_to: int | None = None
@@ -76,6 +77,7 @@ def _parse_filters(given: Mapping[str, str], zone: tzinfo) -> Filters:
         outcomes=parse_choices(given, "outcome", OUTCOMES),
         codes=parse_texts(given, "code"),
         user_ids=parse_numbers(given, "operator"),
+        department_ids=parse_numbers(given, "department"),
         line=parse_text(given, "line"),
         duration_from=parse_duration(given, "duration_from"),
         duration_to=parse_duration(given, "duration_to"),

@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 async def select_page(portal_id: int, visible: Visible, request: ListRequest) -> list[Row]:
     """The rows of one page, and one more when there is a next page."""
-    condition = And(is_visible(portal_id, visible), matching(request.filters))
+    condition = And(is_visible(portal_id, visible), matching(portal_id, request.filters))
     if request.cursor is not None:
         condition = And(condition, _beyond(request.cursor))
     is_ascending = not request.sort.startswith("-")
@@ -57,7 +57,9 @@ async def select_page(portal_id: int, visible: Visible, request: ListRequest) ->
 
 async def count_calls(portal_id: int, visible: Visible, filters: Filters) -> int:
     """How many calls there are; reads each of them."""
-    count: int = await CallTable.count().where(And(is_visible(portal_id, visible), matching(filters)))
+    count: int = await CallTable.count().where(
+        And(is_visible(portal_id, visible), matching(portal_id, filters))
+    )
     return count
 
 

@@ -29,7 +29,7 @@ async def summarize(portal_id: int, visible: Visible, filters: Filters) -> Summa
     counting = await find_counting(portal_id)
     newest = (
         CallTable.select(CallTable.code, CallTable.type, CallTable.duration_s)
-        .where(And(And(is_visible(portal_id, visible), matching(filters)), counted(counting)))
+        .where(And(And(is_visible(portal_id, visible), matching(portal_id, filters)), counted(counting)))
         .order_by(CallTable.started_at, ascending=False)
         .limit(COUNTED_CALLS + 1)
     )

@@ -21,7 +21,7 @@ MAX_NAME = 60
 PARAMETERS = frozenset(
     {
         *("period", "from", "to", "direction", "outcome", "code", "operator", "line", "duration_from"),
-        *("duration_to", "recording", "client", "q", "sort"),
+        *("duration_to", "recording", "client", "department", "q", "sort"),
     }
 )
 

@@ -1,6 +1,6 @@
 """Reading and writing departments and who belongs to them, portal first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.bitrix24.departments import Department
 from app.kit.database import Database
@@ -49,6 +49,23 @@ async def list_departments(portal_id: int) -> list[Department]:
         Department(row["department_id"], original(row["name"]), row["parent_id"], row["head_id"])
         for row in rows
     ]
+
+
+async def find_department_names(portal_id: int, user_ids: Iterable[int]) -> dict[int, list[str]]:
+    """The departments that users belong to, by user id; who belongs to none is missing."""
+    wanted, names = set(user_ids), dict[int, list[str]]()
+    if not wanted:
+        return names
+    rows = await MemberTable.raw(
+        "SELECT m.user_id, d.name FROM department_members m JOIN departments d"
+        " ON d.portal_id = m.portal_id AND d.department_id = m.department_id"
+        " WHERE m.portal_id = {} ORDER BY d.name, d.department_id",
+        portal_id,
+    )
+    for row in rows:
+        if row["user_id"] in wanted:
+            names.setdefault(row["user_id"], []).append(original(row["name"]))
+    return names
 
 
 async def is_head(portal_id: int, user_id: int) -> bool:

@@ -72,6 +72,7 @@ async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented par
     outcome: asked.Outcome = None,
     code: asked.Code = None,
     operator: asked.Operator = None,
+    department: asked.Department = None,
     line: asked.Line = None,
     duration_from: asked.DurationFrom = None,
     duration_to: asked.DurationTo = None,
@@ -84,7 +85,7 @@ async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented par
     given = {"limit": limit, "cursor": cursor, "from": since, "to": until, "direction": direction}
     given |= {"outcome": outcome, "code": code, "operator": operator, "line": line, "q": q, "sort": sort}
     given |= {"duration_from": duration_from, "duration_to": duration_to}
-    given |= {"recording": recording, "client": client}
+    given |= {"recording": recording, "client": client, "department": department}
     request = parse_list_request({name: value for name, value in given.items() if value}, session.zone)
     page = await list_calls(session.viewer, request)
     calls = await _to_api(page.calls, parts, session)

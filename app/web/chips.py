@@ -16,8 +16,15 @@ class Chip(NamedTuple):
     text: str = ""
 
 
+class Names(NamedTuple):
+    """Names by id."""
+
+    users: Mapping[int, str]
+    departments: Mapping[int, str]
+
+
 def list_chips(
-    filters: Filters, parameters: Mapping[str, str], names: Mapping[int, str], presenter: Presenter
+    filters: Filters, parameters: Mapping[str, str], names: Names, presenter: Presenter
 ) -> list[Chip]:
     """In the order in which the controls stand."""
     return [
@@ -39,7 +46,7 @@ def _list_times(filters: Filters, period: str, presenter: Presenter) -> Iterator
         yield Chip("to", "", presenter.describe_moment(filters.until - 1).full_date)
 
 
-def _list_kinds(filters: Filters, names: Mapping[int, str], presenter: Presenter) -> Iterator[Chip]:
+def _list_kinds(filters: Filters, names: Names, presenter: Presenter) -> Iterator[Chip]:
     if filters.direction:
         yield Chip("direction", filters.direction)
     for outcome in filters.outcomes:
@@ -47,7 +54,9 @@ def _list_kinds(filters: Filters, names: Mapping[int, str], presenter: Presenter
     for code in filters.codes:
         yield Chip("code", code, visible(code))
     for user_id in filters.user_ids:
-        yield Chip("operator", str(user_id), visible(names.get(user_id, "")))
+        yield Chip("operator", str(user_id), visible(names.users.get(user_id, "")))
+    for department_id in filters.department_ids:
+        yield Chip("department", str(department_id), visible(names.departments.get(department_id, "")))
     if filters.line:
         yield Chip("line", "", presenter.name_line(filters.line) or "")
 

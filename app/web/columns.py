@@ -6,10 +6,22 @@ from typing import Literal, get_args
 from app.calls.paging import Sort
 
 Column = Literal[
-    "time", "call", "number", "operator", "line", "duration", "cost", "recording", "client", "code"
+    "time",
+    "call",
+    "number",
+    "operator",
+    "department",
+    "line",
+    "duration",
+    "cost",
+    "recording",
+    "client",
+    "vote",
+    "comment",
+    "code",
 ]
 COLUMNS: tuple[Column, ...] = get_args(Column)
-DEFAULT_COLUMNS: tuple[Column, ...] = COLUMNS[:7]
+DEFAULT_COLUMNS: tuple[Column, ...] = ("time", "call", "number", "operator", "line", "duration", "cost")
 ANCHOR: Column = "number"  # Always shown: its button opens the call.
 SORT_FIELDS: dict[Column, str] = {"time": "started_at", "duration": "duration_s", "cost": "cost"}
 DENSE_FROM = 9  # So many columns are set closer together.

@@ -6,13 +6,14 @@ from typing import NamedTuple
 from app.calls.outcome import DOCUMENTED_CODES
 from app.calls.parameters import split_list
 from app.calls.reading import RecentValues, list_recent_values
+from app.people.department_queries import list_departments
 from app.web.columns import Column, list_remaining, read_columns
 from app.web.parts import WebParts
 from app.web.people import system_user_label
 from app.web.presenting import format_number, visible
 from app.web.sessions import Session
 
-MORE_FIELDS = ("line", "duration_from", "duration_to", "recording", "client")
+MORE_FIELDS = ("department", "line", "duration_from", "duration_to", "recording", "client")
 
 
 class Option(NamedTuple):
@@ -29,6 +30,7 @@ class FilterForm(NamedTuple):
     columns: tuple[Column, ...]
     view_id: int | None
     operators: list[Option]
+    departments: list[Option]
     lines: list[Option]
     codes: list[str]
 
@@ -88,8 +90,17 @@ async def _fill(
         columns=read_columns(given.get("columns", "").split(",")),
         view_id=view_id,
         operators=operators,
+        departments=await _list_departments(session),
         lines=[
             Option(line, visible(lines.get(line) or format_number(line))) for line in sorted(offered.lines)
         ],
         codes=sorted({*DOCUMENTED_CODES, *offered.codes}),
     )
+
+
+async def _list_departments(session: Session) -> list[Option]:
+    """The portal's departments, for whoever sees calls of others."""
+    if not session.viewer.sees_others:
+        return []
+    departments = await list_departments(session.portal.id)
+    return [Option(str(each.department_id), visible(each.name)) for each in departments]

@@ -26,6 +26,13 @@ Code = Annotated[
     ),
 ]
 Operator = Annotated[_Text, QueryParameter(description="A user id; several with commas between.")]
+Department = Annotated[
+    _Text,
+    QueryParameter(
+        description="A department's id: calls of whoever belongs to it or to one below; several with commas "
+        "between."
+    ),
+]
 Line = Annotated[_Text, QueryParameter(description="A portal number, exactly.")]
 DurationFrom = Annotated[_Text, QueryParameter(description="Least seconds; `1:30` is understood too.")]
 DurationTo = Annotated[_Text, QueryParameter(description="Most seconds; `1:30` is understood too.")]

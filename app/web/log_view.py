@@ -8,7 +8,8 @@ from app.calls.filters import ListRequest, parse_list_request
 from app.calls.paging import Sort
 from app.calls.periods import apply_period
 from app.calls.reading import list_calls
-from app.web.chips import Chip, list_chips
+from app.people.department_queries import find_department_names, list_departments
+from app.web.chips import Chip, Names, list_chips
 from app.web.columns import Column, read_columns
 from app.web.doubt import Doubt, view_doubt
 from app.web.history import HistoryView, view_history
@@ -44,7 +45,10 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
     wanted = user_ids | set(request.filters.user_ids)
     names = await parts.people.find_names(session.portal, wanted, system_user_label(session.locale))
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
-    presenter = Presenter(choose_zone(session, parameters), session.locale, now, session.settings.line_names)
+    columns = read_columns(parameters.get("columns", "").split(","))
+    departments = await find_department_names(session.portal.id, user_ids if "department" in columns else ())
+    zone, lines = choose_zone(session, parameters), session.settings.line_names
+    presenter = Presenter(zone, session.locale, now, lines, departments)
     is_continued = request.cursor is not None
     history = None if is_continued else await view_history(session, presenter)
     rows = [presenter.present(call, names) for call in page.calls]
@@ -54,13 +58,27 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
         next_cursor=page.next_cursor,
         is_filtered=not request.filters.is_empty,
         is_continued=is_continued,
-        columns=read_columns(parameters.get("columns", "").split(",")),
+        columns=columns,
         sort=request.sort,
-        chips=[] if is_continued else list_chips(request.filters, parameters, names, presenter),
+        chips=[] if is_continued else await _list_chips(session, request, parameters, names, presenter),
         history=history,
         notice=history and await view_notice(session, parts.people, parts.clock, history.failure_code),
         doubt=history and await view_doubt(session, parts.people, is_any_doubted=is_any_doubted),
     )
+
+
+async def _list_chips(
+    session: Session,
+    request: ListRequest,
+    parameters: Mapping[str, str],
+    names: Mapping[int, str],
+    presenter: Presenter,
+) -> list[Chip]:
+    """Names of departments are asked for only when one is set."""
+    wanted = request.filters.department_ids
+    departments = await list_departments(session.portal.id) if wanted else []
+    known = {department.department_id: department.name for department in departments}
+    return list_chips(request.filters, parameters, Names(names, known), presenter)
 
 
 def choose_zone(session: Session, parameters: Mapping[str, str]) -> tzinfo:

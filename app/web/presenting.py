@@ -1,6 +1,6 @@
 """A call as a person reads it: times, numbers, durations, money by locale. Pure; words are in templates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
@@ -49,6 +49,9 @@ class CallRow(NamedTuple):
     has_recording: bool
     client_type: str | None
     client_id: int | None
+    vote: int | None
+    comment: str | None
+    departments: str
 
 
 class Moment(NamedTuple):
@@ -69,6 +72,7 @@ class Presenter(NamedTuple):
     locale: str
     now: int
     line_names: Mapping[str, str] = MappingProxyType({})
+    departments: Mapping[int, Sequence[str]] = MappingProxyType({})  # Their names, by user.
 
     def present(self, call: LoggedCall, names: Mapping[int, str]) -> CallRow:
         """The row of one call; `names` of the users that are known."""
@@ -102,6 +106,9 @@ class Presenter(NamedTuple):
             has_recording=call.has_recording,
             client_type=call.crm_entity_type if call.crm_entity_id is not None else None,
             client_id=call.crm_entity_id,
+            vote=call.vote,
+            comment=call.comment and visible(call.comment),
+            departments=visible(", ".join(self.departments.get(call.user_id or 0, ()))),
         )
 
     def name_line(self, portal_number: str | None) -> str | None:

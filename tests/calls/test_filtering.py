@@ -20,6 +20,15 @@ PORTAL, OTHER_PORTAL = 7, 8
 CODES = ("200", "304", "486", "480", "603", "603-S", "OTHER", "x\x00", "", None)
 NUMBERS = ("+493023125312", "+14155550142", "104", "hidden", "100%_!", "", None)
 LINES = ("reg1", "+493023125000", None)
+# Department 20 lies below 10; 30 is in circles with itself; another portal has a 20 as well.
+STAFF = {10: (1, 2), 20: (2,), 30: (3,)}
+_DEPARTMENTS = f"({PORTAL}, 10, 'A', NULL), ({PORTAL}, 20, 'B', 10), ({PORTAL}, 30, 'C', 30)"
+_MEMBERS = f"({PORTAL}, 10, 1), ({PORTAL}, 20, 2), ({PORTAL}, 30, 3), ({OTHER_PORTAL}, 20, 1)"
+_FIELDS = "portal_id, department_id, name, parent_id"
+STRUCTURE = (
+    f"INSERT INTO departments ({_FIELDS}) VALUES {_DEPARTMENTS}, ({OTHER_PORTAL}, 20, 'D', NULL)",
+    f"INSERT INTO department_members (portal_id, department_id, user_id) VALUES {_MEMBERS}",
+)
 SEEN: tuple[Visible, ...] = (EVERYONE, frozenset({1}), frozenset({1, 2, 99}), frozenset())
 
 
@@ -63,6 +72,12 @@ def invent_filters(chance: random.Random) -> Filters:
         outcomes=perhaps(tuple(chance.sample(OUTCOMES, chance.randint(1, 3))), ()),
         codes=perhaps(tuple(code for code in chance.sample(CODES, 2) if code), ()),
         user_ids=perhaps(tuple(chance.sample((1, 2, 3, 4), chance.randint(1, 2))), ()),
+        department_ids=perhaps(
+            chance.choice(
+                ((10,), (20,), (30,), (20, 99)),
+            ),
+            (),
+        ),
         line=perhaps(chance.choice(("reg1", "reg"))),
         duration_from=perhaps(chance.choice((0, 8, 90))),
         duration_to=perhaps(chance.choice((0, 89, 90))),
@@ -85,6 +100,8 @@ def is_wanted(call: dict[str, Any], filters: Filters) -> bool:
             or outcome in filters.outcomes
             or call["code"] in filters.codes,
             not filters.user_ids or call["user_id"] in filters.user_ids,
+            not filters.department_ids
+            or any(call["user_id"] in STAFF.get(each, ()) for each in filters.department_ids),
             filters.line in {None, call["portal_number"]},
             filters.duration_from is None or (duration is not None and duration >= filters.duration_from),
             filters.duration_to is None or (duration is not None and duration <= filters.duration_to),
@@ -121,6 +138,8 @@ async def test_a_filtered_list_is_what_a_filter_in_python_leaves(database: Datab
     chance = random.Random(seed)
     calls = invent_calls(chance, 120)
     await insert_calls(PORTAL, *calls)
+    for statement in STRUCTURE:
+        await database.run(statement)
     found = 0
     for _ in range(120):
         filters, sort, visible = invent_filters(chance), chance.choice(SORTS), chance.choice(SEEN)

@@ -306,5 +306,5 @@ async def test_the_schema_documents_the_api_and_loads_nothing(callbook: Callbook
     names = {parameter["name"] for parameter in answer.json()["paths"]["/api/v1/calls"]["get"]["parameters"]}
     assert names == {
         *("limit", "cursor", "from", "to", "direction", "outcome", "code", "operator", "line", "q", "sort"),
-        *("duration_from", "duration_to", "recording", "client"),
+        *("duration_from", "duration_to", "recording", "client", "department"),
     }

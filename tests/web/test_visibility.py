@@ -107,6 +107,8 @@ async def link_recordings(look: Look) -> set[str]:
 
 SURFACES: dict[tuple[str, str], Surface] = {
     ("GET", "/log/rows"): reading("/log/rows"),
+    ("GET", "/log/panel"): reading("/log/panel"),
+    ("GET", "/log/calls/{call_id:str}/transcript"): asking_for_each("/log/calls/{}/transcript"),
     ("GET", "/log/choices"): choose,
     ("GET", "/log/summary"): sum_up,
     ("GET", "/log/calls/{call_id:str}"): asking_for_each("/log/calls/{}"),
@@ -130,6 +132,10 @@ WITHOUT_CALLS = {
         ("POST", "/session"),
         ("POST", "/reconnect"),
         ("POST", "/log/preferences"),
+        ("GET", "/log/views"),
+        ("POST", "/log/views"),
+        ("PUT", "/log/views/{view_id:int}"),
+        ("DELETE", "/log/views/{view_id:int}"),
     ),
     *(("ASGI", "/events"), ("GET", "/api/v1/sync"), ("GET", "/settings"), ("POST", "/settings")),
     *(("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/licence"), ("GET", "/privacy")),
