@@ -18,7 +18,7 @@
       (step) => step.name === "events" && step.state === "failed");
     const states = steps.map((step) => step.state);
     wizard.dataset.state = states.includes("failed") && !states.includes("running") ? "failed"
-      : states.every((state) => state === "done") ? "done" : "running";
+      : states.every((state) => state === "done" || state === "skipped") ? "done" : "running";
   }
 
   async function follow() {

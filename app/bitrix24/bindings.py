@@ -65,6 +65,31 @@ async def bind_placement(
     return is_new
 
 
+async def bind_offered(
+    client: PortalClient,
+    access_token: str,
+    placements: Iterable[str],
+    handler_url: str,
+    titles: Mapping[str, str],
+) -> list[str]:
+    """Bind those placements that the portal offers to this app, and give back the ones that it does not:
+    a scope or a part of the product is missing there.
+
+    Documentation: api-reference/widgets/placement-list.md.
+    """
+    listed = (await client.call("placement.list", {}, access_token)).result
+    offered = (
+        {code.upper() for code in listed if isinstance(code, str)} if isinstance(listed, list) else set()
+    )
+    lacking = []
+    for placement in placements:
+        if placement in offered:
+            await bind_placement(client, access_token, placement, handler_url, titles)
+        else:
+            lacking.append(placement)
+    return lacking
+
+
 async def _bind(
     client: PortalClient, access_token: str, placement: str, handler_url: str, titles: Mapping[str, str]
 ) -> bool:

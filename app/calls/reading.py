@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.calls import log_queries
+from app.calls.card_queries import select_of_card
 from app.calls.counting import Counting
 from app.calls.counting_queries import find_counting
 from app.calls.filters import Filters, ListRequest
@@ -103,6 +104,14 @@ async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
 async def count_calls(viewer: Viewer, filters: Filters) -> int:
     """How many calls match of those that the viewer may see."""
     return await log_queries.count_calls(viewer.portal_id, viewer.sees, filters)
+
+
+async def list_card_calls(
+    viewer: Viewer, card: tuple[str, int], activity_ids: Sequence[int], limit: int
+) -> list[LoggedCall]:
+    """The newest calls of a CRM card that the viewer may see, by its activities and by the statistics."""
+    rows = await select_of_card(viewer.portal_id, viewer.sees, card, activity_ids, limit)
+    return await to_calls(viewer, rows)
 
 
 async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:

@@ -7,7 +7,8 @@ the form fields in shared/samples/install-page.txt and api-reference/widgets/tel
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -18,6 +19,7 @@ from app.demo.tokens import ACCESS_LIFE_S
 if TYPE_CHECKING:
     from app.demo.portal import StandInPortal
 
+LINK = "REST_APP_URI"
 ANALYTICS = "TELEPHONY_ANALYTICS_MENU"
 ANALYTICS_URI = "/report/telephony/?IFRAME=Y&IFRAME_TYPE=SIDE_SLIDER"
 
@@ -32,6 +34,7 @@ class Frame:
     handler: str
     is_install: bool
     is_slider: bool
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class PageRefused(Exception):
@@ -42,7 +45,9 @@ class PageRefused(Exception):
         self.title, self.text, self.status = title, text, status
 
 
-def open_frame(portal: "StandInPortal", user_id: str, placement: str) -> Frame:
+def open_frame(
+    portal: "StandInPortal", user_id: str, placement: str, options: Mapping[str, Any] = MappingProxyType({})
+) -> Frame:
     """Which page of the app a user gets; PageRefused where a portal shows none.
 
     Until `installFinish` administrators get the installer page again and nobody else gets anything;
@@ -66,12 +71,13 @@ def open_frame(portal: "StandInPortal", user_id: str, placement: str) -> Frame:
     bound = portal.bound_placement(placement)
     if bound is None:
         raise PageRefused("Nothing here", "The application has bound no handler for this placement.", 404)
-    return Frame(secrets.token_hex(16), user, placement, bound.handler, False, placement == ANALYTICS)
+    is_slider = placement in {ANALYTICS, LINK}
+    return Frame(secrets.token_hex(16), user, placement, bound.handler, False, is_slider, options)
 
 
 def describe_frame(portal: "StandInPortal", frame: Frame) -> dict[str, Any]:
     """Everything that the page needs: the form to submit, and the answer to `getInitData`."""
-    options = {"URI": ANALYTICS_URI} if frame.is_slider else {}
+    options = {"URI": ANALYTICS_URI} if frame.placement == ANALYTICS else dict(frame.options)
     query, form = portal.page_form(frame.user, frame.placement, options, app_sid=frame.app_sid)
     parts = urlsplit(frame.handler)
     joined = "&".join(filter(None, (parts.query, urlencode(query))))

@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 from app.demo.faults import Refusal
 from app.demo.frame import (
     ANALYTICS,
+    LINK,
     Frame,
     PageRefused,
     describe_frame,
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from app.demo.stand_in import StandIn
 
 KEPT_FRAMES = 500
+PAGES = [
+    "/",
+    "/marketplace/app/{app_id:int}",
+    "/marketplace/view/{code:str}",
+    "/crm/{kind:str}/details/{card_id:int}",
+]
 # Of the languages that LANG_ALL names (api-reference/widgets/placement-bind.md).
 LANGUAGES = ("en", "de", "fr", "it", "la", "br", "pl", "ru", "ua", "tr", "ar", "sc", "ja")
 _templates = Environment(
@@ -41,14 +48,14 @@ def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
     """Route handlers of the parent frame; frames are remembered by APP_SID."""
     frames: OrderedDict[str, Frame] = OrderedDict()
 
-    @get(["/", "/marketplace/app/{app_id:int}"])
+    @get(PAGES)
     async def show_frame(request: Request[Any, Any, Any]) -> Response[str]:
         portal = find_portal(stand_in, request)
         if (language := request.query_params.get("lang")) in LANGUAGES:
             portal.state.language = language
         asked = request.query_params.get("user", str(portal.admin.id))
         try:
-            frame = open_frame(portal, asked, request.query_params.get("placement", "DEFAULT"))
+            frame = open_frame(portal, asked, *_find_page(stand_in, request))
         except PageRefused as refused:
             return _show_plain(portal, refused)
         frames[frame.app_sid] = frame
@@ -75,6 +82,22 @@ def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
         return Redirect("/", status_code=303)
 
     return [show_frame, run_command, manage_app]
+
+
+def _find_page(stand_in: "StandIn", request: Request[Any, Any, Any]) -> tuple[str, dict[str, Any]]:
+    """Placement and PLACEMENT_OPTIONS by the portal's address: a card's tab knows the card's id
+    (api-reference/widgets/crm/detail-tab.md), a link what stands in its `params` (REST_APP_URI, under
+    api-reference/widgets/ui-interaction).
+    """
+    path = request.path_params
+    if "kind" in path:
+        return f"CRM_{path['kind'].upper()}_DETAIL_TAB", {"ID": str(path["card_id"])}
+    if "code" not in path:
+        return request.query_params.get("placement", "DEFAULT"), {}
+    if path["code"] != stand_in.client_id:
+        raise Refusal("NOT_FOUND", 404, "Application not found")
+    asked = parse_query(request.url.query).get("params")
+    return LINK, asked if isinstance(asked, dict) else {}
 
 
 async def _run(portal: "StandInPortal", frame: Frame, command: str, params: dict[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from app.demo.statistics import StatisticsRow
 StatisticsRight = Literal["all", "own", "none"]
 RestRefusal = Literal["payment_required", "portal_closed", "plan_without_rest"]
 
-DEFAULT_SCOPE = ("telephony", "placement", "user_brief", "department")
+DEFAULT_SCOPE = ("telephony", "placement", "user_brief", "crm", "department")
 
 
 @dataclass
@@ -49,6 +49,26 @@ class Department:
     sort: int = 500
     parent_id: int | None = None
     head_id: int | None = None
+
+
+@dataclass
+class ActivityBinding:
+    """A call activity's further card, as deals are, beside the one that the statistics name
+    (api-reference/crm/timeline/activities/binding/index.md).
+    """
+
+    activity_id: int
+    owner_type_id: int
+    owner_id: int
+
+
+@dataclass
+class ClosedCard:
+    """A CRM card that a user may not read."""
+
+    user_id: int
+    owner_type_id: int
+    owner_id: int
 
 
 @dataclass
@@ -143,6 +163,8 @@ class PortalState:
     tokens: dict[str, Token] = field(default_factory=dict)
     statistics: list[StatisticsRow] = field(default_factory=list)
     transcripts: dict[str, str] = field(default_factory=dict)  # By the id of the CRM activity.
+    activity_bindings: list[ActivityBinding] = field(default_factory=list)
+    closed_cards: list[ClosedCard] = field(default_factory=list)
     next_binding_id: int = 1001
     rest_refusal: RestRefusal | None = None
 

@@ -141,6 +141,16 @@ class PortalAccess:
             PAUSES.labels(state).inc()
             log.warning("portal refuses", portal_id=portal.id, state=state)
 
+    async def use_as(self, portal: Portal, access_token: str, work: Work[Result]) -> Result:
+        """Do the work in a visitor's name: with the token of their page, which is neither renewed nor kept.
+
+        What the portal refuses them says nothing of the portal. Raises BitrixError, or one of the two above.
+        """
+        try:
+            return await work(await self._open(portal), access_token)
+        except Unreachable as error:
+            raise PortalUnreachableError(error.reason) from error
+
     async def _attempt(self, portal: Portal, pair: StoredPair, work: Work[Result]) -> Result:
         client = await self._open(portal)
         try:

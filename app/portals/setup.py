@@ -11,7 +11,8 @@ from typing import Literal
 import msgspec
 import structlog
 
-from app.bitrix24.bindings import bind_events, bind_placement
+from app.bitrix24.bindings import bind_events, bind_offered, bind_placement
+from app.bitrix24.cards import CARDS
 from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.languages import portal_language
 from app.bitrix24.license import License, fetch_license
@@ -30,6 +31,10 @@ EVENTS = ("ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUNINSTALL", "ONAPPUPDATE"
 OPTIONAL_EVENTS = ("ONAPPPAYMENT",)
 TITLE = N_("Callbook")
 PLACEMENT = "TELEPHONY_ANALYTICS_MENU"
+LINK = "REST_APP_URI"
+NO_CRM = N_(
+    "Not in this Bitrix24: the application has no permission “CRM (crm)”. An administrator can give it."
+)
 HEAL_EVERY_S = 600
 CHECK_EVERY_S = 86_400
 HINT_EVERY_S = 6 * 3600
@@ -49,14 +54,20 @@ DEFAULT_REMEDY = N_("Try again in a minute. If it stays, send the code to the ve
 Use = Callable[[Work[object]], Awaitable[object]]  # Does a piece of work with a client and a token.
 
 
-class Step(msgspec.Struct):
-    """One step of the installation. `code` and `remedy` are empty unless it failed."""
+StepName = Literal["verified", "events", "placement", "cards"]
 
-    name: Literal["verified", "events", "placement"]
-    state: Literal["running", "done", "failed"]
+
+class Step(msgspec.Struct):
+    """One step of the installation. `code` and `remedy` say why it failed, `remedy` why it was skipped."""
+
+    name: StepName
+    state: Literal["running", "done", "failed", "skipped"]
     code: str = ""
     remedy: str = ""
     noted_at: int = 0
+
+
+WAITING: tuple[StepName, ...] = ("events", "placement", "cards")
 
 
 def make_titles() -> dict[str, str]:
@@ -82,7 +93,8 @@ def is_stalled(portal: Portal, now: int) -> bool:
 
 
 def _make_steps() -> list[Step]:
-    return [Step("verified", "done"), Step("events", "running"), Step("placement", "running")]
+    waiting = [Step(name, "running") for name in WAITING]
+    return [Step("verified", "done"), *waiting]
 
 
 def _write(steps: list[Step], now: int) -> str:
@@ -144,7 +156,8 @@ class PortalSetup:
     async def _run(self, portal: Portal, use: Use) -> None:
         steps = _make_steps()
         await self._note(portal, steps)
-        for step, work in zip(steps[1:], (self._bind_events, self._bind_placement), strict=True):
+        works = (self._bind_events, self._bind_placement, self._bind_cards)
+        for step, work in zip(steps[1:], works, strict=True):
             await self._do(step, use(work), portal)
             await self._note(portal, steps)
         await self._read_license(portal, use)
@@ -154,6 +167,11 @@ class PortalSetup:
 
     async def _bind_placement(self, client: PortalClient, access_token: str) -> None:
         await bind_placement(client, access_token, PLACEMENT, f"{self._app_url}/", make_titles())
+
+    async def _bind_cards(self, client: PortalClient, access_token: str) -> bool:
+        """The tab in CRM cards, and links to the log; whether the portal offers all of them."""
+        placements = (LINK, *CARDS)
+        return not await bind_offered(client, access_token, placements, f"{self._app_url}/", make_titles())
 
     async def _read_license(self, portal: Portal, use: Use) -> None:
         """What the customer has; all that the tab says of it is made of this."""
@@ -179,13 +197,13 @@ class PortalSetup:
 
     async def _do(self, step: Step, work: Awaitable[object], portal: Portal) -> None:
         try:
-            await work
+            is_whole = await work
         except FAILURES as failure:
             step.state, step.code = "failed", failure.code
             step.remedy = REMEDIES.get(failure.code, DEFAULT_REMEDY)
             log.warning("setup step failed", portal_id=portal.id, step=step.name, code=failure.code)
         else:
-            step.state = "done"
+            step.state, step.remedy = ("skipped", NO_CRM) if is_whole is False else ("done", "")
 
     async def _note(self, portal: Portal, steps: list[Step]) -> None:
         changes = {"setup": _write(steps, self._clock.now())}

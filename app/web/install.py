@@ -15,7 +15,7 @@ from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSession, GivenSour
 from app.web.security import data_headers, session_headers, static_page_headers
 from app.web.sessions import LIFETIME_S
 
-STEPS = ("verified", "events", "placement")
+STEPS = ("verified", "events", "placement", "cards")
 
 
 class StepView(msgspec.Struct, frozen=True):

@@ -9,11 +9,13 @@ from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_200_OK
 from litestar.types import ExceptionHandlersMap
 
+from app.bitrix24.cards import CARDS
 from app.bitrix24.payloads import MalformedPage, decode_page
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Forbidden, Refusal, Unavailable
 from app.kit.metrics import REFUSALS
 from app.kit.words import N_, load_words
+from app.web.card import render_card
 from app.web.errors import retry_headers
 from app.web.languages import choose_locale, read_locale
 from app.web.names import meet_people
@@ -105,6 +107,8 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     if opened.profile.is_admin:
         parts.reconciliation.welcome(opened.portal)
     await meet_people(parts, session)
+    if page.placement in CARDS:
+        return await render_card(parts, session, token, page)
     view = await find_wanted_view(session, read_wanted_view(page.placement_options))
     return parts.pages.render(
         "log.html",

@@ -10,6 +10,7 @@ from statistics import median
 from app.kit.logging import configure_logging
 from tests.bench import pages
 from tests.bench.beside_history import measure
+from tests.bench.exports import run_exports
 from tests.bench.figures import report
 from tests.bench.histories import SLOW_PAGE_S, SLOW_ROWS, count_requests, strain_a_slow_portal
 from tests.bench.ingest import CONNECTIONS, EVENTS, WARM_UP, Target, run_callbook, run_raw, run_round
@@ -69,6 +70,7 @@ def _measure_the_rest() -> bool:
                     ],
                 ),
                 report(week, asyncio.run(count_refreshes(sqlite))),
+                run_exports(sqlite, postgres),
             ]
         )
 

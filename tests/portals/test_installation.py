@@ -4,9 +4,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app.bitrix24.cards import CARDS
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.setup import EVENTS, OPTIONAL_EVENTS, PLACEMENT
+from app.portals.setup import EVENTS, LINK, OPTIONAL_EVENTS, PLACEMENT
 from tests.portals.reading import read_pair, read_portal
 from tests.running import CLIENT_SECRET, Callbook, FakeClock, run_callbook
 
@@ -42,7 +43,11 @@ async def test_page_installs_binds_and_ends_with_the_wizard(
     assert (row["state"], row["generation"], row["token_state"]) == ("installed", 1, "ok")
     assert (row["domain"], row["client_endpoint"]) == (portal.domain, portal.client_endpoint)
     assert bound_events(portal) == ALL_EVENTS
-    assert [placement.placement for placement in portal.installation.placements] == [PLACEMENT]
+    assert [placement.placement for placement in portal.installation.placements] == [
+        PLACEMENT,
+        LINK,
+        *CARDS,
+    ]
 
 
 async def test_event_alone_installs_and_binds(callbook: Callbook, portal: StandInPortal) -> None:
@@ -114,7 +119,7 @@ async def test_lost_bindings_heal_when_an_admin_opens_the_app(
     assert (await portal.open_page("/")).status_code == 200
     await callbook.settle()
     assert bound_events(portal) == ALL_EVENTS
-    assert len(portal.installation.placements) == 1
+    assert len(portal.installation.placements) == 6
 
 
 async def test_update_event_brings_a_new_application_token(callbook: Callbook, portal: StandInPortal) -> None:

@@ -183,6 +183,7 @@ async def test_the_wizard_tells_each_step(callbook: Callbook, stand_in: StandIn)
     steps = (await tab.get("/install/progress")).json()
     assert [(step["name"], step["state"]) for step in steps] == [
         *(("verified", "done"), ("events", "done"), ("placement", "failed")),
+        ("cards", "failed"),
     ]
     assert steps[2]["message"] == "access_denied"
     assert steps[2]["remedy"]

@@ -11,7 +11,7 @@ from litestar import Request, Response
 
 from app.demo.faults import BrokenNetwork, Refusal
 from app.demo.php import parse_query
-from app.demo.rest import application, batch, events, people, placements, recordings, telephony
+from app.demo.rest import application, batch, crm, events, people, placements, recordings, telephony
 from app.demo.rest.request import Method, RestAnswer, RestCall
 from app.demo.state import Token
 
@@ -23,6 +23,7 @@ REQUEST_LIMIT_S = 60  # A batch as a whole too (shared/bitrix24.md, REST).
 
 METHODS: dict[str, Method] = {
     **application.METHODS,
+    **crm.METHODS,
     **events.METHODS,
     **people.METHODS,
     **placements.METHODS,

@@ -6,6 +6,7 @@ from app.demo.state import PlacementBinding
 
 KNOWN_PLACEMENTS = {
     "LEFT_MENU": "",
+    "REST_APP_URI": "",
     "USER_PROFILE_MENU": "",
     "TELEPHONY_ANALYTICS_MENU": "telephony",
     "CALL_CARD": "telephony",

@@ -1,0 +1,86 @@
+"""CRM cards that a tab of ours stands in, and the calls that hang on one, as one user may see them.
+
+A card's page passes its id and nothing more, and statistics name no deals: the calls of a card are its call
+activities. Documentation: api-reference/widgets/crm/detail-tab.md;
+api-reference/crm/timeline/activities/activity-base/crm-activity-list.md (filter BINDINGS);
+api-reference/crm/data-types.md (object types); crm-contact-get.md and its like.
+"""
+
+import msgspec
+
+from app.bitrix24.errors import BitrixError
+from app.bitrix24.rest import Command, PortalClient
+from app.bitrix24.transfer import read_number
+
+MAX_ACTIVITIES = 500
+PAGE = 50
+MISSING_SCOPE = "insufficient_scope"
+CALL_TYPE = 2  # crm.enum.activitytype
+INT64_MAX = 2**63 - 1
+
+
+class CardKind(msgspec.Struct, frozen=True):
+    """One kind of card: its name in the statistics, its number in CRM, and what reads one of them."""
+
+    name: str
+    type_id: int
+    method: str
+
+
+CARDS = {
+    "CRM_LEAD_DETAIL_TAB": CardKind("LEAD", 1, "crm.lead.get"),
+    "CRM_DEAL_DETAIL_TAB": CardKind("DEAL", 2, "crm.deal.get"),
+    "CRM_CONTACT_DETAIL_TAB": CardKind("CONTACT", 3, "crm.contact.get"),
+    "CRM_COMPANY_DETAIL_TAB": CardKind("COMPANY", 4, "crm.company.get"),
+}
+
+
+def read_card_id(placement_options: str) -> int | None:
+    """The card's id in what its page was opened with (`{"ID": "6591"}`); None when there is none."""
+    try:
+        options = msgspec.json.decode(placement_options)
+    except msgspec.DecodeError:
+        return None
+    card_id = read_number(options.get("ID")) if isinstance(options, dict) else None
+    return card_id if card_id is not None and 0 < card_id <= INT64_MAX else None
+
+
+async def list_call_activities(
+    client: PortalClient, access_token: str, kind: CardKind, card_id: int
+) -> list[int] | None:
+    """The newest call activities of a card, at most 500; None where this user may not read the card.
+
+    With the token of whoever looks: the portal cuts both answers to their rights. Raises as
+    `PortalClient.call` does when it learns nothing.
+    """
+    activities = _list_activities(kind, card_id, 0)
+    commands: dict[str, Command] = {"card": (kind.method, {"id": card_id}), "activities": activities}
+    answer = await client.batch(commands, access_token, is_halting=True)
+    if error := answer.errors.get("card"):
+        if error.code == MISSING_SCOPE:
+            raise error
+        return None
+    if error := answer.errors.get("activities"):
+        raise error
+    ids = _read_ids(answer.results.get("activities"))
+    start = answer.nexts.get("activities")
+    while start is not None and len(ids) < MAX_ACTIVITIES:
+        method, parameters = _list_activities(kind, card_id, start)
+        page = await client.call(method, parameters, access_token)
+        ids += _read_ids(page.result)
+        start = page.next
+    return ids[:MAX_ACTIVITIES]
+
+
+def _list_activities(kind: CardKind, card_id: int, start: int) -> Command:
+    bindings = [{"OWNER_TYPE_ID": kind.type_id, "OWNER_ID": card_id}]
+    conditions = {"BINDINGS": bindings, "TYPE_ID": CALL_TYPE}
+    parameters = {"filter": conditions, "select": ["ID"], "order": {"ID": "DESC"}, "start": start}
+    return "crm.activity.list", parameters
+
+
+def _read_ids(rows: object) -> list[int]:
+    if not isinstance(rows, list):
+        raise BitrixError("malformed_answer", 200, "the portal gave no list of activities")
+    numbers = [read_number(row.get("ID")) for row in rows[:PAGE] if isinstance(row, dict)]
+    return [number for number in numbers if number is not None]

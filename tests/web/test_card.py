@@ -1,0 +1,128 @@
+"""The tab in a CRM card: its calls by activity and by the statistics, cut twice."""
+
+from app.bitrix24.cards import CARDS
+from app.demo.calls import EndingCall
+from app.demo.portal import StandInPortal
+from app.demo.rest.crm import TYPES
+from app.demo.stand_in import StandIn
+from app.demo.state import ActivityBinding, ClosedCard
+from app.portals import queries
+from app.portals.setup import read_steps
+from tests.running import Callbook, FakeClock
+from tests.web.browsing import install
+
+ADMIN, OPERATOR = 1, 12
+CONTACT, DEAL = 5, 9
+
+
+async def open_card(
+    callbook: Callbook, portal: StandInPortal, kind: str, card_id: object, user: int = ADMIN
+) -> str:
+    query, form = portal.page_form(user, f"CRM_{kind}_DETAIL_TAB", {"ID": str(card_id)})
+    answer = await callbook.client.post("/", params=query, data=form)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def end_calls(portal: StandInPortal) -> None:
+    """One of the contact by the statistics, one of the deal by its activity alone, one of nobody."""
+    known = EndingCall(crm_entity_type="CONTACT", crm_entity_id=CONTACT)
+    await portal.end_call(known, phone_number="+14155550101", user_id=ADMIN, crm_activity_id=71)
+    await portal.end_call(known, phone_number="+14155550102", user_id=OPERATOR, crm_activity_id=72)
+    await portal.end_call(phone_number="+14155550103", user_id=OPERATOR)
+    portal.state.activity_bindings.append(ActivityBinding(72, TYPES["DEAL"], DEAL))
+
+
+def shown(page: str) -> list[str]:
+    return [number for number in ("01", "02", "03") if f"415-555-01{number}" in page]
+
+
+async def prepare(callbook: Callbook, portal: StandInPortal) -> None:
+    await install(callbook, portal)
+    await end_calls(portal)
+    await callbook.run_sql(
+        "UPDATE calls SET crm_entity_type = 'CONTACT', crm_entity_id = 5 WHERE phone_digits = '14155550101'"
+    )
+
+
+async def test_a_card_shows_its_calls_by_activity_and_by_the_statistics(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    await prepare(callbook, portal)
+    assert shown(await open_card(callbook, portal, "CONTACT", CONTACT)) == ["01", "02"]
+    assert shown(await open_card(callbook, portal, "DEAL", DEAL)) == ["02"]
+
+
+async def test_a_card_is_cut_to_what_the_viewer_sees_in_callbook(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    await prepare(callbook, portal)
+    assert shown(await open_card(callbook, portal, "CONTACT", CONTACT, OPERATOR)) == ["02"]
+
+
+async def test_a_card_that_the_viewer_may_not_read_in_the_crm_shows_nothing(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    await prepare(callbook, portal)
+    portal.state.closed_cards.append(ClosedCard(OPERATOR, TYPES["CONTACT"], CONTACT))
+    page = await open_card(callbook, portal, "CONTACT", CONTACT, OPERATOR)
+    assert shown(page) == []
+    assert "Your rights in the CRM do not include this card." in page
+    assert shown(await open_card(callbook, portal, "CONTACT", CONTACT, ADMIN)) == ["01", "02"]
+
+
+async def test_what_is_no_card_shows_nothing(callbook: Callbook, stand_in: StandIn) -> None:
+    portal = stand_in.portals[0]
+    await prepare(callbook, portal)
+    for card_id in ("", "0", "-5", "abc", 10**30, "5 OR 1=1"):
+        assert shown(await open_card(callbook, portal, "CONTACT", card_id)) == []
+    assert shown(await open_card(callbook, portal, "CONTACT", 404)) == []
+
+
+async def test_many_activities_are_read_page_by_page(callbook: Callbook, stand_in: StandIn) -> None:
+    portal = stand_in.portals[0]
+    await prepare(callbook, portal)
+    bound = [ActivityBinding(number, TYPES["DEAL"], 8) for number in (72, *range(1_000, 1_119))]
+    portal.state.activity_bindings.extend(bound)
+    before = portal.counts["crm.activity.list"]
+    assert shown(await open_card(callbook, portal, "DEAL", 8)) == ["02"]
+    assert portal.counts["crm.activity.list"] - before == 3
+
+
+async def test_a_portal_that_does_not_answer_is_told_from_rights(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    await prepare(callbook, portal)
+    stand_in.fail("crm.activity.list", code="INTERNAL_SERVER_ERROR", status=500)
+    page = await open_card(callbook, portal, "CONTACT", CONTACT)
+    assert "Open this tab again in a minute." in page
+    assert shown(page) == []
+
+
+async def test_without_the_scope_there_is_no_tab_and_the_installer_says_so(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    portal = stand_in.portals[0]
+    portal.installation.scope.remove("crm")
+    await install(callbook, portal)
+    bound = {one.placement for one in portal.installation.placements}
+    assert bound == {"TELEPHONY_ANALYTICS_MENU", "REST_APP_URI"}
+    found = await queries.find_portal(portal.member_id)
+    assert found is not None
+    step = read_steps(found)[-1]
+    assert (step.name, step.state) == ("cards", "skipped")
+    assert "crm" in step.remedy
+    assert "The CRM is closed to Callbook" in await open_card(callbook, portal, "CONTACT", CONTACT)
+
+    portal.installation.scope.append("crm")
+    clock.advance(3_600)
+    await portal.open_page("/")
+    await callbook.settle()
+    assert {one.placement for one in portal.installation.placements} == {*bound, *CARDS}
+    healed = await queries.find_portal(portal.member_id)
+    assert healed is not None
+    assert read_steps(healed)[-1].state == "done"
