@@ -22,7 +22,7 @@ from app.web.presenting import format_number
 
 MARK = "\ufeff"
 GUARD = "'"
-LINES_A_PIECE = 200  # Some milliseconds of work, after which others have their turn.
+LINES_A_PIECE = 50  # Some milliseconds of work, after which others have their turn.
 _UNSEEN = r"\s\x00-\x20\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
 _SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"  # The last four are their full-width forms.
 # At the start of a cell, and after whatever a program with another idea of the separator would cut at.
