@@ -19,8 +19,6 @@ from tests.words.catalogues import (
 from tests.words.extraction import extract_messages
 from tests.words.faults import find_faults
 
-COMPLETE: tuple[str, ...] = ()
-
 
 @pytest.fixture(scope="module")
 def template() -> Catalog:
@@ -32,12 +30,12 @@ def test_every_language_has_its_catalogue() -> None:
     assert len(LANGUAGES) == len(TRANSLATED) + 1 == 13
 
 
-@pytest.mark.parametrize("locale", COMPLETE)
+@pytest.mark.parametrize("locale", TRANSLATED)
 def test_a_catalogue_is_complete_and_sound(locale: str, template: Catalog) -> None:
     assert list(find_faults(read_catalogue(locale), template, locale)) == []
 
 
-@pytest.mark.parametrize("locale", COMPLETE)
+@pytest.mark.parametrize("locale", TRANSLATED)
 def test_a_catalogue_is_written_as_make_words_writes_it(locale: str, template: Catalog) -> None:
     catalogue = carry_over(template, read_catalogue(locale), locale)
     assert catalogue_path(locale).read_text("utf-8") == write_catalogue(catalogue, locale)
