@@ -2,8 +2,6 @@
 
 from types import MappingProxyType
 
-from babel import Locale
-
 SOURCE = "en"  # What the texts in code and templates are written in; all others have a catalogue.
 # Each in its own words, as a list of languages shows them.
 LANGUAGES = MappingProxyType(
@@ -26,6 +24,7 @@ LANGUAGES = MappingProxyType(
 # Tags that mean one of ours although neither they nor their first part are spelled alike.
 _ALIASES = {"pt": "pt_BR", "zh": "zh_Hans", "zh_cn": "zh_Hans", "zh_sg": "zh_Hans"}
 _FOREIGN = ("zh_hant", "zh_tw", "zh_hk", "zh_mo")  # Written otherwise: simplified is no answer to these.
+_RIGHT_TO_LEFT = ("ar",)  # Babel knows it too, and loads a megabyte for each language that it is asked about.
 _BY_LOWER = {locale.lower(): locale for locale in LANGUAGES} | _ALIASES
 
 
@@ -59,7 +58,7 @@ def html_language(locale: str) -> str:
 
 def text_direction(locale: str) -> str:
     """`ltr` or `rtl`."""
-    return Locale.parse(locale).text_direction
+    return "rtl" if locale in _RIGHT_TO_LEFT else "ltr"
 
 
 def _weight(quality: str) -> float:

@@ -1,4 +1,5 @@
 import pytest
+from babel import Locale
 
 from app.bitrix24.languages import find_portal_locale, portal_language
 from app.demo.portal import StandInPortal
@@ -61,6 +62,7 @@ def test_a_language_that_we_lack_is_english() -> None:
 
 def test_arabic_alone_runs_from_right_to_left() -> None:
     assert [locale for locale in LANGUAGES if text_direction(locale) == "rtl"] == ["ar"]
+    assert all(text_direction(locale) == Locale.parse(locale).text_direction for locale in LANGUAGES)
     assert html_language("pt_BR") == "pt-BR"
 
 
