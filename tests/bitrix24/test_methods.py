@@ -160,7 +160,7 @@ async def test_a_portal_s_word_on_how_many_users_it_has_is_not_believed(
 async def test_a_portal_that_never_ends_its_users_is_not_read_for_ever(
     portal: PortalClient, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.bitrix24.users.MAX_USERS", 5_000)
+    monkeypatch.setattr("app.bitrix24.paging.MAX_ROWS", 5_000)
     first = {"result": [{"ID": "1"}], "total": 10**17, "next": 50}
     by_method(server, user_get=lambda _: first, batch={"result": {"from50": [{"ID": "2"}]}})
     assert len(await list_users(portal, TOKEN)) == 2

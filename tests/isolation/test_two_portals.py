@@ -161,4 +161,4 @@ async def test_an_uninstall_ends_all_sessions_at_once_and_a_reinstallation_reviv
     await assert_ended(sides.callbook, sides.session)
     theirs = (await open_session(sides.callbook, sides.victim))[1]
     answer = await sides.send("GET", "/api/v1/calls", headers={"Authorization": f"Bearer {theirs}"})
-    assert len(answer.json()["items"]) == 3
+    assert len(answer.json()["items"]) == 4  # One of them was read in the statistics: its event was odd.

@@ -239,7 +239,8 @@ async def test_a_page_of_an_admin_brings_a_new_application_token_whose_event_nev
     before = await read_portal(callbook, portal.member_id)
     await portal.open_page("/")
     await callbook.settle()
-    assert await read_portal(callbook, portal.member_id) == before
+    after = await read_portal(callbook, portal.member_id)
+    assert after == before | {"synced_at": after["synced_at"]}  # An opened tab is worth a read.
     portal.installation.application_token = "0" * 32
     clock.advance(1)
     assert (await portal.end_call()).response.status_code == 403
