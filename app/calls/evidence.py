@@ -1,11 +1,14 @@
 """What speaks for a call that is missing, or for facts that come late: noted at once, written soon after.
 
 Events are on the hot path, so they note in memory; every few seconds what was noted is written for all
-portals by one statement. The same loop keeps a heartbeat in the database: a process that starts and finds it
-old knows that nobody took events meanwhile. What a killed process had noted is covered by that.
+portals by one statement. The same loop keeps a heartbeat of each process in the database. One that starts
+and finds none knows that nobody took events meanwhile. One that was killed leaves a heartbeat that grows old:
+whoever sees it first, be it the process that took its place a second later, has all portals read, which
+covers what came meanwhile and what the killed one had noted.
 """
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,12 +19,12 @@ from app.calls.schedule import LATE_FACTS_S
 from app.kit.clock import Clock
 from app.kit.database import DATABASE_ERRORS, Database
 from app.portals.budget import RecentlySeen
-from app.portals.fact_queries import find_fact, write_fact
+from app.portals.fact_queries import delete_fact, list_facts, write_fact
 
 log = structlog.get_logger(__name__)
 PERIOD_S = 10
-HEARTBEAT = "events_taken"
-TAKING, STOPPED = "taking", "stopped"
+DEAD_AFTER_S = 3 * PERIOD_S
+HEARTBEAT, TAKING = "events_taken:", "taking"  # The name goes on with the process.
 REJECTED_EVERY_S = 3600  # Strangers who know a portal's member_id cause a read an hour at most.
 
 
@@ -35,6 +38,7 @@ class Evidence:
         self._late: dict[int, int] = {}
         self._is_all_missing = False
         self._rejected = RecentlySeen(clock)
+        self._heartbeat = f"{HEARTBEAT}{uuid.uuid4().hex}"
 
     def note_missing(self, portal_id: int) -> None:
         """A verified event of this portal was not stored as a call."""
@@ -58,14 +62,16 @@ class Evidence:
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[None]:
         """While inside, this process takes events: notes are written, the heartbeat is kept."""
-        await self._find_downtime()
+        if not await list_facts(HEARTBEAT):
+            self.note_all_missing()
         task = asyncio.create_task(self._run(), name="evidence")
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await self._beat(STOPPED)
+            await self.flush()
+            await delete_fact(self._heartbeat, TAKING)
 
     async def flush(self) -> None:
         """Write what was noted; what cannot be written is kept for the next time."""
@@ -86,18 +92,25 @@ class Evidence:
 
     async def _run(self) -> None:
         while True:
-            await self._beat(TAKING)
+            await self.beat()
             await asyncio.sleep(PERIOD_S)
 
-    async def _beat(self, state: str) -> None:
-        await self.flush()
+    async def beat(self) -> None:
+        """Write what was noted, and the heartbeat; find those who have none any more."""
         try:
-            await write_fact(HEARTBEAT, state, self._clock.now())
+            await self._bury_dead()
+            await self.flush()
+            await write_fact(self._heartbeat, TAKING, self._clock.now())
         except DATABASE_ERRORS as error:
             log.warning("heartbeat not written", error=type(error).__name__)
 
-    async def _find_downtime(self) -> None:
-        """On starting: unless another process has been taking events until now, some may be lost."""
-        found = await find_fact(HEARTBEAT)
-        if found is None or found.value == STOPPED or not 0 <= self._clock.now() - found.at <= 2 * PERIOD_S:
-            self.note_all_missing()
+    async def _bury_dead(self) -> None:
+        """This process is among them when it was suspended: nobody took its events either."""
+        now = self._clock.now()
+        dead = [
+            name for name, fact in (await list_facts(HEARTBEAT)).items() if abs(now - fact.at) > DEAD_AFTER_S
+        ]
+        if dead:
+            await want_read_everywhere(now)
+        for name in dead:
+            await delete_fact(name, TAKING)

@@ -19,6 +19,12 @@ async def find_fact(name: str) -> Fact | None:
     return Fact(row["value"], row["at"]) if row else None
 
 
+async def list_facts(prefix: str) -> dict[str, Fact]:
+    """The values whose names begin so."""
+    rows = await FactTable.select().where(FactTable.name.like(f"{prefix}%"))
+    return {row["name"]: Fact(row["value"], row["at"]) for row in rows}
+
+
 async def read_fact(name: str) -> str | None:
     """The stored value, or None."""
     row = await FactTable.select(FactTable.value).where(FactTable.name == name).first()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.calls import schedule
+from app.calls.evidence import Evidence
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.sqlite_engine import KeptSQLiteEngine
@@ -140,6 +141,30 @@ async def test_after_a_downtime_every_portal_is_read(
         await turn(callbook)
         assert [await is_logged(callbook, call.call_id) for call in lost] == [True, True]
     assert stand_in.counts["oauth.refresh"] == 0
+
+
+async def test_a_process_that_was_killed_and_started_again_at_once_is_noticed(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """Its successor finds a heartbeat that might be another process's, until it grows old."""
+    await install_and_read(callbook, portal)
+    killed = Evidence(callbook.parts.database, clock)
+    await killed.beat()
+    lost = await portal.end_call(lose=True)
+    clock.advance(3)
+    await callbook.parts.evidence.beat()
+    await turn(callbook)
+    assert not await is_logged(callbook, lost.call_id)
+    for _ in range(3):
+        clock.advance(10)
+        await callbook.parts.evidence.beat()
+        await turn(callbook)
+    assert await is_logged(callbook, lost.call_id)
+    asked = portal.counts["batch"]
+    clock.advance(10)
+    await callbook.parts.evidence.beat()
+    await turn(callbook)
+    assert portal.counts["batch"] == asked
 
 
 async def test_what_comes_late_is_there_minutes_after_the_call_while_the_token_lives(
