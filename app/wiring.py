@@ -194,7 +194,7 @@ def _put_together(
     directory = Directory(vault)
     ingest = Ingest(database, clock, changes)
     histories = Histories(access, database, clock, changes)
-    lookups = Lookups(histories, clock, background)
+    lookups = Lookups(histories, database, clock, background)
     evidence = Evidence(database, clock)
     people = People(access, database, clock, changes)
     follow_up = _make_follow_up(setup, people, histories)

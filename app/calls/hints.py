@@ -2,13 +2,13 @@
 
 import structlog
 
-from app.bitrix24.errors import BitrixFailure
-from app.calls.asking import StatisticsRefusedError
-from app.calls.histories import Histories
+from app.calls.evidence_queries import want_reads
+from app.calls.histories import FAILURES, Histories
+from app.calls.schedule import is_alive, may_refresh
 from app.kit.background import Background
 from app.kit.clock import Clock
+from app.kit.database import Database
 from app.portals import queries
-from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
@@ -18,8 +18,11 @@ PAUSE_S = 60
 class Lookups:
     """Notes that a portal wants a look, and looks when its minute has passed."""
 
-    def __init__(self, histories: Histories, clock: Clock, background: Background) -> None:
+    def __init__(
+        self, histories: Histories, database: Database, clock: Clock, background: Background
+    ) -> None:
         self._histories = histories
+        self._database = database
         self._clock = clock
         self._background = background
 
@@ -36,20 +39,25 @@ class Lookups:
     async def look(self, portal: Portal) -> None:
         """Read the statistics to their end, unless that was tried less than a minute ago.
 
-        A look that fails is wanted again: nobody may repeat the hint.
+        One that fails, or would cost a refresh too many, becomes evidence: nobody may repeat the hint, and
+        reconciliation asks a portal that fails later and later.
         """
-        if not await queries.claim_lookup(portal.id, self._clock.now(), PAUSE_S):
+        now = self._clock.now()
+        if not await queries.claim_lookup(portal.id, now, PAUSE_S):
             return
+        current = await queries.get_portal(portal.id)
+        if current is None or not await self._look_if_free(current, now):
+            await want_reads(self._database, {portal.id}, now)
+
+    async def _look_if_free(self, portal: Portal, now: int) -> bool:
+        if not (is_alive(portal.access_expires_at, now) or may_refresh(portal.access_expires_at, now)):
+            return False
         try:
             await self._histories.catch_up(portal)
-        except (
-            BitrixFailure,
-            PortalNotConnectedError,
-            PortalUnreachableError,
-            StatisticsRefusedError,
-        ) as error:
+        except FAILURES as error:
             log.warning("lookup failed", portal_id=portal.id, error=type(error).__name__)
-            await queries.want_lookup(portal.id, portal.generation, self._clock.now())
+            return False
+        return True
 
     async def look_where_wanted(self) -> None:
         """Serve the wishes that had to wait."""

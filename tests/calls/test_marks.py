@@ -5,10 +5,11 @@ from contextlib import suppress
 
 import pytest
 
+from app.calls.schedule import HOUR_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.access import PortalUnreachableError
-from app.scheduler import look_up, read_histories
+from app.scheduler import look_up, read_histories, reconcile
 from tests.calls.statistics import STARTED_AT, fill, install, list_stored, make_row, read_mark, read_portal
 from tests.running import Callbook, FakeClock
 
@@ -56,20 +57,41 @@ async def test_a_call_dated_far_ahead_does_not_make_every_read_a_full_one(
     assert (await callbook.parts.histories.catch_up(installed)).rows == 200
 
 
-async def test_a_look_that_failed_is_made_up_for(
+async def test_a_look_that_failed_is_made_up_for_and_asks_less_and_less(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
     await install(callbook, portal)
     fill(portal, [1])
-    clock.advance(3600)
+    clock.advance(60)
     rule = stand_in.fail("batch", network="drop", portal=portal)
     await callbook.parts.lookups.want(await read_portal(portal))
     await callbook.settle()
+    for _ in range(30):
+        clock.advance(61)
+        await look_up(callbook.parts)
+        await reconcile(callbook.parts)
+    assert (await read_mark(portal)).failures < 5
     rule.cancel()
-    clock.advance(61)
-    await look_up(callbook.parts)
+    clock.advance(1_200)
+    await reconcile(callbook.parts)
     assert await list_stored(callbook) == (["call.1"], [1])
     assert not (await read_portal(portal)).is_lookup_wanted
+
+
+async def test_hints_at_calls_cost_no_more_refreshes_than_the_schedule_allows(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """Of a portal whose token for events never came each call is but a hint."""
+    await install(callbook, portal)
+    for number in range(1, 25):
+        clock.advance(HOUR_S)
+        fill(portal, [number])
+        await callbook.parts.lookups.want(await read_portal(portal))
+        await callbook.settle()
+        await look_up(callbook.parts)
+        await reconcile(callbook.parts)
+    assert 0 < portal.counts["oauth.refresh"] <= 4
+    assert len((await list_stored(callbook))[1]) >= 18
 
 
 async def test_a_forward_read_that_the_portal_cuts_off_goes_on_where_it_was(
