@@ -9,7 +9,7 @@ import msgspec
 
 from app.calls.batches import BatchReader
 from app.calls.counting import GRACE_S
-from app.calls.mark_queries import raise_mark
+from app.calls.mark_queries import forget_mark, raise_mark
 from app.calls.marks import Mark
 from app.calls.plan import BEHIND_IDS, Plan
 from app.calls.read_queries import (
@@ -139,4 +139,9 @@ async def _finish(mark: Mark, going: Pass) -> None:
         next_read_at=looked_at + plan_interval(portal_id, recent_calls),
         full_read_at=looked_at if going.is_full else None,
     )
-    await finish_read(portal_id, mark.generation, mark.token_user_id, finding)
+    if mark.is_limited and not finding.is_limited:
+        # The owner may see more by now. Of the rows before this read's window nothing is known, so nothing is
+        # promised until the history has been read anew.
+        await forget_mark(portal_id, mark.generation, mark.token_user_id)
+    else:
+        await finish_read(portal_id, mark.generation, mark.token_user_id, finding)

@@ -129,6 +129,11 @@ async def raise_mark(
     return mark or await find_mark(portal_id, generation)
 
 
+async def forget_mark(portal_id: int, generation: int, owner_id: int) -> None:
+    """Let the statistics be read anew from their end: the owner of the token may see other rows by now."""
+    await Marks.delete().where(is_of(portal_id, generation, owner_id))
+
+
 async def list_due_histories(now: int, limit: int) -> list[int]:
     """Portal ids of all tenants whose history is to be read on now, longest waiting first."""
     return [row["id"] for row in await Marks.raw(_DUE, now, now, now, limit)]

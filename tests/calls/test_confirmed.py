@@ -21,7 +21,7 @@ from app.demo.stand_in import StandIn
 from app.kit.database import Database
 from app.portals import queries
 from app.portals.visibility import EVERYONE
-from app.scheduler import reconcile, run_job
+from app.scheduler import read_histories, reconcile, run_job
 from tests.calls.statistics import install, make_row, read_mark
 from tests.calls.stored import TOKEN_HASH, insert_portal, make_record
 from tests.calls.test_sync import FakeAccess
@@ -108,6 +108,10 @@ def test_ten_minutes_of_a_clocks_step_doubt_nothing_new(step_s: int) -> None:
     assert counting.judge(10_000 + step_s, is_confirmed=False) is None
 
 
+def test_a_clock_that_steps_forward_before_a_read_doubts_no_call_that_has_just_come() -> None:
+    assert Counting(looked_at=10_000 + 600 + 300).judge(10_000, is_confirmed=False) is None
+
+
 @pytest.fixture
 async def portal(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
     await install(callbook, stand_in.portals[0])
@@ -118,6 +122,7 @@ async def read(callbook: Callbook, clock: FakeClock) -> None:
     """A read after the time in which the statistics may be behind."""
     clock.advance(GRACE_S + 1)
     await callbook.run_sql("UPDATE statistics_marks SET next_read_at = 0")
+    await callbook.run_sql("UPDATE portals SET access_expires_at = 0")  # So long ago that it is no obstacle.
     await run_job(callbook.parts, "one", reconcile)
 
 
@@ -151,6 +156,28 @@ async def test_calls_of_several_operators_that_are_missing_make_the_log_a_limite
     await read(callbook, clock)
     assert await ask_sync(callbook, portal) is None
     assert await list_confirmed(callbook, portal) == [True, True, True]
+
+
+async def test_when_the_owner_may_see_more_the_history_is_read_anew(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """What was hidden from the owner and is older than any read looks back is missing until then."""
+    operators = [user.id for user in portal.users.values() if user.id != portal.admin.id][:2]
+    years_ago = clock.now() - 2 * 365 * 86_400
+    seen = make_row(400, user_id=portal.admin.id, started_at=clock.now())
+    portal.state.statistics += [make_row(1, user_id=operators[0], started_at=years_ago), seen]
+    await callbook.run_sql("DELETE FROM statistics_marks")
+    portal.admin.statistics_right = "own"
+    await read_histories(callbook.parts)
+    for user_id in operators:
+        await portal.end_call(user_id=user_id)
+    await read(callbook, clock)
+    assert await ask_sync(callbook, portal) is not None
+    portal.admin.statistics_right = "all"
+    await read(callbook, clock)
+    await read_histories(callbook.parts)
+    assert (await read_mark(portal)).complete_up_to is not None
+    assert await callbook.run_sql("SELECT 1 AS one FROM calls WHERE call_id = 'call.1'")
 
 
 async def test_forged_calls_of_operators_whose_calls_are_shown_are_not_taken_for_a_limit(

@@ -10,6 +10,7 @@ from app.bitrix24.errors import BitrixError
 from app.bitrix24.rest import BatchAnswer, Command
 from app.calls.asking import StatisticsRefusedError
 from app.calls.changes import Changes
+from app.calls.counting import GRACE_S
 from app.calls.forward import SyncResult
 from app.calls.histories import Histories
 from app.calls.ingest import Ingest
@@ -164,14 +165,14 @@ async def test_an_event_and_its_row_are_one_leg_in_either_order(
 async def test_a_leg_that_only_an_event_told_of_waits_for_the_statistics(
     reading: Reading, ingest: Ingest
 ) -> None:
-    """It stays ten minutes, in which the statistics may be behind, then a whole read decides."""
+    """It stays while the statistics may be behind, then a whole read decides."""
     started_at = reading.started_at
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=started_at + 20, code="200"))
     access = FakeAccess(reading.make_row(code="304"))
     await reading.read(access)
     assert await reading.legs() == [(started_at, 1), (started_at + 20, None)]
     assert (await reading.calls())[0]["code"] == "200"
-    reading.clock.advance(601)
+    reading.clock.advance(GRACE_S + 1)
     assert (await reading.read(access)).calls_changed == 1
     assert await reading.legs() == [(started_at, 1)]
     assert (await reading.calls())[0]["code"] == "304"
@@ -187,7 +188,7 @@ async def test_a_leg_that_no_row_explains_stays(
     await ingest.store(reading.portal.id, TOKEN_HASH, record)
     access = FakeAccess(reading.make_row())
     await reading.read(access)
-    reading.clock.advance(601)
+    reading.clock.advance(GRACE_S + 1)
     await reading.read(access)
     assert await reading.legs() == [(started_at, 1), (started_at + later_s, None)]
 
@@ -195,7 +196,7 @@ async def test_a_leg_that_no_row_explains_stays(
 async def test_a_leg_from_before_the_window_is_not_disproved(reading: Reading, ingest: Ingest) -> None:
     long_ago = reading.clock.now() - 31 * 24 * HOUR
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=long_ago))
-    reading.clock.advance(601)
+    reading.clock.advance(GRACE_S + 1)
     await reading.read(FakeAccess(reading.make_row()))
     assert await reading.legs() == [(long_ago, None), (reading.started_at, 1)]
 
@@ -203,7 +204,7 @@ async def test_a_leg_from_before_the_window_is_not_disproved(reading: Reading, i
 async def test_a_call_that_the_statistics_lack_stays(reading: Reading, ingest: Ingest) -> None:
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record("unseen", started_at=reading.started_at))
     before = await reading.calls()
-    reading.clock.advance(601)
+    reading.clock.advance(GRACE_S + 1)
     assert (await reading.read(FakeAccess())).rows == 0
     assert await reading.calls() == before
 
