@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from time import process_time
 
 import pytest
 from hypothesis import example, given
@@ -27,6 +28,29 @@ def starts_formula(text: str) -> bool:
     """What a spreadsheet program may take for one, once it has dropped what cannot be seen."""
     bare = re.sub(r"^[\s\x00-\x20\u200b\ufeff\"]+", "", text)
     return bare.startswith(SIGNS) or text[:1] in {"\t", "\r", "\n"}
+
+
+def find_cells(text: str) -> list[str]:
+    """The cells of a text in the eyes of a program that cuts at any of these."""
+    return re.split(r"[,;|\t\r\n]", text)
+
+
+@given(HOSTILE)
+@example("a,\t=1")
+@example("a\t\t=1")
+@example("a ;; +1")
+def test_no_cell_within_a_text_begins_a_formula(text: str) -> None:
+    assert not any(
+        re.match(r"[\s\u200b\"]*[=+\-@＝＋－＠]", cell) for cell in find_cells(make_harmless(text))
+    )
+
+
+@pytest.mark.parametrize("text", ["\t" * 60_000, "\t" * 60_000 + "=", "\r\n" * 30_000 + "a=", "=" * 60_000])
+def test_a_long_hostile_text_costs_no_more_than_its_length(text: str) -> None:
+    started = process_time()
+    harmless = make_harmless(text)
+    assert harmless[0] == "'"
+    assert process_time() - started < 5  # Some milliseconds; where each tab reads all the others, a minute.
 
 
 @given(HOSTILE | st.text())
