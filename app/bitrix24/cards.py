@@ -64,7 +64,9 @@ async def list_call_activities(
         raise error
     ids = _read_ids(answer.results.get("activities"))
     start = answer.nexts.get("activities")
-    while start is not None and len(ids) < MAX_ACTIVITIES:
+    for _ in range(1, MAX_ACTIVITIES // PAGE):  # However often a portal says that there is more.
+        if start is None:
+            break
         method, parameters = _list_activities(kind, card_id, start)
         page = await client.call(method, parameters, access_token)
         ids += _read_ids(page.result)

@@ -18,6 +18,7 @@ from app.kit.words import N_
 
 MAX_VIEWS = 50
 MAX_NAME = 60
+MAX_PARAMETERS = 8_000  # Characters, as a query: each page of everybody who shares the view reads them.
 PARAMETERS = frozenset(
     {
         *("period", "from", "to", "direction", "outcome", "code", "operator", "line", "duration_from"),
@@ -122,7 +123,10 @@ def _to_row(view_id: int, user_id: int, draft: Draft) -> ViewRow:
     if not name or len(name) > MAX_NAME:
         raise BadView(N_("Give the view a name of at most %(count)s characters."), count=MAX_NAME)
     kept = {key: value for key, value in draft.parameters.items() if key in PARAMETERS and value.strip()}
-    return ViewRow(view_id, user_id, name, draft.is_shared, urlencode(kept), " ".join(draft.columns))
+    parameters = urlencode(kept, errors="replace")
+    if len(parameters) > MAX_PARAMETERS:
+        raise BadView  # No form of ours fills so much.
+    return ViewRow(view_id, user_id, name, draft.is_shared, parameters, " ".join(draft.columns))
 
 
 def _to_view(row: ViewRow) -> SavedView:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.bitrix24.bindings import bind_events, bind_placement
+from app.bitrix24.cards import CARDS, MAX_ACTIVITIES, PAGE, list_call_activities
 from app.bitrix24.errors import BitrixError, Unreachable
 from app.bitrix24.exchange import Exchange
 from app.bitrix24.profile import MAX_ANSWER_BYTES, Profile, fetch_profile
@@ -175,3 +176,13 @@ async def test_a_page_that_fails_fails_the_list(portal: PortalClient, server: An
         await list_users(portal, TOKEN)
     by_method(server, user_get=[{"ID": "1"}, "odd", {"NAME": "no id"}])
     assert await list_users(portal, TOKEN) == [User(1, "", is_active=True)]
+
+
+async def test_a_portal_that_always_promises_more_activities_is_not_asked_without_end(
+    portal: PortalClient, server: Any
+) -> None:
+    batch = {"result": {"card": {"ID": "1"}, "activities": []}, "result_next": {"activities": 50}}
+    by_method(server, batch=batch, crm_activity_list=lambda _: {"result": [], "next": 50})
+    async with asyncio.timeout(20):
+        assert await list_call_activities(portal, TOKEN, CARDS["CRM_DEAL_DETAIL_TAB"], 1) == []
+    assert len(server.requests) == MAX_ACTIVITIES // PAGE

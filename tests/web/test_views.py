@@ -125,6 +125,7 @@ async def test_an_administrator_changes_what_is_shared(callbook: Callbook, porta
         {"name": "x" * 61},
         {"parameters": {"outcome": "lost"}},
         {"parameters": {"period": "ever"}},
+        {"parameters": {"operator": "," * 9_000 + "1"}},
         {"columns": "time"},
         {"name": None},
     ],
