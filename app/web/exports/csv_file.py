@@ -26,7 +26,7 @@ LINES_A_PIECE = 50  # Some milliseconds of work, after which others have their t
 _UNSEEN = r"\s\x00-\x20\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
 _SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"  # The last four are their full-width forms.
 # At the start of a cell, and after whatever a program with another idea of the separator would cut at. Each
-# stretch is read once, whatever follows it: who writes 60,000 tabs costs no more than who writes as many words.
+# stretch is read once, whatever follows it: 60,000 tabs cost no more than as many words.
 _SIGN = re.compile(rf"[{_SIGNS}]")
 _STRETCH = re.compile(rf"([,;|][{_UNSEEN}\"']*+|[{_UNSEEN}\"']++|^)([{_SIGNS}])?")
 _AFTER_CUT = re.compile(r"(?<=[,;|\t\r\n])")

@@ -14,7 +14,6 @@ import structlog
 from litestar import get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
-from litestar.response import Stream
 
 from app.calls.exporting import read_all
 from app.calls.filters import ListRequest
@@ -23,6 +22,7 @@ from app.calls.reading import LoggedCall, Viewer, count_calls
 from app.kit.words import load_words
 from app.web.exports.columns import Reader, Sheet, make_columns
 from app.web.exports.csv_file import write_csv
+from app.web.exports.pacing import PacedStream
 from app.web.exports.pieces import Piece, plain, with_progress
 from app.web.exports.xlsx_file import write_xlsx
 from app.web.log_view import choose_zone, read_list_request
@@ -61,13 +61,13 @@ class Asked(NamedTuple):
 
 
 @get("/api/v1/calls.csv", tags=["calls"], security=BEARER, media_type="text/csv")
-async def export_csv(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Stream:
+async def export_csv(request: AnyRequest, parts: GivenParts, session: GivenSession) -> PacedStream:
     """The calls of GET /api/v1/calls with the same parameters, all of them, whatever `limit` and `cursor`."""
     return await _answer(parts, session, _read(request, parts, session, "csv"))
 
 
 @get("/api/v1/calls.xlsx", tags=["calls"], security=BEARER, media_type=XLSX)
-async def export_xlsx(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Stream:
+async def export_xlsx(request: AnyRequest, parts: GivenParts, session: GivenSession) -> PacedStream:
     """As `calls.csv`; at most 1,048,575 calls, which is what a sheet holds."""
     return await _answer(parts, session, _read(request, parts, session, "xlsx"))
 
@@ -75,7 +75,7 @@ async def export_xlsx(request: AnyRequest, parts: GivenParts, session: GivenSess
 @get("/log/export/{kind:str}", include_in_schema=False)
 async def export_with_progress(
     kind: FromPath[str], request: AnyRequest, parts: GivenParts, session: GivenSession
-) -> Stream:
+) -> PacedStream:
     """The same for the tab, with its filters: parts of the file, each after a line of progress."""
     if kind not in FORMATS:
         raise NotFoundException("There is no such kind of file.")
@@ -83,12 +83,12 @@ async def export_with_progress(
     total = await count_calls(session.viewer, asked.request.filters)
     pieces = await _begin(parts, session, asked)
     headers = asked.headers | {"X-Accel-Buffering": "no"}
-    return Stream(with_progress(pieces, total), media_type="application/octet-stream", headers=headers)
+    return PacedStream(with_progress(pieces, total), media_type="application/octet-stream", headers=headers)
 
 
-async def _answer(parts: WebParts, session: Session, asked: Asked) -> Stream:
+async def _answer(parts: WebParts, session: Session, asked: Asked) -> PacedStream:
     pieces = await _begin(parts, session, asked)
-    return Stream(plain(pieces), media_type=FORMATS[asked.format].media_type, headers=asked.headers)
+    return PacedStream(plain(pieces), media_type=FORMATS[asked.format].media_type, headers=asked.headers)
 
 
 def _read(request: AnyRequest, parts: WebParts, session: Session, kind: str) -> Asked:

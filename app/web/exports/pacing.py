@@ -1,0 +1,64 @@
+"""A download that somebody must take: who does not read loses the connection, and so their place.
+
+An export under way holds one of few places of the whole process, which nobody may keep from other portals.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any, cast
+
+from litestar.response import Stream
+from litestar.response.base import ASGIResponse
+from litestar.response.streaming import ASGIStreamingResponse
+from litestar.types import Message, Receive, Scope, Send
+
+STALL_S = 60.0  # As long as a recording waits for its listener.
+LONGEST_S = 1_200.0  # Ten minutes at most are read (decision 0021), and as long may the file be sent.
+
+
+class PacedStream(Stream):
+    """A stream that is cut off when nobody takes the next piece of it in time, or when it takes for ever."""
+
+    def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:  # noqa: ANN401  As Litestar has it.
+        """The answer, paced; Litestar only calls it."""
+        answer = cast("ASGIStreamingResponse", super().to_asgi_response(*args, **options))
+        return cast("ASGIResponse", PacedAnswer(answer))
+
+
+class PacedAnswer:
+    """Sends an answer, in at most `stall_s` for each piece and `longest_s` in all, or leaves it without its
+    end.
+    """
+
+    def __init__(
+        self, answer: ASGIStreamingResponse, stall_s: float = STALL_S, longest_s: float = LONGEST_S
+    ) -> None:
+        self._answer = answer
+        self._stall_s, self._longest_s = stall_s, longest_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, and close what it is made from, however it ends."""
+        try:
+            with suppress(TimeoutError):
+                await self._send(scope, receive, send)
+        finally:
+            if isinstance(self._answer.iterator, AsyncGenerator):
+                await self._answer.iterator.aclose()
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._longest_s
+        async with asyncio.timeout_at(end) as limit:
+
+            async def send_in_time(message: Message) -> None:
+                _move(limit, min(end, loop.time() + self._stall_s))
+                await send(message)
+                _move(limit, end)
+
+            await self._answer(scope, receive, send_in_time)
+
+
+def _move(limit: asyncio.Timeout, when: float) -> None:
+    if not limit.expired():
+        limit.reschedule(when)
