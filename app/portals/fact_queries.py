@@ -13,12 +13,6 @@ class Fact(msgspec.Struct, frozen=True):
     at: int
 
 
-async def find_fact(name: str) -> Fact | None:
-    """The stored value and its time, or None."""
-    row = await FactTable.select(FactTable.value, FactTable.at).where(FactTable.name == name).first()
-    return Fact(row["value"], row["at"]) if row else None
-
-
 async def list_facts(prefix: str) -> dict[str, Fact]:
     """The values whose names begin so."""
     rows = await FactTable.select().where(FactTable.name.like(f"{prefix}%"))
