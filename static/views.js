@@ -49,8 +49,19 @@
     place.querySelector("summary").focus();
   }
 
+  /* By the old command: the clipboard interface is closed to frames of other sites unless the portal opens it. */
+  function copyLink() {
+    const said = place.querySelector(".view-link [role=status]");
+    const link = document.getElementById("view-link");
+    link.focus();
+    link.select();
+    const { copied, refused } = said.dataset;
+    said.textContent = document.execCommand("copy") ? copied : refused;
+  }
+
   place.addEventListener("click", ({ target }) => {
-    const { openView, deleteView } = target.closest("button")?.dataset ?? {};
+    const { openView, deleteView, copyLink: isCopy } = target.closest("button")?.dataset ?? {};
+    if (isCopy !== undefined) copyLink();
     if (openView !== undefined) open(openView);
     if (deleteView !== undefined) send("DELETE", `/log/views/${deleteView}`);
   });

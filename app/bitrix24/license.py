@@ -1,4 +1,4 @@
-"""What the customer has of the app, and for how long.
+"""What the customer has of the app, for how long, and by which code the portal knows the app.
 
 Documentation: api-reference/common/system/app-info.md.
 """
@@ -13,12 +13,14 @@ from app.bitrix24.transfer import read_number, read_text
 class License(msgspec.Struct, frozen=True):
     """`status`: L local, F free, D demo, T trial, P paid, S subscription; `days_left` None where none count.
 
+    `code` names the app in the portal's links (`/marketplace/view/CODE/`); empty when the portal tells none.
     When `is_over` the app goes on for a time of grace, then Bitrix24 closes it or makes it a demo.
     """
 
     status: str
     days_left: int | None
     is_over: bool
+    code: str
 
 
 async def fetch_license(client: PortalClient, access_token: str) -> License:
@@ -29,4 +31,5 @@ async def fetch_license(client: PortalClient, access_token: str) -> License:
     days = read_text(result.get("DAYS"))
     left = None if days.startswith("-") else read_number(days)  # A negative number counts what is over.
     is_over = result.get("PAYMENT_EXPIRED") == "Y"
-    return License(read_text(result["STATUS"])[:1].upper(), None if is_over else left, is_over)
+    status, code = read_text(result["STATUS"])[:1].upper(), read_text(result.get("CODE"))
+    return License(status, None if is_over else left, is_over, code)

@@ -131,6 +131,7 @@ def decide_uninstall(row: Row, now: int, erase_at: int) -> dict[str, Any]:
         "setup": "[]",
         "license_ends_at": None,
         "is_license_over": False,
+        "app_code": "",
         "checked_at": 0,
         **FINE,
         "uninstalled_at": now,

@@ -44,6 +44,7 @@ class Portal:
     contact_since: int
     license_ends_at: int | None
     is_license_over: bool
+    app_code: str
     checked_at: int
 
     @property

@@ -76,6 +76,7 @@ async def make_row(member_id: str) -> Row:
         contact_retry_at=0,
         contact_since=0,
         is_license_over=False,
+        app_code="",
         checked_at=0,
     )
     rows: Sequence[Row] = await (
@@ -267,5 +268,6 @@ def to_portal(row: Row) -> Portal:
         contact_since=row["contact_since"],
         license_ends_at=row["license_ends_at"],
         is_license_over=bool(row["is_license_over"]),
+        app_code=row["app_code"],
         checked_at=row["checked_at"],
     )

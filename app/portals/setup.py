@@ -191,6 +191,7 @@ class PortalSetup:
             "license_status": license_.status,
             "license_ends_at": None if days is None else now + days * DAY_S,
             "is_license_over": license_.is_over,
+            "app_code": license_.code,
             "checked_at": now,
         }
         await queries.update_generation(portal.id, portal.generation, changes)

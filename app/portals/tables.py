@@ -51,6 +51,7 @@ class PortalTable(Table, tablename="portals"):
     contact_since = BigInt()
     license_ends_at = _optional(BigInt)
     is_license_over = Boolean()
+    app_code = Text()  # CODE of app.info: our name in the portal's links; empty until it was told
     checked_at = BigInt()  # when bindings and licence were last looked at
 
 

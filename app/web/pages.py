@@ -109,7 +109,8 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     await meet_people(parts, session)
     if page.placement in CARDS:
         return await render_card(parts, session, token, page)
-    view = await find_wanted_view(session, read_wanted_view(page.placement_options))
+    wanted = read_wanted_view(page.placement_options)
+    view = await find_wanted_view(session, wanted)
     return parts.pages.render(
         "log.html",
         session_headers(opened.portal.client_endpoint),
@@ -117,6 +118,7 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
         token=token,
         lifetime_s=LIFETIME_S,
         menu=await make_menu(parts, session, view.id if view else None),
+        is_view_missing=wanted is not None and view is None,
         **await open_panel(parts, session, view),
     )
 

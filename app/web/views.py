@@ -1,6 +1,7 @@
 """Saved views of the log: the menu that lists them, and saving, changing, deleting one."""
 
 from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from litestar import Response, delete, get, post, put
@@ -19,13 +20,14 @@ from app.calls.views import (
     save_view,
 )
 from app.kit.errors import Refusal
+from app.portals.model import Portal
 from app.web.columns import read_columns
 from app.web.log_view import read_list_request
 from app.web.panel import open_panel
 from app.web.parts import GivenParts, WebParts
 from app.web.people import system_user_label
 from app.web.requests import AnyRequest, GivenSession
-from app.web.security import data_headers
+from app.web.security import data_headers, origin_of
 from app.web.sessions import Session
 
 
@@ -51,10 +53,11 @@ class ViewItem(NamedTuple):
 
 
 class ViewsMenu(NamedTuple):
-    """The menu; `current` is the view that is open."""
+    """The menu; `current` is the view that is open, `link` its address for colleagues, or empty."""
 
     items: list[ViewItem]
     current: ViewItem | None
+    link: str
 
 
 async def make_menu(parts: WebParts, session: Session, current_id: int | None) -> ViewsMenu:
@@ -72,7 +75,17 @@ async def make_menu(parts: WebParts, session: Session, current_id: int | None) -
         for view in views
     ]
     current = next((item for item in items if item.view.id == current_id), None)
-    return ViewsMenu(items, current)
+    return ViewsMenu(items, current, make_link(session.portal, current.view) if current else "")
+
+
+def make_link(portal: Portal, view: SavedView) -> str:
+    """Where the portal opens the log with this view (placement REST_APP_URI); empty for a view that
+    colleagues may not open, and while the portal has not told the code of the app.
+    """
+    if not view.is_shared or not portal.app_code:
+        return ""
+    code = quote(portal.app_code, safe="")
+    return f"{origin_of(portal.client_endpoint)}/marketplace/view/{code}/?params[view]={view.id}"
 
 
 @get("/log/panel", include_in_schema=False)

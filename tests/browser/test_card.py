@@ -18,10 +18,3 @@ async def test_a_contact_has_a_tab_with_its_calls(installed: Desk) -> None:
     await expect(app.locator(".cell-number")).to_have_text("+1 415-555-0101")
     await app.locator(ROWS).first.click()
     await expect(app.locator("#call")).to_be_visible()
-
-
-async def test_a_link_opens_the_log(installed: Desk) -> None:
-    page = await installed.context.new_page()
-    code = installed.portal.stand_in.client_id
-    await page.goto(f"{installed.portal.origin}/marketplace/view/{code}/?user=1&params[view]=7")
-    await page.frame_locator("#app-frame").get_by_role("heading", name="Call log").wait_for()

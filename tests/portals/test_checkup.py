@@ -124,6 +124,7 @@ async def test_the_licence_is_read_at_the_installation_and_once_a_day(
     await install(callbook, portal)
     found = await find(portal)
     assert (found.license_status, found.license_ends_at) == ("T", clock.now() + 15 * DAY_S)
+    assert found.app_code == stand_in.client_id
     portal.installation.days = -1
     clock.advance(DAY_S)
     await use_token(callbook, portal)

@@ -173,3 +173,18 @@ async def test_an_uninstall_erases_preferences_at_once_and_views_with_the_calls(
 )
 def test_a_link_names_its_view_or_nothing(options: str, view_id: int | None) -> None:
     assert read_wanted_view(options) == view_id
+
+
+async def test_a_shared_view_has_a_link_once_the_portal_has_told_the_code_of_the_app(
+    callbook: Callbook, portal: StandInPortal
+) -> None:
+    await callbook.run_sql("UPDATE portals SET app_code = 'vendor.call/book'")
+    tab = await open_tab(callbook, portal)
+    view_id, own_id = await save(tab, is_shared=True), await save(tab, name="Mine")
+    shown = (await tab.get("/log/views", view=view_id)).text
+    assert f'value="{portal.origin}/marketplace/view/vendor.call%2Fbook/?params[view]={view_id}"' in shown
+    assert "view-link" not in (await tab.get("/log/views", view=own_id)).text
+    assert "view-link" not in (await tab.get("/log/views")).text
+    await callbook.run_sql("UPDATE portals SET app_code = ''")
+    tab = await open_tab(callbook, portal)
+    assert "view-link" not in (await tab.get("/log/views", view=view_id)).text
