@@ -179,12 +179,12 @@ async def test_a_shared_view_has_a_link_once_the_portal_has_told_the_code_of_the
     callbook: Callbook, portal: StandInPortal
 ) -> None:
     await callbook.run_sql("UPDATE portals SET app_code = 'vendor.call/book'")
-    tab = await open_tab(callbook, portal)
+    tab = await open_tab(callbook, portal, portal.operator.id)
     view_id, own_id = await save(tab, is_shared=True), await save(tab, name="Mine")
     shown = (await tab.get("/log/views", view=view_id)).text
     assert f'value="{portal.origin}/marketplace/view/vendor.call%2Fbook/?params[view]={view_id}"' in shown
     assert "view-link" not in (await tab.get("/log/views", view=own_id)).text
     assert "view-link" not in (await tab.get("/log/views")).text
     await callbook.run_sql("UPDATE portals SET app_code = ''")
-    tab = await open_tab(callbook, portal)
+    tab = await open_tab(callbook, portal, portal.operator.id)
     assert "view-link" not in (await tab.get("/log/views", view=view_id)).text
