@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from app.bitrix24.cards import CARDS
 from app.demo.php import build_query
 from app.demo.portal import StandInPortal
 from app.demo.rest.events import KNOWN_EVENTS
@@ -11,7 +12,7 @@ from app.demo.state import EventBinding, PlacementBinding
 from app.portals import queries
 from app.portals.access import PortalPausedError
 from app.portals.model import Portal
-from app.portals.setup import EVENTS, OPTIONAL_EVENTS, PLACEMENT
+from app.portals.setup import EVENTS, LINK, OPTIONAL_EVENTS, PLACEMENT
 from app.scheduler import check_up
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install, open_tab
@@ -42,7 +43,7 @@ def is_bound(callbook: Callbook, portal: StandInPortal) -> bool:
     events = {(one.event, one.handler) for one in portal.installation.events}
     placements = [(one.placement, one.handler) for one in portal.installation.placements]
     wanted = {(event, f"{callbook.url}/events") for event in ALL_EVENTS}
-    return events == wanted and placements == [(PLACEMENT, f"{callbook.url}/")]
+    return events == wanted and placements == [(one, f"{callbook.url}/") for one in (PLACEMENT, LINK, *CARDS)]
 
 
 async def use_token(callbook: Callbook, portal: StandInPortal) -> None:
