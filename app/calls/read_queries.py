@@ -11,7 +11,7 @@ from piccolo.columns.combination import And
 
 from app.calls.mark_queries import Marks, is_of, update_mark
 from app.calls.marks import Mark
-from app.calls.schedule import ALIVE_FOR_S, EXPIRED_FOR_S
+from app.calls.schedule import ALIVE_FOR_S, EXPIRED_FOR_S, LATE_FACTS_S
 
 # With a token that lives a read costs no refresh, so every wish counts; a new pair is bought only when the
 # last one came long ago, and never for what comes late.
@@ -25,7 +25,7 @@ _DUE = """
         AND ((m.next_read_at <= {now} OR m.evidence_at <= {now})
                 AND (p.access_expires_at > {alive} OR p.access_expires_at <= {rested})
             OR m.late_facts_at <= {now} AND p.access_expires_at > {alive})
-    ORDER BY COALESCE(m.evidence_at, m.late_facts_at, m.next_read_at), p.id LIMIT {limit}
+    ORDER BY COALESCE(m.looked_at, 0), p.id LIMIT {limit}
 """
 _FIRST_LEG = """
     SELECT MIN(l.statistics_id) AS id FROM calls c
@@ -49,7 +49,9 @@ _FINISH = """
     UPDATE statistics_marks SET looked_at = {}, is_limited = {}, next_read_at = {},
         full_read_at = COALESCE({}, full_read_at),
         evidence_at = CASE WHEN evidence_at > {} THEN evidence_at END,
-        late_facts_at = CASE WHEN late_facts_at > {} THEN late_facts_at END,
+        late_facts_at = CASE WHEN late_facts_at > {} THEN late_facts_at ELSE
+            (SELECT p.last_event_at + {} FROM portals p
+             WHERE p.id = statistics_marks.portal_id AND p.last_event_at > {}) END,
         failures = 0, failure_code = NULL, claimed_until = 0, pass_low_id = NULL
     WHERE portal_id = {} AND generation = {} AND token_user_id = {}
 """
@@ -65,7 +67,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def list_due_reads(now: int, limit: int) -> list[int]:
-    """Portal ids of all tenants whose statistics are to be read now, those with evidence first."""
+    """Portal ids of all tenants whose statistics are to be read now, longest not looked at first."""
     moments = {"now": int(now), "alive": int(now) + ALIVE_FOR_S, "rested": int(now) - EXPIRED_FOR_S}
     return [row["id"] for row in await Marks.raw(_DUE.format(**moments, limit=int(limit)))]
 
@@ -89,10 +91,13 @@ async def keep_pass(portal_id: int, generation: int, owner_id: int, changes: dic
 
 
 async def finish_read(portal_id: int, generation: int, owner_id: int, finding: Finding) -> None:
-    """Note a whole read; evidence from after its beginning stays."""
+    """Note a whole read; evidence from after its beginning stays, and so does what comes late to
+    calls that ended shortly before.
+    """
     looked_at = finding.looked_at
     noted = (looked_at, finding.is_limited, finding.next_read_at, finding.full_read_at)
-    await Marks.raw(_FINISH, *noted, looked_at, looked_at, portal_id, generation, owner_id)
+    late = (looked_at, LATE_FACTS_S, looked_at - LATE_FACTS_S)
+    await Marks.raw(_FINISH, *noted, looked_at, *late, portal_id, generation, owner_id)
 
 
 async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:

@@ -187,6 +187,8 @@ class PortalAccess:
         current = await queries.get_portal(portal.id)
         if current is None or not current.is_reachable or current.generation != portal.generation:
             raise PortalNotConnectedError("the portal is not connected, or was installed anew meanwhile")
+        if current.token_user_id != portal.token_user_id:  # Others are shown other rows.
+            raise PortalNotConnectedError("another administrator's pair was stored meanwhile")
         return current
 
     async def _read_pair(self, portal: Portal) -> StoredPair:

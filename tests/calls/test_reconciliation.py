@@ -1,5 +1,6 @@
 """What no event told is found: on evidence, on schedule, and within the budget of refreshes."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 
 from app.calls import schedule
 from app.calls.evidence import Evidence
+from app.calls.evidence_queries import want_reads
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.sqlite_engine import KeptSQLiteEngine
+from app.portals.access import PortalNotConnectedError
 from app.scheduler import reconcile, run_job
 from tests.calls.statistics import fill, install, list_stored, make_row, read_mark, read_portal
 from tests.conftest import GENEROUS
@@ -219,7 +222,7 @@ async def test_an_admins_page_an_hour_costs_no_refresh_at_all(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
     await install_and_read(callbook, portal)
-    for _ in range(24):
+    for _ in range(5):  # More would run into the portal's bucket, which is in real time.
         clock.advance(HOUR)
         lost = await portal.end_call(lose=True)
         await open_tab(callbook, portal)
@@ -329,3 +332,49 @@ async def test_an_older_call_is_read_anew_when_somebody_opens_it(
     portal.stand_in.fail("batch", network="drop", portal=portal)
     clock.advance(600)
     assert not await reading.read_call(found, "call.1")
+
+
+async def test_evidence_that_comes_while_a_portal_is_read_is_worth_another_read(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    clock.advance(60)
+    await want_reads(callbook.parts.database, [(await read_portal(portal)).id], clock.now())
+    gate = stand_in.hold("batch", portal=portal)
+    reading = asyncio.create_task(turn(callbook))
+    await gate.reached()
+    clock.advance(5)
+    lost = await portal.end_call(lose=True)
+    await want_reads(callbook.parts.database, [(await read_portal(portal)).id], clock.now())
+    gate.release()
+    await reading
+    assert not await is_logged(callbook, lost.call_id)
+    await turn(callbook)
+    assert await is_logged(callbook, lost.call_id)
+
+
+async def test_what_comes_late_to_a_second_call_is_read_as_soon_as_that_of_the_first(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    await portal.end_call()
+    await turn(callbook)
+    clock.advance(schedule.LATE_FACTS_S - 100)
+    second = await portal.end_call()
+    await turn(callbook)
+    clock.advance(100)
+    await turn(callbook)
+    portal.change_row(second.rows[0].id, vote=4)
+    clock.advance(schedule.LATE_FACTS_S)
+    await turn(callbook)
+    assert (await read_call(callbook, second.call_id))["vote"] == 4
+
+
+async def test_work_that_began_for_one_owner_of_the_token_does_not_go_on_for_another(
+    callbook: Callbook, portal: StandInPortal
+) -> None:
+    await install_and_read(callbook, portal)
+    before = await read_portal(portal)
+    await callbook.run_sql("UPDATE portals SET token_user_id = 99")
+    with pytest.raises(PortalNotConnectedError):
+        await callbook.parts.access.call(before, "profile", {})

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.demo.stand_in import StandIn
+from app.portals.model import Portal
 from app.web.exports import limits
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
@@ -160,21 +161,28 @@ async def test_the_tab_is_told_how_far_an_export_is(callbook: Callbook, stand_in
 
 @pytest.mark.parametrize("path", ["/api/v1/calls.csv", "/log/export/csv"])
 async def test_an_export_that_breaks_never_looks_complete(
-    callbook: Callbook, stand_in: StandIn, path: str
+    callbook: Callbook, stand_in: StandIn, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An uninstall in its middle: the second batch is refused, and the connection is cut."""
     portal_id = await install(callbook, stand_in.portals[0])
     await insert_calls(portal_id, *make_many())
     tab = await open_tab(callbook, stand_in.portals[0])
-    received = bytearray()
+    received, looks, find_portal = bytearray(), 0, callbook.parts.sessions.find_portal
+
+    async def find_until_the_second_batch(asked: int) -> Portal | None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:  # The request itself, and each batch, look whether the portal is still there.
+            await callbook.run_sql("UPDATE portals SET generation = generation + 1")
+        return await find_portal(asked)
+
+    monkeypatch.setattr(callbook.parts.sessions, "find_portal", find_until_the_second_batch)
 
     async def read() -> None:
         headers = {"Authorization": f"Bearer {tab.token}"}
         async with callbook.client.stream("GET", path, headers=headers) as answer:
             assert answer.status_code == 200
             async for chunk in answer.aiter_raw(256):
-                if not received:
-                    await callbook.run_sql("UPDATE portals SET generation = generation + 1")
                 received.extend(chunk)
 
     with pytest.raises(httpx.RemoteProtocolError):

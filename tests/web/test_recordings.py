@@ -399,6 +399,7 @@ async def test_a_transcript_is_shown_to_who_may_see_the_call(studio: Studio) -> 
 async def test_a_transcript_that_apps_cannot_read_is_said_to_be_one(studio: Studio) -> None:
     """For want of the scope, which is noticed and not tried again; of the text; of the activity."""
     path = f"/log/calls/{studio.call_id}/transcript"
+    studio.portal.installation.scope.remove("crm")
     for _ in range(2):
         assert "No transcript is readable by apps" in (await studio.tab.get(path)).text
     assert studio.portal.counts["crm.activity.call.getTranscript"] == 1
