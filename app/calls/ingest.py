@@ -36,6 +36,7 @@ AWAY = (
     *(OSError, TimeoutError, sqlite3.OperationalError, asyncpg.PostgresConnectionError),
     *(asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
     *(asyncpg.ReadOnlySQLTransactionError, asyncpg.InvalidAuthorizationSpecificationError),
+    asyncpg.InternalClientError,  # The connection is ending: see app.kit.database.
 )
 log = structlog.get_logger(__name__)
 

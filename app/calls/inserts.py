@@ -5,7 +5,8 @@ PostgreSQL it also holds them (FOR SHARE, in one order), so that it and an unins
 on SQLite there is one writer. It leaves out what is known or refused; `arrivals.py` tells those apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import asyncpg
@@ -135,13 +136,25 @@ class PostgresInserter:
         """Commit the batch, and say which keys it did not insert."""
         _, statement = await self._connected()
         payload = _encode([_values_of(arrival) for arrival in arrivals]).decode()
-        rows = await statement.fetch(payload, self._origin, timeout=STATEMENT_TIMEOUT_S)
+        with self._giving_up():
+            rows = await statement.fetch(payload, self._origin, timeout=STATEMENT_TIMEOUT_S)
         return {(row["portal_id"], row["call_id"]) for row in rows}
 
     async def execute(self, sql: str, *values: object) -> None:
         """Commit a statement on this connection, made anew if it is lost."""
         connection, _ = await self._connected()
-        await connection.execute(sql, *values, timeout=STATEMENT_TIMEOUT_S)
+        with self._giving_up():
+            await connection.execute(sql, *values, timeout=STATEMENT_TIMEOUT_S)
+
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """A connection that has lost its place in the protocol answers nothing any more: the next is new."""
+        try:
+            yield
+        except asyncpg.InternalClientError:
+            if self.connection is not None:
+                self.connection.terminate()
+            raise
 
     async def close(self) -> None:
         """Close the connection."""

@@ -436,4 +436,5 @@ async def test_a_checkpoint_empties_the_log(ingest: Ingest, database: Database) 
 def test_what_blames_the_database() -> None:
     assert ingest_module.is_away(asyncpg.ConnectionDoesNotExistError("x"))
     assert ingest_module.is_away(asyncpg.InterfaceError("x"))
+    assert ingest_module.is_away(asyncpg.InternalClientError("x"))
     assert not ingest_module.is_away(asyncpg.CharacterNotInRepertoireError("x"))
