@@ -14,9 +14,9 @@ from app.kit.sqlite_engine import KeptSQLiteEngine
 
 Dialect = Literal["sqlite", "postgresql"]
 
-# What the drivers raise when the database is away, full, locked or restarting. asyncpg's InternalClientError is
-# no fault of ours: a statement meets it on a connection whose server has said that it ends and has not closed it
-# yet ("cannot switch to state 11; another operation (2) is in progress").
+# What the drivers raise when the database is away, full, locked or restarting. asyncpg's InternalClientError
+# is no fault of ours: a statement meets it on a connection of which the server has said that it ends, and
+# which it has not closed yet ("cannot switch to state 11; another operation (2) is in progress").
 DATABASE_ERRORS = (
     *(sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
     *(OSError, TimeoutError),
