@@ -46,68 +46,69 @@ async def bind_events(
     return missing
 
 
-async def bind_placement(
-    client: PortalClient, access_token: str, placement: str, handler_url: str, titles: Mapping[str, str]
-) -> bool:
-    """Bind the placement, with a title for each language; False when it was bound already.
+async def bind_placements(
+    client: PortalClient,
+    access_token: str,
+    handler_url: str,
+    titles: Mapping[str, str],
+    placements: Collection[str] = (),
+    optional: Collection[str] = (),
+) -> list[str]:
+    """Bind the placements that are not bound to this handler yet, with a title for each language.
 
-    Needs an administrator's token. Some of its errors come with HTTP 200; all are raised as BitrixError.
+    An `optional` one is bound where the portal offers it to this app; those that it does not offer are given
+    back: a scope or a part of the product is missing there. Needs an administrator's token. Raises the first
+    error of a command; some errors of placements come with HTTP 200.
+    Documentation: api-reference/widgets/placement-list.md.
     """
-    bound = _items((await client.call("placement.get", {}, access_token)).result)
-    here = [_word(item, "handler") for item in bound if _word(item, "placement").upper() == placement.upper()]
-    is_new = handler_url not in here and await _bind(client, access_token, placement, handler_url, titles)
+    asked: dict[str, Command] = {"bound": ("placement.get", {}), "offered": ("placement.list", {})}
+    found = await client.batch(asked, access_token)
+    for error in found.errors.values():
+        raise error
+    offered = _words(found.results.get("offered"))
+    lacking = [placement for placement in optional if placement not in offered]
+    wanted = [*placements, *(placement for placement in optional if placement in offered)]
+    bound = {
+        (_word(item, "placement").upper(), _word(item, "handler"))
+        for item in _items(found.results.get("bound"))
+    }
+    missing = [placement for placement in wanted if (placement, handler_url) not in bound]
+    await _bind(client, access_token, missing, handler_url, titles)
     stale: dict[str, Command] = {
         f"p{index}": ("placement.unbind", {"PLACEMENT": placement, "HANDLER": handler})
-        for index, handler in enumerate(here)
-        if handler != handler_url
+        for index, (placement, handler) in enumerate(sorted(bound))
+        if placement in wanted and handler != handler_url
     }
     await client.batch(stale, access_token)
-    return is_new
+    return lacking
 
 
-async def bind_offered(
+async def _bind(
     client: PortalClient,
     access_token: str,
     placements: Iterable[str],
     handler_url: str,
     titles: Mapping[str, str],
-) -> list[str]:
-    """Bind those placements that the portal offers to this app, and give back the ones that it does not:
-    a scope or a part of the product is missing there.
-
-    Documentation: api-reference/widgets/placement-list.md.
-    """
-    listed = (await client.call("placement.list", {}, access_token)).result
-    offered = (
-        {code.upper() for code in listed if isinstance(code, str)} if isinstance(listed, list) else set()
-    )
-    lacking = []
-    for placement in placements:
-        if placement in offered:
-            await bind_placement(client, access_token, placement, handler_url, titles)
-        else:
-            lacking.append(placement)
-    return lacking
-
-
-async def _bind(
-    client: PortalClient, access_token: str, placement: str, handler_url: str, titles: Mapping[str, str]
-) -> bool:
+) -> None:
     parameters = {
-        "PLACEMENT": placement,
         "HANDLER": handler_url,
         "TITLE": titles.get("en") or next(iter(titles.values())),
         "LANG_ALL": {language: {"TITLE": title} for language, title in titles.items()},
     }
-    try:
-        answer = await client.call("placement.bind", parameters, access_token)
-    except BitrixError as error:
-        if _is_already_bound(error):
-            return False
-        raise
-    if answer.result is not True:
-        raise BitrixError("placement_not_bound", 200, "the portal did not register the placement")
-    return True
+    commands: dict[str, Command] = {
+        placement: ("placement.bind", {"PLACEMENT": placement, **parameters}) for placement in placements
+    }
+    answer = await client.batch(commands, access_token)
+    for placement in commands:
+        error = answer.errors.get(placement)
+        if error and not _is_already_bound(error):
+            raise error
+        if not error and answer.results.get(placement) is not True:
+            raise BitrixError("placement_not_bound", 200, "the portal did not register the placement")
+
+
+def _words(result: object) -> set[str]:
+    return {code.upper() for code in result if isinstance(code, str)} if isinstance(result, list) else set()
 
 
 def _items(result: object) -> list[dict[str, object]]:

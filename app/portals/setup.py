@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 import structlog
 
-from app.bitrix24.bindings import bind_events, bind_offered, bind_placement
+from app.bitrix24.bindings import bind_events, bind_placements
 from app.bitrix24.cards import CARDS
 from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.languages import portal_language
@@ -166,12 +166,14 @@ class PortalSetup:
         await bind_events(client, access_token, f"{self._app_url}/events", EVENTS, OPTIONAL_EVENTS)
 
     async def _bind_placement(self, client: PortalClient, access_token: str) -> None:
-        await bind_placement(client, access_token, PLACEMENT, f"{self._app_url}/", make_titles())
+        await bind_placements(client, access_token, f"{self._app_url}/", make_titles(), [PLACEMENT])
 
     async def _bind_cards(self, client: PortalClient, access_token: str) -> bool:
         """The tab in CRM cards, and links to the log; whether the portal offers all of them."""
-        placements = (LINK, *CARDS)
-        return not await bind_offered(client, access_token, placements, f"{self._app_url}/", make_titles())
+        handler_url, offered_ones = f"{self._app_url}/", (LINK, *CARDS)
+        return not await bind_placements(
+            client, access_token, handler_url, make_titles(), optional=offered_ones
+        )
 
     async def _read_license(self, portal: Portal, use: Use) -> None:
         """What the customer has; all that the tab says of it is made of this."""

@@ -2,10 +2,11 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from app.bitrix24.bindings import bind_events, bind_placement
+from app.bitrix24.bindings import bind_events, bind_placements
 from app.bitrix24.cards import CARDS, MAX_ACTIVITIES, PAGE, list_call_activities
 from app.bitrix24.errors import BitrixError, Unreachable
 from app.bitrix24.exchange import Exchange
@@ -105,31 +106,60 @@ async def test_a_binding_that_another_made_meanwhile_is_a_success(portal: Portal
         await bind_events(portal, TOKEN, HANDLER, ["X"])
 
 
+def answer_placements(
+    server: Any, bound: object, offered: object = (), *, told: object = True, error: object = None
+) -> None:
+    """A portal that has bound and offers these, and that says this of each `placement.bind`."""
+
+    def batch(request: Any) -> dict[str, Any]:
+        commands = request.json["cmd"]
+        if "bound" in commands:
+            return {"result": {"result": {"bound": bound, "offered": list(offered)}, "result_error": []}}
+        errors = dict.fromkeys(commands, error) if error else []
+        return {"result": {"result": dict.fromkeys(commands, told), "result_error": errors}}
+
+    by_method(server, batch=batch)
+
+
 async def test_a_placement_is_bound_once_with_all_its_titles(portal: PortalClient, server: Any) -> None:
-    titles = {"en": "Callbook", "ru": "Журнал звонков"}
-    by_method(server, placement_get=[], placement_bind=True)
-    assert await bind_placement(portal, TOKEN, "TELEPHONY_ANALYTICS_MENU", HANDLER, titles)
-    assert server.requests[-1].json == {
-        "PLACEMENT": "TELEPHONY_ANALYTICS_MENU",
-        "HANDLER": HANDLER,
-        "TITLE": "Callbook",
-        "LANG_ALL": {"en": {"TITLE": "Callbook"}, "ru": {"TITLE": "Журнал звонков"}},
-        "auth": TOKEN,
+    titles = {"en": "Callbook", "ru": "Журнал"}
+    answer_placements(server, [])
+    assert await bind_placements(portal, TOKEN, HANDLER, titles, ["TELEPHONY_ANALYTICS_MENU"]) == []
+    method, _, query = server.requests[-1].json["cmd"]["TELEPHONY_ANALYTICS_MENU"].partition("?")
+    assert method == "placement.bind"
+    assert parse_qs(query) == {
+        "PLACEMENT": ["TELEPHONY_ANALYTICS_MENU"],
+        "HANDLER": [HANDLER],
+        "TITLE": ["Callbook"],
+        "LANG_ALL[en][TITLE]": ["Callbook"],
+        "LANG_ALL[ru][TITLE]": ["Журнал"],
     }
-    by_method(server, placement_get=[{"placement": "TELEPHONY_ANALYTICS_MENU", "handler": HANDLER}])
-    assert not await bind_placement(portal, TOKEN, "TELEPHONY_ANALYTICS_MENU", HANDLER, titles)
+    asked = len(server.requests)
+    answer_placements(server, [{"placement": "TELEPHONY_ANALYTICS_MENU", "handler": HANDLER}])
+    assert await bind_placements(portal, TOKEN, HANDLER, titles, ["TELEPHONY_ANALYTICS_MENU"]) == []
+    assert len(server.requests) == asked + 1
+
+
+async def test_what_is_optional_is_bound_where_it_is_offered_and_in_one_request(
+    portal: PortalClient, server: Any
+) -> None:
+    answer_placements(server, [{"placement": "A", "handler": "https://old.example/"}], ["A", "B"])
+    assert await bind_placements(portal, TOKEN, HANDLER, {"en": "x"}, optional=["A", "B", "C"]) == ["C"]
+    new, stale = (request.json["cmd"] for request in server.requests[-2:])
+    assert list(new) == ["A", "B"]
+    assert list(stale.values()) == ["placement.unbind?PLACEMENT=A&HANDLER=https%3A%2F%2Fold.example%2F"]
 
 
 async def test_errors_of_a_placement_may_come_with_200(portal: PortalClient, server: Any) -> None:
     already = {"error": "ERROR_CORE", "error_description": "Unable to set placement handler: already binded"}
-    by_method(server, placement_get=[], placement_bind=lambda _: already)
-    assert not await bind_placement(portal, TOKEN, "P", HANDLER, {"en": "x"})
-    by_method(server, placement_get=[], placement_bind=lambda _: {"error": "ERROR_ARGUMENT"})
+    answer_placements(server, [], error=already)
+    assert await bind_placements(portal, TOKEN, HANDLER, {"en": "x"}, ["P"]) == []
+    answer_placements(server, [], error={"error": "ERROR_ARGUMENT"})
     with pytest.raises(BitrixError, match="error_argument"):
-        await bind_placement(portal, TOKEN, "P", HANDLER, {"en": "x"})
-    by_method(server, placement_get=[], placement_bind=False)
+        await bind_placements(portal, TOKEN, HANDLER, {"en": "x"}, ["P"])
+    answer_placements(server, [], told=False)
     with pytest.raises(BitrixError, match="placement_not_bound"):
-        await bind_placement(portal, TOKEN, "P", HANDLER, {"en": "x"})
+        await bind_placements(portal, TOKEN, HANDLER, {"en": "x"}, ["P"])
 
 
 async def test_users_are_read_page_by_page_in_batches(portal: PortalClient, server: Any) -> None:
