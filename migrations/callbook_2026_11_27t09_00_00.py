@@ -1,7 +1,8 @@
 """What only reads tell of a call (vote, comment, whether the statistics confirm it) and when to read next."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+
+from app.kit.migrations import make_manager
 
 ID = "2026-11-27T09:00:00:000000"
 VERSION = "1.38.0"
@@ -31,14 +32,4 @@ STATEMENTS = (
 
 async def forwards() -> MigrationManager:
     """Add the columns; what is stored already is confirmed where a row of the statistics told of it."""
-    manager = MigrationManager(migration_id=ID, app_name="callbook", description=DESCRIPTION)
-
-    async def add() -> None:
-        engine = engine_finder()
-        if engine is None:
-            raise RuntimeError("PICCOLO_CONF names no engine")
-        for statement in STATEMENTS:
-            await engine.run_ddl(statement)
-
-    manager.add_raw(add)
-    return manager
+    return make_manager(ID, DESCRIPTION, STATEMENTS)

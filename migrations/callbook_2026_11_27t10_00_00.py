@@ -1,7 +1,8 @@
 """Whether a portal lets itself be contacted, what its licence is, and when both were last looked at."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+
+from app.kit.migrations import make_manager
 
 ID = "2026-11-27T10:00:00:000000"
 VERSION = "1.38.0"
@@ -20,14 +21,4 @@ STATEMENTS = (
 
 async def forwards() -> MigrationManager:
     """Add the columns; a portal counts as fine until it refuses."""
-    manager = MigrationManager(migration_id=ID, app_name="callbook", description=DESCRIPTION)
-
-    async def add() -> None:
-        engine = engine_finder()
-        if engine is None:
-            raise RuntimeError("PICCOLO_CONF names no engine")
-        for statement in STATEMENTS:
-            await engine.run_ddl(statement)
-
-    manager.add_raw(add)
-    return manager
+    return make_manager(ID, DESCRIPTION, STATEMENTS)

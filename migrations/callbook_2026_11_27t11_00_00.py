@@ -1,7 +1,8 @@
 """How much each portal was sent, for the rate bucket that all processes share."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+
+from app.kit.migrations import make_manager
 
 ID = "2026-11-27T11:00:00:000000"
 VERSION = "1.38.0"
@@ -15,14 +16,4 @@ STATEMENTS = (
 
 async def forwards() -> MigrationManager:
     """Create the table."""
-    manager = MigrationManager(migration_id=ID, app_name="callbook", description=DESCRIPTION)
-
-    async def create() -> None:
-        engine = engine_finder()
-        if engine is None:
-            raise RuntimeError("PICCOLO_CONF names no engine")
-        for statement in STATEMENTS:
-            await engine.run_ddl(statement)
-
-    manager.add_raw(create)
-    return manager
+    return make_manager(ID, DESCRIPTION, STATEMENTS)

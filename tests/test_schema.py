@@ -3,6 +3,7 @@
 import pytest
 
 from app.kit.database import Database
+from app.kit.migrations import IDENTITY
 from app.schema import SchemaOutdatedError, check_schema, migrate
 from app.tables import TABLES
 from migrations import callbook_2026_11_23t09_00_00 as first
@@ -40,7 +41,7 @@ async def go_back_to_the_first_version(database: Database) -> None:
         await database.run(f"DROP TABLE {table._meta.tablename}")  # noqa: SLF001  As above.
     kind = "sqlite" if database.is_sqlite else "postgres"
     for statement in first.STATEMENTS:
-        await database.run(statement.format(identity=first.IDENTITY[kind]))
+        await database.run(statement.format(identity=IDENTITY[kind]))
     await database.run(f"DELETE FROM migration WHERE name <> '{first.ID}'")
 
 

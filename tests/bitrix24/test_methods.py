@@ -1,6 +1,7 @@
 """The few methods that have a function of their own."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -107,7 +108,7 @@ async def test_a_binding_that_another_made_meanwhile_is_a_success(portal: Portal
 
 
 def answer_placements(
-    server: Any, bound: object, offered: object = (), *, told: object = True, error: object = None
+    server: Any, bound: object, offered: Iterable[str] = (), *, told: object = True, error: object = None
 ) -> None:
     """A portal that has bound and offers these, and that says this of each `placement.bind`."""
 
