@@ -44,9 +44,9 @@ chromium: $(PYTHON_READY)
 demo: setup
 	@exec $(BIN)/python -m app.demo
 
-# Warnings are errors here: see filterwarnings in pyproject.toml.
+# Warnings are errors here: see filterwarnings in pyproject.toml. A worker for each core, each with databases of its own.
 test: setup chromium
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 
 check: setup
 	@$(BIN)/ruff format --check .
