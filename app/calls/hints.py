@@ -4,12 +4,12 @@ import structlog
 
 from app.calls.evidence_queries import want_reads
 from app.calls.histories import FAILURES, Histories
-from app.calls.schedule import is_alive, may_refresh
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.portals import queries
 from app.portals.model import Portal
+from app.portals.refresh_budget import is_affordable
 
 log = structlog.get_logger(__name__)
 PAUSE_S = 60
@@ -50,7 +50,7 @@ class Lookups:
             await want_reads(self._database, {portal.id}, now)
 
     async def _look_if_free(self, portal: Portal, now: int) -> bool:
-        if not (is_alive(portal.access_expires_at, now) or may_refresh(portal.access_expires_at, now)):
+        if not is_affordable(portal.access_expires_at, now):
             return False
         try:
             await self._histories.catch_up(portal)

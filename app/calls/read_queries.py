@@ -11,7 +11,8 @@ from piccolo.columns.combination import And
 
 from app.calls.mark_queries import Marks, is_of, update_mark
 from app.calls.marks import Mark
-from app.calls.schedule import ALIVE_FOR_S, EXPIRED_FOR_S, LATE_FACTS_S
+from app.calls.schedule import LATE_FACTS_S
+from app.portals.refresh_budget import ALIVE_FOR_S, EXPIRED_FOR_S
 
 # With a token that lives a read costs no refresh, so every wish counts; a new pair is bought only when the
 # last one came long ago, and never for what comes late.

@@ -15,7 +15,7 @@ from app.calls.history import CLAIM_S
 from app.calls.mark_queries import find_mark
 from app.calls.one_call import ask_for_call
 from app.calls.read_queries import claim_read, give_read_back, list_due_reads
-from app.calls.schedule import is_alive, may_refresh, plan_delay
+from app.calls.schedule import plan_delay
 from app.calls.sync_writes import write_rows
 from app.kit.background import Background
 from app.kit.clock import Clock
@@ -23,6 +23,7 @@ from app.portals import queries
 from app.portals.access import PortalPausedError
 from app.portals.budget import RecentlySeen
 from app.portals.model import Portal
+from app.portals.refresh_budget import is_affordable, is_alive
 
 log = structlog.get_logger(__name__)
 AT_ONCE = 4  # A portal that holds its answers back keeps few others waiting.
@@ -90,7 +91,7 @@ class Reconciliation:
         if current is None or current.generation != portal.generation or key in self._read_calls:
             return False
         now = self._clock.now()
-        if not (is_alive(current.access_expires_at, now) or may_refresh(current.access_expires_at, now)):
+        if not is_affordable(current.access_expires_at, now):
             return False
         self._read_calls.remember(key, CALL_EVERY_S)
         try:

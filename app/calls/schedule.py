@@ -1,9 +1,7 @@
 """When a portal's statistics are read for what is new: as its traffic asks, and as its tokens allow. Pure.
 
-A read with a token that lives costs one request or a few. A read with an expired one buys a new pair first,
-and Bitrix24 may block an application that refreshes hourly. So a pair is used while it lives, and a new one
-is bought only when the last one came six hours ago or more: four a day at most, and none where an
-administrator's page brings one.
+A read with a token that lives costs one request or a few. A read with an expired one buys a new pair first:
+`app.portals.refresh_budget` says when that may be.
 """
 
 HOUR_S = 3600
@@ -19,8 +17,6 @@ CALLS_A_READ = 4  # If one event in ten is lost, every second read or third one 
 TRAFFIC_S = 2 * DAY_S
 MOST_COUNTED = 2 * DAY_S * CALLS_A_READ // SHORTEST_S  # More calls than these shorten no interval.
 SPREAD = 10  # Intervals are up to a tenth shorter, so that portals that came together part.
-EXPIRED_FOR_S = 5 * HOUR_S  # A token lives for an hour: then the last pair came six hours ago.
-ALIVE_FOR_S = 60  # So long it must live on, or it might expire during the read.
 ALIVE_FOR_FULL_S = 600
 FIRST_DELAY_S = 300
 LONGEST_DELAY_S = 6 * HOUR_S
@@ -38,16 +34,6 @@ def plan_delay(failures: int) -> int:
     """Seconds to wait after so many reads in a row failed."""
     doubled: int = FIRST_DELAY_S * 2 ** min(max(failures - 1, 0), 20)
     return min(doubled, LONGEST_DELAY_S)
-
-
-def is_alive(access_expires_at: int, now: int) -> bool:
-    """Whether a read with the stored token costs no refresh."""
-    return access_expires_at > now + ALIVE_FOR_S
-
-
-def may_refresh(access_expires_at: int, now: int) -> bool:
-    """Whether the last pair came so long ago that a new one may be bought."""
-    return access_expires_at <= now - EXPIRED_FOR_S
 
 
 def is_full_due(full_read_at: int | None, access_expires_at: int, now: int) -> bool:

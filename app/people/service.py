@@ -20,6 +20,7 @@ from app.people.department_queries import store_structure
 from app.people.queries import claim_reading, find_people, note_unlisted, upsert_people
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
 from app.portals.model import Portal
+from app.portals.refresh_budget import is_affordable
 
 log = structlog.get_logger(__name__)
 DAY_S = 86_400
@@ -69,17 +70,27 @@ class People:
         """
         wanted = {user_id for user_id in user_ids if user_id is not None}
         people = await find_people(portal.id, wanted)
-        self._unknown.setdefault(portal.id, set()).update(islice(wanted - people.keys(), MAX_UNKNOWN))
+        self._note_unknown(portal.id, wanted - people.keys())
         return {
             user_id: person.name if person.is_listed or person.name else label(user_id)
             for user_id, person in people.items()
         }
 
+    def _note_unknown(self, portal_id: int, user_ids: set[int]) -> None:
+        """Keep them until the users are read; so many, because events can name ever new ones."""
+        if user_ids:
+            unknown = self._unknown.setdefault(portal_id, set())
+            unknown.update(islice(user_ids - unknown, MAX_UNKNOWN - len(unknown)))
+
     def is_due(self, portal: Portal, *, is_somebody_unknown: bool) -> bool:
-        """Whether to read the users now: daily, and at most every ten minutes for somebody who is unknown."""
-        age_s = self._clock.now() - portal.people_read_at
-        is_free = portal.is_reachable and not portal.is_paused(self._clock.now())
-        return is_free and age_s >= (LEAST_INTERVAL_S if is_somebody_unknown else DAY_S)
+        """Whether to read the users now: daily, and at most every ten minutes for somebody who is unknown;
+        not where that would cost a refresh too many.
+        """
+        now = self._clock.now()
+        age_s = now - portal.people_read_at
+        is_free = portal.is_reachable and not portal.is_paused(now)
+        is_old = age_s >= (LEAST_INTERVAL_S if is_somebody_unknown else DAY_S)
+        return is_free and is_old and is_affordable(portal.access_expires_at, now)
 
     async def refresh(self, portal: Portal) -> None:
         """Read all users and departments of the portal and store them; a portal that does not answer is

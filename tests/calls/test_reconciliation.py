@@ -222,13 +222,28 @@ async def test_an_admins_page_an_hour_costs_no_refresh_at_all(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
     await install_and_read(callbook, portal)
-    for _ in range(5):  # More would run into the portal's bucket, which is in real time.
+    for _ in range(24):
         clock.advance(HOUR)
         lost = await portal.end_call(lose=True)
         await open_tab(callbook, portal)
         await turn(callbook)
         assert await is_logged(callbook, lost.call_id)
     assert portal.counts["oauth.refresh"] == 0
+
+
+async def test_pages_that_show_somebody_unknown_buy_no_pair_beyond_the_four_a_day(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """Another administrator's page shows all calls, and brings no pair of the owner's."""
+    await install_and_read(callbook, portal)
+    portal.operator.is_admin = True
+    for hour in range(24):
+        clock.advance(HOUR)
+        await portal.end_call(user_id=9_000 + hour)
+        tab = await open_tab(callbook, portal, portal.operator.id)
+        assert (await tab.get("/log/rows")).status_code == 200
+        await turn(callbook)
+    assert 1 < portal.counts["oauth.refresh"] <= 4
 
 
 async def test_two_admins_who_open_the_tab_in_turn_cause_no_whole_read(

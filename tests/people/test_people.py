@@ -4,13 +4,15 @@ from app.bitrix24.users import User
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.people.queries import delete_people, find_names, upsert_people
+from app.people.service import MAX_UNKNOWN
 from app.portals import queries
 from app.portals.model import Portal
 from tests.blocking import begin_apart, wait_until_blocked
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install
 
-DAY_S = 86_400
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
 
 
 @pytest.fixture
@@ -64,6 +66,30 @@ async def test_when_it_is_time(callbook: Callbook, bitrix_portal: StandInPortal,
     assert not people.is_due(await read(portal_id), is_somebody_unknown=False)
     clock.advance(DAY_S - 600)
     assert people.is_due(await read(portal_id), is_somebody_unknown=False)
+
+
+async def test_users_are_not_read_where_that_would_cost_a_refresh_too_many(
+    callbook: Callbook, bitrix_portal: StandInPortal, clock: FakeClock
+) -> None:
+    portal_id = await install_unread(callbook, bitrix_portal)
+    people = callbook.parts.people
+    clock.advance(HOUR_S)
+    for is_somebody_unknown in (True, False):
+        assert not people.is_due(await read(portal_id), is_somebody_unknown=is_somebody_unknown)
+    clock.advance(5 * HOUR_S)
+    for is_somebody_unknown in (True, False):
+        assert people.is_due(await read(portal_id), is_somebody_unknown=is_somebody_unknown)
+
+
+async def test_ever_new_unknown_users_fill_no_memory(
+    callbook: Callbook, bitrix_portal: StandInPortal
+) -> None:
+    portal = await read(await install_unread(callbook, bitrix_portal))
+    for begin in range(1_000, 3_000, 100):
+        await callbook.parts.people.find_names(portal, range(begin, begin + 100))
+    await callbook.parts.people.refresh(portal)
+    unlisted = await callbook.run_sql("SELECT user_id FROM people WHERE user_id >= 1000")
+    assert len(unlisted) == MAX_UNKNOWN
 
 
 async def test_two_at_once_ask_once(callbook: Callbook, bitrix_portal: StandInPortal) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.calls.evidence_queries import want_reads
 from app.demo.portal import StandInPortal
 from app.demo.recordings import URL_KEY, make_recording, record_url
 from app.demo.stand_in import StandIn
+from app.scheduler import reconcile, run_job
 from app.web.playing import MAX_PER_USER
 from tests.calls.statistics import read_portal
 from tests.running import Callbook, FakeClock
@@ -152,6 +154,34 @@ async def test_an_expired_token_is_renewed_on_the_way(studio: Studio) -> None:
     settle_kind(studio, "crm")
     studio.portal.expire_access_tokens()
     assert (await studio.play("bytes=5-9")).content == WHOLE[5:10]
+
+
+async def test_a_pair_that_a_listener_buys_serves_what_runs_by_itself_and_puts_its_next_one_off(
+    studio: Studio, clock: FakeClock
+) -> None:
+    async def reconcile_with_evidence() -> None:
+        portal_id = (await read_portal(studio.portal)).id
+        await want_reads(studio.callbook.parts.database, [portal_id], clock.now())
+        await run_job(studio.callbook.parts, "one", reconcile)
+        await studio.callbook.settle()
+
+    settle_kind(studio, "crm")
+    clock.advance(7_200)
+    operator = await open_tab(studio.callbook, studio.portal, user=12)
+    url = (await studio.link(operator)).json()["url"]
+    assert (await studio.callbook.client.get(url)).content == WHOLE
+    assert studio.portal.counts["oauth.refresh"] == 1
+    clock.advance(60)
+    asked = studio.portal.counts["batch"]
+    await reconcile_with_evidence()
+    assert studio.portal.counts["batch"] > asked
+    clock.advance(5 * 3600)
+    asked = studio.portal.counts["batch"]
+    await reconcile_with_evidence()
+    assert (studio.portal.counts["batch"], studio.portal.counts["oauth.refresh"]) == (asked, 1)
+    clock.advance(3600)
+    await reconcile_with_evidence()
+    assert studio.portal.counts["oauth.refresh"] == 2
 
 
 async def test_a_link_is_in_no_log_when_the_database_is_away(
