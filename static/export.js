@@ -16,7 +16,11 @@
     opener.setAttribute("aria-expanded", String(isOpen));
     if (!isOpen) return;
     show("idle"); // What the last one came to has been read.
-    menu.querySelector("button").focus();
+    menu.querySelector("[data-kind]").focus();
+  }
+
+  function chooseColumns(chosen) {
+    for (const item of menu.querySelectorAll("[data-columns]")) item.ariaChecked = String(item === chosen);
   }
 
   function show(state, text) {
@@ -89,6 +93,7 @@
     show("running", root.dataset.begin);
     try {
       const asked = new URLSearchParams(new FormData(document.getElementById("filters")));
+      if (menu.querySelector('[data-columns="all"]').ariaChecked === "true") asked.delete("columns");
       const answer = await callbook.session.fetch(`${base}/log/export/${kind}?${asked}`, { signal });
       if (answer.ok) await receive(answer);
       else show("failed", (await answer.json()).detail);
@@ -99,7 +104,9 @@
 
   opener.addEventListener("click", () => openMenu(menu.hidden));
   menu.addEventListener("click", ({ target }) => {
-    const kind = target.closest("button")?.dataset.kind;
+    const item = target.closest("button");
+    const kind = item?.dataset.kind;
+    if (item?.dataset.columns) chooseColumns(item);
     if (!kind) return;
     openMenu(false);
     opener.focus();

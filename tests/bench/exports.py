@@ -20,7 +20,7 @@ from app.kit.database import Database
 from app.kit.words import load_words
 from app.portals.visibility import EVERYONE
 from app.tables import TABLES
-from app.web.exports.columns import Reader, Sheet, make_columns
+from app.web.exports.columns import Known, Reader, Sheet, make_columns
 from app.web.exports.csv_file import write_csv
 from app.web.exports.pieces import Piece
 from app.web.exports.xlsx_file import write_xlsx
@@ -111,7 +111,8 @@ async def _pieces(viewer: Viewer, kind: str, limit: int = CALLS) -> AsyncIterato
         return viewer
 
     names = {number: f"Employee {number}" for number in range(41)}
-    sheet = Sheet(make_columns(Reader(load_words("en"), ZoneInfo("Europe/Berlin"), names)), "en")
+    reader = Reader(load_words("en"), ZoneInfo("Europe/Berlin"), Known(names, {}, {}))
+    sheet = Sheet(make_columns(reader), "en")
     async for piece in WRITERS[kind](read_all(admit, ListRequest(Filters())), sheet):
         yield piece
         if piece.rows >= limit < CALLS:

@@ -55,6 +55,29 @@ async def test_exactly_what_is_filtered_is_saved(installed: Desk) -> None:
     assert [line["D"].text for line in read_sheet(content)[1:]] == NUMBERS[20:]
 
 
+async def read_heads(page: Page, frame: Frame) -> list[str]:
+    _, content = await save(page, frame, "CSV file")
+    return next(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+
+
+async def test_the_columns_are_those_that_are_shown_or_all_of_them(installed: Desk) -> None:
+    await fill(installed)
+    page, frame = await installed.open_log()
+    await frame.locator("#settings summary").click()
+    await frame.locator("[data-column=comment] input").check()
+    await frame.locator("[data-column=operator] input").uncheck()
+    await expect(frame.locator(".head-operator")).to_have_count(0)
+    shown = await read_heads(page, frame)
+    assert (shown[0][:4], *shown[1:]) == (
+        *("Time", "Direction", "Outcome", "Number", "Line", "Duration", "Cost", "Currency", "Comment"),
+    )
+    await frame.get_by_role("button", name="Export").click()
+    await frame.get_by_role("menuitemradio", name="All columns").click()
+    await expect(frame.get_by_role("menuitemradio", name="Columns as shown")).not_to_be_checked()
+    await page.keyboard.press("Escape")
+    assert {*shown, "Employee", "Vote", "Legs", "Call ID"} <= {*await read_heads(page, frame)}
+
+
 async def test_the_menu_works_by_keyboard(installed: Desk) -> None:
     page, frame = await installed.open_log()
     await frame.get_by_role("button", name="Export").focus()
@@ -62,6 +85,11 @@ async def test_the_menu_works_by_keyboard(installed: Desk) -> None:
     await expect(frame.get_by_role("menuitem", name="Excel workbook")).to_be_focused()
     await page.keyboard.press("ArrowDown")
     await expect(frame.get_by_role("menuitem", name="CSV file")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await expect(frame.get_by_role("menuitemradio", name="Columns as shown")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Space")
+    await expect(frame.get_by_role("menuitemradio", name="All columns")).to_be_checked()
     await page.keyboard.press("Escape")
     await expect(frame.get_by_role("menu")).to_be_hidden()
     await expect(frame.get_by_role("button", name="Export")).to_be_focused()

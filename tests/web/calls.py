@@ -4,7 +4,7 @@ from typing import Any
 
 from app.calls.outcome import direction_of, outcome_of
 from app.calls.reading import LoggedCall
-from app.calls.tables import CallTable
+from app.calls.tables import CallLegTable, CallTable
 from app.kit.text import storable
 
 NOW = 1_795_000_000
@@ -72,3 +72,27 @@ async def insert_calls(portal_id: int, *calls: dict[str, Any]) -> None:
         rows.append(row)
     for begin in range(0, len(rows), 500):  # A statement takes a limited number of parameters.
         await CallTable.insert(*rows[begin : begin + 500])
+
+
+async def insert_legs(portal_id: int, call_id: str, *legs: tuple[int, str, int]) -> None:
+    """Legs of a call in their order: who was asked, the code, the seconds."""
+    for number, (user_id, code, duration_s) in enumerate(legs):
+        fields = {
+            "portal_id": portal_id,
+            "call_id": call_id,
+            "statistics_id": number + 1,
+            "type": 2,
+            "phone_number": "+14155550142",
+            "user_id": user_id,
+            "started_at": NOW + number,
+            "is_start_guessed": False,
+            "duration_s": duration_s,
+            "code": code,
+            "has_recording": False,
+            "has_transcript": False,
+            "received_at": NOW,
+        }
+        leg = CallLegTable()
+        for name, value in fields.items():
+            setattr(leg, name, value)
+        await CallLegTable.insert(leg)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from app.calls.reading import LoggedCall
 from app.kit.words import load_words
 from app.web.exports.cells import Cell, Duration, Moment, Phone
-from app.web.exports.columns import Reader, Sheet, make_columns
+from app.web.exports.columns import Known, Reader, Sheet, make_columns
 from app.web.exports.csv_file import CsvLines, make_harmless, write_csv, write_phone
 from tests.web.calls import logged
 
@@ -141,7 +141,7 @@ async def write(calls: list[LoggedCall], locale: str) -> bytes:
     async def batches() -> AsyncIterator[list[LoggedCall]]:
         yield calls
 
-    reader = Reader(load_words("en"), UTC, {7: "=Ann"}, {"reg1": "@Sales"})
+    reader = Reader(load_words("en"), UTC, Known({7: "=Ann"}, {}, {}), {"reg1": "@Sales"})
     sheet = Sheet(make_columns(reader), locale)
     return b"".join([piece.content async for piece in write_csv(batches(), sheet)])
 
@@ -157,6 +157,8 @@ async def test_a_file_has_its_mark_heads_and_line_ends() -> None:
         crm_entity_type="CONTACT",
         crm_entity_id=12,
         has_recording=True,
+        vote=5,
+        comment="-x",
         started_at=int(datetime(2026, 11, 27, 9, 15, tzinfo=UTC).timestamp()),
     )
     content = await write([call], "en")
@@ -165,7 +167,7 @@ async def test_a_file_has_its_mark_heads_and_line_ends() -> None:
     assert heads.decode().startswith("\ufeffTime (UTC),Direction,Outcome,Number,Employee,Line,Duration,Cost,")
     assert line.decode() == (
         "2026-11-27 09:15:00,Incoming,Answered,+1 415-555-0142,'=Ann,'@Sales,1:02:05,0.25,EUR,200,,"
-        "Contact 12,Yes,No,c.1"
+        "Contact 12,Yes,No,,5,'-x,,,c.1"
     )
 
 

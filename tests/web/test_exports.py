@@ -14,7 +14,7 @@ from app.portals.model import Portal
 from app.web.exports import limits
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
-from tests.web.calls import NOW, insert_calls
+from tests.web.calls import NOW, insert_calls, insert_legs
 from tests.web.workbooks import read_sheet
 
 MANY = 2_300  # More than two batches.
@@ -102,10 +102,52 @@ async def test_a_workbook_has_the_same_rows_and_the_tab_gets_the_same_workbook(
     assert answer.headers["Content-Type"].endswith("spreadsheetml.sheet")
     assert answer.headers["Content-Disposition"].endswith('.xlsx"')
     _, *lines = read_sheet(answer.content)
-    assert [line["O"].text for line in lines] == await read_pages(tab, **asked)
+    assert [line["T"].text for line in lines] == await read_pages(tab, **asked)
     progress, file = read_frames((await tab.get("/log/export/xlsx", **asked)).content)
-    assert [line["O"].text for line in read_sheet(file)[1:]] == [line["O"].text for line in lines]
+    assert [line["T"].text for line in read_sheet(file)[1:]] == [line["T"].text for line in lines]
     assert progress[0] == {"rows": 460, "of": 460, "bytes": 0, "end": False}
+
+
+async def test_columns_are_those_that_are_asked_for_in_their_order_and_all_without(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal_id = await install(callbook, stand_in.portals[0])
+    rated = {"vote": 4, "comment": "Asked for an offer", "cost_e4": 2500, "currency": "EUR"}
+    await insert_calls(portal_id, rated)
+    tab = await open_tab(callbook, stand_in.portals[0])
+    asked = "comment,number,call,vote,cost"
+    heads = ["Comment", "Number", "Direction", "Outcome", "Vote", "Cost", "Currency"]
+    for path in ("/api/v1/calls.csv", "/log/export/csv"):
+        answer = await tab.get(path, columns=asked)
+        content = answer.content if path.startswith("/api") else read_frames(answer.content)[1]
+        (line,) = read_csv(content)
+        assert list(line) == heads
+        assert (line["Comment"], line["Vote"], line["Cost"]) == ("Asked for an offer", "4", "0.25")
+    cells = read_sheet((await tab.get("/api/v1/calls.xlsx", columns=asked)).content)
+    assert [cell.text for cell in cells[0].values()] == heads
+    assert (cells[1]["E"].kind, cells[1]["E"].text) == ("n", "4")
+    (every,) = read_csv((await export(tab)).content)
+    assert {*heads, "Department", "Recording", "Legs", "In the statistics", "Call ID"} <= every.keys()
+    refused = await tab.get("/api/v1/calls.csv", columns="number,secret")
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_parameter")
+
+
+async def test_departments_legs_and_people_without_a_name_stand_in_the_file_as_in_the_log(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    portal_id = await install(callbook, portal)
+    tab = await open_tab(callbook, portal)
+    await callbook.settle()
+    nobody = {"call_id": "n", "user_id": None, "started_at": NOW - 9}
+    robot = {"call_id": "r", "user_id": None, "type": 5, "started_at": NOW - 8}
+    await insert_calls(portal_id, {"call_id": "a", "user_id": OPERATOR}, robot, nobody)
+    await insert_legs(portal_id, "a", (ADMIN, "304", 0), (OPERATOR, "200", 65))
+    answered, informed, missed = read_csv((await export(tab)).content)
+    assert answered["Department"] == "Sales"
+    assert answered["Legs"] == "Clara Winter · Missed · 0:00:00; Jonas Falk · Answered · 0:01:05"
+    assert (informed["Employee"], informed["Legs"]) == ("Robot", "")
+    assert missed["Employee"] == ""
 
 
 async def test_headers_name_the_file_and_forbid_keeping_it(callbook: Callbook, stand_in: StandIn) -> None:

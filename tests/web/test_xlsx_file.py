@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.calls.reading import LoggedCall
 from app.kit.words import load_words
 from app.web.exports import xlsx_file
-from app.web.exports.columns import Reader, Sheet, make_columns
+from app.web.exports.columns import Known, Reader, Sheet, make_columns
 from app.web.exports.xlsx_file import TooManyRows, XlsxLines, write_xlsx
 from tests.web.calls import logged
 from tests.web.workbooks import read_sheet
@@ -22,7 +22,7 @@ AT = datetime(2026, 11, 27, 9, 15, tzinfo=UTC)
 
 
 def make_sheet(locale: str = "en") -> Sheet:
-    reader = Reader(load_words(locale), UTC, {7: "=Ann"}, {"reg1": "@Sales"})
+    reader = Reader(load_words(locale), UTC, Known({7: "=Ann"}, {}, {}), {"reg1": "@Sales"})
     return Sheet(make_columns(reader), locale)
 
 

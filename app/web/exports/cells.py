@@ -29,4 +29,4 @@ class Duration(NamedTuple):
         return f"{'-' if self.seconds < 0 else ''}{hours}:{minutes:02}:{seconds:02}"
 
 
-Cell = str | Phone | Moment | Duration | Decimal | None  # A plain text is free text, of any content.
+Cell = str | Phone | Moment | Duration | Decimal | int | None  # A plain text is free text, of any content.

@@ -1,24 +1,37 @@
-"""The columns of an export: their heads, and what each shows of a call."""
+"""The columns of an export: their heads, what each shows of a call, which column of the log says the same."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from app.calls.reading import LoggedCall
+from app.calls.reading import LoggedCall, LoggedLeg
 from app.kit.words import Words
+from app.web import columns as log_columns
 from app.web.exports.cells import Cell, Duration, Moment, Phone
 from app.web.presenting import COST_UNIT, to_local, visible
 
 
 class Column(NamedTuple):
-    """One column; `width` in characters, for files that have widths."""
+    """One column; `width` in characters, for files that have widths.
+
+    `shown_as` is the column of the log that says the same; empty for what the log has no column for.
+    """
 
     name: str
+    shown_as: log_columns.Column | Literal[""]
     head: str
     width: int
     read: Callable[[LoggedCall], Cell]
+
+
+class Known(NamedTuple):
+    """What is known besides the calls; filled batch by batch while an export runs."""
+
+    names: dict[int, str]
+    departments: dict[int, list[str]]  # Their names, by user.
+    legs: dict[int, list[LoggedLeg]]  # By the call's `id`.
 
 
 class Sheet(NamedTuple):
@@ -26,6 +39,10 @@ class Sheet(NamedTuple):
 
     columns: Sequence[Column]
     locale: str
+
+    def has(self, name: str) -> bool:
+        """Whether a column is written."""
+        return any(column.name == name for column in self.columns)
 
     @property
     def heads(self) -> list[str]:
@@ -41,18 +58,18 @@ class Sheet(NamedTuple):
 
 
 class Reader:
-    """What is shown of a call in one language and zone; `names` of users may be filled meanwhile."""
+    """What is shown of a call in one language and zone; `known` may be filled meanwhile."""
 
     def __init__(
         self,
         words: Words,
         zone: tzinfo,
-        names: Mapping[int, str],
+        known: Known,
         line_names: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.words = words
         self.zone = zone
-        self.names = names
+        self.known = known
         self.line_names = line_names
         self.directions = _name_directions(words)
         self.outcomes = _name_outcomes(words)
@@ -71,11 +88,25 @@ class Reader:
         """When the call began, by the reader's clock."""
         return Moment(to_local(call.started_at, self.zone).replace(tzinfo=None))
 
-    def operator(self, call: LoggedCall) -> Cell:
-        """The name of a user, else what the log shows for one without."""
+    def operator(self, call: LoggedLeg) -> Cell:
+        """Whom the log shows: the name of a user, or what stands for one without."""
         if call.user_id is None:
-            return None
-        return self.names.get(call.user_id) or self.words.gettext("User %(id)s", id=call.user_id)
+            return self.words.gettext("Robot") if call.direction == "info" else None
+        return self.known.names.get(call.user_id) or self.words.gettext("User %(id)s", id=call.user_id)
+
+    def departments(self, call: LoggedCall) -> Cell:
+        """Those that the employee belongs to."""
+        return ", ".join(self.known.departments.get(call.user_id or 0, ())) or None
+
+    def legs(self, call: LoggedCall) -> Cell:
+        """Who was asked, in their order, and what came of it; nothing where one leg is all of the call."""
+        legs = self.known.legs.get(call.id, [])
+        return "; ".join(map(self._leg, legs)) if len(legs) > 1 else None
+
+    def _leg(self, leg: LoggedLeg) -> str:
+        outcome = self.outcomes.get(leg.outcome or "")
+        length = None if leg.duration_s is None else Duration(leg.duration_s).to_text()
+        return " · ".join(str(fact) for fact in (self.operator(leg), outcome, length) if fact)
 
     def line(self, call: LoggedCall) -> Cell:
         """The name that the portal gave it, else its number."""
@@ -87,35 +118,57 @@ class Reader:
             return None
         return f"{self.card_kinds.get(call.crm_entity_type, call.crm_entity_type)} {call.crm_entity_id}"
 
-    def is_so(self, fact: bool) -> str:  # noqa: FBT001  It is about the fact.
-        """A yes or a no."""
-        return self.yes if fact else self.no
+    def is_so(self, fact: bool | None) -> Cell:  # noqa: FBT001  It is about the fact.
+        """A yes or a no; nothing while it is not known."""
+        return None if fact is None else self.yes if fact else self.no
 
 
 def make_columns(reader: Reader) -> tuple[Column, ...]:
-    """All columns, in the order of the log."""
-    pgettext = reader.words.pgettext
+    """All columns. New ones come before the last, so that programs find the others where they were."""
+    pgettext, gettext = reader.words.pgettext, reader.words.gettext
+    time = pgettext("column", "Time (%(zone)s)", zone=reader.zone)
     return (
-        Column("time", pgettext("column", "Time (%(zone)s)", zone=reader.zone), 21, reader.moment),
-        Column("direction", pgettext("column", "Direction"), 14, reader.direction),
-        Column("outcome", pgettext("column", "Outcome"), 14, reader.outcome),
-        Column("number", pgettext("column", "Number"), 20, lambda call: _number(call.phone_number)),
-        Column("operator", pgettext("column", "Employee"), 24, reader.operator),
-        Column("line", pgettext("column", "Line"), 20, reader.line),
-        Column("duration", pgettext("column", "Duration"), 11, lambda call: _length(call.duration_s)),
-        Column("cost", pgettext("column", "Cost"), 11, lambda call: _money(call.cost_e4)),
-        Column("currency", pgettext("column", "Currency"), 10, lambda call: call.currency),
-        Column("code", pgettext("column", "Code"), 8, lambda call: call.code),
-        Column("reason", pgettext("column", "Reason"), 24, lambda call: call.reason),
-        Column("crm", pgettext("column", "CRM card"), 18, reader.card),
+        Column("time", "time", time, 21, reader.moment),
+        Column("direction", "call", pgettext("column", "Direction"), 14, reader.direction),
+        Column("outcome", "call", pgettext("column", "Outcome"), 14, reader.outcome),
+        Column("number", "number", pgettext("column", "Number"), 20, lambda call: _number(call.phone_number)),
+        Column("operator", "operator", pgettext("column", "Employee"), 24, reader.operator),
+        Column("line", "line", pgettext("column", "Line"), 20, reader.line),
         Column(
-            "recording", pgettext("column", "Recording"), 11, lambda call: reader.is_so(call.has_recording)
+            "duration", "duration", pgettext("column", "Duration"), 11, lambda call: _length(call.duration_s)
+        ),
+        Column("cost", "cost", pgettext("column", "Cost"), 11, lambda call: _money(call.cost_e4)),
+        Column("currency", "cost", pgettext("column", "Currency"), 10, lambda call: call.currency),
+        Column("code", "code", pgettext("column", "Code"), 8, lambda call: call.code),
+        Column("reason", "code", pgettext("column", "Reason"), 24, lambda call: call.reason),
+        Column("crm", "client", pgettext("column", "CRM card"), 18, reader.card),
+        Column(
+            "recording",
+            "recording",
+            pgettext("column", "Recording"),
+            11,
+            lambda call: reader.is_so(call.has_recording),
         ),
         Column(
-            "transcript", pgettext("column", "Transcript"), 11, lambda call: reader.is_so(call.has_transcript)
+            "transcript",
+            "",
+            pgettext("column", "Transcript"),
+            11,
+            lambda call: reader.is_so(call.has_transcript),
         ),
-        Column("id", pgettext("column", "Call ID"), 40, lambda call: call.call_id),
+        Column("department", "department", pgettext("column", "Department"), 20, reader.departments),
+        Column("vote", "vote", pgettext("column", "Vote"), 8, lambda call: call.vote or None),
+        Column("comment", "comment", pgettext("column", "Comment"), 30, lambda call: call.comment),
+        Column("legs", "", pgettext("column", "Legs"), 40, reader.legs),
+        Column("confirmed", "", gettext("In the statistics"), 11, lambda call: reader.is_so(call.confirmed)),
+        Column("id", "", pgettext("column", "Call ID"), 40, lambda call: call.call_id),
     )
+
+
+def choose_columns(columns: Sequence[Column], shown: Sequence[log_columns.Column]) -> tuple[Column, ...]:
+    """What says the same as these columns of the log, in their order; all columns when it names none."""
+    chosen = tuple(column for name in shown for column in columns if column.shown_as == name)
+    return chosen or tuple(columns)
 
 
 def _number(text: str | None) -> Phone | None:

@@ -97,9 +97,11 @@ class CsvLines:
             return write_moment(cell.at)
         if isinstance(cell, Duration):
             return cell.to_text()
-        return self._write_decimal(cell)
+        return self._write_number(cell)
 
-    def _write_decimal(self, number: Decimal) -> str:
+    def _write_number(self, number: Decimal | int) -> str:
+        if isinstance(number, int):
+            return str(number)
         return f"{number.normalize():f}".replace(".", self._decimal_sign)
 
 

@@ -17,16 +17,19 @@ from litestar.params import FromPath
 
 from app.calls.exporting import read_all
 from app.calls.filters import ListRequest
-from app.calls.parameters import join_lists
-from app.calls.reading import LoggedCall, Viewer, count_calls
+from app.calls.parameters import join_lists, parse_choices
+from app.calls.reading import LoggedCall, Viewer, count_calls, list_legs
 from app.kit.words import load_words
-from app.web.exports.columns import Reader, Sheet, make_columns
+from app.people.department_queries import find_department_names
+from app.web.columns import COLUMNS, Column
+from app.web.exports.columns import Known, Reader, Sheet, choose_columns, make_columns
 from app.web.exports.csv_file import write_csv
 from app.web.exports.pacing import PacedStream
 from app.web.exports.pieces import Piece, plain, with_progress
 from app.web.exports.xlsx_file import write_xlsx
 from app.web.log_view import choose_zone, read_list_request
 from app.web.parts import GivenParts, WebParts
+from app.web.people import system_user_label
 from app.web.presenting import to_local
 from app.web.requests import AnyRequest, GivenSession
 from app.web.security import data_headers
@@ -56,13 +59,17 @@ class Asked(NamedTuple):
 
     format: str
     request: ListRequest
+    columns: tuple[Column, ...]
     zone: tzinfo
     headers: dict[str, str]
 
 
 @get("/api/v1/calls.csv", tags=["calls"], security=BEARER, media_type="text/csv")
 async def export_csv(request: AnyRequest, parts: GivenParts, session: GivenSession) -> PacedStream:
-    """The calls of GET /api/v1/calls with the same parameters, all of them, whatever `limit` and `cursor`."""
+    """The calls of GET /api/v1/calls with the same parameters, all of them, whatever `limit` and `cursor`.
+
+    `columns` names columns of the log, with commas between, in the order wanted; every column without it.
+    """
     return await _answer(parts, session, _read(request, parts, session, "csv"))
 
 
@@ -97,7 +104,8 @@ def _read(request: AnyRequest, parts: WebParts, session: Session, kind: str) -> 
     zone = choose_zone(session, parameters)
     today = to_local(now, zone).date().isoformat()
     headers = {**data_headers(), "Content-Disposition": f'attachment; filename="callbook-{today}.{kind}"'}
-    return Asked(kind, read_list_request(session, parameters, now), zone, headers)
+    columns = parse_choices(parameters, "columns", COLUMNS)
+    return Asked(kind, read_list_request(session, parameters, now), columns, zone, headers)
 
 
 async def _begin(parts: WebParts, session: Session, asked: Asked) -> AsyncIterator[Piece]:
@@ -121,11 +129,11 @@ async def _resume(first: Piece, rest: AsyncGenerator[Piece]) -> AsyncGenerator[P
 
 async def _write(parts: WebParts, session: Session, asked: Asked) -> AsyncGenerator[Piece]:
     viewer = session.viewer
-    names: dict[int, str] = {}
-    reader = Reader(load_words(session.locale), asked.zone, names, session.settings.line_names)
-    sheet = Sheet(make_columns(reader), session.locale)
+    known = Known({}, {}, {})
+    reader = Reader(load_words(session.locale), asked.zone, known, session.settings.line_names)
+    sheet = Sheet(choose_columns(make_columns(reader), asked.columns), session.locale)
     with parts.exports.join(viewer.portal_id, viewer.user_id):
-        batches = _name(parts, session, names, _read_calls(parts, session, asked.request))
+        batches = _learn(parts, session, sheet, known, _read_calls(parts, session, asked.request))
         rows = 0
         async for piece in FORMATS[asked.format].write(batches, sheet):
             rows = piece.rows
@@ -143,15 +151,28 @@ def _read_calls(parts: WebParts, session: Session, request: ListRequest) -> Asyn
     return read_all(admit, request)
 
 
-async def _name(
-    parts: WebParts, session: Session, names: dict[int, str], batches: AsyncIterator[list[LoggedCall]]
+async def _learn(
+    parts: WebParts,
+    session: Session,
+    sheet: Sheet,
+    known: Known,
+    batches: AsyncIterator[list[LoggedCall]],
 ) -> AsyncIterator[list[LoggedCall]]:
-    """The same batches; whoever appears in one is in `names` by then."""
+    """The same batches; what the sheet shows besides the calls themselves is known by then."""
+    label = system_user_label(session.locale)
     asked: set[int] = set()
     async for calls in batches:
-        unknown = {call.user_id for call in calls if call.user_id is not None} - asked
-        if unknown:
-            names |= await parts.people.find_names(session.portal, unknown)
+        user_ids = {call.user_id for call in calls if call.user_id is not None}
+        if sheet.has("legs"):
+            known.legs.clear()
+            known.legs.update(await list_legs(session.viewer, calls))
+            user_ids |= {
+                leg.user_id for legs in known.legs.values() for leg in legs if leg.user_id is not None
+            }
+        if unknown := user_ids - asked:
+            known.names.update(await parts.people.find_names(session.portal, unknown, label))
+            if sheet.has("department"):
+                known.departments.update(await find_department_names(session.portal.id, unknown))
             asked |= unknown
         yield calls
 

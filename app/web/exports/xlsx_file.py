@@ -104,6 +104,8 @@ def write_cell(page: _Worksheet, row: int, column: int, cell: Cell, styles: dict
         page.write_number(row, column, cell.seconds / DAY_S, styles["duration"])
     elif isinstance(cell, Decimal) and abs(cell) < LARGEST:
         page.write_number(row, column, float(cell), styles["amount"])
+    elif isinstance(cell, int):
+        page.write_number(row, column, cell)
     else:
         page.write_string(row, column, _text(cell)[:MAX_TEXT])
 
