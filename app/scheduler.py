@@ -6,7 +6,7 @@ nothing.
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -14,6 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from app.bitrix24.errors import BitrixFailure
 from app.kit.errors import Refusal
+from app.kit.turns import take_turn
 from app.portals import contact_queries, queries, uninstall_queries
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.exchange_queries import purge_exchanges
@@ -34,30 +35,21 @@ async def keep_lease(_: Parts) -> None:
 
 async def check_uninstalls(parts: Parts) -> None:
     """Ask again about uninstalls that were announced and not confirmed."""
-    due = await uninstall_queries.list_due_checks(parts.clock.now(), limit=50)
-    await _do_for_each("uninstall check", due, parts.uninstaller.check)
+    for portal_id in await uninstall_queries.list_due_checks(parts.clock.now(), limit=50):
+        with take_turn("uninstall check", portal_id):
+            await parts.uninstaller.check(portal_id)
 
 
 async def erase_due(parts: Parts) -> None:
     """Erase what is kept no longer, and go on with what was interrupted."""
-    due = await queries.list_due_for_erasure(parts.clock.now(), limit=50)
-    await _do_for_each("erasure", [portal.id for portal in due], parts.erasure.erase_if_due)
+    for portal in await queries.list_due_for_erasure(parts.clock.now(), limit=50):
+        with take_turn("erasure", portal.id):
+            await parts.erasure.erase_if_due(portal.id)
 
 
 async def sweep(parts: Parts) -> None:
     """Overwrite what was erased, where that is still to be done."""
     await parts.erasure.sweep()
-
-
-async def _do_for_each(
-    name: str, portal_ids: Iterable[int], work: Callable[[int], Awaitable[object]]
-) -> None:
-    """One portal after the other; one that fails is logged and hinders no other."""
-    for portal_id in portal_ids:
-        try:
-            await work(portal_id)
-        except Exception:
-            log.exception("a portal's turn failed", job=name, portal_id=portal_id)
 
 
 async def renew_pairs(parts: Parts) -> None:
@@ -73,10 +65,11 @@ async def check_up(parts: Parts) -> None:
 async def probe_paused(parts: Parts) -> None:
     """Ask portals that refuse whether they answer again, when their pause is over."""
     for portal in await contact_queries.list_due_for_probe(parts.clock.now(), limit=20):
-        try:
-            await parts.access.probe(portal)
-        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as failure:
-            log.info("portal still refuses", portal_id=portal.id, code=failure.code)
+        with take_turn("probe", portal.id):
+            try:
+                await parts.access.probe(portal)
+            except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as failure:
+                log.info("portal still refuses", portal_id=portal.id, code=failure.code)
 
 
 async def look_up(parts: Parts) -> None:

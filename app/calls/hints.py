@@ -7,6 +7,7 @@ from app.calls.histories import FAILURES, Histories
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
+from app.kit.turns import take_turn
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.refresh_budget import is_affordable
@@ -45,9 +46,13 @@ class Lookups:
         now = self._clock.now()
         if not await queries.claim_lookup(portal.id, now, PAUSE_S):
             return
-        current = await queries.get_portal(portal.id)
-        if current is None or not await self._look_if_free(current, now):
-            await want_reads(self._database, {portal.id}, now)
+        is_done = False
+        try:
+            current = await queries.get_portal(portal.id)
+            is_done = current is not None and await self._look_if_free(current, now)
+        finally:
+            if not is_done:
+                await want_reads(self._database, {portal.id}, now)
 
     async def _look_if_free(self, portal: Portal, now: int) -> bool:
         if not is_affordable(portal.access_expires_at, now):
@@ -62,4 +67,5 @@ class Lookups:
     async def look_where_wanted(self) -> None:
         """Serve the wishes that had to wait."""
         for portal in await queries.list_waiting_for_lookup(self._clock.now(), limit=50):
-            await self.look(portal)
+            with take_turn("lookup", portal.id):
+                await self.look(portal)

@@ -28,6 +28,7 @@ from app.calls.schedule import is_full_due
 from app.calls.sync_writes import Installation
 from app.kit.clock import Clock
 from app.kit.database import Database
+from app.kit.turns import take_turn
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
 from app.portals.checkup_queries import want_soon
@@ -59,9 +60,10 @@ class Histories:
     async def read_due(self, limit: int) -> None:
         """One slice for each of the portals that have waited longest."""
         for portal_id in await list_due_histories(self._clock.now(), limit):
-            portal = await queries.get_portal(portal_id)
-            if portal is not None and not self.is_stopping:
-                await self.run_slice(portal)
+            with take_turn("history", portal_id):
+                portal = await queries.get_portal(portal_id)
+                if portal is not None and not self.is_stopping:
+                    await self.run_slice(portal)
 
     async def run_slice(self, portal: Portal, *, is_forced: bool = False) -> Mark | None:
         """Read for a minute at most; the mark afterwards, or None when it is not this portal's turn.

@@ -19,6 +19,7 @@ from app.calls.schedule import plan_delay
 from app.calls.sync_writes import write_rows
 from app.kit.background import Background
 from app.kit.clock import Clock
+from app.kit.turns import take_turn
 from app.portals import queries
 from app.portals.access import PortalPausedError
 from app.portals.budget import RecentlySeen
@@ -103,12 +104,10 @@ class Reconciliation:
         return bool(written.inserted or written.changed)
 
     async def _read_if_due(self, portal_id: int) -> None:
-        portal = await queries.get_portal(portal_id)
-        if portal is not None and portal.is_reachable:
-            try:
+        with take_turn("reconcile", portal_id):
+            portal = await queries.get_portal(portal_id)
+            if portal is not None and portal.is_reachable:
                 await self.read(portal)
-            except Exception:
-                log.exception("a portal's read failed", portal_id=portal_id)
 
     async def _read_for_tab(self, portal_id: int) -> None:
         portal = await queries.get_portal(portal_id)

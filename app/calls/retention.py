@@ -10,6 +10,7 @@ import structlog
 from app.calls.retention_queries import purge_some_calls, purge_undecodable
 from app.kit.clock import Clock
 from app.kit.database import Database
+from app.kit.turns import take_turn
 from app.portals.settings_queries import find_settings, list_limited
 
 log = structlog.get_logger(__name__)
@@ -28,14 +29,12 @@ class Retention:
         self._note_overwriting = note_overwriting
 
     async def purge_all(self) -> None:
-        """One portal after the other; one that fails is logged and hinders no other."""
+        """One portal after the other."""
         last = 0
         while portal_ids := await list_limited(PORTALS_A_PAGE, last):
             for portal_id in portal_ids:
-                try:
+                with take_turn("purge", portal_id):
                     await self.purge(portal_id)
-                except Exception:
-                    log.exception("calls not purged", portal_id=portal_id)
             last = portal_ids[-1]
 
     async def purge(self, portal_id: int) -> int:

@@ -3,6 +3,8 @@
 Between two steps events get their turn, so that none waits longer than one of them takes.
 """
 
+from piccolo.columns.combination import And
+
 from app.calls.tables import CallTable, UndecodableEventTable
 from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
@@ -11,13 +13,17 @@ CALLS_A_STEP = 300
 
 
 async def purge_some_calls(portal_id: int, before: int, database: Database) -> int:
-    """Delete the oldest of the calls that began before, and their legs; how many, 0 when none is left."""
+    """Delete the oldest of the calls that began before, and their legs; how many, 0 when none is left.
+
+    They are held in the order in which `writes.load_calls` holds them, or the two might wait for each other.
+    """
     async with database.transaction():
+        is_old = (CallTable.portal_id == portal_id) & (CallTable.started_at < before)
+        oldest = CallTable.select(CallTable.id).where(is_old).order_by(CallTable.started_at)
         query = (
             CallTable.select(CallTable.id, CallTable.call_id)
-            .where((CallTable.portal_id == portal_id) & (CallTable.started_at < before))
-            .order_by(CallTable.started_at)
-            .limit(CALLS_A_STEP)
+            .where(And(is_old, CallTable.id.is_in(oldest.limit(CALLS_A_STEP))))
+            .order_by(CallTable.call_id)
         )
         rows = await (query if database.is_sqlite else query.lock_rows("UPDATE"))
         if not rows:

@@ -19,6 +19,7 @@ from app.bitrix24.license import License, fetch_license
 from app.bitrix24.rest import PortalClient
 from app.kit.clock import Clock
 from app.kit.languages import LANGUAGES
+from app.kit.turns import take_turn
 from app.kit.words import N_, load_words
 from app.portals import checkup_queries, contact_queries, queries
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
@@ -141,8 +142,9 @@ class PortalSetup:
         """Look at bindings and licence where nobody did for a day and a living token is there anyway."""
         now = self._clock.now()
         for portal in await checkup_queries.list_due(now - CHECK_EVERY_S, now, LEAST_LIFE_S, limit):
-            if await checkup_queries.claim(portal, now, now - CHECK_EVERY_S):
-                await self.repeat(portal)
+            with take_turn("checkup", portal.id):
+                if await checkup_queries.claim(portal, now, now - CHECK_EVERY_S):
+                    await self.repeat(portal)
 
     async def take_hint(self, portal: Portal) -> None:
         """Somebody says that the customer has paid: ask, even while the portal is left alone. Anyone in the

@@ -6,11 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.calls.writes import load_calls
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.portal_settings import PortalSettings
 from app.portals.settings_queries import save_settings
 from app.scheduler import JOBS, retain, sweep
+from tests.blocking import begin_apart, wait_until_blocked
 from tests.calls.statistics import fill, install, make_row, read_portal
 from tests.running import Callbook, FakeClock
 from tests.web.calls import insert_calls
@@ -100,6 +102,24 @@ async def test_events_are_stored_while_a_purge_goes_on(
     assert [call.responses[0].status_code for call in ended] == [200] * 5
     assert await purge == 900
     assert len(await list_ids(callbook)) == 5
+
+
+async def test_a_purge_and_a_read_hold_calls_in_one_order(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """Else they would wait for each other, and one of them fail."""
+    found = await install(callbook, portal)
+    old = clock.now() - 100 * DAY_S
+    later, oldest = {"call_id": "a", "started_at": old + 1}, {"call_id": "b", "started_at": old}
+    await insert_calls(found.id, later, oldest)
+    await keep(callbook, found.id, 1)
+    database = callbook.parts.database
+    async with database.transaction():
+        await load_calls(database, [(found.id, "a")])
+        purge = begin_apart(callbook.parts.retention.purge(found.id))
+        await wait_until_blocked(database, purge, "FOR UPDATE")
+        assert len(await load_calls(database, [(found.id, "a"), (found.id, "b")])) == 2
+    assert await purge == 2
 
 
 async def test_bytes_of_removed_calls_are_in_no_file(

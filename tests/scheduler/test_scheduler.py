@@ -11,7 +11,21 @@ from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.exchange_queries import KEPT_FOR_S
 from app.portals.fact_queries import give_lease_back, read_lease_end, take_lease
-from app.scheduler import JOBS, LEASE, LEASE_S, _begin_job, purge, renew_pairs, run_job, run_scheduler
+from app.scheduler import (
+    JOBS,
+    LEASE,
+    LEASE_S,
+    _begin_job,
+    check_up,
+    look_up,
+    probe_paused,
+    purge,
+    read_histories,
+    reconcile,
+    renew_pairs,
+    run_job,
+    run_scheduler,
+)
 from app.wiring import Parts
 from tests.portals.reading import read_portal
 from tests.running import Callbook, FakeClock
@@ -145,6 +159,32 @@ async def test_one_pair_that_does_not_open_keeps_no_other_from_being_renewed(
         await run_job(callbook.parts, "one", renew_pairs)
     assert installed[1].counts["oauth.refresh"] == 1
     assert [entry["portal_id"] for entry in logs if entry["log_level"] == "error"] == [rows[0]["id"]]
+
+
+@pytest.mark.parametrize("job", [check_up, look_up, probe_paused, read_histories, reconcile])
+async def test_one_portal_s_unexpected_fault_ends_no_job_for_the_others(
+    callbook: Callbook, installed: list[StandInPortal], clock: FakeClock, job: scheduler.Job
+) -> None:
+    rows = [await read_portal(callbook, portal.member_id) for portal in installed]
+    clock.advance(60)
+    for turn, row in enumerate(rows):
+        due: dict[str, object] = {"lookup_wanted_at": turn, "checked_at": turn}
+        if job is probe_paused:
+            due |= {"contact_state": "payment_required", "contact_retry_at": turn}
+        await queries.update_locked(row["id"], due)
+    if job is read_histories:
+        await callbook.run_sql(
+            "UPDATE statistics_marks SET history_state = 'running', low_id = bottom_id + 1"
+        )
+    sealed_elsewhere = {"access_token": rows[1]["access_token"]}
+    await queries.update_locked(rows[0]["id"], sealed_elsewhere)
+    before = [portal.counts["rest"] for portal in installed]
+    with capture_logs() as logs:
+        await run_job(callbook.parts, "one", job)
+        await callbook.settle()
+    asked = [portal.counts["rest"] - count for portal, count in zip(installed, before, strict=True)]
+    assert asked[0] == 0 < asked[1]
+    assert {entry["portal_id"] for entry in logs if entry["log_level"] == "error"} == {rows[0]["id"]}
 
 
 @pytest.mark.parametrize("trouble", [{"code": "payment_required"}, {"network": "503"}])
