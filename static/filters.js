@@ -60,16 +60,7 @@
     else if ("sort" in button.dataset) { form().elements.sort.value = button.dataset.sort; submit(); }
   });
   document.addEventListener("input", (event) => { if (event.target.form === form()) show(); });
-  document.addEventListener("submit", (event) => event.preventDefault());
   document.addEventListener("htmx:after:swap", show);
-
-  /* A portal that tells no time zone: the browser's, before anything else is asked. */
-  const { zone } = form().elements;
-  if (zone) {
-    zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    document.getElementById("zone").textContent = zone.value;
-    form().addEventListener("htmx:after:init", () => form().requestSubmit(), { once: true });
-  }
   show();
   callbook.filters = { show, submit };
 })();

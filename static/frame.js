@@ -37,6 +37,8 @@ callbook.frame = (() => {
 
   return {
     refreshAuth: () => ask("refreshAuth"),
+    /* The pair that the portal's page has, old or new. */
+    readAuth: () => ask("getInitData"),
     finishInstall: () => { send("setInstallFinish"); },
     /* Answered when the slider is closed, which a person does, or refused at once. */
     openPath: (path) => ask("openPath", { path }, Infinity),

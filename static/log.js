@@ -5,11 +5,22 @@ callbook.log = (() => {
   const table = () => document.getElementById("log");
   const query = () => new URLSearchParams(new FormData(form())).toString();
 
+  /* The list that the form asks for, and whatever else is to be sent with it. */
+  function ask(extra) {
+    const asked = new URLSearchParams(new FormData(form()));
+    for (const [name, value] of Object.entries(extra)) asked.set(name, value);
+    const address = form().getAttribute("hx-post");
+    return address ? callbook.session.fetch(address, { method: "POST", body: asked })
+      : callbook.session.fetch(`${form().getAttribute("hx-get")}?${asked}`);
+  }
+
   /* What the user reads instead of an answer that failed; its button asks for the same again. */
-  function failure(kind, url, target) {
+  function failure(kind, url, target, isPost) {
     const content = document.getElementById(`failed-${kind}`).content.cloneNode(true);
-    content.querySelector("button")?.setAttribute("hx-get", url);
-    content.querySelector("button")?.setAttribute("hx-target", target);
+    const button = content.querySelector("button");
+    button?.setAttribute(isPost ? "hx-post" : "hx-get", url);
+    button?.setAttribute("hx-target", target);
+    if (isPost) button?.setAttribute("form", form().id);
     const holder = document.createElement("div");
     holder.append(content);
     return new Response(holder.innerHTML, { status: 200, headers: { "Content-Type": "text/html" } });
@@ -17,17 +28,19 @@ callbook.log = (() => {
 
   async function fetchFragment(url, options) {
     const target = new URL(url, location).searchParams.has("cursor") ? "#more" : "#log";
-    const isExtra = !url.includes("/log/rows"); // Without it the log is what it was.
+    const isExtra = !url.includes("/rows"); // Without it the list is what it was.
+    const isPost = options?.method === "POST";
     let answer;
     try {
       answer = await callbook.session.fetch(url, options);
     } catch (error) {
       if (options?.signal?.aborted) throw error;
-      return isExtra ? new Response(null, { status: 204 }) : failure("offline", url, target);
+      return isExtra ? new Response(null, { status: 204 }) : failure("offline", url, target, isPost);
     }
     if (answer.ok) return answer;
     if (isExtra) return new Response(null, { status: 204 });
-    return failure(answer.status === 401 ? "session" : answer.status === 400 ? "filter" : "server", url, target);
+    const kind = answer.status === 401 ? "session" : answer.status === 400 ? "filter" : "server";
+    return failure(kind, url, target, isPost);
   }
 
   /* These listeners stand before htmx begins: its script comes after this one. */
@@ -53,5 +66,15 @@ callbook.log = (() => {
   /* Said to whoever does not see it. */
   function say(text) { document.getElementById("announcement").textContent = text; }
 
-  return { form, table, query, say };
+  document.addEventListener("submit", (event) => event.preventDefault());
+
+  /* A portal that tells no time zone: the browser's, before anything else is asked. */
+  const { zone } = form().elements;
+  if (zone) {
+    zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    document.getElementById("zone").textContent = zone.value;
+    form().addEventListener("htmx:after:init", () => form().requestSubmit(), { once: true });
+  }
+
+  return { form, table, query, ask, say };
 })();

@@ -1,7 +1,7 @@
 /* New calls slide in. The head of the list as it is now replaces the head that is shown, row by row. */
 "use strict";
 (() => {
-  const { form, query, table } = callbook.log;
+  const { ask, query, table } = callbook.log;
   const status = document.getElementById("status");
   const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -23,14 +23,14 @@
     try {
       const shown = table().querySelectorAll("tr[data-id]").length;
       const limit = Math.min(Math.max(shown, 50), 200);
-      const answer = await callbook.session.fetch(`${form().getAttribute("hx-get")}?${asked}&limit=${limit}`);
+      const answer = await ask({ limit, ...await callbook.card?.proof() });
       if (answer.ok && !table().hasAttribute("aria-busy") && asked === query()) {
         const fresh = document.createElement("template");
         fresh.innerHTML = await answer.text();
-        fresh.content.querySelector("hx-partial").remove(); // The filters are the same.
+        fresh.content.querySelector("hx-partial")?.remove(); // The filters are the same.
         merge(fresh.content);
         callbook.rows.rove();
-        callbook.summary.refresh();
+        callbook.summary?.refresh();
       }
     } catch {
       setBehind(true); // Offline: the next event, or the next tick, tries again.
@@ -47,6 +47,7 @@
     replacePart("history", fresh);
     replacePart("notice", fresh);
     replacePart("doubt", fresh);
+    replacePart("activities", fresh);
     if (!rows || !isShared) {
       if (!rows && !freshRows.length) return;
       table().replaceChildren(...fresh.childNodes);
@@ -124,7 +125,7 @@
   }).observe(document.getElementById("head"));
 
   document.addEventListener("callbook:idle", () => { if (isBehind) refresh(); });
-  callbook.follow(refresh, (state) => {
+  callbook.follow(callbook.card?.pace(refresh) ?? refresh, (state) => {
     if (status.dataset.state !== state) status.dataset.state = state;
   });
 })();

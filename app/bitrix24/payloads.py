@@ -218,6 +218,11 @@ def decode_form(body: bytes) -> dict[str, str]:
     return {unquote_form(key): unquote_form(value) for key, _, value in pairs}
 
 
+def is_token(text: str) -> bool:
+    """Whether a text has the form of an access token."""
+    return _AUTH_ID.fullmatch(text) is not None
+
+
 def decode_page(query: Mapping[str, str], body: bytes) -> Page:
     """Decode the POST that opens installer, app or placement; raise MalformedPage for anything else.
 
@@ -228,7 +233,7 @@ def decode_page(query: Mapping[str, str], body: bytes) -> Page:
     if not _MEMBER_ID.fullmatch(member_id):
         raise MalformedPage("member_id is not 32 hexadecimal characters")
     auth_id = form.get("AUTH_ID", "")
-    if not _AUTH_ID.fullmatch(auth_id):
+    if not is_token(auth_id):
         raise MalformedPage("AUTH_ID is missing or malformed")
 
     def asked(key: str) -> str:

@@ -43,7 +43,7 @@ async def select_page(portal_id: int, visible: Visible, request: ListRequest) ->
     """The rows of one page, and one more when there is a next page."""
     condition = And(is_visible(portal_id, visible), matching(portal_id, request.filters))
     if request.cursor is not None:
-        condition = And(condition, _beyond(request.cursor))
+        condition = And(condition, beyond(request.cursor))
     is_ascending = not request.sort.startswith("-")
     rows: list[Row] = await (
         CallTable.select(*COLUMNS)
@@ -112,6 +112,7 @@ async def select_recent_values(portal_id: int, visible: Visible, limit: int) -> 
     return rows
 
 
-def _beyond(cursor: Cursor) -> Combinable:
+def beyond(cursor: Cursor) -> Combinable:
+    """What comes after a row in its order."""
     comparison = "<" if cursor.sort.startswith("-") else ">"
     return WhereRaw(f"({SORT_KEYS[cursor.sort]}, id) {comparison} ({{}}, {{}})", cursor.key, cursor.row_id)

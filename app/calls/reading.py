@@ -12,7 +12,7 @@ from app.calls.counting_queries import find_counting
 from app.calls.filters import Filters, ListRequest
 from app.calls.leg_queries import select_legs
 from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
-from app.calls.paging import Cursor, Sort
+from app.calls.paging import NEWEST_FIRST, Cursor, Sort
 from app.kit.text import original, storable
 from app.portals.visibility import Visible
 
@@ -96,9 +96,7 @@ class Pulse(msgspec.Struct, frozen=True):
 async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
     """One page of the calls that the viewer may see."""
     rows = await log_queries.select_page(viewer.portal_id, viewer.sees, request)
-    calls = await to_calls(viewer, rows[: request.limit])
-    has_more = len(rows) > request.limit
-    return CallPage(calls, _cursor_of(request.sort, calls[-1]).to_text() if has_more else None)
+    return await _to_page(viewer, rows, request.sort, request.limit)
 
 
 async def count_calls(viewer: Viewer, filters: Filters) -> int:
@@ -107,11 +105,15 @@ async def count_calls(viewer: Viewer, filters: Filters) -> int:
 
 
 async def list_card_calls(
-    viewer: Viewer, card: tuple[str, int], activity_ids: Sequence[int], limit: int
-) -> list[LoggedCall]:
-    """The newest calls of a CRM card that the viewer may see, by its activities and by the statistics."""
-    rows = await select_of_card(viewer.portal_id, viewer.sees, card, activity_ids, limit)
-    return await to_calls(viewer, rows)
+    viewer: Viewer,
+    card: tuple[str, int],
+    activity_ids: Sequence[int],
+    limit: int,
+    cursor: Cursor | None = None,
+) -> CallPage:
+    """Calls of a CRM card that the viewer may see, by its activities and the statistics, newest first."""
+    rows = await select_of_card(viewer.portal_id, viewer.sees, card, activity_ids, limit + 1, cursor)
+    return await _to_page(viewer, rows, NEWEST_FIRST, limit)
 
 
 async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:
@@ -155,6 +157,12 @@ async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> P
     facts = hash(tuple(tuple(row.values()) for row in rows))
     # Others' calls may have buried the latest one meanwhile, which is no news.
     return Pulse(max(latest_id, before.latest_id if before else 0), facts)
+
+
+async def _to_page(viewer: Viewer, rows: Sequence[dict[str, Any]], sort: Sort, limit: int) -> CallPage:
+    """Of `limit` rows, and one more when there is a next page."""
+    calls = await to_calls(viewer, rows[:limit])
+    return CallPage(calls, _cursor_of(sort, calls[-1]).to_text() if len(rows) > limit else None)
 
 
 def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:

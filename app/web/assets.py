@@ -31,6 +31,7 @@ FILES = {
     "views.js": ("static/views.js", "text/javascript"),
     "reconnect.js": ("static/reconnect.js", "text/javascript"),
     "call.js": ("static/call.js", "text/javascript"),
+    "card.js": ("static/card.js", "text/javascript"),
     "export.css": ("static/export.css", "text/css"),
     "export.js": ("static/export.js", "text/javascript"),
     "player.js": ("static/player.js", "text/javascript"),

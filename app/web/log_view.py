@@ -8,16 +8,15 @@ from app.calls.filters import ListRequest, parse_list_request
 from app.calls.paging import Sort
 from app.calls.periods import apply_period
 from app.calls.reading import list_calls
-from app.people.department_queries import find_department_names, list_departments
+from app.people.department_queries import list_departments
 from app.web.chips import Chip, Names, list_chips
 from app.web.columns import Column, read_columns
 from app.web.doubt import Doubt, view_doubt
 from app.web.history import HistoryView, view_history
-from app.web.names import refresh_people
 from app.web.notice import Notice, view_notice
 from app.web.parts import WebParts
-from app.web.people import system_user_label
 from app.web.presenting import CallRow, Presenter, to_local
+from app.web.rows import present_calls
 from app.web.sessions import Session, read_zone
 
 
@@ -34,6 +33,7 @@ class LogView(NamedTuple):
     history: HistoryView | None
     notice: Notice | None
     doubt: Doubt | None
+    card: None = None  # The list of a CRM card has one.
 
 
 async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, str]) -> LogView:
@@ -41,17 +41,13 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
     now = parts.clock.now()
     request = read_list_request(session, parameters, now)
     page = await list_calls(session.viewer, request)
-    user_ids = {call.user_id for call in page.calls if call.user_id is not None}
-    wanted = user_ids | set(request.filters.user_ids)
-    names = await parts.people.find_names(session.portal, wanted, system_user_label(session.locale))
-    refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
     columns = read_columns(parameters.get("columns", "").split(","))
-    departments = await find_department_names(session.portal.id, user_ids if "department" in columns else ())
-    zone, lines = choose_zone(session, parameters), session.settings.line_names
-    presenter = Presenter(zone, session.locale, now, lines, departments)
+    zone = choose_zone(session, parameters)
+    rows, names, presenter = await present_calls(
+        parts, session, page.calls, columns, zone, request.filters.user_ids
+    )
     is_continued = request.cursor is not None
     history = None if is_continued else await view_history(session, presenter)
-    rows = [presenter.present(call, names) for call in page.calls]
     is_any_doubted = any(row.is_doubted for row in rows)
     return LogView(
         rows=rows,

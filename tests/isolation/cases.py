@@ -191,6 +191,24 @@ async def read_calls(sides: Sides) -> list[httpx.Response]:
     return [answer for path in paths for answer in await sides.ask(path)]
 
 
+async def read_card(sides: Sides) -> list[httpx.Response]:
+    """Every activity and card that B could have, with a token of B's; A's own portal knows none of it."""
+    answers = []
+    token = sides.victim.issue_pair().access_token
+    for kind, card in (("CONTACT", "1"), ("DEAL", "2")):
+        fields = {
+            "kind": kind,
+            "card": card,
+            "activities": "1,2,3,71,72",
+            "member_id": sides.victim.member_id,
+        }
+        for body in (fields, fields | {"auth_id": token}):
+            answers.append(await sides.send("POST", "/card/rows", headers=sides.bearer, data=body))
+            answers.append(await sides.send("POST", "/card/rows", data=body))
+    assert [answer.status_code for answer in answers] == [200, 401] * 4
+    return answers
+
+
 async def read_neighbours(sides: Sides) -> list[httpx.Response]:
     """Of B's call, and of A's own after B's."""
     own = (await sides.attacker.end_call(phone_number="+12025550101")).call_id
@@ -250,6 +268,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/log/rows"): asking("/log/rows", "/log/rows?q=12025550101"),
     ("GET", "/log/calls/{call_id:str}"): lambda sides: asking(f"/log/calls/{sides.victim_call_id}")(sides),
     ("GET", "/log/calls/{call_id:str}/neighbours"): read_neighbours,
+    ("POST", "/card/rows"): read_card,
     ("GET", "/log/choices"): asking("/log/choices"),
     ("GET", "/log/summary"): asking("/log/summary"),
     ("POST", "/log/preferences"): post_preferences,

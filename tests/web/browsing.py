@@ -24,6 +24,11 @@ class Tab:
         headers = {"Authorization": f"Bearer {self.token}"}
         return await self.callbook.client.get(path, params=parameters, headers=headers)
 
+    async def post(self, path: str, **fields: Any) -> httpx.Response:
+        """With a form's fields."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return await self.callbook.client.post(path, data=fields, headers=headers)
+
     async def list_ids(self, **parameters: Any) -> list[str]:
         answer = await self.get("/api/v1/calls", **parameters)
         assert answer.status_code == 200, answer.text

@@ -1,5 +1,7 @@
 """The tab in a CRM card: its calls by activity and by the statistics, cut twice."""
 
+import re
+
 from app.bitrix24.cards import CARDS
 from app.demo.calls import EndingCall
 from app.demo.portal import StandInPortal
@@ -9,9 +11,10 @@ from app.demo.state import ActivityBinding, ClosedCard
 from app.portals import queries
 from app.portals.setup import read_steps
 from tests.running import Callbook, FakeClock
-from tests.web.browsing import install
+from tests.web.browsing import TOKEN, Tab, install
+from tests.web.calls import insert_calls
 
-ADMIN, OPERATOR = 1, 12
+ADMIN, OPERATOR, HELPER = 1, 12, 21
 CONTACT, DEAL = 5, 9
 
 
@@ -90,6 +93,88 @@ async def test_many_activities_are_read_page_by_page(callbook: Callbook, stand_i
     before = portal.counts["crm.activity.list"]
     assert shown(await open_card(callbook, portal, "DEAL", 8)) == ["02"]
     assert portal.counts["crm.activity.list"] - before == 3
+
+
+async def open_tab(callbook: Callbook, portal: StandInPortal, user: int = ADMIN) -> Tab:
+    query, form = portal.page_form(user, "CRM_CONTACT_DETAIL_TAB", {"ID": str(CONTACT)})
+    page = await callbook.client.post("/", params=query, data=form)
+    found = TOKEN.search(page.text)
+    assert found is not None
+    return Tab(callbook, page, found.group(1))
+
+
+def read_form(text: str) -> dict[str, str]:
+    """What the page would send of its own accord."""
+    return dict(re.findall(r'<input type="hidden"(?: id="\w+")? name="(\w+)"[^>]*? value="([^"]*)"', text))
+
+
+async def test_a_card_with_many_calls_is_read_on_page_by_page(callbook: Callbook, stand_in: StandIn) -> None:
+    portal = stand_in.portals[0]
+    portal_id = await install(callbook, portal)
+    of_card = {"crm_entity_type": "CONTACT", "crm_entity_id": CONTACT}
+    await insert_calls(portal_id, *({**of_card, "call_id": f"c{number}"} for number in range(230)))
+    await portal.end_call(EndingCall(crm_entity_type="CONTACT", crm_entity_id=CONTACT))
+    tab = await open_tab(callbook, portal)
+    text, ids = tab.page.text, list[str]()
+    while True:
+        ids += re.findall(r'data-call-id="(c\d+)"', text)
+        after = re.search(r'hx-post="([^"]+)"[^>]*>Show more', text)
+        if after is None:
+            break
+        text = (await tab.post(after[1], **read_form(tab.page.text))).text
+    assert ids == [f"c{number}" for number in range(230)]
+    assert "That is all." in text
+
+
+async def test_a_tab_that_is_open_asks_the_crm_again_in_its_users_name(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    await prepare(callbook, portal)
+    tab = await open_tab(callbook, portal, OPERATOR)
+    form = read_form(tab.page.text)
+    assert shown(tab.page.text) == ["02"]
+    await portal.end_call(phone_number="+14155550103", user_id=OPERATOR, crm_activity_id=79)
+    portal.state.activity_bindings.append(ActivityBinding(79, TYPES["CONTACT"], CONTACT))
+    assert shown((await tab.post("/card/rows", **form)).text) == ["02"]
+    token = portal.issue_pair(portal.users[OPERATOR]).access_token
+    fresh = (await tab.post("/card/rows", **form, auth_id=token)).text
+    assert sorted(shown(fresh)) == ["02", "03"]
+    assert "79" in read_form(fresh)["activities"].split(",")
+    # What is known stays where the token is over; a card that has been closed meanwhile is closed.
+    assert shown((await tab.post("/card/rows", **form, auth_id="over" * 8)).text) == ["02"]
+    portal.state.closed_cards.append(ClosedCard(OPERATOR, TYPES["CONTACT"], CONTACT))
+    closed = (await tab.post("/card/rows", **form, auth_id=token)).text
+    assert shown(closed) == []
+    assert "Your rights in the CRM do not include this card." in closed
+
+
+async def test_ids_that_somebody_made_up_show_no_call_of_others(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    await prepare(callbook, portal)
+    tab = await open_tab(callbook, portal, OPERATOR)
+    asked = {"kind": "CONTACT", "card": "404"}
+    assert shown((await tab.post("/card/rows", **asked, activities="71,72")).text) == ["02"]
+    for wrong in ({"kind": "USER"}, {"activities": "1;2"}, {"card": "x", "activities": ""}, {"cursor": "x"}):
+        answer = await tab.post("/card/rows", **{**asked, "activities": "71", **wrong})
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), wrong
+
+
+async def test_times_are_in_the_zone_of_the_browser_where_no_other_is_known(
+    callbook: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    portal_id = await install(callbook, portal)
+    await insert_calls(portal_id, {"user_id": HELPER, "crm_entity_type": "CONTACT", "crm_entity_id": CONTACT})
+    await portal.end_call(EndingCall(crm_entity_type="CONTACT", crm_entity_id=CONTACT))
+    tab = await open_tab(callbook, portal, HELPER)
+    assert 'name="zone"' in tab.page.text
+    asked = read_form(tab.page.text)
+    assert "11:06" in (await tab.post("/card/rows", **asked)).text
+    assert "8:06" in (await tab.post("/card/rows", **asked | {"zone": "America/Sao_Paulo"})).text
+    assert 'name="zone"' not in (await open_tab(callbook, portal, OPERATOR)).page.text
 
 
 async def test_a_portal_that_does_not_answer_is_told_from_rights(

@@ -105,6 +105,13 @@ async def link_recordings(look: Look) -> set[str]:
     return seen
 
 
+async def open_card(look: Look) -> set[str]:
+    """The further rows of a card's tab; the card is that of all four calls."""
+    answer = await look.tab.post("/card/rows", kind="CONTACT", card="5", activities="")
+    assert answer.status_code == 200
+    return marks_in(answer.text)
+
+
 SURFACES: dict[tuple[str, str], Surface] = {
     ("GET", "/log/rows"): reading("/log/rows"),
     ("GET", "/log/panel"): reading("/log/panel"),
@@ -121,6 +128,7 @@ SURFACES: dict[tuple[str, str], Surface] = {
     ("GET", "/api/v1/calls.csv"): reading("/api/v1/calls.csv"),
     ("GET", "/api/v1/calls.xlsx"): unpack,
     ("POST", "/api/v1/calls/{call_id:str}/recording"): link_recordings,
+    ("POST", "/card/rows"): open_card,
     ("GET", "/live"): feel,
 }
 # Routes that serve no call to anybody, or only, as the settings do, to administrators how many there are.
@@ -158,7 +166,13 @@ async def installed(callbook: Callbook, stand_in: StandIn) -> Callbook:
     """Four calls with one number: the seller's is the latest, so that the others are its earlier ones."""
     portal_id = await install(callbook, stand_in.portals[0])
     calls = [
-        {"call_id": f"mark-{mark}", "portal_number": f"mark-{mark}", "user_id": user_id}
+        {
+            "call_id": f"mark-{mark}",
+            "portal_number": f"mark-{mark}",
+            "user_id": user_id,
+            "crm_entity_type": "CONTACT",
+            "crm_entity_id": 5,
+        }
         for mark, user_id in OWNERS.items()
     ]
     await insert_calls(portal_id, *calls)
