@@ -165,6 +165,7 @@ class PortalState:
     transcripts: dict[str, str] = field(default_factory=dict)  # By the id of the CRM activity.
     activity_bindings: list[ActivityBinding] = field(default_factory=list)
     closed_cards: list[ClosedCard] = field(default_factory=list)
+    unknown_placements: list[str] = field(default_factory=list)  # Which an older on-premise release lacks.
     next_binding_id: int = 1001
     rest_refusal: RestRefusal | None = None
 

@@ -4,7 +4,7 @@ admin.
 Documentation: api-reference/events/event-bind.md, api-reference/widgets/placement-bind.md.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Literal
 
@@ -35,6 +35,11 @@ PLACEMENT = "TELEPHONY_ANALYTICS_MENU"
 LINK = "REST_APP_URI"
 NO_CRM = N_(
     "Not in this Bitrix24: the application has no permission “CRM (crm)”. An administrator can give it."
+)
+NOT_ALL_CARDS = N_("Not in every kind of card: this Bitrix24 does not offer all of them to applications.")
+NO_LINKS = N_(
+    "The tabs are there. Links to views and calls do not open in this Bitrix24, which does not offer them to "
+    "applications."
 )
 HEAL_EVERY_S = 600
 CHECK_EVERY_S = 86_400
@@ -79,6 +84,14 @@ def make_titles() -> dict[str, str]:
 def read_steps(portal: Portal) -> list[Step]:
     """The steps as stored, in the order in which they are done."""
     return msgspec.json.decode(portal.setup, type=list[Step])
+
+
+def explain_lacking(placements: Collection[str]) -> str:
+    """What these are missed for: the permission where no card is offered, else the portal's own offer."""
+    cards = [card for card in CARDS if card in placements]
+    if len(cards) == len(CARDS):
+        return NO_CRM
+    return NOT_ALL_CARDS if cards else NO_LINKS if placements else ""
 
 
 def begin_steps(now: int) -> str:
@@ -170,11 +183,11 @@ class PortalSetup:
     async def _bind_placement(self, client: PortalClient, access_token: str) -> None:
         await bind_placements(client, access_token, f"{self._app_url}/", make_titles(), [PLACEMENT])
 
-    async def _bind_cards(self, client: PortalClient, access_token: str) -> bool:
-        """The tab in CRM cards, and links to the log; whether the portal offers all of them."""
+    async def _bind_cards(self, client: PortalClient, access_token: str) -> str:
+        """The tab in CRM cards, and links to the log; what is to be said of those that it does not offer."""
         handler_url, offered_ones = f"{self._app_url}/", (LINK, *CARDS)
-        return not await bind_placements(
-            client, access_token, handler_url, make_titles(), optional=offered_ones
+        return explain_lacking(
+            await bind_placements(client, access_token, handler_url, make_titles(), optional=offered_ones)
         )
 
     async def _read_license(self, portal: Portal, use: Use) -> None:
@@ -202,13 +215,14 @@ class PortalSetup:
 
     async def _do(self, step: Step, work: Awaitable[object], portal: Portal) -> None:
         try:
-            is_whole = await work
+            lacking = await work
         except FAILURES as failure:
             step.state, step.code = "failed", failure.code
             step.remedy = REMEDIES.get(failure.code, DEFAULT_REMEDY)
             log.warning("setup step failed", portal_id=portal.id, step=step.name, code=failure.code)
         else:
-            step.state, step.remedy = ("skipped", NO_CRM) if is_whole is False else ("done", "")
+            step.remedy = lacking if isinstance(lacking, str) else ""
+            step.state = "skipped" if step.remedy else "done"
 
     async def _note(self, portal: Portal, steps: list[Step]) -> None:
         changes = {"setup": _write(steps, self._clock.now())}

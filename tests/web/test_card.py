@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from app.bitrix24.cards import CARDS
 from app.demo.calls import EndingCall
 from app.demo.portal import StandInPortal
@@ -186,6 +188,30 @@ async def test_a_portal_that_does_not_answer_is_told_from_rights(
     page = await open_card(callbook, portal, "CONTACT", CONTACT)
     assert "Open this tab again in a minute." in page
     assert shown(page) == []
+
+
+@pytest.mark.parametrize(
+    ("lacking", "state", "said"),
+    [
+        ([], "done", ""),
+        (["REST_APP_URI"], "skipped", "The tabs are there. Links"),
+        (["CRM_LEAD_DETAIL_TAB"], "skipped", "Not in every kind of card"),
+    ],
+)
+async def test_the_installer_blames_for_what_is_missing_only_what_is_missing(
+    callbook: Callbook, stand_in: StandIn, lacking: list[str], state: str, said: str
+) -> None:
+    portal = stand_in.portals[0]
+    portal.state.unknown_placements += lacking
+    await install(callbook, portal)
+    bound = {one.placement for one in portal.installation.placements}
+    assert bound == {"TELEPHONY_ANALYTICS_MENU", "REST_APP_URI", *CARDS} - {*lacking}
+    found = await queries.find_portal(portal.member_id)
+    assert found is not None
+    step = read_steps(found)[-1]
+    assert (step.name, step.state) == ("cards", state)
+    assert step.remedy.startswith(said)
+    assert "crm" not in step.remedy
 
 
 async def test_without_the_scope_there_is_no_tab_and_the_installer_says_so(

@@ -87,7 +87,11 @@ def list_placements(call: RestCall) -> RestAnswer:
 
 
 def _available(call: RestCall) -> list[str]:
-    return [code for code, scope in KNOWN_PLACEMENTS.items() if not scope or scope in call.installation.scope]
+    return [
+        code
+        for code, scope in KNOWN_PLACEMENTS.items()
+        if (not scope or scope in call.installation.scope) and code not in call.state.unknown_placements
+    ]
 
 
 def _languages(value: object) -> dict[str, dict[str, str]]:
