@@ -83,7 +83,7 @@ async def read_histories(parts: Parts) -> None:
 
 
 async def reconcile(parts: Parts) -> None:
-    """Read what is new where evidence or the schedule asks for it."""
+    """Begin to read what is new where evidence or the schedule asks for it."""
     await parts.reconciliation.run_due(limit=20)
 
 

@@ -31,7 +31,7 @@ class BatchReader:
         self._access = access
         self._clock = clock
         self._portal = portal
-        self._installation = installation
+        self.installation = installation
         self.pages = pages
         self.rest_s = 0
         self.began_at: int | None = None  # When the first request began, by the portal's clock.
@@ -93,12 +93,12 @@ class BatchReader:
 
     async def _keep(self, odd: Sequence[tuple[Row, str]]) -> None:
         if odd:
-            place = self._installation
+            place = self.installation
             await keep_rows(place.portal_id, place.generation, odd, self._clock.now())
 
     async def _write(self, records: list[StatisticsRecord]) -> None:
         if records:
-            written = await write_rows(self._installation, records, self._clock.now())
+            written = await write_rows(self.installation, records, self._clock.now())
             self.inserted += written.inserted
             self.changed += written.changed
 

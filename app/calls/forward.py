@@ -1,15 +1,16 @@
 """Reading a portal's statistics forward to their end: what is new, and what came late to known calls.
 
 A read begins 200 ids before the mark, because rows may become visible out of order, and goes on down to the
-first row of its window: two days, once a day thirty. A portal that allows no more execution time cuts it off;
-then it goes on where it was.
+first row of its window: two days, once a day thirty. What cuts it off, be it a portal that allows no more
+execution time or the end of our process, costs a batch at most: then it goes on where it was.
 """
 
 import msgspec
 
 from app.calls.batches import BatchReader
+from app.calls.claims import Claim
 from app.calls.counting import GRACE_S
-from app.calls.mark_queries import forget_mark, raise_mark
+from app.calls.mark_queries import date_mark, forget_mark, raise_mark
 from app.calls.marks import Mark
 from app.calls.plan import BEHIND_IDS, Plan
 from app.calls.read_queries import (
@@ -28,7 +29,8 @@ from app.calls.schedule import (
     WINDOW_S,
     plan_interval,
 )
-from app.calls.sync_writes import Installation, drop_disproved_legs, note_read
+from app.calls.sync_writes import drop_disproved_legs, note_read
+from app.kit.clock import Clock
 from app.portals.access import PortalUnreachableError
 
 LIMITED_FROM = 2  # So many operators: one alone may be a forger.
@@ -43,6 +45,13 @@ class SyncResult(msgspec.Struct, frozen=True):
     calls_inserted: int
     calls_changed: int
     undecodable: int
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt at a read: whether with the calls of 30 days, and by which claim (None: without one)."""
+
+    is_full: bool
+    claim: Claim | None
 
 
 class PortalRestsError(PortalUnreachableError):
@@ -69,33 +78,35 @@ class Pass(msgspec.Struct, frozen=True):
         """Whether it goes back 30 days."""
         return self.looked_at - self.since >= FULL_WINDOW_S
 
+    def moved_to(self, low_id: int, began_at: int | None) -> "Pass":
+        """The same read after one more batch of an attempt that began then, by the portal's clock."""
+        began_at = began_at if self.began_at is None else self.began_at
+        return msgspec.structs.replace(self, low_id=low_id, began_at=began_at)
 
-async def read_forward(
-    reader: BatchReader, installation: Installation, mark: Mark, now: int, *, is_full: bool
-) -> Mark | None:
+
+async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: Attempt) -> Mark | None:
     """Read to the end and move the mark there; None when the portal was installed anew meanwhile.
 
-    Raises what the reader raises, and PortalRestsError; what was written before stays: each row is true by
-    itself. After each batch the mark rises to where the ids are read without a gap, so that another attempt
-    goes on from there; only at the end does it move to the moment when the first request began.
+    Raises what the reader raises, PortalRestsError, and ClaimLostError; what was written before stays: each
+    row is true by itself. After each batch the mark rises to where the ids are read without a gap, and tells
+    how far down the read has come, so that another attempt goes on from there; only at the end does it move
+    to the moment when the first request began.
     """
-    going = _resume(mark) or await _begin(mark, now, FULL_WINDOW_S if is_full else WINDOW_S)
+    window_s = FULL_WINDOW_S if attempt.is_full else WINDOW_S
+    going = _resume(mark, window_s) or await _begin(mark, clock.now(), window_s)
     plan = Plan(going.bottom_id, mark.high_id + 1, is_open=True, resume_at=going.low_id)
     while not plan.is_complete:
         progress = await reader.read_batch(plan)
         high_id = min(plan.read_to, reader.high_id)
         if high_id > mark.high_id:
-            await raise_mark(mark.portal_id, mark.generation, mark.token_user_id, high_id, None)
-        if reader.rest_s and not plan.is_complete:
-            await _keep(mark, going, progress.low_id, reader.began_at)
-            raise PortalRestsError(reader.rest_s)
-    began_at = reader.began_at if going.began_at is None else going.began_at
-    high_id = max(mark.high_id, reader.high_id)
-    moved = await raise_mark(mark.portal_id, mark.generation, mark.token_user_id, high_id, began_at)
-    if moved is not None and moved.history_state == "complete":
-        reader.changed += await drop_disproved_legs(installation, going.since, going.looked_at)
-        await _finish(mark, going)
-    await note_read(installation, now)
+            await raise_mark(mark.portal_id, mark.generation, mark.token_user_id, high_id)
+        if not plan.is_complete:
+            going = going.moved_to(progress.low_id, reader.began_at)
+            await _keep(mark, going, attempt.claim, clock.now())
+            if reader.rest_s:
+                raise PortalRestsError(reader.rest_s)
+    moved = await _finish(reader, mark, going, attempt.claim)
+    await note_read(reader.installation, clock.now())
     return moved
 
 
@@ -106,26 +117,42 @@ async def _begin(mark: Mark, now: int, window_s: int) -> Pass:
     return Pass(now, now - window_s, min(bottom_id, mark.high_id + 1))
 
 
-def _resume(mark: Mark) -> Pass | None:
-    if mark.pass_low_id is None:
+def _resume(mark: Mark, window_s: int) -> Pass | None:
+    """The read that was cut off, unless it looks less far back than is wanted now."""
+    if mark.pass_low_id is None or mark.pass_looked_at - mark.pass_since < window_s:
         return None
     return Pass(
         mark.pass_looked_at, mark.pass_since, mark.pass_bottom_id, mark.pass_low_id, mark.pass_began_at
     )
 
 
-async def _keep(mark: Mark, going: Pass, low_id: int, began_at: int | None) -> None:
-    changes = {
-        "pass_low_id": low_id,
+async def _keep(mark: Mark, going: Pass, claim: Claim | None, now: int) -> None:
+    changes: dict[str, object] = {
+        "pass_low_id": going.low_id,
         "pass_bottom_id": going.bottom_id,
         "pass_looked_at": going.looked_at,
         "pass_since": going.since,
-        "pass_began_at": began_at if going.began_at is None else going.began_at,
+        "pass_began_at": going.began_at,
     }
-    await keep_pass(mark.portal_id, mark.generation, mark.token_user_id, changes)
+    if claim is None:
+        await keep_pass(mark.portal_id, mark.generation, mark.token_user_id, changes)
+    else:
+        await claim.renew(now, changes)
 
 
-async def _finish(mark: Mark, going: Pass) -> None:
+async def _finish(reader: BatchReader, mark: Mark, going: Pass, claim: Claim | None) -> Mark | None:
+    key = (mark.portal_id, mark.generation, mark.token_user_id)
+    moved = await raise_mark(*key, max(mark.high_id, reader.high_id))
+    began_at = reader.began_at if going.began_at is None else going.began_at
+    if began_at is not None:
+        moved = await date_mark(*key, began_at, going.looked_at)
+    if moved is not None and moved.history_state == "complete":
+        reader.changed += await drop_disproved_legs(reader.installation, going.since, going.looked_at)
+        await _note(mark, going, claim)
+    return moved
+
+
+async def _note(mark: Mark, going: Pass, claim: Claim | None) -> None:
     """What follows for the calls that only events told of, and when to read next."""
     portal_id, looked_at = mark.portal_id, going.looked_at
     doubted_before = looked_at - GRACE_S
@@ -144,4 +171,5 @@ async def _finish(mark: Mark, going: Pass) -> None:
         # promised until the history has been read anew.
         await forget_mark(portal_id, mark.generation, mark.token_user_id)
     else:
-        await finish_read(portal_id, mark.generation, mark.token_user_id, finding)
+        claimed_until = 0 if claim is None else claim.until
+        await finish_read(portal_id, mark.generation, mark.token_user_id, finding, claimed_until)

@@ -11,11 +11,12 @@ from app.bitrix24.errors import BitrixError, BitrixFailure
 from app.calls.asking import StatisticsAccess, StatisticsRefusedError
 from app.calls.batches import OUT_OF_TIME, BatchReader
 from app.calls.changes import Changes
+from app.calls.claims import CLAIM_S, Claim
 from app.calls.first_read import begin_history
-from app.calls.forward import SyncResult, read_forward
-from app.calls.history import CLAIM_S, Slice
+from app.calls.forward import Attempt, SyncResult, read_forward
+from app.calls.history import Slice
 from app.calls.mark_queries import (
-    change_mark,
+    change_claimed,
     claim_mark,
     ensure_mark,
     find_mark,
@@ -84,27 +85,31 @@ class Histories:
         except FAILURES as failure:
             log.warning("history not read", portal_id=portal.id, code=code_of(failure))
             changes = self._after(failure, part.last)
-            noted = await note_failure(portal.id, portal.generation, part.last, changes)
+            noted = await note_failure(portal.id, part.last, changes)
             await self._tell(portal.id)
             return noted
         if part.mark is None:
             return None
-        done = await self._note(part.mark, {"claimed_until": 0})
+        done = await self._give_back(part.mark)
         if done is not None and done.complete_up_to is not None:
             await self._freshen(portal, done, reader.last_began_at)
         return done
 
-    async def catch_up(self, portal: Portal, *, is_full: bool | None = None) -> SyncResult:
+    async def catch_up(
+        self, portal: Portal, *, is_full: bool | None = None, claim: Claim | None = None
+    ) -> SyncResult:
         """Read the statistics forward to their end, or begin their history where it has not begun.
 
-        `is_full`: with the calls of 30 days, or not; once a day unless said. Raises what PortalAccess raises,
-        and StatisticsRefusedError; PortalNotConnectedError also when the portal was uninstalled or installed
-        anew meanwhile.
+        `is_full`: with the calls of 30 days, or not; once a day unless said. `claim` is renewed with each
+        batch. Raises what PortalAccess raises, StatisticsRefusedError, and ClaimLostError;
+        PortalNotConnectedError also when the portal was uninstalled or installed anew meanwhile.
         """
         mark = await self._find_mark(portal)
         if mark is not None:
+            if is_full is None:
+                is_full = is_full_due(mark.full_read_at, portal.access_expires_at, self._clock.now())
             reader = self._open_reader(portal, min(mark.batch_pages, FIRST_PAGES))
-            moved = await self._read_to_end(reader, portal, mark, is_full=is_full)
+            moved = await self._read_to_end(reader, mark, Attempt(is_full, claim))
             if moved is not None:
                 await self._tell(portal.id)  # At least "complete up to" is another moment now.
                 if mark.has_begun and reader.inserted:  # No event told of these: is it still bound?
@@ -113,15 +118,10 @@ class Histories:
                 return SyncResult(moved.history_state, moved.complete_up_to, *counts)
         raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
 
-    async def _read_to_end(
-        self, reader: BatchReader, portal: Portal, mark: Mark, *, is_full: bool | None
-    ) -> Mark | None:
+    async def _read_to_end(self, reader: BatchReader, mark: Mark, attempt: Attempt) -> Mark | None:
         if not mark.has_begun:
             return await begin_history(reader, mark)
-        now = self._clock.now()
-        if is_full is None:
-            is_full = is_full_due(mark.full_read_at, portal.access_expires_at, now)
-        return await read_forward(reader, self.installation_of(portal), mark, now, is_full=is_full)
+        return await read_forward(reader, mark, self._clock, attempt)
 
     async def _freshen(self, portal: Portal, mark: Mark, last_began_at: int | None) -> None:
         """After a history that took long: what came meanwhile, so that "complete up to" is of now."""
@@ -151,10 +151,12 @@ class Histories:
         """Where a read of this portal writes."""
         return Installation(self._database, self._changes, portal.id, portal.generation)
 
-    async def _note(self, mark: Mark, changes: dict[str, object]) -> Mark | None:
-        changed = await change_mark(mark.portal_id, mark.generation, changes)
+    async def _give_back(self, mark: Mark) -> Mark | None:
+        """The mark without its claim, or None when somebody has taken that over."""
+        free = {"claimed_until": 0}
+        given = await change_claimed(mark.portal_id, mark.generation, mark.claimed_until, free)
         await self._tell(mark.portal_id)
-        return changed
+        return given
 
     async def _tell(self, portal_id: int) -> None:
         """Let open pages look again, in every process."""

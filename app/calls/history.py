@@ -3,13 +3,12 @@
 from collections.abc import Awaitable, Callable
 
 from app.calls.batches import BatchReader
+from app.calls.claims import CLAIM_S
 from app.calls.first_read import begin_history
 from app.calls.mark_queries import move_mark
 from app.calls.marks import Mark, estimate_total
 from app.calls.plan import Plan, Progress
 from app.kit.clock import Clock
-
-CLAIM_S = 300  # Longer than a slice and its last request, with every repetition.
 
 
 class Slice:
@@ -29,8 +28,12 @@ class Slice:
         raises.
         """
         if not self.last.has_begun:
-            await self._take(await begin_history(self._reader, self.last))
+            begun = await begin_history(self._reader, self.last)
+            is_ours = begun is not None and begun.claimed_until == self.last.claimed_until
+            await self._take(begun if is_ours else None)
             self._reader.pages = self.last.batch_pages
+            if self.mark is None:
+                return
         plan = Plan(self.last.bottom_id, self.last.low_id, self.last.range_width)
         if plan.is_complete and self.last.history_state != "complete":
             await self._move({"history_state": "complete", "failures": 0, "failure_code": None})
@@ -40,10 +43,7 @@ class Slice:
             await self._move(changes)
 
     async def _move(self, changes: dict[str, object]) -> None:
-        mark = self.last
-        await self._take(
-            await move_mark(mark.portal_id, mark.generation, mark.token_user_id, mark.low_id, changes)
-        )
+        await self._take(await move_mark(self.last.portal_id, self.last, changes))
 
     async def _take(self, moved: Mark | None) -> None:
         self.mark = moved

@@ -96,37 +96,54 @@ async def begin_mark(portal_id: int, generation: int, owner_id: int, changes: Ch
     )
 
 
-async def move_mark(
-    portal_id: int, generation: int, owner_id: int, low_id: int, changes: Changes
+async def move_mark(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
+    """Note what a batch brought; None when the mark is not where it was `seen`, or claimed by another."""
+    is_unmoved = And(_is_held(seen.generation, seen.claimed_until), Marks.low_id == seen.low_id)
+    return await update_mark(portal_id, And(is_unmoved, Marks.token_user_id == seen.token_user_id), changes)
+
+
+async def change_claimed(
+    portal_id: int, generation: int, claimed_until: int, changes: Changes
 ) -> Mark | None:
-    """Note what a batch brought; None when the mark is not at `low_id` any more: somebody else is at it."""
+    """Note something in the name of whoever claimed the mark until that moment; None when it is another's."""
+    return await update_mark(portal_id, _is_held(generation, claimed_until), changes)
+
+
+async def note_failure(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
+    """Note that an attempt failed which had come to `seen`; None when somebody else has come further, or
+    has the claim.
+    """
+    is_begun_alike = Marks.top_id.is_null() if seen.top_id is None else Marks.top_id == seen.top_id
+    is_unmoved = And(And(Marks.low_id == seen.low_id, is_begun_alike), Marks.history_state != "complete")
     return await update_mark(
-        portal_id, And(is_of(portal_id, generation, owner_id), Marks.low_id == low_id), changes
+        portal_id, And(_is_held(seen.generation, seen.claimed_until), is_unmoved), changes
     )
 
 
-async def change_mark(portal_id: int, generation: int, changes: Changes) -> Mark | None:
-    """Note how an attempt ended."""
-    return await update_mark(portal_id, is_of(portal_id, generation), changes)
+async def raise_mark(portal_id: int, generation: int, owner_id: int, high_id: int) -> Mark | None:
+    """Note up to which id the statistics are read without a gap; it never falls."""
+    is_lower = And(is_of(portal_id, generation, owner_id), Marks.high_id < high_id)
+    return await update_mark(portal_id, is_lower, {"high_id": high_id}) or await find_mark(
+        portal_id, generation
+    )
 
 
-async def note_failure(portal_id: int, generation: int, seen: Mark, changes: Changes) -> Mark | None:
-    """Note that an attempt failed which had come to `seen`; None when somebody else has come further."""
-    is_begun_alike = Marks.top_id.is_null() if seen.top_id is None else Marks.top_id == seen.top_id
-    is_unmoved = And(And(Marks.low_id == seen.low_id, is_begun_alike), Marks.history_state != "complete")
-    return await update_mark(portal_id, And(is_of(portal_id, generation), is_unmoved), changes)
-
-
-async def raise_mark(
-    portal_id: int, generation: int, owner_id: int, high_id: int, read_up_to: int | None
+async def date_mark(
+    portal_id: int, generation: int, owner_id: int, read_up_to: int, looked_at: int
 ) -> Mark | None:
-    """Note a read to the end of the statistics; what an earlier one noted is never lowered."""
-    is_this = is_of(portal_id, generation, owner_id)
-    mark = await update_mark(portal_id, And(is_this, Marks.high_id < high_id), {"high_id": high_id})
-    if read_up_to is not None:
-        is_older = WhereRaw("COALESCE(read_up_to, 0) < {}", read_up_to)
-        mark = await update_mark(portal_id, And(is_this, is_older), {"read_up_to": read_up_to}) or mark
-    return mark or await find_mark(portal_id, generation)
+    """Note a read to the end of the statistics that began at `read_up_to` by the portal's clock, and at
+    `looked_at` by ours.
+
+    A read that began before the last one lowers nothing; a later one does, when the portal's clock was set
+    back: nobody may rely on a moment that is still to come.
+    """
+    is_later = WhereRaw(
+        "(COALESCE(read_up_to, 0) < {} OR COALESCE(looked_at, 0) <= {})", read_up_to, looked_at
+    )
+    condition = And(is_of(portal_id, generation, owner_id), is_later)
+    return await update_mark(portal_id, condition, {"read_up_to": read_up_to}) or await find_mark(
+        portal_id, generation
+    )
 
 
 async def forget_mark(portal_id: int, generation: int, owner_id: int) -> None:
@@ -152,6 +169,11 @@ async def update_mark(portal_id: int, condition: And | Where, changes: Changes) 
 
 def _mark(row: Mapping[str, Any]) -> Mark:
     return msgspec.convert({**row, "is_limited": bool(row["is_limited"])}, Mark)
+
+
+def _is_held(generation: int, claimed_until: int) -> And:
+    """The mark of this installation while this claim lasts, or nobody else has taken it over."""
+    return And(Marks.generation == generation, Marks.claimed_until == claimed_until)
 
 
 def is_of(portal_id: int, generation: int, owner_id: int | None = None) -> And | Where:

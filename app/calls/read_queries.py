@@ -7,11 +7,11 @@ were read decide, the owner of the token that showed them.
 from typing import Any
 
 import msgspec
-from piccolo.columns.combination import And
+from piccolo.columns.combination import And, WhereRaw
 
 from app.calls.mark_queries import Marks, is_of, update_mark
 from app.calls.marks import Mark
-from app.calls.schedule import LATE_FACTS_S
+from app.calls.schedule import LATE_FACTS_S, READ_EVERY_S
 from app.portals.refresh_budget import ALIVE_FOR_S, EXPIRED_FOR_S
 
 # With a token that lives a read costs no refresh, so every wish counts; a new pair is bought only when the
@@ -23,6 +23,7 @@ _DUE = """
         AND (p.contact_state = 'ok' OR p.contact_retry_at <= {now})
         AND m.token_user_id = COALESCE(p.token_user_id, 0) AND m.history_state = 'complete'
         AND m.claimed_until <= {now} AND m.next_at <= {now}
+        AND (m.looked_at IS NULL OR m.looked_at NOT BETWEEN {lately} AND {now})
         AND ((m.next_read_at <= {now} OR m.evidence_at <= {now})
                 AND (p.access_expires_at > {alive} OR p.access_expires_at <= {rested})
             OR m.late_facts_at <= {now} AND p.access_expires_at > {alive})
@@ -53,7 +54,8 @@ _FINISH = """
         late_facts_at = CASE WHEN late_facts_at > {} THEN late_facts_at ELSE
             (SELECT p.last_event_at + {} FROM portals p
              WHERE p.id = statistics_marks.portal_id AND p.last_event_at > {}) END,
-        failures = 0, failure_code = NULL, claimed_until = 0, pass_low_id = NULL
+        failures = 0, failure_code = NULL, pass_low_id = NULL,
+        claimed_until = CASE WHEN claimed_until = {} THEN 0 ELSE claimed_until END
     WHERE portal_id = {} AND generation = {} AND token_user_id = {}
 """
 
@@ -69,36 +71,40 @@ class Finding(msgspec.Struct, frozen=True):
 
 async def list_due_reads(now: int, limit: int) -> list[int]:
     """Portal ids of all tenants whose statistics are to be read now, longest not looked at first."""
-    moments = {"now": int(now), "alive": int(now) + ALIVE_FOR_S, "rested": int(now) - EXPIRED_FOR_S}
+    now = int(now)
+    moments = {"now": now, "alive": now + ALIVE_FOR_S, "rested": now - EXPIRED_FOR_S}
+    moments["lately"] = now - READ_EVERY_S + 1
     return [row["id"] for row in await Marks.raw(_DUE.format(**moments, limit=int(limit)))]
 
 
 async def claim_read(portal_id: int, generation: int, now: int, until: int) -> Mark | None:
-    """Take the right to read what is new; None while somebody has it, or the portal is to rest."""
+    """Take the right to read what is new; None while somebody has it, the portal is to rest, or the last
+    whole read began within a minute.
+    """
     is_free = And(Marks.claimed_until <= now, Marks.next_at <= now)
-    is_complete = Marks.history_state == "complete"
+    is_rested = WhereRaw(
+        "(looked_at IS NULL OR looked_at NOT BETWEEN {} AND {})", now - READ_EVERY_S + 1, now
+    )
+    is_complete = And(Marks.history_state == "complete", is_rested)
     condition = And(is_of(portal_id, generation), And(is_complete, is_free))
     return await update_mark(portal_id, condition, {"claimed_until": until})
 
 
-async def give_read_back(portal_id: int, generation: int, changes: dict[str, Any]) -> None:
-    """End a read that did not come to its end, and note when to go on."""
-    await update_mark(portal_id, is_of(portal_id, generation), {"claimed_until": 0} | changes)
-
-
 async def keep_pass(portal_id: int, generation: int, owner_id: int, changes: dict[str, Any]) -> None:
-    """Note how far a read has come that the portal has cut off."""
+    """Note how far a read has come that nobody claimed."""
     await update_mark(portal_id, is_of(portal_id, generation, owner_id), changes)
 
 
-async def finish_read(portal_id: int, generation: int, owner_id: int, finding: Finding) -> None:
+async def finish_read(
+    portal_id: int, generation: int, owner_id: int, finding: Finding, claimed_until: int
+) -> None:
     """Note a whole read; evidence from after its beginning stays, and so does what comes late to
-    calls that ended shortly before.
+    calls that ended shortly before. It ends the claim until that moment (0: it had none).
     """
     looked_at = finding.looked_at
     noted = (looked_at, finding.is_limited, finding.next_read_at, finding.full_read_at)
     late = (looked_at, LATE_FACTS_S, looked_at - LATE_FACTS_S)
-    await Marks.raw(_FINISH, *noted, looked_at, *late, portal_id, generation, owner_id)
+    await Marks.raw(_FINISH, *noted, looked_at, *late, claimed_until, portal_id, generation, owner_id)
 
 
 async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:

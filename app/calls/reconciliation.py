@@ -1,20 +1,19 @@
 """Finding what no event told: when a portal's statistics are read again, on evidence and on schedule.
 
-One reader works on a portal at a time, by a claim in the mark. What a read costs in refreshes is decided by
-`schedule.py` alone, and what is due by one statement over all portals.
+One reader works on a portal at a time, by a claim in the mark. What a read may cost in refreshes is decided
+by `app.portals.refresh_budget`, and what is due by one statement over all portals.
 """
 
 import asyncio
-from itertools import islice
 
 import structlog
 
+from app.calls.claims import CLAIM_S, Claim
 from app.calls.forward import PortalRestsError
 from app.calls.histories import FAILURES, Histories, code_of
-from app.calls.history import CLAIM_S
-from app.calls.mark_queries import find_mark
+from app.calls.marks import Mark
 from app.calls.one_call import ask_for_call
-from app.calls.read_queries import claim_read, give_read_back, list_due_reads
+from app.calls.read_queries import claim_read, list_due_reads
 from app.calls.schedule import plan_delay
 from app.calls.sync_writes import write_rows
 from app.kit.background import Background
@@ -27,8 +26,7 @@ from app.portals.model import Portal
 from app.portals.refresh_budget import is_affordable, is_alive
 
 log = structlog.get_logger(__name__)
-AT_ONCE = 4  # A portal that holds its answers back keeps few others waiting.
-TAB_EVERY_S = 60
+AT_ONCE = 8  # A portal that holds its answers back takes one of these places, for minutes.
 CALL_EVERY_S = 300
 LOOK_S = 2.0
 
@@ -41,12 +39,20 @@ class Reconciliation:
         self._clock = clock
         self._background = background
         self._read_calls = RecentlySeen(clock)
+        self._reads: set[asyncio.Task[None]] = set()
 
     async def run_due(self, limit: int) -> None:
-        """Read the portals that are due and have waited longest, a few at a time."""
-        due = iter(await list_due_reads(self._clock.now(), limit))
-        while not self._histories.is_stopping and (portal_ids := list(islice(due, AT_ONCE))):
-            await asyncio.gather(*(self._read_if_due(portal_id) for portal_id in portal_ids))
+        """Begin to read the portals that are due, those first that have waited longest, each as soon as there
+        is a place. It does not wait for their ends: a long read goes on beside the next turns.
+        """
+        for portal_id in await list_due_reads(self._clock.now(), limit):
+            while len(self._reads) >= AT_ONCE:
+                await asyncio.wait(self._reads, return_when=asyncio.FIRST_COMPLETED)
+            if self._histories.is_stopping:
+                return
+            task = self._background.spawn("read", self._read_if_due(portal_id))
+            self._reads.add(task)
+            task.add_done_callback(self._reads.discard)
 
     async def read(self, portal: Portal) -> bool:
         """Read what is new, if nobody does and nothing speaks against it; say whether it was read to its end.
@@ -57,19 +63,27 @@ class Reconciliation:
         mark = await claim_read(portal.id, portal.generation, now, now + CLAIM_S)
         if mark is None:
             return False
+        claim = Claim(mark)
         try:
-            await self._histories.catch_up(portal)
+            await self._histories.catch_up(portal, claim=claim)
         except PortalRestsError as rest:
-            await give_read_back(portal.id, portal.generation, {"next_at": now + rest.rest_s})
+            await claim.give_back({"next_at": self._clock.now() + rest.rest_s})
         except FAILURES as failure:
             log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
-            failures = mark.failures if isinstance(failure, PortalPausedError) else mark.failures + 1
-            changes: dict[str, object] = {"next_at": now + plan_delay(failures), "failures": failures}
-            changes |= {"failure_code": code_of(failure), "batch_pages": max(1, mark.batch_pages // 2)}
-            await give_read_back(portal.id, portal.generation, changes)
+            await claim.give_back(self._after(failure, mark))
         else:
             return True
         return False
+
+    def _after(self, failure: Exception, mark: Mark) -> dict[str, object]:
+        """What the mark says after a failure: when to go on, and more gently."""
+        failures = mark.failures if isinstance(failure, PortalPausedError) else mark.failures + 1
+        return {
+            "next_at": self._clock.now() + plan_delay(failures),
+            "failures": failures,
+            "failure_code": code_of(failure),
+            "batch_pages": max(1, mark.batch_pages // 2),
+        }
 
     def welcome(self, portal: Portal) -> None:
         """An administrator has opened the tab: their pair has just been stored, so a read is free."""
@@ -106,16 +120,14 @@ class Reconciliation:
     async def _read_if_due(self, portal_id: int) -> None:
         with take_turn("reconcile", portal_id):
             portal = await queries.get_portal(portal_id)
-            if portal is not None and portal.is_reachable:
+            if portal is None or not portal.is_reachable:
+                return
+            if is_affordable(portal.access_expires_at, self._clock.now()):  # It may have waited for a place.
                 await self.read(portal)
 
     async def _read_for_tab(self, portal_id: int) -> None:
         portal = await queries.get_portal(portal_id)
         if portal is None or not portal.is_reachable or portal.contact_state != "ok":
             return
-        now = self._clock.now()
-        mark = await find_mark(portal.id, portal.generation)
-        if mark is None or not is_alive(portal.access_expires_at, now):
-            return
-        if mark.looked_at is None or not 0 <= now - mark.looked_at < TAB_EVERY_S:
+        if is_alive(portal.access_expires_at, self._clock.now()):
             await self.read(portal)

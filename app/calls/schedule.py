@@ -18,6 +18,7 @@ TRAFFIC_S = 2 * DAY_S
 MOST_COUNTED = 2 * DAY_S * CALLS_A_READ // SHORTEST_S  # More calls than these shorten no interval.
 SPREAD = 10  # Intervals are up to a tenth shorter, so that portals that came together part.
 ALIVE_FOR_FULL_S = 600
+READ_EVERY_S = 60  # Whatever is noted meanwhile: the next read finds all of it.
 FIRST_DELAY_S = 300
 LONGEST_DELAY_S = 6 * HOUR_S
 LATE_FACTS_S = 300  # A recording and the card of the CRM come within minutes.

@@ -124,6 +124,7 @@ async def read(callbook: Callbook, clock: FakeClock) -> None:
     await callbook.run_sql("UPDATE statistics_marks SET next_read_at = 0")
     await callbook.run_sql("UPDATE portals SET access_expires_at = 0")  # So long ago that it is no obstacle.
     await run_job(callbook.parts, "one", reconcile)
+    await callbook.settle()
 
 
 async def ask_sync(callbook: Callbook, portal: StandInPortal) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.calls import batches, histories, history
-from app.calls.history import CLAIM_S
+from app.calls.claims import CLAIM_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.scheduler import read_histories
@@ -93,7 +93,7 @@ class Danger:
             (batches, "write_rows"),
             (history, "begin_history"),
             (history, "move_mark"),
-            (histories, "change_mark"),
+            (histories, "change_claimed"),
         ]:
             monkeypatch.setattr(module, name, self.around(getattr(module, name)))
 
@@ -246,11 +246,12 @@ async def test_an_uninstall_ends_the_reading(
     assert await callbook.run_sql("SELECT * FROM statistics_marks") == []
 
 
-async def test_the_mark_goes_by_the_portal_s_clock_and_never_back(
+async def test_the_mark_goes_by_the_portal_s_clock_also_when_that_is_set_back(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
+    """Nobody may rely on a moment of the portal that is still to come."""
     installed = await install(callbook, portal)
-    for ahead_s in (600, -600):
+    for ahead_s in (600, -600, 86_400, 0):
         stand_in.clock = FakeClock(clock.now() + ahead_s)
         result = await callbook.parts.histories.catch_up(installed)
-        assert result.complete_up_to == clock.now() + 600
+        assert result.complete_up_to == clock.now() + ahead_s

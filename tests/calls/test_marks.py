@@ -19,6 +19,11 @@ def portal(stand_in: StandIn) -> StandInPortal:
     return stand_in.portals[0]
 
 
+async def take_turn(callbook: Callbook) -> None:
+    await reconcile(callbook.parts)
+    await callbook.settle()
+
+
 async def test_a_failure_does_not_undo_what_another_reader_completed(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal
 ) -> None:
@@ -47,6 +52,19 @@ async def test_a_mark_with_nothing_left_to_read_becomes_complete(
     assert (mark.history_state, mark.failures, mark.claimed_until) == ("complete", 0, 0)
 
 
+async def test_a_read_that_began_before_the_last_one_lowers_nothing(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    installed = await install(callbook, portal)
+    gate = stand_in.hold("batch", portal=portal, times=1)
+    slow = asyncio.create_task(callbook.parts.histories.catch_up(installed))
+    await gate.reached()
+    clock.advance(100)
+    assert (await callbook.parts.histories.catch_up(installed)).complete_up_to == clock.now()
+    gate.release()
+    assert (await slow).complete_up_to == clock.now()
+
+
 async def test_a_call_dated_far_ahead_does_not_make_every_read_a_full_one(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
@@ -69,11 +87,11 @@ async def test_a_look_that_failed_is_made_up_for_and_asks_less_and_less(
     for _ in range(30):
         clock.advance(61)
         await look_up(callbook.parts)
-        await reconcile(callbook.parts)
+        await take_turn(callbook)
     assert (await read_mark(portal)).failures < 5
     rule.cancel()
     clock.advance(1_200)
-    await reconcile(callbook.parts)
+    await take_turn(callbook)
     assert await list_stored(callbook) == (["call.1"], [1])
     assert not (await read_portal(portal)).is_lookup_wanted
 
@@ -89,7 +107,7 @@ async def test_hints_at_calls_cost_no_more_refreshes_than_the_schedule_allows(
         await callbook.parts.lookups.want(await read_portal(portal))
         await callbook.settle()
         await look_up(callbook.parts)
-        await reconcile(callbook.parts)
+        await take_turn(callbook)
     assert 0 < portal.counts["oauth.refresh"] <= 4
     assert len((await list_stored(callbook))[1]) >= 18
 

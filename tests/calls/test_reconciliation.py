@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.calls import schedule
+from app.calls import reconciliation, schedule
+from app.calls.claims import CLAIM_S
 from app.calls.evidence import Evidence
 from app.calls.evidence_queries import want_reads
 from app.demo.portal import StandInPortal
@@ -138,7 +139,7 @@ async def test_after_a_downtime_every_portal_is_read(
         for portal in stand_in.portals:
             await install(callbook, portal)
         await turn(callbook)
-    clock.advance(30)
+    clock.advance(schedule.READ_EVERY_S)
     lost = [await portal.end_call(lose=True) for portal in stand_in.portals]
     async with run_callbook(database_url, stand_in, clock, GENEROUS) as callbook:
         await turn(callbook)
@@ -158,7 +159,7 @@ async def test_a_process_that_was_killed_and_started_again_at_once_is_noticed(
     await callbook.parts.evidence.beat()
     await turn(callbook)
     assert not await is_logged(callbook, lost.call_id)
-    for _ in range(3):
+    for _ in range(6):
         clock.advance(10)
         await callbook.parts.evidence.beat()
         await turn(callbook)
@@ -299,6 +300,125 @@ async def test_two_processes_read_a_portal_once(callbook: Callbook, portal: Stan
     assert await first
 
 
+async def test_portals_that_answer_are_read_while_one_holds_its_answer_back(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes one of the places; each other goes on with the rest, in this turn and in the next ones."""
+    monkeypatch.setattr(reconciliation, "AT_ONCE", 2)
+    slow = stand_in.portals[0]
+    others = [stand_in.portals[1], await stand_in.add_portal(), await stand_in.add_portal()]
+    for portal in (slow, *others):
+        await install_and_read(callbook, portal)
+    gate, asked = stand_in.hold("batch", portal=slow), slow.counts["batch"]
+    for _ in range(2):
+        clock.advance(schedule.READ_EVERY_S)
+        portal_ids = [(await read_portal(portal)).id for portal in (slow, *others)]
+        await want_reads(callbook.parts.database, portal_ids, clock.now())
+        lost = [await portal.end_call(lose=True) for portal in others]
+        async with asyncio.timeout(10):
+            await run_job(callbook.parts, "one", reconcile)
+            await gate.reached()
+            while not all([await is_logged(callbook, call.call_id) for call in lost]):
+                pass
+        assert slow.counts["batch"] == asked + 1
+    gate.release()
+    await callbook.settle()
+    assert (await read_mark(slow)).claimed_until == 0
+
+
+async def test_a_long_read_keeps_its_claim_and_what_it_has_done(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """Its process is killed in the end; another one goes on where it was."""
+    started_at = clock.now() - DAY
+    portal.state.statistics += [make_row(number, started_at=started_at) for number in range(1, 4_001)]
+    await install_and_read(callbook, portal)
+    clock.advance(schedule.READ_EVERY_S)
+    portal.execution_s = 2.0
+    found, reading = await read_portal(portal), callbook.parts.reconciliation
+    gate = stand_in.hold("batch", portal=portal, times=1)
+    first = asyncio.create_task(reading.read(found))
+    for _ in range(4):
+        await gate.reached()
+        clock.advance(CLAIM_S - 1)
+        assert not await reading.read(found)
+        following = stand_in.hold("batch", portal=portal, times=1)
+        gate.release()
+        gate = following
+    await gate.reached()
+    first.cancel()
+    gate.release()
+    low_id = (await read_mark(portal)).pass_low_id
+    assert low_id is not None
+    assert low_id < 3_000
+    clock.advance(CLAIM_S)
+    before = len(stand_in.requests_with("voximplant.statistic.get"))
+    assert await reading.read(found)
+    asked = stand_in.requests_with("voximplant.statistic.get")[before:]
+    assert len(asked) <= low_id // 500 + 2
+    assert (await read_mark(portal)).pass_low_id is None
+
+
+async def test_who_lost_the_claim_gives_nothing_back(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    clock.advance(schedule.READ_EVERY_S)
+    found, reading = await read_portal(portal), callbook.parts.reconciliation
+    gates = [stand_in.hold("batch", when="before", portal=portal, times=1)]
+    late = asyncio.create_task(reading.read(found))
+    await gates[0].reached()
+    clock.advance(CLAIM_S)
+    gates.append(stand_in.hold("batch", portal=portal, times=1))
+    next_one = asyncio.create_task(reading.read(found))
+    await gates[1].reached()
+    claimed = await read_mark(portal)
+    rule = stand_in.fail("batch", code="internal_server_error", portal=portal)
+    gates[0].release()
+    assert not await late
+    assert await read_mark(portal) == claimed
+    rule.cancel()
+    gates[1].release()
+    assert await next_one
+
+
+async def test_a_hint_that_is_looked_up_meanwhile_ends_nobody_s_claim(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    clock.advance(schedule.READ_EVERY_S)
+    found, reading = await read_portal(portal), callbook.parts.reconciliation
+    gate = stand_in.hold("batch", portal=portal, times=1)
+    claimed = asyncio.create_task(reading.read(found))
+    await gate.reached()
+    until = (await read_mark(portal)).claimed_until
+    await callbook.parts.histories.catch_up(found)
+    assert (await read_mark(portal)).claimed_until == until
+    gate.release()
+    assert await claimed
+    assert (await read_mark(portal)).claimed_until == 0
+
+
+async def test_evidence_that_never_ends_is_worth_a_read_a_minute(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    await install_and_read(callbook, portal)
+    asked = portal.counts["batch"]
+    portal_id = (await read_portal(portal)).id
+    for _ in range(12):
+        clock.advance(10)
+        await want_reads(callbook.parts.database, [portal_id], clock.now())
+        await turn(callbook)
+    assert portal.counts["batch"] == asked + 2
+    lost = await portal.end_call(lose=True)
+    await want_reads(callbook.parts.database, [portal_id], clock.now())
+    await turn(callbook)
+    assert not await is_logged(callbook, lost.call_id)
+    clock.advance(60)
+    await turn(callbook)
+    assert await is_logged(callbook, lost.call_id)
+
+
 async def test_a_slow_portal_with_many_calls_is_read_to_the_end_in_several_turns(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
@@ -364,6 +484,7 @@ async def test_evidence_that_comes_while_a_portal_is_read_is_worth_another_read(
     gate.release()
     await reading
     assert not await is_logged(callbook, lost.call_id)
+    clock.advance(schedule.READ_EVERY_S)
     await turn(callbook)
     assert await is_logged(callbook, lost.call_id)
 
