@@ -4,6 +4,7 @@
   const panel = document.getElementById("call");
   const content = panel.querySelector("[data-content]");
   const { base } = document.documentElement.dataset;
+  const ON_DEVICE = "METHOD_NOT_SUPPORTED_ON_DEVICE";
   let shown = null; // The call that the panel shows, by Bitrix24's id.
   let opener = null; // The call whose row opened it: where the focus goes back to.
   let asked = 0;
@@ -174,9 +175,20 @@
     const answer = await callbook.frame.openPath(button.dataset.openPath);
     if (answer?.result === "close") refresh(); // The card may have changed who the call belongs to.
     if (answer?.result !== "error") return;
-    const isOnDevice = answer.errorCode === "METHOD_NOT_SUPPORTED_ON_DEVICE";
+    const isOnDevice = answer.errorCode === ON_DEVICE;
     if (isOnDevice) document.documentElement.dataset.without = "paths";
     note(isOnDevice ? "path-on-device" : "path-refused");
+  }
+
+  /* Where it cannot be copied, the link is there to be copied by hand. */
+  function copyLink(button) {
+    const field = content.querySelector("[data-link]");
+    field.hidden = false;
+    const isCopied = callbook.copy(field);
+    note(isCopied ? "copied" : "not-copied");
+    if (!isCopied) return;
+    field.hidden = true;
+    button.focus();
   }
 
   async function showMore(button) {
@@ -203,6 +215,7 @@
     else if (button.matches("[data-call]")) show(button.dataset.call);
     else if (button.matches("[data-more]")) showMore(button);
     else if (button.matches("[data-open-path]")) openPath(button);
+    else if (button.matches("[data-copy-link]")) copyLink(button);
     else if (button.matches("[data-dial]")) {
       callbook.frame.dial(button.dataset.dial);
       note("dialled");
@@ -210,4 +223,11 @@
   });
 
   document.addEventListener("callbook:changed", () => refresh());
+  if (panel.dataset.wanted) open(panel.dataset.wanted); // What a link asks for.
+
+  /* Bitrix24's mobile app opens no cards. It says so of whatever path it is asked for, and a portal in a browser
+     refuses this one: so one question tells, and nothing opens. */
+  callbook.frame.probePath().then((answer) => {
+    if (answer?.errorCode === ON_DEVICE) document.documentElement.dataset.without = "paths";
+  });
 })();

@@ -2,6 +2,15 @@
    The portal ignores what it does not like, so nothing here ever waits for an answer for good. */
 "use strict";
 window.callbook = {};
+
+/* Whether what a field holds was copied; else it is selected. By the old command: the clipboard interface is
+   closed to frames of other sites unless the portal opens it. */
+callbook.copy = (field) => {
+  field.focus();
+  field.select();
+  return document.execCommand("copy");
+};
+
 callbook.frame = (() => {
   const appSid = window.name.split("|")[2] || new URLSearchParams(location.search).get("APP_SID") || "";
   const portal = document.querySelector('meta[name="portal"]')?.content ?? "";
@@ -42,6 +51,8 @@ callbook.frame = (() => {
     finishInstall: () => { send("setInstallFinish"); },
     /* Answered when the slider is closed, which a person does, or refused at once. */
     openPath: (path) => ask("openPath", { path }, Infinity),
+    /* Answered at once, since there is no such page: refused, and why. */
+    probePath: () => ask("openPath", { path: "" }),
     dial: (phone) => { send("imPhoneTo", { phone }); },
     fit: (height) => { send("resizeWindow", { width: "100%", height }); },
   };

@@ -49,14 +49,10 @@
     place.querySelector("summary").focus();
   }
 
-  /* By the old command: the clipboard interface is closed to frames of other sites unless the portal opens it. */
   function copyLink() {
     const said = place.querySelector(".view-link [role=status]");
-    const link = document.getElementById("view-link");
-    link.focus();
-    link.select();
     const { copied, refused } = said.dataset;
-    said.textContent = document.execCommand("copy") ? copied : refused;
+    said.textContent = callbook.copy(document.getElementById("view-link")) ? copied : refused;
   }
 
   place.addEventListener("click", ({ target }) => {

@@ -9,9 +9,11 @@ from app.calls.detail import list_neighbours, read_detail, user_ids_of
 from app.calls.reading import find_call
 from app.web.api import CallNotFound
 from app.web.call_view import view_call, view_neighbours
+from app.web.links import make_link
 from app.web.log_view import choose_zone
 from app.web.names import refresh_people
 from app.web.parts import GivenParts, WebParts
+from app.web.people import system_user_label
 from app.web.presenting import Presenter, visible
 from app.web.requests import AnyRequest, GivenSession
 from app.web.security import data_headers
@@ -34,10 +36,11 @@ async def show_call(
     if detail is None:
         raise CallNotFound
     user_ids = user_ids_of(detail)
-    names = await parts.people.find_names(session.portal, user_ids)
+    names = await _find_names(parts, session, user_ids)
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
     view = view_call(detail, names, _presenter(request, parts, session))
-    return parts.pages.render("call.html", data_headers(), session.locale, view=view)
+    link = make_link(session.portal, "call", call_id)
+    return parts.pages.render("call.html", data_headers(), session.locale, view=view, link=link)
 
 
 @get("/log/calls/{call_id:str}/neighbours", include_in_schema=False)
@@ -55,7 +58,7 @@ async def show_neighbours(
         raise CallNotFound
     found = await list_neighbours(session.viewer, call, side, last)
     user_ids = {one.user_id for one in found.calls if one.user_id is not None}
-    names = await parts.people.find_names(session.portal, user_ids)
+    names = await _find_names(parts, session, user_ids)
     view = view_neighbours(found, names, _presenter(request, parts, session))
     return parts.pages.render("call_neighbours.html", data_headers(), session.locale, side=side, view=view)
 
@@ -73,6 +76,10 @@ async def show_transcript(call_id: FromPath[str], parts: GivenParts, session: Gi
     return parts.pages.render(
         "call_transcript.html", data_headers(), session.locale, text=shown, is_there=call.has_transcript
     )
+
+
+async def _find_names(parts: WebParts, session: Session, user_ids: set[int]) -> dict[int, str]:
+    return await parts.people.find_names(session.portal, user_ids, system_user_label(session.locale))
 
 
 def _presenter(request: AnyRequest, parts: WebParts, session: Session) -> Presenter:

@@ -8,7 +8,15 @@ from app.calls.detail import CallDetail, Neighbours
 from app.calls.outcome import Outcome
 from app.calls.reading import LoggedCall, LoggedLeg
 from app.calls.schedule import WINDOW_S
-from app.web.presenting import CallRow, Moment, Presenter, format_duration, initials_of, visible
+from app.web.presenting import (
+    CallRow,
+    Moment,
+    Presenter,
+    format_duration,
+    initials_of,
+    is_of_robot,
+    visible,
+)
 
 # What the portal's own pages of these are called: settings of `openPath` in shared/bitrix24.md.
 CRM_PATHS = {"CONTACT": "contact", "COMPANY": "company", "LEAD": "lead", "DEAL": "deal"}
@@ -27,6 +35,7 @@ class LegView(NamedTuple):
     reason: str | None
     user_id: int | None
     operator: str | None
+    is_robot: bool
     initials: str
     hue: int
     duration: str | None
@@ -143,6 +152,7 @@ def _view_leg(leg: LoggedLeg, names: Mapping[int, str], presenter: Presenter) ->
         reason=leg.reason and visible(leg.reason),
         user_id=leg.user_id,
         operator=operator and visible(operator),
+        is_robot=is_of_robot(leg),
         initials=initials_of(operator or ""),
         hue=(leg.user_id or 0) % 6,
         duration=None if leg.duration_s is None else format_duration(leg.duration_s),

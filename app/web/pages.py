@@ -18,13 +18,14 @@ from app.kit.words import N_, load_words
 from app.web.card import render_card
 from app.web.errors import retry_headers
 from app.web.languages import choose_locale, read_locale
+from app.web.links import read_wanted
 from app.web.names import meet_people
 from app.web.panel import find_wanted_view, open_panel
 from app.web.parts import GivenParts
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSource, provide_parts, read_page
 from app.web.security import data_headers, session_headers, static_page_headers
 from app.web.sessions import LIFETIME_S
-from app.web.views import make_menu, read_wanted_view
+from app.web.views import make_menu
 
 log = structlog.get_logger(__name__)
 
@@ -109,8 +110,8 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     await meet_people(parts, session)
     if page.placement in CARDS:
         return await render_card(parts, session, token, page)
-    wanted = read_wanted_view(page.placement_options)
-    view = await find_wanted_view(session, wanted)
+    wanted = read_wanted(page.placement_options)
+    view = await find_wanted_view(session, wanted.view)
     return parts.pages.render(
         "log.html",
         session_headers(opened.portal.client_endpoint),
@@ -118,8 +119,9 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
         token=token,
         lifetime_s=LIFETIME_S,
         menu=await make_menu(parts, session, view.id if view else None),
-        is_view_missing=wanted is not None and view is None,
-        **await open_panel(parts, session, view),
+        is_view_missing=wanted.view is not None and view is None,
+        wanted_call=wanted.call,
+        **await open_panel(parts, session, view, number=wanted.number),
     )
 
 

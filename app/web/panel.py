@@ -12,15 +12,18 @@ from app.web.sessions import Session
 
 
 async def open_panel(
-    parts: WebParts, session: Session, view: SavedView | None = None, zone: str = ""
+    parts: WebParts, session: Session, view: SavedView | None = None, zone: str = "", number: str = ""
 ) -> dict[str, Any]:
     """What `log_panel.html` shows, and the chosen theme.
 
-    `zone` is the browser's, which counts when neither the portal nor the profile tells one.
+    `zone` is the browser's, which counts when neither the portal nor the profile tells one. With `number`
+    only the calls that have it.
     """
     preferences = await find_preferences(session.portal.id, session.claims.user_id)
     columns = read_columns((view.columns if view else preferences.columns) or ())
     parameters = {**(view.parameters if view else {}), "columns": ",".join(columns), "zone": zone}
+    if number:
+        parameters["q"] = number
     return {
         "session": session,
         "chosen_theme": preferences.theme or "auto",

@@ -13,7 +13,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from babel.units import format_unit
 
 from app.calls.outcome import Direction, Outcome
-from app.calls.reading import LoggedCall
+from app.calls.reading import LoggedCall, LoggedLeg
 from app.kit.calendar import to_utc
 
 COST_UNIT = Decimal(10_000)
@@ -38,6 +38,7 @@ class CallRow(NamedTuple):
     number: str | None
     user_id: int | None
     operator: str | None
+    is_robot: bool
     initials: str
     hue: int
     line: str | None
@@ -93,6 +94,7 @@ class Presenter(NamedTuple):
             number=call.phone_number and visible(format_number(call.phone_number)),
             user_id=call.user_id,
             operator=operator and visible(operator),
+            is_robot=is_of_robot(call),
             initials=initials_of(operator or ""),
             hue=(call.user_id or 0) % 6,
             line=self.name_line(call.portal_number),
@@ -135,6 +137,11 @@ class Presenter(NamedTuple):
 
     def _is_this_year(self, local: datetime) -> bool:
         return local.year == to_local(self.now, self.zone).year
+
+
+def is_of_robot(leg: LoggedLeg) -> bool:
+    """Whether no person made it: an informational call of nobody."""
+    return leg.user_id is None and leg.direction == "info"
 
 
 def visible(text: str) -> str:

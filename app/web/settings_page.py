@@ -17,6 +17,7 @@ from app.people.structure import Structure
 from app.portals.portal_settings import REACHES, RETENTION_MONTHS, PortalSettings
 from app.portals.settings_queries import save_settings
 from app.portals.visibility import EVERYONE
+from app.web.doubt import Doubt, view_doubt
 from app.web.history import HistoryView, view_history
 from app.web.log_view import choose_zone
 from app.web.notice import Notice, view_notice
@@ -49,6 +50,7 @@ class State(NamedTuple):
     oldest: Moment | None
     last_event: Moment | None
     owner: str
+    doubt: Doubt | None
 
 
 class SettingsView(NamedTuple):
@@ -176,6 +178,7 @@ async def _view_state(request: AnyRequest, parts: WebParts, session: Session) ->
         moments[0],
         moments[1],
         names.get(portal.token_user_id or 0, ""),
+        await view_doubt(session, parts.people, is_any_doubted=False),
     )
 
 

@@ -1,7 +1,6 @@
 """Saved views of the log: the menu that lists them, and saving, changing, deleting one."""
 
 from typing import NamedTuple
-from urllib.parse import quote
 
 import msgspec
 from litestar import Response, delete, get, post, put
@@ -20,14 +19,14 @@ from app.calls.views import (
     save_view,
 )
 from app.kit.errors import Refusal
-from app.portals.model import Portal
 from app.web.columns import read_columns
+from app.web.links import make_link
 from app.web.log_view import read_list_request
 from app.web.panel import open_panel
 from app.web.parts import GivenParts, WebParts
 from app.web.people import system_user_label
 from app.web.requests import AnyRequest, GivenSession
-from app.web.security import data_headers, origin_of
+from app.web.security import data_headers
 from app.web.sessions import Session
 
 
@@ -38,10 +37,6 @@ class ViewDraft(msgspec.Struct, frozen=True):
     is_shared: bool
     parameters: dict[str, str]
     columns: list[str]
-
-
-class _Wanted(msgspec.Struct, frozen=True):
-    view: int
 
 
 class ViewItem(NamedTuple):
@@ -75,17 +70,14 @@ async def make_menu(parts: WebParts, session: Session, current_id: int | None) -
         for view in views
     ]
     current = next((item for item in items if item.view.id == current_id), None)
-    return ViewsMenu(items, current, make_link(session.portal, current.view) if current else "")
+    return ViewsMenu(items, current, _link(session, current))
 
 
-def make_link(portal: Portal, view: SavedView) -> str:
-    """Where the portal opens the log with this view (placement REST_APP_URI); empty for a view that
-    colleagues may not open, and while the portal has not told the code of the app.
-    """
-    if not view.is_shared or not portal.app_code:
+def _link(session: Session, current: ViewItem | None) -> str:
+    """Only views that colleagues may open have one."""
+    if current is None or not current.view.is_shared:
         return ""
-    code = quote(portal.app_code, safe="")
-    return f"{origin_of(portal.client_endpoint)}/marketplace/view/{code}/?params[view]={view.id}"
+    return make_link(session.portal, "view", str(current.view.id))
 
 
 @get("/log/panel", include_in_schema=False)
@@ -143,14 +135,6 @@ async def _read_draft(request: AnyRequest, parts: WebParts, session: Session) ->
 async def _show_menu(parts: WebParts, session: Session, current_id: int | None) -> Response[str]:
     menu = await make_menu(parts, session, current_id)
     return parts.pages.render("log_views.html", data_headers(), session.locale, menu=menu)
-
-
-def read_wanted_view(placement_options: str) -> int | None:
-    """The view that a link asks for: `{"view": "12"}`. A portal may send a list, a word or nothing."""
-    try:
-        return msgspec.json.decode(placement_options, type=_Wanted, strict=False).view
-    except msgspec.MsgspecError:
-        return None
 
 
 def _read_id(text: str) -> int | None:

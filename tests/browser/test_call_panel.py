@@ -1,6 +1,7 @@
 """The panel of one call, in the portal's frame."""
 
 import asyncio
+from dataclasses import replace
 
 from playwright.async_api import Frame, Page, expect
 
@@ -83,7 +84,7 @@ async def test_the_crm_card_opens_in_the_portal_and_its_closing_is_noticed(insta
     await open_call(frame)
     await frame.get_by_role("button", name="Open the contact").click()
     await page.get_by_role("heading", name="/crm/contact/details/214/").wait_for()
-    assert await commands(page, "openPath") == [{"path": "/crm/contact/details/214/"}]
+    assert (await commands(page, "openPath"))[-1] == {"path": "/crm/contact/details/214/"}
     changed = "UPDATE calls SET crm_entity_type = 'COMPANY', crm_entity_id = 9 WHERE call_id = 'c0'"
     await installed.callbook.run_sql(changed)
     await page.locator("#path-close").click()
@@ -102,6 +103,53 @@ async def test_a_card_that_the_portal_does_not_open_is_told(installed: Desk) -> 
     await button.click()
     await frame.get_by_text("Bitrix24's mobile app cannot open this card").wait_for()
     await expect(button).to_be_hidden()
+
+
+async def test_a_device_that_opens_no_cards_is_offered_none(installed: Desk) -> None:
+    await lay_calls(installed)
+    assert installed.context.browser is not None
+    agent = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Mobile Safari/537.36 BitrixMobile"
+    async with await installed.context.browser.new_context(user_agent=agent) as context:
+        page, frame = await replace(installed, context=context).open_log()
+        await open_call(frame)
+        await expect(frame.get_by_role("button", name="Call back")).to_be_visible()
+        await expect(frame.locator("[data-open-path]")).to_be_hidden()
+        assert await commands(page, "openPath") == [{"path": ""}]
+
+
+async def test_the_link_to_a_call_is_copied_and_opens_its_panel_for_who_may_see_it(installed: Desk) -> None:
+    await lay_calls(installed)
+    page, frame = await installed.open_log()
+    await open_call(frame, 1)
+    await frame.get_by_role("button", name="Copy link").click()
+    await frame.get_by_text("Copied.").wait_for()
+    link = await frame.locator("[data-link]").input_value()
+    root = f"{installed.portal.origin}/marketplace/view/{installed.portal.stand_in.client_id}/?params"
+    assert link == f"{root}[call]=c1"
+    await page.goto(f"{link}&user=1")
+    opened = await installed.app_frame(page)
+    await opened.locator("#call [data-part=facts]").wait_for()
+    await expect(opened.locator("#call-neighbours")).to_be_visible()
+    assert await opened.locator("#call .is-current").count() == 1
+    await opened.get_by_role("button", name="Close").click()
+    await expect(opened.locator("tr[data-call-id]")).to_have_count(3)
+    await page.goto(f"{link}&user={installed.portal.operator.id}")
+    refused = await installed.app_frame(page)
+    await refused.get_by_role("heading", name="This call cannot be shown").wait_for()
+    # Chromium itself writes a line about an answer of 404.
+    installed.console[:] = [line for line in installed.console if "404" not in line]
+
+
+async def test_the_link_can_be_copied_by_hand_where_the_browser_refuses(installed: Desk) -> None:
+    await lay_calls(installed)
+    _, frame = await installed.open_log()
+    await frame.evaluate("document.execCommand = () => false")
+    await open_call(frame)
+    await frame.get_by_role("button", name="Copy link").click()
+    await frame.get_by_text("Press Ctrl+C").wait_for()
+    field = frame.get_by_role("textbox", name="Link to this call")
+    await expect(field).to_be_focused()
+    assert await field.evaluate("it => it.selectionEnd === it.value.length && it.value.length > 20")
 
 
 async def test_calling_back_asks_the_portal_and_waits_for_nothing(installed: Desk) -> None:

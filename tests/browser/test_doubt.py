@@ -38,6 +38,11 @@ async def test_a_limited_log_names_the_owner_and_the_remedy_until_it_is_none_any
     await expect(bar).to_contain_text("Calls of several employees are not confirmed")
     await expect(bar).to_contain_text(f"Grant {portal.admin.full_name} the right")
     await expect_labels(frame, 2)
+    await frame.locator("#open-settings").click()
+    limited = frame.locator("#settings-limited")
+    await expect(limited).to_contain_text("Calls of several employees are not confirmed")
+    await expect(limited).to_contain_text(f"Grant {portal.admin.full_name} the right")
+    await frame.get_by_role("button", name="Cancel").click()
 
     portal.admin.statistics_right = "all"
     await forge_time_and_read(installed)

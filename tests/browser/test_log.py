@@ -45,7 +45,9 @@ async def test_the_wizard_leads_to_the_log(desk: Desk) -> None:
     await page.frame_locator("#app-frame").get_by_text("No calls yet").wait_for()
     assert desk.portal.installation.is_finished
     commands = await page.evaluate("receivedCommands.map((one) => one.command)")
-    assert set(commands) <= {"resizeWindow", "refreshAuth"}
+    assert set(commands) <= {"resizeWindow", "refreshAuth", "openPath"}
+    paths = await page.evaluate("receivedCommands.filter((one) => one.command === 'openPath')")
+    assert {one["params"]["path"] for one in paths} <= {""}  # A question that opens nothing.
 
 
 async def test_a_failed_step_says_what_to_do_and_can_be_repeated(desk: Desk) -> None:

@@ -61,6 +61,37 @@ async def test_the_link_to_a_shared_view_is_copied_by_keyboard_and_opens_it(desk
     assert await opened.locator("#view-missing").count() == 0
 
 
+async def test_a_link_with_a_number_opens_the_calls_that_have_it_and_that_its_reader_may_see(
+    desk_with_calls: Desk,
+) -> None:
+    desk = desk_with_calls
+    root = f"{desk.portal.origin}/marketplace/view/{desk.portal.stand_in.client_id}/?params[number]="
+    opened = await follow(desk, f"{root}22", 1)
+    await expect(opened.locator(".cell-number")).to_have_text(["222"])
+    assert await opened.locator("#q").input_value() == "22"
+    await expect(opened.locator(".chip")).to_have_count(1)
+    page = await desk.context.new_page()
+    await page.goto(f"{root}22&user={desk.portal.operator.id}")
+    theirs = await desk.app_frame(page)
+    await theirs.get_by_text("No calls match").wait_for()
+
+
+async def test_call_analytics_open_the_log_in_their_slider(desk_with_calls: Desk) -> None:
+    """By the item that the portal's own menu has for the application (TELEPHONY_ANALYTICS_MENU)."""
+    desk = desk_with_calls
+    page, _ = await desk.open_log()
+    await page.get_by_role("navigation", name="Portal").get_by_role("link", name="Telephony").click()
+    await page.get_by_role("navigation", name="Call analytics").get_by_text("Callbook").wait_for()
+    frame = await desk.app_frame(page)
+    await frame.wait_for_selector('#status[data-state="live"]')
+    await expect(frame.locator(ROWS)).to_have_count(3)
+    ended = await desk.portal.end_call(phone_number="+14155550107")
+    assert ended.call_id
+    await expect(frame.locator(".cell-number").filter(has_text="415-555-0107")).to_be_visible()
+    # A slider gives the frame its own height: the page in it scrolls, and never sideways.
+    assert await frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 async def test_where_the_browser_refuses_to_copy_the_link_is_selected(desk_with_calls: Desk) -> None:
     _, frame = await desk_with_calls.open_log()
     await save_view(frame, is_shared=True)

@@ -8,7 +8,7 @@ import pytest
 from app.demo.stand_in import StandIn
 from app.web.call_view import find_crm_path, find_dial
 from tests.calls.statistics import read_portal
-from tests.running import Callbook
+from tests.running import Callbook, FakeClock
 from tests.web.browsing import install, open_tab
 from tests.web.calls import NOW, insert_calls
 
@@ -23,6 +23,27 @@ def words_of(fragment: str) -> str:
 
 def part_of(fragment: str, name: str) -> str:
     return fragment.partition(f'data-part="{name}"')[2].partition("data-part=")[0]
+
+
+async def test_robots_and_system_users_are_named_as_such_in_row_panel_and_legs(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    portal_id = await install(callbook, stand_in.portals[0])
+    robot = {"call_id": "robot", "type": 5, "user_id": None}
+    bot = {"call_id": "bot", "user_id": 9_000, "phone_number": "1"}
+    nobody = {"call_id": "nobody", "user_id": None, "phone_number": "2"}
+    await insert_calls(portal_id, robot, bot, nobody)
+    clock.advance(601)  # From now on users are read again for somebody who is unknown.
+    tab = await open_tab(callbook, stand_in.portals[0])
+    await tab.get("/log/rows")
+    await callbook.settle()  # The portal has been asked, and does not list 9000.
+    rows = words_of((await tab.get("/log/rows")).text)
+    assert rows.count("Robot") == 1
+    assert rows.count("System user 9000") == 1
+    for call_id, who in (("robot", "Robot"), ("bot", "System user 9000"), ("nobody", "Nobody")):
+        text = (await tab.get(f"/log/calls/{call_id}")).text
+        assert who in words_of(part_of(text, "facts")), call_id
+        assert who in words_of(part_of(text, "legs")), call_id
 
 
 async def test_a_call_is_told_in_full(callbook: Callbook, stand_in: StandIn) -> None:

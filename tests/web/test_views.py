@@ -11,7 +11,7 @@ from app.demo.stand_in import StandIn
 from app.portals.erasure import CALLS_KEPT_S
 from app.scheduler import erase_due
 from app.web.columns import COLUMNS, DEFAULT_COLUMNS, read_columns
-from app.web.views import read_wanted_view
+from app.web.links import Wanted, read_wanted
 from tests.portals.reading import count
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
@@ -164,15 +164,18 @@ async def test_an_uninstall_erases_preferences_at_once_and_views_with_the_calls(
 
 
 @pytest.mark.parametrize(
-    ("options", "view_id"),
+    ("options", "wanted"),
     [
-        ('{"view": "12"}', 12),
-        ('{"view": 12}', 12),
-        *[(text, None) for text in ("", "[]", '"undefined"', "x", '{"view": "x"}')],
+        ('{"view": "12"}', Wanted(view=12)),
+        ('{"view": 12}', Wanted(view=12)),
+        ('{"number": " 4930123 ", "other": "x"}', Wanted(number="4930123")),
+        ('{"call": "externalCall.1"}', Wanted(call="externalCall.1")),
+        ('{"number": "' + "1" * 300 + '"}', Wanted(number="1" * 255)),
+        *[(text, Wanted()) for text in ("", "[]", '"undefined"', "x", '{"view": "x"}', '{"call": []}')],
     ],
 )
-def test_a_link_names_its_view_or_nothing(options: str, view_id: int | None) -> None:
-    assert read_wanted_view(options) == view_id
+def test_a_link_names_what_it_asks_for_or_nothing(options: str, wanted: Wanted) -> None:
+    assert read_wanted(options) == wanted
 
 
 async def test_a_shared_view_has_a_link_once_the_portal_has_told_the_code_of_the_app(

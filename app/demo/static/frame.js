@@ -87,8 +87,11 @@
     },
     openPath(message) {
       const path = String(message.params.path);
-      /* In the mobile app the command answers METHOD_NOT_SUPPORTED_ON_DEVICE, as the official SDK knows. */
-      const errorCode = window.errorOfOpenPath ?? (allowedPaths.some((allowed) => allowed.test(path)) ? null : 'PATH_NOT_AVAILABLE');
+      /* The portal looks at the browser first and at the path then: a mobile one is refused for any path
+         (api-reference/bx24-js-sdk/additional-functions/bx24-open-path.md; b24jssdk's `isMobile` has the same rule). */
+      const isMobile = /iphone|ipad|android|mobile|touch/i.test(navigator.userAgent);
+      const onDevice = isMobile ? 'METHOD_NOT_SUPPORTED_ON_DEVICE' : null;
+      const errorCode = window.errorOfOpenPath ?? onDevice ?? (allowedPaths.some((allowed) => allowed.test(path)) ? null : 'PATH_NOT_AVAILABLE');
       if (errorCode) {
         reply(message, {result: 'error', errorCode});
         return;

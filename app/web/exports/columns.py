@@ -10,7 +10,7 @@ from app.calls.reading import LoggedCall, LoggedLeg
 from app.kit.words import Words
 from app.web import columns as log_columns
 from app.web.exports.cells import Cell, Duration, Moment, Phone
-from app.web.presenting import COST_UNIT, to_local, visible
+from app.web.presenting import COST_UNIT, is_of_robot, to_local, visible
 
 
 class Column(NamedTuple):
@@ -91,7 +91,7 @@ class Reader:
     def operator(self, call: LoggedLeg) -> Cell:
         """Whom the log shows: the name of a user, or what stands for one without."""
         if call.user_id is None:
-            return self.words.gettext("Robot") if call.direction == "info" else None
+            return self.words.gettext("Robot") if is_of_robot(call) else None
         return self.known.names.get(call.user_id) or self.words.gettext("User %(id)s", id=call.user_id)
 
     def departments(self, call: LoggedCall) -> Cell:
