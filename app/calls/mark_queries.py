@@ -29,6 +29,12 @@ _DUE = """
         OR (m.history_state <> 'complete' AND m.next_at <= {} AND m.claimed_until <= {}))
     ORDER BY COALESCE(m.next_at, 0), p.id LIMIT {}
 """
+_REOPEN = """
+    UPDATE statistics_marks SET history_state = 'running', top_id = high_id, low_id = high_id + 1,
+        rows_done = 0, range_width = {}, failures = 0, failure_code = NULL, next_at = {}, claimed_until = 0,
+        pass_low_id = NULL
+    WHERE portal_id = {} AND generation = {} AND top_id IS NOT NULL
+"""
 
 
 async def find_mark(portal_id: int, generation: int) -> Mark | None:
@@ -149,6 +155,15 @@ async def date_mark(
 async def forget_mark(portal_id: int, generation: int, owner_id: int) -> None:
     """Let the statistics be read anew from their end: the owner of the token may see other rows by now."""
     await Marks.delete().where(is_of(portal_id, generation, owner_id))
+
+
+async def reopen_history(portal_id: int, generation: int, now: int) -> None:
+    """Let the history be read again, from the newest row down: it may hold rows that are wanted by now.
+
+    Whoever reads at the moment loses the claim. What was found and noted before, as the calls that are
+    missing from the statistics, stays; what has not begun is read anyway.
+    """
+    await Marks.raw(_REOPEN, PAGE_ROWS, now, portal_id, generation)
 
 
 async def list_due_histories(now: int, limit: int) -> list[int]:

@@ -1,21 +1,42 @@
-"""Removing calls that are older than their portal wants them kept.
+"""Removing calls that are older than their portal wants them kept, and reading them again when it wants more.
 
-What is removed stays away: `sync_writes` takes no call from the statistics that would be removed again.
+What is removed stays away: `sync_writes` takes no call from the statistics that would be removed again. So
+when the time is lengthened, the statistics are read anew.
 """
 
 from collections.abc import Awaitable, Callable
 
 import structlog
 
+from app.calls.mark_queries import reopen_history
 from app.calls.retention_queries import purge_some_calls, purge_undecodable
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.turns import take_turn
-from app.portals.settings_queries import find_settings, list_limited
+from app.portals.model import Portal
+from app.portals.portal_settings import PortalSettings
+from app.portals.settings_queries import find_settings, hold_settings, list_limited, save_settings
 
 log = structlog.get_logger(__name__)
 PORTALS_A_PAGE = 100
 STEPS_A_TURN = 1_000  # Then another portal's turn; the next one goes on.
+
+
+async def store_settings(
+    portal: Portal, settings: PortalSettings, changed_by: int, now: int, database: Database
+) -> bool:
+    """Store what an administrator has set; False when the portal is uninstalled.
+
+    Calls that were left out until now may stand anywhere in the statistics, since one can be registered long
+    after it began. So the whole history is read again, and nothing is promised until then.
+    """
+    async with database.transaction():
+        before = await hold_settings(portal.id, database)
+        if not await save_settings(portal.id, settings, changed_by, now, database):
+            return False
+        if settings.keeps_longer_than(before):
+            await reopen_history(portal.id, portal.generation, now)
+    return True
 
 
 class Retention:
@@ -39,12 +60,13 @@ class Retention:
 
     async def purge(self, portal_id: int) -> int:
         """Remove what the portal wants kept no longer; how many calls. It may be cut off and run again."""
-        before = (await find_settings(portal_id)).kept_from(self._clock.now())
+        now = self._clock.now()
+        before = (await find_settings(portal_id)).kept_from(now)
         if before is None:
             return 0
         removed, events = 0, await purge_undecodable(portal_id, before)
         for _ in range(STEPS_A_TURN):
-            step = await purge_some_calls(portal_id, before, self._database)
+            step = await purge_some_calls(portal_id, now, self._database)
             removed += step
             if not step:
                 break

@@ -8,16 +8,21 @@ from piccolo.columns.combination import And
 from app.calls.tables import CallTable, UndecodableEventTable
 from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
+from app.portals.settings_queries import hold_settings
 
 CALLS_A_STEP = 300
 
 
-async def purge_some_calls(portal_id: int, before: int, database: Database) -> int:
-    """Delete the oldest of the calls that began before, and their legs; how many, 0 when none is left.
+async def purge_some_calls(portal_id: int, now: int, database: Database) -> int:
+    """Delete the oldest of the calls that the portal keeps no longer, and their legs; how many, 0 if none.
 
-    They are held in the order in which `writes.load_calls` holds them, or the two might wait for each other.
+    The settings are held: who lengthens the time meanwhile finds gone, and has read anew, what this removes.
+    Calls are held in the order in which `writes.load_calls` holds them, or the two might wait for each other.
     """
     async with database.transaction():
+        before = (await hold_settings(portal_id, database)).kept_from(now)
+        if before is None:
+            return 0
         is_old = (CallTable.portal_id == portal_id) & (CallTable.started_at < before)
         oldest = CallTable.select(CallTable.id).where(is_old).order_by(CallTable.started_at)
         query = (

@@ -36,6 +36,12 @@ class PortalSettings(msgspec.Struct, frozen=True):
         """The first moment whose calls are kept, so many calendar months ago; None keeps all."""
         return None if self.retention_months is None else months_before(now, self.retention_months)
 
+    def keeps_longer_than(self, other: "PortalSettings") -> bool:
+        """Whether calls are wanted that these other settings leave out."""
+        if other.retention_months is None or self.retention_months is None:
+            return other.retention_months is not None and self.retention_months is None
+        return self.retention_months > other.retention_months
+
 
 def months_before(now: int, months: int) -> int:
     """The same time of day on the same day so many months earlier, on a shorter month's last, in UTC."""

@@ -21,12 +21,12 @@ _STORED = _FIELDS | {"line_names": "text", "changed_at": "bigint", "changed_by":
 
 async def find_settings(portal_id: int) -> PortalSettings:
     """The settings of a portal; the usual ones where nobody has set any."""
-    row = await PortalSettingsTable.select().where(PortalSettingsTable.portal_id == portal_id).first()
-    if row is None:
-        return PortalSettings()
-    names: dict[str, str] = msgspec.json.decode(row["line_names"])
-    line_names = {original(number): original(name) for number, name in names.items()}
-    return msgspec.convert({name: row[name] for name in _FIELDS} | {"line_names": line_names}, PortalSettings)
+    return await _read(portal_id, is_held=False)
+
+
+async def hold_settings(portal_id: int, database: Database) -> PortalSettings:
+    """The same, held until the transaction ends that the caller has opened: nobody changes them meanwhile."""
+    return await _read(portal_id, is_held=not database.is_sqlite)
 
 
 async def save_settings(
@@ -64,3 +64,13 @@ async def list_limited(limit: int, after: int) -> list[int]:
         .limit(limit)
     )
     return [row["portal_id"] for row in rows]
+
+
+async def _read(portal_id: int, *, is_held: bool) -> PortalSettings:
+    query = PortalSettingsTable.select().where(PortalSettingsTable.portal_id == portal_id).first()
+    row = await (query.lock_rows("UPDATE") if is_held else query)
+    if row is None:
+        return PortalSettings()
+    names: dict[str, str] = msgspec.json.decode(row["line_names"])
+    line_names = {original(number): original(name) for number, name in names.items()}
+    return msgspec.convert({name: row[name] for name in _FIELDS} | {"line_names": line_names}, PortalSettings)

@@ -8,6 +8,7 @@ import structlog
 from litestar import Response, get, post
 from litestar.status_codes import HTTP_200_OK
 
+from app.calls.retention import store_settings
 from app.calls.stock_queries import Stock, count_before, find_stock, list_lines
 from app.kit.errors import Forbidden
 from app.kit.languages import LANGUAGES
@@ -15,7 +16,6 @@ from app.kit.words import N_, load_words
 from app.people.department_queries import find_structure
 from app.people.structure import Structure
 from app.portals.portal_settings import REACHES, RETENTION_MONTHS, PortalSettings
-from app.portals.settings_queries import save_settings
 from app.portals.visibility import EVERYONE
 from app.web.doubt import Doubt, view_doubt
 from app.web.history import HistoryView, view_history
@@ -107,7 +107,7 @@ async def _count_doomed(session: Session, given: PortalSettings, now: int) -> in
 
 async def _store(parts: WebParts, session: Session, given: PortalSettings) -> None:
     portal, user_id = session.portal, session.claims.user_id
-    if not await save_settings(portal.id, given, user_id, parts.clock.now(), parts.database):
+    if not await store_settings(portal, given, user_id, parts.clock.now(), parts.database):
         raise PortalUninstalled
     names = [
         name for name in given.__struct_fields__ if getattr(given, name) != getattr(session.settings, name)

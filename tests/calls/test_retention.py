@@ -2,20 +2,24 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from app.calls.retention import store_settings
 from app.calls.writes import load_calls
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.portal_settings import PortalSettings
-from app.portals.settings_queries import save_settings
-from app.scheduler import JOBS, retain, sweep
+from app.portals.settings_queries import hold_settings, save_settings
+from app.scheduler import JOBS, read_histories, retain, sweep
 from tests.blocking import begin_apart, wait_until_blocked
-from tests.calls.statistics import fill, install, make_row, read_portal
+from tests.calls.statistics import fill, install, make_row, read_mark, read_portal
 from tests.running import Callbook, FakeClock
+from tests.web.browsing import open_tab
 from tests.web.calls import insert_calls
+from tests.web.settings import post_settings
 
 DAY_S = 86_400
 NUMBER = "+12025550177"
@@ -29,6 +33,10 @@ def portal(stand_in: StandIn) -> StandInPortal:
 async def keep(callbook: Callbook, portal_id: int, months: int | None) -> None:
     settings = msgspec.structs.replace(PortalSettings(), retention_months=months)
     assert await save_settings(portal_id, settings, 1, callbook.parts.clock.now(), callbook.parts.database)
+
+
+async def tab_sync(callbook: Callbook, portal: StandInPortal) -> Any:
+    return (await (await open_tab(callbook, portal)).get("/api/v1/sync")).json()
 
 
 async def list_ids(callbook: Callbook, table: str = "calls") -> list[object]:
@@ -88,6 +96,82 @@ async def test_neither_history_nor_reconciliation_brings_them_back(
     assert await list_ids(callbook) == ["call.60"]
     mark = await callbook.run_sql("SELECT * FROM statistics_marks")
     assert (mark[0]["history_state"], mark[0]["high_id"]) == ("complete", mark_before[0]["high_id"])
+
+
+async def test_a_longer_time_has_what_the_shorter_one_left_out_read_again(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """Wherever it stands in the statistics: a call can be registered long after it began."""
+    old = [clock.now() - 100 * DAY_S, clock.now() - 300 * DAY_S]
+    portal.state.statistics += [make_row(number, started_at=old[1]) for number in range(1, 60)]
+    portal.state.statistics += [make_row(number, started_at=clock.now() - 5) for number in range(60, 300)]
+    portal.state.statistics += [make_row(300, started_at=old[0])]
+    await install(callbook, portal)
+    tab = await open_tab(callbook, portal)
+    assert (await post_settings(tab, retention_months="1", confirm_removal="1")).status_code == 200
+    await retain(callbook.parts)
+    before = await list_ids(callbook)
+    assert len(before) == 240
+    clock.advance(3600)
+    await open_tab(callbook, portal)
+    await callbook.settle()
+    assert (await tab_sync(callbook, portal))["history"]["state"] == "complete"
+    tab = await open_tab(callbook, portal)
+    await post_settings(tab, retention_months="1", employees_see="all")
+    assert (await tab_sync(callbook, portal))["history"]["state"] == "complete"
+    await post_settings(tab, retention_months="6")
+    sync = await tab_sync(callbook, portal)
+    assert (sync["history"]["state"], sync["complete_up_to"]) == ("running", None)
+    await read_histories(callbook.parts)
+    assert await list_ids(callbook) == ["call.300", *before]
+    sync = await tab_sync(callbook, portal)
+    assert (sync["history"], sync["complete_up_to"] is None) == (
+        {"state": "complete", "done": 300, "total": 300},
+        False,
+    )
+    tab = await open_tab(callbook, portal)
+    await post_settings(tab, retention_months="")
+    await read_histories(callbook.parts)
+    assert len(await list_ids(callbook)) == 300
+
+
+async def test_who_reads_while_the_time_is_lengthened_promises_nothing(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """What it has read was cut by the shorter time."""
+    old = clock.now() - 100 * DAY_S
+    portal.state.statistics += [make_row(number, started_at=old) for number in range(1, 200)]
+    found = await install(callbook, portal)
+    await keep(callbook, found.id, 1)
+    await retain(callbook.parts)
+    await callbook.run_sql("UPDATE statistics_marks SET history_state = 'running', low_id = 150")
+    gate = stand_in.hold("batch", portal=portal, times=1)
+    reading = asyncio.create_task(callbook.parts.histories.run_slice(found))
+    await gate.reached()
+    longer = PortalSettings(retention_months=12)
+    assert await store_settings(found, longer, 1, clock.now(), callbook.parts.database)
+    gate.release()
+    assert await reading is None
+    assert (await read_mark(portal)).history_state == "running"
+    await read_histories(callbook.parts)
+    assert len(await list_ids(callbook)) == 199
+
+
+async def test_a_purge_heeds_a_longer_time_at_once(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    found = await install(callbook, portal)
+    old = clock.now() - 100 * DAY_S
+    await insert_calls(found.id, *({"call_id": f"m{number}", "started_at": old} for number in range(5)))
+    await keep(callbook, found.id, 1)
+    database = callbook.parts.database
+    async with database.transaction():
+        await hold_settings(found.id, database)
+        purge = begin_apart(callbook.parts.retention.purge(found.id))
+        await wait_until_blocked(database, purge, "portal_settings")
+        await keep(callbook, found.id, 12)
+    assert await purge == 0
+    assert len(await list_ids(callbook)) == 5
 
 
 async def test_events_are_stored_while_a_purge_goes_on(
