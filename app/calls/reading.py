@@ -14,7 +14,7 @@ from app.calls.leg_queries import select_legs
 from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
 from app.calls.paging import NEWEST_FIRST, Cursor, Sort
 from app.kit.text import original, storable
-from app.portals.visibility import Visible
+from app.portals.visibility import Everyone, Visible
 
 RECENT_CALLS = 5_000
 PULSE_CALLS = 200
@@ -33,6 +33,10 @@ class Viewer(msgspec.Struct, frozen=True):
     def sees_others(self) -> bool:
         """Whether there can be calls of others in the log, so that it is worth to filter by employee."""
         return self.sees != frozenset((self.user_id,))
+
+    def sees_calls_of(self, user_id: int) -> bool:
+        """Whether calls of this employee would be in the log."""
+        return self.sees is Everyone.EVERYONE or user_id in self.sees
 
 
 class LoggedLeg(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,10 +4,11 @@ There is no other way to read calls for a person: `tests/architecture/test_visib
 query on calls takes `visible` and uses it.
 """
 
-from piccolo.columns.combination import And, WhereRaw
+from piccolo.columns.combination import And
 from piccolo.custom_types import Combinable
 
 from app.calls.tables import CallTable
+from app.kit.conditions import is_among
 from app.portals.visibility import Everyone, Visible
 
 
@@ -16,8 +17,4 @@ def is_visible(portal_id: int, visible: Visible) -> Combinable:
     in_portal = CallTable.portal_id == portal_id
     if isinstance(visible, Everyone):
         return in_portal
-    if len(visible) == 1:
-        return And(in_portal, CallTable.user_id == next(iter(visible)))
-    if not visible:
-        return And(in_portal, WhereRaw("1 = 0"))
-    return And(in_portal, CallTable.user_id.is_in(sorted(visible)))
+    return And(in_portal, is_among("user_id", visible))

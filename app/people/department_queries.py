@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.bitrix24.departments import Department
+from app.kit.conditions import is_among
 from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
 from app.kit.text import original, storable
 from app.people.structure import Structure
 from app.people.tables import DepartmentTable, MemberTable, StructureTable
+from app.portals.visibility import Everyone, Visible
 
 _STATE = {"portal_id": "bigint", "generation": "integer", "state": "text", "at": "bigint"}
 _DEPARTMENT = {"department_id": "bigint", "name": "text", "parent_id": "bigint", "head_id": "bigint"}
@@ -49,6 +51,17 @@ async def list_departments(portal_id: int) -> list[Department]:
         Department(row["department_id"], original(row["name"]), row["parent_id"], row["head_id"])
         for row in rows
     ]
+
+
+async def list_seen_departments(portal_id: int, visible: Visible) -> list[Department]:
+    """Those of them to which somebody belongs whose calls may be seen."""
+    departments = await list_departments(portal_id)
+    if isinstance(visible, Everyone):
+        return departments
+    members = MemberTable.select(MemberTable.department_id).where(MemberTable.portal_id == portal_id)
+    rows = await members.where(is_among("user_id", visible)).distinct()
+    seen = {row["department_id"] for row in rows}
+    return [department for department in departments if department.department_id in seen]
 
 
 async def find_department_names(portal_id: int, user_ids: Iterable[int]) -> dict[int, list[str]]:

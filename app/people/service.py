@@ -69,8 +69,16 @@ class People:
         `label` names a system user (a bot, a partner of Bitrix24), whom the portal never lists.
         """
         wanted = {user_id for user_id in user_ids if user_id is not None}
-        people = await find_people(portal.id, wanted)
-        self._note_unknown(portal.id, wanted - people.keys())
+        names = await self.find_known_names(portal, wanted, label)
+        self._note_unknown(portal.id, wanted - names.keys())
+        return names
+
+    @staticmethod
+    async def find_known_names(
+        portal: Portal, user_ids: Iterable[int], label: Callable[[int], str] = _no_label
+    ) -> dict[int, str]:
+        """The same for ids that no call need name: whoever is unknown is not looked for."""
+        people = await find_people(portal.id, user_ids)
         return {
             user_id: person.name if person.is_listed or person.name else label(user_id)
             for user_id, person in people.items()

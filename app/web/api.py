@@ -13,6 +13,7 @@ from app.calls.reading import LoggedCall, find_call, list_calls, list_legs
 from app.kit.errors import Refusal
 from app.kit.words import N_
 from app.portals.model import Connection, Portal
+from app.portals.visibility import EVERYONE
 from app.web import list_parameters as asked
 from app.web.call_shapes import Call, show_call
 from app.web.doubt import Limited, find_limited
@@ -43,7 +44,10 @@ class CallList(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """How many rows of the portal's own statistics have been read; `total` is an estimate until the end."""
+    """How many rows of the portal's own statistics have been read; `total` is an estimate until the end.
+
+    Both are null for who does not see everybody's calls.
+    """
 
     state: Literal["pending", "running", "complete", "failed"]
     done: int | None
@@ -51,7 +55,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Sync(msgspec.Struct, frozen=True):
-    """What the log can be relied on for."""
+    """What the log can be relied on for; `last_event_at` is null for who does not see everybody's calls."""
 
     complete_up_to: str | None
     history: History
@@ -107,7 +111,11 @@ async def get_sync(parts: GivenParts, session: GivenSession) -> Response[Sync]:
     portal = session.portal
     mark = await find_mark(portal.id, portal.generation)
     limited = await find_limited(portal, parts.people, session.locale)
-    return Response(describe_sync(portal, mark, limited), headers=data_headers())
+    sync = describe_sync(portal, mark, limited)
+    if session.viewer.sees is not EVERYONE:  # How many calls others have, and when, is theirs to know.
+        history = History(sync.history.state, None, None)
+        sync = msgspec.structs.replace(sync, history=history, last_event_at=None)
+    return Response(sync, headers=data_headers())
 
 
 def describe_sync(portal: Portal, mark: Mark | None, limited: Limited | None = None) -> Sync:

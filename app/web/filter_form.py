@@ -1,15 +1,15 @@
 """The filters' form as it stands: what is set in it, and what there is to choose from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from app.calls.outcome import DOCUMENTED_CODES
-from app.calls.parameters import split_list
+from app.calls.parameters import parse_numbers, split_list
 from app.calls.reading import RecentValues, list_recent_values
-from app.people.department_queries import list_departments
+from app.people.department_queries import list_seen_departments
 from app.web.columns import Column, list_remaining, read_columns
+from app.web.names import name_users
 from app.web.parts import WebParts
-from app.web.people import system_user_label
 from app.web.presenting import format_number, visible
 from app.web.sessions import Session
 
@@ -56,51 +56,48 @@ class FilterForm(NamedTuple):
 async def make_form(
     parts: WebParts, session: Session, parameters: Mapping[str, str], view_id: int | None = None
 ) -> FilterForm:
-    """The form with what is set in it; it asks for the other choices once it is there."""
-    given = dict(parameters)
-    chosen = RecentValues(
-        {int(value) for value in split_list(given, "operator") if value.isdecimal()},
-        {line for line in [given.get("line", "").strip()] if line},
-        set(split_list(given, "code")),
-    )
-    return await _fill(parts, session, given, chosen, view_id)
+    """The form with what is set in it; it asks for the other choices once it is there. Raises BadFilter."""
+    return await _fill(parts, session, dict(parameters), RecentValues(set(), set(), set()), view_id)
 
 
 async def make_choices(parts: WebParts, session: Session, parameters: Mapping[str, str]) -> FilterForm:
-    """The form with every choice that the newest calls offer."""
+    """The form with every choice that the newest calls offer. Raises BadFilter."""
     recent = await list_recent_values(session.viewer)
-    chosen = await make_form(parts, session, parameters)
-    user_ids = recent.user_ids | {int(option.value) for option in chosen.operators}
-    lines = recent.lines | {option.value for option in chosen.lines}
-    every = RecentValues(user_ids, lines, recent.codes | set(chosen.codes))
-    return await _fill(parts, session, dict(parameters), every, None)
+    return await _fill(parts, session, dict(parameters), recent, None)
 
 
 async def _fill(
-    parts: WebParts, session: Session, given: dict[str, str], offered: RecentValues, view_id: int | None
+    parts: WebParts, session: Session, given: dict[str, str], recent: RecentValues, view_id: int | None
 ) -> FilterForm:
-    names = await parts.people.find_names(session.portal, offered.user_ids, system_user_label(session.locale))
-    operators = [
-        Option(str(user_id), visible(names.get(user_id, ""))) for user_id in sorted(offered.user_ids)
-    ]
-    operators.sort(key=lambda option: (not option.name, option.name.casefold()))
-    lines = session.settings.line_names
+    lines, line = session.settings.line_names, given.get("line", "").strip()
     return FilterForm(
         values=given,
         columns=read_columns(given.get("columns", "").split(",")),
         view_id=view_id,
-        operators=operators,
+        operators=await _list_operators(parts, session, recent.user_ids, parse_numbers(given, "operator")),
         departments=await _list_departments(session),
         lines=[
-            Option(line, visible(lines.get(line) or format_number(line))) for line in sorted(offered.lines)
+            Option(each, visible(lines.get(each) or format_number(each)))
+            for each in sorted(recent.lines | ({line} if line else set()))
         ],
-        codes=sorted({*DOCUMENTED_CODES, *offered.codes}),
+        codes=sorted({*DOCUMENTED_CODES, *recent.codes, *split_list(given, "code")}),
     )
 
 
+async def _list_operators(
+    parts: WebParts, session: Session, recent: set[int], chosen: Iterable[int]
+) -> list[Option]:
+    """By name. An id that was only asked for is there too, and has its name if its calls may be seen."""
+    names = await name_users(parts, session, recent, chosen)
+    every = sorted(recent.union(chosen))
+    operators = [Option(str(user_id), visible(names.get(user_id, ""))) for user_id in every]
+    operators.sort(key=lambda option: (not option.name, option.name.casefold()))
+    return operators
+
+
 async def _list_departments(session: Session) -> list[Option]:
-    """The portal's departments, for whoever sees calls of others."""
+    """The departments whose members' calls may be seen, for whoever sees calls of others."""
     if not session.viewer.sees_others:
         return []
-    departments = await list_departments(session.portal.id)
+    departments = await list_seen_departments(session.portal.id, session.viewer.sees)
     return [Option(str(each.department_id), visible(each.name)) for each in departments]

@@ -8,7 +8,7 @@ from app.calls.filters import ListRequest, parse_list_request
 from app.calls.paging import Sort
 from app.calls.periods import apply_period
 from app.calls.reading import list_calls
-from app.people.department_queries import list_departments
+from app.people.department_queries import list_seen_departments
 from app.web.chips import Chip, Names, list_chips
 from app.web.columns import Column, read_columns
 from app.web.doubt import Doubt, view_doubt
@@ -72,7 +72,7 @@ async def _list_chips(
 ) -> list[Chip]:
     """Names of departments are asked for only when one is set."""
     wanted = request.filters.department_ids
-    departments = await list_departments(session.portal.id) if wanted else []
+    departments = await list_seen_departments(session.portal.id, session.viewer.sees) if wanted else []
     known = {department.department_id: department.name for department in departments}
     return list_chips(request.filters, parameters, Names(names, known), presenter)
 

@@ -1,8 +1,10 @@
 """Names of the portal's users for pages: read in the background when it is time to."""
 
 import asyncio
+from collections.abc import Collection, Iterable
 
 from app.web.parts import WebParts
+from app.web.people import system_user_label
 from app.web.sessions import Session
 
 FIRST_NAMES_S = 3.0
@@ -12,6 +14,18 @@ def refresh_people(parts: WebParts, session: Session, *, is_somebody_unknown: bo
     """Read the portal's users in the background when it is time to."""
     if parts.people.is_due(session.portal, is_somebody_unknown=is_somebody_unknown):
         parts.background.spawn("people", parts.people.refresh(session.portal))
+
+
+async def name_users(
+    parts: WebParts, session: Session, of_calls: Collection[int], asked_for: Iterable[int]
+) -> dict[int, str]:
+    """Names of users whom the viewer's calls name, and of those of the ids that a request names whose calls
+    the viewer may see: or whoever counts ids up would learn the names of all employees.
+    """
+    label = system_user_label(session.locale)
+    seen = {user_id for user_id in asked_for if session.viewer.sees_calls_of(user_id)}
+    names = await parts.people.find_names(session.portal, of_calls, label)
+    return names | await parts.people.find_known_names(session.portal, seen.difference(of_calls), label)
 
 
 async def meet_people(parts: WebParts, session: Session) -> None:

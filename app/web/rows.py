@@ -7,9 +7,8 @@ from typing import NamedTuple
 from app.calls.reading import LoggedCall
 from app.people.department_queries import find_department_names
 from app.web.columns import Column
-from app.web.names import refresh_people
+from app.web.names import name_users, refresh_people
 from app.web.parts import WebParts
-from app.web.people import system_user_label
 from app.web.presenting import CallRow, Presenter
 from app.web.sessions import Session
 
@@ -30,10 +29,11 @@ async def present_calls(
     zone: tzinfo,
     other_ids: Collection[int] = (),
 ) -> Presented:
-    """The rows of calls; the names of other users are found too. Users who are unknown are asked for."""
+    """The rows of calls; the names of others are found too, if the viewer may see their calls. Users of calls
+    who are unknown are asked for.
+    """
     user_ids = {call.user_id for call in calls if call.user_id is not None}
-    label = system_user_label(session.locale)
-    names = await parts.people.find_names(session.portal, {*user_ids, *other_ids}, label)
+    names = await name_users(parts, session, user_ids, other_ids)
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
     departments = await find_department_names(session.portal.id, user_ids if "department" in columns else ())
     lines = session.settings.line_names

@@ -205,3 +205,77 @@ def expect(route: tuple[str, str], expected: set[str]) -> set[str]:
     if route[1].endswith("/neighbours"):
         return expected - {"own"} if "own" in expected else set()
     return expected
+
+
+NAMES = {HEAD_OF_SALES: "Amélie Rousselle", HELPER: "Nadia Haddad"}
+DEPARTMENTS = {1: "Northwind", 3: "Sales", 4: "Support"}
+
+
+async def read_names(tab: Tab, parameters: dict[str, str]) -> set[str]:
+    """Of the employees and departments whose ids a request names, those that are named in an answer."""
+    texts = [(await tab.get(path, **parameters)).text for path in ("/log/rows", "/log/choices")]
+    every = {*NAMES.values(), *DEPARTMENTS.values()}
+    return {name for name in every if any(re.search(rf"\b{name}\b", text) for text in texts)}
+
+
+async def test_an_id_that_a_request_names_is_given_a_name_only_if_its_calls_may_be_seen(
+    installed: Callbook, stand_in: StandIn
+) -> None:
+    """Or whoever counts ids up would learn the names of all employees and departments."""
+    portal = stand_in.portals[0]
+    wanted = {"operator": ",".join(map(str, NAMES)), "department": ",".join(map(str, DEPARTMENTS))}
+    seller, head = await open_tab(installed, portal, SELLER), await open_tab(installed, portal, HEAD_OF_SALES)
+    assert await read_names(seller, wanted) == {"Sales"}
+    assert await read_names(head, wanted) == {"Amélie Rousselle", "Sales"}
+    assert await read_names(await open_tab(installed, portal), wanted) >= {*NAMES.values(), "Support"}
+    assert "User 21" in (await seller.get("/log/rows", **wanted)).text
+    await installed.run_sql(
+        "INSERT INTO saved_views (portal_id, user_id, name, is_shared, parameters, columns)"
+        " SELECT id, 1, 'V', TRUE, 'operator=21&department=4', 'number' FROM portals"
+    )
+    view_id = (await installed.run_sql("SELECT id FROM saved_views"))[0]["id"]
+    panel = (await seller.get("/log/panel", view=view_id)).text
+    assert "User 21" in panel
+    assert "Haddad" not in panel
+    assert "Support" not in panel
+
+
+async def test_ids_that_no_call_names_are_not_looked_for(installed: Callbook, stand_in: StandIn) -> None:
+    """They would become system users, and fill up what is remembered of the unknown."""
+    tab = await open_tab(installed, stand_in.portals[0])
+    await tab.get("/log/rows", operator="4711,4712")
+    await tab.get("/log/choices", operator="4711,4712")
+    await installed.run_sql("UPDATE portals SET people_read_at = 0")
+    await open_tab(installed, stand_in.portals[0])
+    await installed.settle()
+    assert await installed.run_sql("SELECT * FROM people WHERE user_id IN (4711, 4712)") == []
+
+
+async def test_how_much_there_is_in_all_is_told_only_to_who_sees_all(
+    installed: Callbook, stand_in: StandIn
+) -> None:
+    """The statistics' rows count the calls of everybody, and the last event is anybody's."""
+    portal = stand_in.portals[0]
+    await portal.end_call()
+    await installed.settle()
+    whole = (await (await open_tab(installed, portal)).get("/api/v1/sync")).json()
+    assert whole["last_event_at"] is not None
+    assert whole["history"]["done"] is not None
+    seller = (await (await open_tab(installed, portal, SELLER)).get("/api/v1/sync")).json()
+    assert (seller["last_event_at"], seller["history"]["done"], seller["history"]["total"]) == (None,) * 3
+    assert seller["history"]["state"] == whole["history"]["state"]
+
+
+async def test_a_head_of_more_employees_than_a_statement_has_parameters_sees_their_calls(
+    installed: Callbook, stand_in: StandIn
+) -> None:
+    """PostgreSQL takes 32,767 of them, SQLite 32,766."""
+    await installed.run_sql(
+        "INSERT INTO department_members (portal_id, department_id, user_id)"
+        " WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 41000)"
+        " SELECT portals.id, 3, i FROM n, portals"
+    )
+    tab = await open_tab(installed, stand_in.portals[0], HEAD_OF_SALES)
+    look = Look(installed, tab, HEAD_OF_SALES)
+    for route, surface in SURFACES.items():
+        assert await surface(look) == expect(route, {"own", "colleague"}), route

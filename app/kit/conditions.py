@@ -1,0 +1,22 @@
+"""Conditions of statements that several features share."""
+
+from collections.abc import Collection
+
+from piccolo.columns.combination import WhereRaw
+
+MOST_PARAMETERS = 1_000  # PostgreSQL takes 32,767 in a statement, SQLite 32,766.
+
+
+def is_among(column: str, numbers: Collection[int]) -> WhereRaw:
+    """Whether a column holds one of the numbers, however many they are.
+
+    Few are parameters, so that the statement's text is one that the database knows. Many stand in the text
+    itself: no number of parameters then fails, and both databases plan it as a list all the same.
+    """
+    if not numbers:
+        return WhereRaw("1 = 0")
+    ordered = sorted(numbers)
+    if len(ordered) <= MOST_PARAMETERS:
+        marks = ", ".join("{}" for _ in ordered)
+        return WhereRaw(f"{column} IN ({marks})", *ordered)
+    return WhereRaw(f"{column} IN ({', '.join(format(number, 'd') for number in ordered)})")
