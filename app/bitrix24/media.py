@@ -19,16 +19,36 @@ OPEN_TIMEOUT_S = 20.0
 MEASURE_TIMEOUT_S = 60.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AUDIO = re.compile(r"audio/[a-z0-9.+-]{1,60}")
-# What file servers call a file of which they know nothing; recordings of Bitrix24's own telephony are MP3.
+# What file servers call a file of which they know nothing: then its first bytes must be those of a recording.
 _UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/force-download"})
 _OGG = "application/ogg"
-_MP3 = "audio/mpeg"
+# The second byte of an MPEG audio frame of layer III, with and without a checksum, of versions 1, 2 and 2.5.
+_MP3_FRAMES = frozenset(bytes((second,)) for second in (0xFA, 0xFB, 0xF2, 0xF3, 0xE2, 0xE3))
+HEAD_BYTES = 12
+
+
+def recognise_audio(beginning: bytes) -> str:
+    """The type of a recording by its first bytes; raises Unreachable for what is none.
+
+    Bitrix24 takes WAV and MP3 (api-reference/telephony/telephony-external-call-attach-record.md); an address
+    of an outside application may lead to the other kinds that browsers play.
+    """
+    if beginning.startswith(b"ID3") or (beginning[:1] == b"\xff" and beginning[1:2] in _MP3_FRAMES):
+        return "audio/mpeg"
+    if beginning.startswith(b"RIFF") and beginning[8:12] == b"WAVE":
+        return "audio/wav"
+    if beginning.startswith(b"OggS"):
+        return "audio/ogg"
+    if beginning[4:8] == b"ftyp":
+        return "audio/mp4"
+    raise Unreachable("what came instead of the recording is no audio")
 
 
 class Media:
     """An open answer: the whole, or the part that was asked for (`is_part`).
 
-    `span` is what it holds, None for a whole whose length its server does not tell.
+    `span` is what it holds, None for a whole whose length its server does not tell. `media_type` is empty
+    where its server does not tell that.
     """
 
     def __init__(self, response: httpx.Response, media_type: str, span: Span | None) -> None:
@@ -36,6 +56,8 @@ class Media:
         self.span = span
         self.is_part = response.status_code == httpx.codes.PARTIAL_CONTENT
         self._response = response
+        self._chunks = response.aiter_raw(CHUNK_BYTES)
+        self._first = b""
 
     def __repr__(self) -> str:
         """No address."""
@@ -44,16 +66,26 @@ class Media:
     async def read(self) -> AsyncIterator[bytes]:
         """The bytes in chunks of at most 64 KiB, each read when it is asked for; raises Unreachable."""
         size = 0
-        try:
-            async for chunk in self._response.aiter_raw(CHUNK_BYTES):
-                size += len(chunk)
-                if size > MAX_BYTES:
-                    raise Unreachable("the recording is too large")
-                yield chunk
-        except httpx.HTTPError as error:
-            raise Unreachable(f"the recording was cut off: {type(error).__name__}") from None
+        while chunk := await self._next():
+            size += len(chunk)
+            if size > MAX_BYTES:
+                raise Unreachable("the recording is too large")
+            yield chunk
         if self.span is not None and size < self.span.length:
             raise Unreachable("the recording was cut off")
+
+    async def peek(self) -> bytes:
+        """The first chunk, before anything is read; it is read again afterwards. Raises Unreachable."""
+        self._first = self._first or await self._next()
+        return self._first
+
+    async def _next(self) -> bytes:
+        """The next chunk; nothing at the end."""
+        chunk, self._first = self._first, b""
+        try:
+            return chunk or await anext(self._chunks, b"")
+        except httpx.HTTPError as error:
+            raise Unreachable(f"the recording was cut off: {type(error).__name__}") from None
 
     async def close(self) -> None:
         """Close the connection, whatever is left on it."""
@@ -74,13 +106,36 @@ class MediaClient:
         """
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
-                response = await self._follow(url, asked)
+                media = await self._open(url, asked)
+                if not media.media_type:
+                    await self._recognise(media, url)
+                return media
         except TimeoutError:
             raise Unreachable("the recording's server did not answer in time") from None
+
+    async def _open(self, url: str, asked: AskedRange | None) -> Media:
+        response = await self._follow(url, asked)
         try:
             return _read_head(response, asked)
         except BaseException:
             await response.aclose()
+            raise
+
+    async def _recognise(self, media: Media, url: str) -> None:
+        """Give it the type that its first bytes show, which another request asks for where they are not in
+        this answer. Raises Unreachable, and closes it then.
+        """
+        try:
+            if media.span is None or not media.is_part or media.span.has_first(HEAD_BYTES):
+                media.media_type = recognise_audio(await media.peek())
+                return
+            beginning = await self._open(url, AskedRange(0, HEAD_BYTES - 1))
+            try:
+                media.media_type = recognise_audio(await beginning.peek())
+            finally:
+                await beginning.close()
+        except BaseException:
+            await media.close()
             raise
 
     async def measure(self, url: str) -> int:
@@ -152,10 +207,10 @@ def _read_head(response: httpx.Response, asked: AskedRange | None) -> Media:
 
 
 def _read_type(header: str) -> str:
-    """An audio type and nothing else: a page of HTML from our own origin could do anything."""
+    """An audio type and nothing else, or nothing: a page of HTML from our own origin could do anything."""
     media_type = header.partition(";")[0].strip().lower()
     if media_type in _UNTOLD:
-        return _MP3
+        return ""
     if _AUDIO.fullmatch(media_type) or media_type == _OGG:
         return media_type
     raise Unreachable("what came instead of the recording is no audio")

@@ -51,6 +51,10 @@ class Span(msgspec.Struct, frozen=True):
         """How many bytes that are."""
         return self.last - self.first + 1
 
+    def has_first(self, count: int) -> bool:
+        """Whether the first bytes of the whole are among them."""
+        return self.first == 0 and self.length >= count
+
     @property
     def header(self) -> str:
         """As an answer of 206 tells it."""

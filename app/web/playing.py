@@ -26,6 +26,7 @@ MAX_PER_USER = 4
 BUSY_RETRY_S = 5
 STALL_S = 60.0
 RECHECK_S = 5.0
+LONGEST_S = 600.0  # As long as a link lives: the player of a longer recording asks for another one.
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -117,19 +118,23 @@ class AudioAnswer:
         """An answer that has begun can only be cut off: then it is left without its end, which its length or
         its encoding tells the listener.
         """
-        loop = asyncio.get_running_loop()
-        checked_at = loop.time()
         try:
-            async for chunk in playback.read():
-                async with asyncio.timeout(STALL_S):
-                    await _send_body(send, chunk)
-                if loop.time() - checked_at >= RECHECK_S:
-                    await self._recheck()
-                    checked_at = loop.time()
-        except (Unreachable, Refusal, *DATABASE_ERRORS) as error:
+            async with asyncio.timeout(LONGEST_S):
+                await self._pass_on(playback, send)
+        except (Unreachable, Refusal, *DATABASE_ERRORS) as error:  # One of these is TimeoutError.
             log.info("recording cut off", reason=type(error).__name__)
             return
         await _send_body(send, b"", is_last=True)
+
+    async def _pass_on(self, playback: Playback, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        checked_at = loop.time()
+        async for chunk in playback.read():
+            async with asyncio.timeout(STALL_S):
+                await _send_body(send, chunk)
+            if loop.time() - checked_at >= RECHECK_S:
+                await self._recheck()
+                checked_at = loop.time()
 
 
 async def _wait_for_leaving(receive: Receive) -> None:

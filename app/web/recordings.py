@@ -33,11 +33,24 @@ class LinkExpired(Forbidden):
 
 
 class RecordingClaims(msgspec.Struct, frozen=True):
-    """What a link holds: who listens, and to which leg of which call. Its own time stands in `session`."""
+    """What a link holds: who listens, and to which leg of which call. Its own time stands in `session`.
+
+    Only Bitrix24 knows who is an administrator, and said so when the session began that asked for the link:
+    its word counts until `admin_until`, when that session ends, and no longer.
+    """
 
     session: SessionClaims
+    admin_until: int
     call_id: str
     statistics_id: int
+
+    def at(self, now: int, expires_at: int | None = None) -> SessionClaims:
+        """The listener's session at a moment."""
+        return msgspec.structs.replace(
+            self.session,
+            is_admin=self.session.is_admin and now < self.admin_until,
+            expires_at=expires_at or self.session.expires_at,
+        )
 
 
 class RecordingLink(msgspec.Struct, frozen=True):
@@ -74,7 +87,8 @@ async def link_recording(
     if leg > len(recorded):
         raise RecordingNotFound
     own_time = msgspec.structs.replace(session.claims, expires_at=parts.clock.now() + LIFETIME_S)
-    token = seal_link(parts.sessions.keyring, RecordingClaims(own_time, call_id, recorded[leg - 1]))
+    claims = RecordingClaims(own_time, session.claims.expires_at, call_id, recorded[leg - 1])
+    token = seal_link(parts.sessions.keyring, claims)
     link = RecordingLink(f"{parts.settings.app_url}/audio/{token}", LIFETIME_S)
     return Response(link, headers=data_headers())
 
@@ -84,15 +98,15 @@ async def play_recording(request: AnyRequest, token: FromPath[str], parts: Given
     """The recording, or the range of it that is asked for; the media element of a page sends no session."""
     claims = open_link(parts.sessions.keyring, token)
     asked = parse_range(request.headers.get("range"))
-    session = await _admit(parts, claims)
+    session = await _admit(parts, claims, claims.at(parts.clock.now()))
 
     async def open_playback() -> Playback:
         return await parts.recordings.open(session.portal, claims.statistics_id, asked)
 
     async def recheck() -> object:
         """What began in time may go on, but not past an uninstall, nor past a change of who sees the call."""
-        in_time = msgspec.structs.replace(claims.session, expires_at=parts.clock.now() + LIFETIME_S)
-        return await _admit(parts, msgspec.structs.replace(claims, session=in_time))
+        now = parts.clock.now()
+        return await _admit(parts, claims, claims.at(now, expires_at=now + LIFETIME_S))
 
     return AudioAnswer(
         lambda: parts.audio_slots.take(session.portal.id, claims.session.user_id),
@@ -102,10 +116,10 @@ async def play_recording(request: AnyRequest, token: FromPath[str], parts: Given
     )
 
 
-async def _admit(parts: WebParts, claims: RecordingClaims) -> Session:
+async def _admit(parts: WebParts, claims: RecordingClaims, listener: SessionClaims) -> Session:
     """The listener as they are now; raises a Refusal when they may no longer listen."""
     try:
-        session = await parts.sessions.renew(claims.session)
+        session = await parts.sessions.renew(listener)
     except SessionExpired:
         raise LinkExpired from None
     recorded = await parts.recordings.list_recorded(session.viewer, claims.call_id)

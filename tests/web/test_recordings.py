@@ -13,10 +13,11 @@ from app.demo.portal import StandInPortal
 from app.demo.recordings import URL_KEY, make_recording, record_url
 from app.demo.stand_in import StandIn
 from app.scheduler import reconcile, run_job
-from app.web.playing import MAX_PER_USER
+from app.web.playing import LONGEST_S, MAX_PER_USER
 from tests.calls.statistics import read_portal
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
+from tests.web.settings import post_settings
 from tests.web.sources import Exchange, Source, serve_source
 
 WHOLE = make_recording()
@@ -100,7 +101,7 @@ async def test_every_range_of_every_kind_of_recording_is_answered(
         assert answer.headers["content-length"] == str(last - first + 1)
         told = f"bytes {first}-{last}/{len(WHOLE)}" if status == 206 else None
         assert answer.headers.get("content-range") == told
-        assert answer.headers["content-type"] == ("audio/mpeg" if kind == "drive" else "audio/x-wav")
+        assert answer.headers["content-type"] == ("audio/wav" if kind == "drive" else "audio/x-wav")
         assert answer.headers["accept-ranges"] == "bytes"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
@@ -227,6 +228,47 @@ async def test_a_link_ends_with_the_installation_and_with_the_right_to_see_the_c
     assert (await studio.callbook.client.get(url)).status_code == 401
 
 
+async def test_a_link_of_an_administrator_is_one_no_longer_than_their_session(
+    studio: Studio, clock: FakeClock
+) -> None:
+    """Only Bitrix24 knows who is one, and says so at each opening; the player asks for another link then."""
+    assert (await post_settings(studio.tab, heads_see="own")).status_code == 200
+    clock.advance(300)
+    url = (await studio.link()).json()["url"]
+    clock.advance(299)
+    assert (await studio.callbook.client.get(url)).status_code == 200
+    clock.advance(1)
+    assert (await studio.callbook.client.get(url)).json()["code"] == "recording_not_found"
+    studio.portal.state.users[1].is_admin = False
+    again = await open_tab(studio.callbook, studio.portal)
+    assert (await studio.link(again)).status_code == 404
+    assert (await studio.link(await open_tab(studio.callbook, studio.portal, user=12))).status_code == 200
+
+
+async def test_no_stream_lasts_longer_than_ten_minutes(
+    studio: Studio, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slowly it is taken: whoever takes a little in each minute held one of few places for ever."""
+    assert LONGEST_S == 600
+    monkeypatch.setattr("app.web.playing.LONGEST_S", 0.3)
+    is_going = True
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.answer("200 OK", Content_Type="audio/mpeg", Content_Length=str(10**6))
+        while is_going:
+            exchange.writer.write(b"x")
+            await exchange.writer.drain()
+            await asyncio.sleep(0.01)
+
+    url = await lead_to(studio, source, behave)
+    async with asyncio.timeout(20):
+        with pytest.raises(httpx.RemoteProtocolError):
+            await studio.callbook.client.get(url)
+        await until_free(studio)
+        await source.exchanges[0].is_over.wait()
+    is_going = False
+
+
 async def test_no_other_sealed_text_is_a_link_and_no_link_is_another(studio: Studio) -> None:
     url = (await studio.link()).json()["url"]
     sealed = url.rpartition("/")[2]
@@ -318,6 +360,50 @@ async def test_what_is_no_audio_or_leads_astray_is_not_passed_on(
     assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
     assert "script" not in answer.text
     assert len(source.exchanges) <= 5
+
+
+BEGINNINGS = {
+    b"ID3\x04\x00\x00\x00\x00\x00\x00\x00\x00": "audio/mpeg",
+    b"\xff\xfb\x90\x64\x00\x00\x00\x00\x00\x00\x00\x00": "audio/mpeg",
+    WHOLE[:12]: "audio/wav",
+    b"OggS\x00\x02\x00\x00\x00\x00\x00\x00": "audio/ogg",
+    b"\x00\x00\x00\x20ftypM4A ": "audio/mp4",
+    b'{"internal": "secret"}': None,
+    b"\xff\xfe<\x00h\x00t\x00": None,
+    b"": None,
+}
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "Binary/Octet-Stream", None])
+@pytest.mark.parametrize("understands_range", [True, False])
+async def test_a_file_of_no_told_type_is_a_recording_only_by_its_first_bytes(
+    studio: Studio, source: Source, kind: str | None, *, understands_range: bool
+) -> None:
+    """Where private addresses are admitted it could be anything: an answer of a neighbour's own API."""
+    headers = {"Content_Type": kind} if kind else {}
+    for beginning, media_type in BEGINNINGS.items():
+        body = beginning + bytes(5_000) if beginning else b""
+
+        async def behave(exchange: Exchange, body: bytes = body) -> None:
+            told = {**headers, "Content_Length": str(len(body))}
+            if exchange.range is None or not understands_range or not body:
+                await exchange.answer("200 OK", body, **told)
+                return
+            first, _, last = exchange.range.removeprefix("bytes=").partition("-")
+            part = body[int(first) : int(last or len(body)) + 1]
+            span = f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}"
+            told |= {"Content_Length": str(len(part)), "Content_Range": span}
+            await exchange.answer("206 Partial Content", part, **told)
+
+        url = await lead_to(studio, source, behave)
+        for asked in ("bytes=0-", "bytes=0-1", "bytes=1000-1999", None):
+            answer = await studio.callbook.client.get(url, headers={"Range": asked} if asked else {})
+            if media_type is None:
+                assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
+            else:
+                assert answer.headers["content-type"] == media_type
+                first, _, last = (asked or "bytes=0-").removeprefix("bytes=").partition("-")
+                assert answer.content == body[int(first) : int(last or len(body)) + 1]
 
 
 async def test_redirects_are_followed_and_each_is_checked(studio: Studio, source: Source) -> None:
