@@ -2,7 +2,8 @@
 
 Level-triggered: the page looks again at each `changed` (the first comes on connecting) and takes what the
 list is then, by the same rule as any other reading. So nothing is lost between two streams, and a stream
-tells nobody anything about calls that are not theirs.
+tells nobody anything about calls that are not theirs, nor when there is one. It ends with its session, after
+ten minutes at most, also where nobody is left to read it.
 """
 
 import asyncio
@@ -28,6 +29,30 @@ POLL = b"event: poll\ndata:\n\n"
 STILL_HERE = b": still here\n\n"
 
 
+class Heartbeat:
+    """When a quiet stream shows that it is there: by its own clock, whatever wakes it in between.
+
+    News of calls that are not the viewer's would else be told by the moments of the comments.
+    """
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._time = asyncio.get_running_loop().time
+        self._at = self._time() + every_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until it is due."""
+        return max(0.0, self._at - self._time())
+
+    def is_due(self) -> bool:
+        """Whether it is; then the next one is later."""
+        if self.left_s:
+            return False
+        self._at += self._every_s
+        return True
+
+
 @get("/live", include_in_schema=False)
 async def follow_calls(parts: GivenParts, session: GivenSession) -> StreamedResponse:
     """The events: `changed` (look again), `poll` (ask every 15 s instead), `expired` (renew the session)."""
@@ -41,6 +66,7 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
         async with parts.changes.watch(portal_id) as watch:
             pulse: Pulse | None = None
             seen: tuple[Viewer, PortalSettings, Pulse, int, Standing] | None = None
+            heartbeat = Heartbeat(parts.streams.recheck_s)
             while stream.ending is None:
                 try:
                     current = await parts.sessions.renew(session.claims)
@@ -53,10 +79,13 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
                     return  # The page connects again, and then it is told what it missed.
                 revision = parts.people.revision(current.portal)
                 found = (current.viewer, current.settings, pulse, revision, standing)
-                yield STILL_HERE if found == seen else CHANGED
+                if found != seen:
+                    yield CHANGED
+                elif heartbeat.is_due():
+                    yield STILL_HERE
                 seen = found
-                await _sleep(stream, parts.streams.pause_s)
-                await _wait(watch, stream, parts.streams.recheck_s)
+                await _sleep(stream, min(parts.streams.pause_s, heartbeat.left_s))
+                await _wait(watch, stream, heartbeat.left_s)
     if stream.ending == "superseded":
         yield POLL
 

@@ -9,6 +9,7 @@ import pytest
 from app.calls.reading import Viewer, take_pulse
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.portals.model import Portal
 from app.web.streams import Streams, end_on_signals
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
@@ -110,6 +111,43 @@ async def test_others_calls_wake_nobody_who_may_not_see_them(
         await insert_calls(portal_id, {"call_id": "own", "user_id": portal.operator.id})
         callbook.parts.changes.announce(portal_id)
         assert await following == "changed"
+
+
+async def test_a_stream_does_not_stir_when_something_happens_that_is_not_its_viewer_s(
+    callbook: Callbook, portal: StandInPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by a comment either, whose moments would tell when others' calls come: comments keep their own."""
+    callbook.parts.streams.recheck_s = 3600
+    portal_id = await install(callbook, portal)
+    tab = await open_quiet_tab(callbook, portal, portal.operator.id)
+    sessions, looks = callbook.parts.sessions, asyncio.Semaphore(0)
+    find_portal = sessions.find_portal
+
+    async def look(portal_id: int) -> Portal | None:
+        looks.release()
+        return await find_portal(portal_id)
+
+    headers = {"Authorization": f"Bearer {tab.token}"}
+    async with asyncio.timeout(15), callbook.client.stream("GET", "/live", headers=headers) as answer:
+        lines = answer.aiter_lines()
+        assert await anext(lines) == "event: changed"
+        monkeypatch.setattr(sessions, "find_portal", look)
+        for number in range(3):
+            await insert_calls(portal_id, {"call_id": f"other-{number}", "user_id": 1})
+            callbook.parts.changes.announce(portal_id)
+            await looks.acquire()
+        await insert_calls(portal_id, {"call_id": "own", "user_id": portal.operator.id})
+        callbook.parts.changes.announce(portal_id)
+        assert [await anext(lines) for _ in range(3)] == ["data:", "", "event: changed"]
+
+
+async def test_a_quiet_stream_shows_that_it_is_there(callbook: Callbook, portal: StandInPortal) -> None:
+    await install(callbook, portal)
+    headers = {"Authorization": f"Bearer {(await open_quiet_tab(callbook, portal)).token}"}
+    async with asyncio.timeout(15), callbook.client.stream("GET", "/live", headers=headers) as answer:
+        lines = answer.aiter_lines()
+        while await anext(lines) != ": still here":
+            pass
 
 
 async def test_a_stream_ends_with_its_session(
