@@ -245,6 +245,23 @@ async def test_a_second_export_of_a_user_waits_its_turn(callbook: Callbook, stan
     assert (await tab.get("/api/v1/calls.csv")).status_code == 200
 
 
+async def test_who_has_no_place_for_an_export_counts_nothing_either(
+    callbook: Callbook, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting reads every call; a count that fails gives the place back."""
+    await install(callbook, stand_in.portals[0])
+    tab = await open_tab(callbook, stand_in.portals[0])
+
+    async def fail(*_: object) -> int:
+        raise ConnectionError("nobody may ask for this")
+
+    monkeypatch.setattr("app.web.exports.endpoints.count_calls", fail)
+    with callbook.parts.exports.join(1, ADMIN):
+        assert (await tab.get("/log/export/csv")).status_code == 429
+    assert (await tab.get("/log/export/csv")).status_code == 503
+    assert callbook.parts.exports.count == 0
+
+
 def test_a_portal_and_the_process_have_their_limits() -> None:
     exports = limits.Exports(per_user=2, per_portal=2, overall=3)
     with exports.join(1, 1), exports.join(1, 2):

@@ -87,8 +87,8 @@ async def export_with_progress(
     if kind not in FORMATS:
         raise NotFoundException("There is no such kind of file.")
     asked = _read(request, parts, session, kind)
-    total = await count_calls(session.viewer, asked.request.filters)
     pieces = await _begin(parts, session, asked)
+    total = await _count(session, asked, pieces)
     headers = asked.headers | {"X-Accel-Buffering": "no"}
     return PacedStream(with_progress(pieces, total), media_type="application/octet-stream", headers=headers)
 
@@ -108,7 +108,16 @@ def _read(request: AnyRequest, parts: WebParts, session: Session, kind: str) -> 
     return Asked(kind, read_list_request(session, parameters, now), columns, zone, headers)
 
 
-async def _begin(parts: WebParts, session: Session, asked: Asked) -> AsyncIterator[Piece]:
+async def _count(session: Session, asked: Asked, pieces: AsyncGenerator[Piece]) -> int:
+    """How many calls there are to come. Only who has a place for an export may ask, because it reads each."""
+    try:
+        return await count_calls(session.viewer, asked.request.filters)
+    except BaseException:
+        await pieces.aclose()
+        raise
+
+
+async def _begin(parts: WebParts, session: Session, asked: Asked) -> AsyncGenerator[Piece]:
     """The pieces, of which the first is made: what cannot begin is refused with a status, not cut off.
 
     From here on only who asks for the pieces can end them; ones that nobody takes are closed when forgotten.
