@@ -8,6 +8,8 @@ from app.calls.tables import SavedViewTable
 from app.kit.database import Database
 from app.kit.text import original, storable
 
+VIEWS_LOCK = 0x_CA11 << 40  # PostgreSQL advisory locks: one for each portal, from here on.
+
 
 class ViewRow(NamedTuple):
     """One saved view: its parameters as a query, its columns separated by spaces."""
@@ -32,10 +34,26 @@ async def select_view(portal_id: int, user_id: int, view_id: int) -> ViewRow | N
     return _to_row(row) if row else None
 
 
+async def hold_views(portal_id: int, database: Database) -> None:
+    """Within a transaction: let nobody else save a view of the portal until it ends, so that a count holds.
+
+    SQLite lets one transaction write at a time anyway.
+    """
+    if not database.is_sqlite:
+        await database.run("SELECT pg_advisory_xact_lock($1)", VIEWS_LOCK + portal_id)
+
+
 async def count_own(portal_id: int, user_id: int) -> int:
     """How many views a user has saved."""
     is_own = (SavedViewTable.portal_id == portal_id) & (SavedViewTable.user_id == user_id)
     count: int = await SavedViewTable.count().where(is_own)
+    return count
+
+
+async def count_shared(portal_id: int, except_id: int) -> int:
+    """How many views are shared in the portal, besides one."""
+    is_shared = (SavedViewTable.portal_id == portal_id) & SavedViewTable.is_shared.eq(value=True)
+    count: int = await SavedViewTable.count().where(is_shared & (SavedViewTable.id != except_id))
     return count
 
 

@@ -17,6 +17,7 @@ from app.kit.errors import Refusal
 from app.kit.words import N_
 
 MAX_VIEWS = 50
+MAX_SHARED = 200  # In a portal.
 MAX_NAME = 60
 MAX_PARAMETERS = 8_000  # Characters, as a query: each page of everybody who shares the view reads them.
 PARAMETERS = frozenset(
@@ -90,19 +91,37 @@ async def find_view(viewer: Viewer, view_id: int) -> SavedView:
 
 async def save_view(viewer: Viewer, generation: int, draft: Draft, database: Database) -> int:
     """Store a new view; its id. Raises BadView, and ViewNotFound when the portal is gone meanwhile."""
-    if await view_queries.count_own(viewer.portal_id, viewer.user_id) >= MAX_VIEWS:
-        raise BadView(N_("You have %(count)s views already. Delete one first."), count=MAX_VIEWS)
     row = _to_row(0, viewer.user_id, draft)
-    view_id = await view_queries.insert_view(viewer.portal_id, generation, row, database)
+    async with database.transaction():
+        await view_queries.hold_views(viewer.portal_id, database)
+        if await view_queries.count_own(viewer.portal_id, viewer.user_id) >= MAX_VIEWS:
+            raise BadView(N_("You have %(count)s views already. Delete one first."), count=MAX_VIEWS)
+        await _check_shared(viewer, row)
+        view_id = await view_queries.insert_view(viewer.portal_id, generation, row, database)
     if view_id is None:
         raise ViewNotFound
     return view_id
 
 
-async def change_view(viewer: Viewer, view_id: int, draft: Draft, *, is_admin: bool) -> None:
+async def change_view(
+    viewer: Viewer, view_id: int, draft: Draft, database: Database, *, is_admin: bool
+) -> None:
     """Replace what a view says, its owner stays. Raises ViewNotFound, NotYourView, BadView."""
     view = await _find_changeable(viewer, view_id, is_admin=is_admin)
-    await view_queries.update_view(viewer.portal_id, _to_row(view.id, view.user_id, draft))
+    row = _to_row(view.id, view.user_id, draft)
+    async with database.transaction():
+        await view_queries.hold_views(viewer.portal_id, database)
+        await _check_shared(viewer, row)
+        await view_queries.update_view(viewer.portal_id, row)
+
+
+async def _check_shared(viewer: Viewer, row: ViewRow) -> None:
+    """Shared views stand in everybody's menu, in every page that is opened."""
+    if row.is_shared and await view_queries.count_shared(viewer.portal_id, row.id) >= MAX_SHARED:
+        raise BadView(
+            N_("%(count)s views are shared in your Bitrix24 already. Save this one only for yourself."),
+            count=MAX_SHARED,
+        )
 
 
 async def delete_view(viewer: Viewer, view_id: int, *, is_admin: bool) -> None:

@@ -7,7 +7,7 @@ from litestar import Response, delete, get, post, put
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_200_OK
 
-from app.calls.parameters import INT64_MAX
+from app.calls.parameters import INT64_MAX, BadFilter, parse_number
 from app.calls.views import (
     Draft,
     SavedView,
@@ -111,7 +111,8 @@ async def replace_view(
 ) -> Response[str]:
     """Change a view into what is shown; only its owner and administrators may."""
     draft = await _read_draft(request, parts, session)
-    await change_view(session.viewer, _check_id(view_id), draft, is_admin=session.claims.is_admin)
+    is_admin = session.claims.is_admin
+    await change_view(session.viewer, _check_id(view_id), draft, parts.database, is_admin=is_admin)
     return await _show_menu(parts, session, view_id)
 
 
@@ -140,9 +141,10 @@ async def _show_menu(parts: WebParts, session: Session, current_id: int | None) 
 def _read_id(text: str) -> int | None:
     if not text:
         return None
-    if not text.isascii() or not text.isdecimal():
-        raise ViewNotFound
-    return _check_id(int(text))
+    try:
+        return _check_id(parse_number({"view": text}, "view", INT64_MAX) or 0)
+    except BadFilter:
+        raise ViewNotFound from None
 
 
 def _check_id(view_id: int) -> int:

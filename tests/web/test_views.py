@@ -1,5 +1,6 @@
 """Preferences and saved views, as their owner, a colleague and an administrator meet them."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -146,6 +147,33 @@ async def test_nobody_saves_without_end(callbook: Callbook, portal: StandInPorta
         await save(tab, name=f"View {number}")
     refused = await send(tab, "POST", "/log/views", DRAFT)
     assert (refused.status_code, refused.json()["code"]) == (400, "bad_view")
+
+
+async def test_nobody_saves_more_by_saving_at_once(callbook: Callbook, portal: StandInPortal) -> None:
+    tab = await open_tab(callbook, portal)
+    for number in range(MAX_VIEWS - 1):
+        await save(tab, name=f"View {number}")
+    answers = await asyncio.gather(*(send(tab, "POST", "/log/views", DRAFT) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[400] * 7]
+    assert await count(callbook, "saved_views") == MAX_VIEWS
+
+
+async def test_a_portal_shares_no_more_views_than_a_menu_can_hold(
+    callbook: Callbook, portal: StandInPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.calls.views.MAX_SHARED", 2)
+    tab = await open_tab(callbook, portal)
+    others = await open_tab(callbook, portal, portal.operator.id)
+    shared = [await save(tab, is_shared=True), await save(others, is_shared=True)]
+    own = await save(tab)
+    for method, path in (("POST", "/log/views"), ("PUT", f"/log/views/{own}")):
+        refused = await send(tab, method, path, DRAFT | {"is_shared": True})
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_view")
+        assert refused.json()["detail"].startswith("2 views are shared in your Bitrix24 already.")
+    path = f"/log/views/{shared[0]}"
+    assert (await send(tab, "PUT", path, DRAFT | {"is_shared": True, "name": "W"})).status_code == 200
+    assert (await send(tab, "DELETE", path)).status_code == 200
+    assert (await send(tab, "PUT", f"/log/views/{own}", DRAFT | {"is_shared": True})).status_code == 200
 
 
 async def test_an_uninstall_erases_preferences_at_once_and_views_with_the_calls(
