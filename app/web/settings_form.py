@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from typing import NamedTuple
-from zoneinfo import available_timezones
 
+from app.kit.calendar import list_zones
 from app.kit.languages import LANGUAGES
 from app.kit.words import N_
 from app.portals.portal_settings import REACHES, RETENTION_MONTHS, PortalSettings, Reach
@@ -12,6 +12,7 @@ MAX_LINES = 500
 MAX_LINE_NAME = 64
 Pairs = Iterable[tuple[str, str]]
 ROLES = ("admins_see", "heads_see", "employees_see")
+NOT_MATCHING = N_("The names do not match the lines. Open the settings anew.")
 
 
 class Checked(NamedTuple):
@@ -56,7 +57,7 @@ def _read_reach(fields: dict[str, str], name: str, current: Reach, errors: dict[
 
 def _read_zone(fields: dict[str, str], current: PortalSettings, errors: dict[str, str]) -> str:
     value = fields.get("time_zone", current.time_zone)
-    if value and value not in available_timezones():
+    if value and value not in list_zones():
         errors["time_zone"] = N_("There is no such time zone. Choose one from the list, as Europe/Berlin.")
     return value
 
@@ -71,7 +72,7 @@ def _read_locale(fields: dict[str, str], current: PortalSettings, errors: dict[s
 
 def _read_lines(lines: list[str], names: list[str], errors: dict[str, str]) -> dict[str, str]:
     if len(lines) != len(names) or len(lines) > MAX_LINES:
-        errors["line_names"] = N_("The names do not match the lines. Open the settings anew.")
+        errors["line_names"] = NOT_MATCHING
         return {}
     if any(len(name) > MAX_LINE_NAME for name in names):
         errors["line_names"] = N_("A name has at most 64 characters.")

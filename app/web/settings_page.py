@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 from urllib.parse import parse_qsl
-from zoneinfo import available_timezones
 
 import structlog
 from litestar import Response, get, post
@@ -10,7 +9,8 @@ from litestar.status_codes import HTTP_200_OK
 
 from app.calls.retention import store_settings
 from app.calls.stock_queries import Stock, count_before, find_stock, list_lines
-from app.kit.errors import Forbidden
+from app.kit.calendar import list_zones
+from app.kit.errors import Forbidden, Refusal
 from app.kit.languages import LANGUAGES
 from app.kit.words import N_, load_words
 from app.people.department_queries import find_structure
@@ -26,7 +26,7 @@ from app.web.presenting import Moment, Presenter, format_number, visible
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSession
 from app.web.security import data_headers
 from app.web.sessions import PortalUninstalled, Session
-from app.web.settings_form import MAX_LINE_NAME, MAX_LINES, ROLES, check_settings
+from app.web.settings_form import MAX_LINE_NAME, MAX_LINES, NOT_MATCHING, ROLES, check_settings
 
 log = structlog.get_logger(__name__)
 NOT_ADMIN = N_("Only an administrator of your Bitrix24 can see and change the settings.")
@@ -63,7 +63,7 @@ class SettingsView(NamedTuple):
     lines: list[Line]
     structure: Structure
     state: State
-    zones: list[str]
+    zones: tuple[str, ...]
 
 
 def require_admin(session: Session) -> None:
@@ -85,8 +85,7 @@ async def change_settings(request: AnyRequest, parts: GivenParts, session: Given
     says so: as a page that was drawn (200), because the browser's console would call any other an error.
     """
     require_admin(session)
-    body = (await request.body()).decode("utf-8", "replace")
-    pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=4 * MAX_LINES)
+    pairs = _read_pairs(await request.body())
     given, errors = check_settings(pairs, session.settings)
     doomed = None if errors else await _count_doomed(session, given, parts.clock.now())
     is_confirmed = (CONFIRM, "1") in pairs
@@ -95,6 +94,15 @@ async def change_settings(request: AnyRequest, parts: GivenParts, session: Given
     await _store(parts, session, given)
     renewed = await parts.sessions.renew(session.claims)
     return await _render(request, parts, renewed, is_saved=True)
+
+
+def _read_pairs(body: bytes) -> list[tuple[str, str]]:
+    """The form's fields; raises Refusal for more of them than the page has."""
+    text = body.decode("utf-8", "replace")
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=4 * MAX_LINES)
+    except ValueError:
+        raise Refusal(NOT_MATCHING, code="too_many_fields") from None
 
 
 async def _count_doomed(session: Session, given: PortalSettings, now: int) -> int:
@@ -136,7 +144,7 @@ async def _render(
         await _list_lines(session, settings),
         await find_structure(session.portal.id),
         await _view_state(request, parts, session),
-        sorted(available_timezones()),
+        list_zones(),
     )
     return parts.pages.render(
         "portal_settings.html",
