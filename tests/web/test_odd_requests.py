@@ -36,6 +36,7 @@ LIST = {
     *("limit", "cursor", "from", "to", "direction", "outcome", "code", "operator", "department", "line"),
     *("duration_from", "duration_to", "recording", "client", "q", "sort", "period", "zone", "columns"),
 }
+CHOICES = {"operator", "line", "code", "columns"}  # Read by the form beside the list's own parser.
 PARAMETERS: dict[str, set[str]] = {
     **dict.fromkeys(("/log/rows", "/log/choices", "/log/summary", "/api/v1/calls"), LIST),
     **dict.fromkeys(("/api/v1/calls.csv", "/api/v1/calls.xlsx", "/log/export/{kind:str}"), LIST),
@@ -152,12 +153,12 @@ async def test_no_odd_parameter_fails(tab: Tab) -> None:
     for place, (method, path) in enumerate(routes):
         for number, name in enumerate(sorted(PARAMETERS.get(path, ()))):
             for index, value in enumerate(ODD):
-                is_whole = path == "/log/choices" or PARAMETERS[path] != LIST
-                if method in {"GET", "POST"} and (is_whole or (index + number + place) % 9 == 0):
+                is_whole = PARAMETERS[path] != LIST or (path == "/log/choices" and name in CHOICES)
+                if method in {"GET", "POST"} and (is_whole or (index + number + place) % 6 == 0):
                     body = None if method == "GET" else b""
                     await send(tab, method, f"{fill(path)}?{name}={value}&{name}={value[:9]}", body)
                     count += 1
-    assert count > 900
+    assert count > 800
 
 
 async def test_no_odd_path_fails(tab: Tab) -> None:
