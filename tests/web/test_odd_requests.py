@@ -48,6 +48,7 @@ PARAMETERS: dict[str, set[str]] = {
     "/": {"DOMAIN", "PROTOCOL", "LANG", "APP_SID"},
     "/install": {"DOMAIN", "PROTOCOL", "LANG", "APP_SID"},
     "/settings": {"zone"},
+    "/card/rows": {"kind", "card", "activities", "cursor", "columns", "zone", "limit"},
 }
 JSON_FIELDS: dict[str, set[str]] = {
     "/session": {"member_id", "auth_id", "lang"},
@@ -69,6 +70,7 @@ FORM_FIELDS: dict[str, set[str]] = {
     },
     "/": PAGE,
     "/install": PAGE,
+    "/card/rows": {"kind", "card", "activities", "auth_id", "cursor", "columns", "zone", "limit"},
     "/events": {
         "event",
         "ts",
@@ -189,6 +191,8 @@ def _list_json(path: str) -> Iterator[bytes]:
 
 def _list_forms(path: str) -> Iterator[bytes]:
     usual = {
+        "kind": "DEAL",
+        "card": "1",
         "member_id": "0" * 32,
         "AUTH_ID": "0" * 70,
         "event": "ONVOXIMPLANTCALLEND",
