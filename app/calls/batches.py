@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from app.bitrix24.statistics import StatisticsRecord
 from app.calls.asking import Page, Question, Reply, Row, StatisticsAccess, StatisticsRefusedError, ask
+from app.calls.legs import Leg
 from app.calls.pace import OPERATING_WINDOW_S, plan_pages, plan_rest
 from app.calls.plan import OPEN, PAGE_ROWS, Plan, Progress, Range
 from app.calls.sync_writes import Installation, write_rows
@@ -22,7 +23,8 @@ OLDEST = Question(Range(1, OPEN))
 class BatchReader:
     """Reads for one portal; counts what was read and stored, and says how fast to go on.
 
-    `pages`: the size of the next batch. `rest_s`: how long to let the portal rest before it.
+    `pages`: the size of the next batch. `rest_s`: how long to let the portal rest before it. `revealed`: how
+    many rows were new that `expect_known` says are known.
     """
 
     def __init__(
@@ -38,6 +40,12 @@ class BatchReader:
         self.last_began_at: int | None = None
         self.rows = self.inserted = self.changed = self.undecodable = 0
         self.high_id = 0  # The highest id that was read.
+        self.revealed = 0
+        self._known_to = self._known_before = 0
+
+    def expect_known(self, high_id: int, before: int) -> None:
+        """Rows up to this id, of calls that began before, have been read already, if they were shown."""
+        self._known_to, self._known_before = high_id, before
 
     async def read_batch(self, plan: Plan) -> Progress:
         """One request for the plan's next ranges; returns when its rows are stored.
@@ -101,6 +109,10 @@ class BatchReader:
             written = await write_rows(self.installation, records, self._clock.now())
             self.inserted += written.inserted
             self.changed += written.changed
+            self.revealed += sum(map(self._should_be_known, written.new_rows))
+
+    def _should_be_known(self, row: Leg) -> bool:
+        return (row.statistics_id or 0) <= self._known_to and row.started_at < self._known_before
 
 
 def _ids_of(reply: Reply, question: Question) -> list[int] | None:

@@ -10,7 +10,7 @@ import msgspec
 from app.calls.batches import BatchReader
 from app.calls.claims import Claim
 from app.calls.counting import GRACE_S
-from app.calls.mark_queries import date_mark, forget_mark, raise_mark
+from app.calls.mark_queries import date_mark, find_mark, raise_mark, reopen_history
 from app.calls.marks import Mark
 from app.calls.plan import BEHIND_IDS, Plan
 from app.calls.read_queries import (
@@ -95,8 +95,13 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
     window_s = FULL_WINDOW_S if attempt.is_full else WINDOW_S
     going = _resume(mark, window_s) or await _begin(mark, clock.now(), window_s)
     plan = Plan(going.bottom_id, mark.high_id + 1, is_open=True, resume_at=going.low_id)
+    if going.is_full:
+        reader.expect_known(mark.high_id, going.looked_at - WINDOW_S)
     while not plan.is_complete:
         progress = await reader.read_batch(plan)
+        if reader.revealed:
+            await _expect_more(mark, clock.now())
+            return await find_mark(mark.portal_id, mark.generation)
         high_id = min(plan.read_to, reader.high_id)
         if high_id > mark.high_id:
             await raise_mark(mark.portal_id, mark.generation, mark.token_user_id, high_id)
@@ -166,10 +171,14 @@ async def _note(mark: Mark, going: Pass, claim: Claim | None) -> None:
         next_read_at=looked_at + plan_interval(portal_id, recent_calls),
         full_read_at=looked_at if going.is_full else None,
     )
+    claimed_until = 0 if claim is None else claim.until
+    await finish_read(portal_id, mark.generation, mark.token_user_id, finding, claimed_until)
     if mark.is_limited and not finding.is_limited:
-        # The owner may see more by now. Of the rows before this read's window nothing is known, so nothing is
-        # promised until the history has been read anew.
-        await forget_mark(portal_id, mark.generation, mark.token_user_id)
-    else:
-        claimed_until = 0 if claim is None else claim.until
-        await finish_read(portal_id, mark.generation, mark.token_user_id, finding, claimed_until)
+        await _expect_more(mark, looked_at)
+
+
+async def _expect_more(mark: Mark, now: int) -> None:
+    """The owner of the token may see more by now. Of the rows before this read's window nothing is known, so
+    nothing is promised until the history has been read anew.
+    """
+    await reopen_history(mark.portal_id, mark.generation, now)

@@ -30,10 +30,10 @@ _DUE = """
     ORDER BY COALESCE(m.next_at, 0), p.id LIMIT {}
 """
 _REOPEN = """
-    UPDATE statistics_marks SET history_state = 'running', top_id = high_id, low_id = high_id + 1,
-        rows_done = 0, range_width = {}, failures = 0, failure_code = NULL, next_at = {}, claimed_until = 0,
-        pass_low_id = NULL
-    WHERE portal_id = {} AND generation = {} AND top_id IS NOT NULL
+    UPDATE statistics_marks SET history_state = 'pending', top_id = NULL, low_id = 0, bottom_id = 0,
+        high_id = 0, rows_done = 0, rows_total = 0, failures = 0, failure_code = NULL, next_at = {},
+        full_read_at = {}, claimed_until = 0, pass_low_id = NULL
+    WHERE portal_id = {} AND generation = {}
 """
 
 
@@ -152,18 +152,13 @@ async def date_mark(
     )
 
 
-async def forget_mark(portal_id: int, generation: int, owner_id: int) -> None:
-    """Let the statistics be read anew from their end: the owner of the token may see other rows by now."""
-    await Marks.delete().where(is_of(portal_id, generation, owner_id))
-
-
 async def reopen_history(portal_id: int, generation: int, now: int) -> None:
-    """Let the history be read again, from the newest row down: it may hold rows that are wanted by now.
+    """Let the whole history be read again: it may show what was hidden, or hold what was left out.
 
-    Whoever reads at the moment loses the claim. What was found and noted before, as the calls that are
-    missing from the statistics, stays; what has not begun is read anyway.
+    Whoever reads at the moment loses the claim. What is known of calls that the statistics lack stays. It is
+    the day's read of 30 days too, so that what causes it again and again does so once a day.
     """
-    await Marks.raw(_REOPEN, PAGE_ROWS, now, portal_id, generation)
+    await Marks.raw(_REOPEN, now, now, portal_id, generation)
 
 
 async def list_due_histories(now: int, limit: int) -> list[int]:

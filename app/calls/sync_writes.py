@@ -1,6 +1,6 @@
 """Writing rows of the statistics over what events told, chunk by chunk, under one generation of a portal."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -41,10 +41,11 @@ class Installation(msgspec.Struct, frozen=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """How many calls a chunk inserted, and how many known ones it changed."""
+    """How many calls a chunk inserted, how many known ones it changed, and the rows that were not known."""
 
     inserted: int
     changed: int
+    new_rows: list[Leg]
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -116,7 +117,12 @@ async def _rewrite_once(installation: Installation, call_ids: Sequence[str], dec
     if changed:
         installation.changes.announce(portal_id)
     inserted = sum(draft.known is None for draft in changed)
-    return Written(inserted, len(changed) - inserted)
+    return Written(inserted, len(changed) - inserted, [leg for draft in changed for leg in _new_rows(draft)])
+
+
+def _new_rows(draft: Change) -> Iterator[Leg]:
+    known = {None} | ({leg.statistics_id for leg in draft.known.legs} if draft.known else set())
+    return (leg for leg in draft.legs if leg.statistics_id not in known)
 
 
 def _draft(key: Key, known: Mapping[Key, KnownCall], decision: Decision) -> Change:

@@ -181,6 +181,35 @@ async def test_when_the_owner_may_see_more_the_history_is_read_anew(
     assert await callbook.run_sql("SELECT 1 AS one FROM calls WHERE call_id = 'call.1'")
 
 
+async def test_one_row_that_was_hidden_until_now_has_the_history_read_anew(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """One operator's calls make no limit; that the owner sees them by now says that they may see more."""
+    hidden = next(user.id for user in portal.users.values() if user.id != portal.admin.id)
+    day, now = 86_400, clock.now()
+    for number, user_id, days in ((1, hidden, 700), (1_000, 1, 20), (1_001, hidden, 10), (2_000, 1, 1)):
+        portal.state.statistics.append(make_row(number, user_id=user_id, started_at=now - days * day))
+    portal.admin.statistics_right = "own"
+    await callbook.run_sql("DELETE FROM statistics_marks")
+    await read_histories(callbook.parts)
+    await read(callbook, clock)
+    assert await callbook.run_sql("SELECT call_id FROM calls ORDER BY call_id") == [
+        {"call_id": "call.1000"},
+        {"call_id": "call.2000"},
+    ]
+    portal.admin.statistics_right = "all"
+    clock.advance(day)
+    await read(callbook, clock)
+    mark = await read_mark(portal)
+    assert (mark.history_state, mark.complete_up_to, mark.is_limited) == ("pending", None, False)
+    await read_histories(callbook.parts)
+    assert len(await callbook.run_sql("SELECT call_id FROM calls")) == 4
+    for _ in range(2):
+        clock.advance(day)
+        await read(callbook, clock)
+        assert (await read_mark(portal)).history_state == "complete"
+
+
 async def test_forged_calls_of_operators_whose_calls_are_shown_are_not_taken_for_a_limit(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
