@@ -4,11 +4,13 @@ Whoever notes a refusal names the state that they saw, so that twenty calls that
 as one; whoever tries again takes the turn first, so that one process does.
 """
 
+from collections import Counter
+
 from piccolo.columns.combination import And
 
 from app.portals import queries
 from app.portals.contact import FINE, pause_s
-from app.portals.model import ContactState, Portal
+from app.portals.model import Connection, ContactState, Portal, connection_of
 from app.portals.tables import PortalTable
 
 Portals = PortalTable
@@ -58,6 +60,18 @@ async def list_due_for_probe(now: int, limit: int) -> list[Portal]:
     is_due = And(queries.is_contactable(now), Portals.contact_state != "ok")
     rows = await Portals.select().where(is_due).order_by(Portals.contact_retry_at).limit(limit)
     return [queries.to_portal(row) for row in rows]
+
+
+async def count_connections() -> Counter[Connection]:
+    """How many installed portals of all tenants there are of each connection."""
+    rows = await Portals.raw(
+        "SELECT token_state, contact_state, COUNT(*) AS n FROM portals WHERE state = 'installed'"
+        " GROUP BY token_state, contact_state"
+    )
+    counts: Counter[Connection] = Counter()
+    for row in rows:
+        counts[connection_of(row["token_state"], row["contact_state"])] += row["n"]
+    return counts
 
 
 def _is_installed(portal: Portal) -> And:

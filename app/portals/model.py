@@ -59,6 +59,11 @@ class Portal:
     @property
     def connection(self) -> Connection:
         """`token` in GET /api/v1/sync: the one word for how we stand with the portal."""
-        if self.token_state != "ok":
-            return self.token_state
-        return "restricted" if self.contact_state == "plan_without_rest" else self.contact_state
+        return connection_of(self.token_state, self.contact_state)
+
+
+def connection_of(token_state: TokenState, contact_state: ContactState) -> Connection:
+    """The one word for both."""
+    if token_state != "ok":
+        return token_state
+    return "restricted" if contact_state == "plan_without_rest" else contact_state

@@ -212,12 +212,12 @@ async def list_waiting_for_lookup(now: int, limit: int) -> list[Portal]:
 
 async def list_witnesses(portal_id: int, limit: int) -> list[Portal]:
     """Reachable portals that are not this one, the most recently renewed first: their refresh shows whether
-    our client secret is still accepted.
+    our client secret is still accepted. Not those that are left alone: they refuse whatever our secret is.
     """
+    is_reachable = And(PortalTable.state == "installed", PortalTable.token_state == "ok")
+    is_another = And(PortalTable.contact_state == "ok", PortalTable.id != portal_id)
     return await _list_where(
-        (PortalTable.state == "installed")
-        & (PortalTable.token_state == "ok")
-        & (PortalTable.id != portal_id),
+        And(is_reachable, is_another),
         PortalTable.access_expires_at,
         limit,
         is_ascending=False,

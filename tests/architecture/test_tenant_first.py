@@ -21,6 +21,7 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.queries.list_due_for_renewal": "The scheduler renews tokens of whichever portals are due.",
     "app.portals.checkup_queries.list_due": "The scheduler looks at whichever portals are due for a check.",
     "app.portals.contact_queries.list_due_for_probe": "The scheduler asks whichever paused portals are due.",
+    "app.portals.contact_queries.count_connections": "The vendor's metrics count all portals by state.",
     "app.portals.queries.list_due_for_erasure": "The scheduler erases whichever portals are due.",
     "app.portals.exchange_queries.record_exchange": "An exchange names its portal itself, if it has one.",
     "app.portals.exchange_queries.purge_exchanges": "The scheduler deletes the oldest of all portals.",

@@ -223,6 +223,27 @@ async def test_a_witness_that_is_not_reached_says_nothing_of_our_secret(
     assert "client_secret_rejected" not in await find_problems(callbook.parts)
 
 
+async def test_a_portal_that_is_left_alone_is_no_witness(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    paused = [stand_in.portals[1]]
+    for _ in range(2):
+        clock.advance(1)
+        paused.append(await add_installed(callbook, stand_in))
+    clock.at -= 10  # So that it is asked last of all.
+    fine = await add_installed(callbook, stand_in)
+    for portal in paused:
+        await queries.update_locked(
+            (await stored(callbook, portal)).id, {"contact_state": "payment_required", "contact_failures": 1}
+        )
+    stand_in.fail("oauth.refresh", code="invalid_client", portal=installed)
+    installed.expire_access_tokens()
+    with pytest.raises(PortalNotConnectedError):
+        await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
+    assert [portal.counts["oauth.refresh"] for portal in (*paused, fine)] == [0, 0, 0, 1]
+    assert (await stored(callbook, installed)).token_state == "reinstall_needed"
+
+
 async def test_the_three_portals_that_were_renewed_last_are_the_witnesses(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:
