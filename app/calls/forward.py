@@ -5,6 +5,8 @@ first row of its window: two days, once a day thirty. What cuts it off, be it a 
 execution time or the end of our process, costs a batch at most: then it goes on where it was.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from app.calls.batches import BatchReader
@@ -48,17 +50,22 @@ class SyncResult(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt at a read: whether with the calls of 30 days, and by which claim (None: without one)."""
+    """One attempt at a read: whether with the calls of 30 days, by which claim (None: without one), and
+    whether it shall end after the batch that it is at.
+    """
 
     is_full: bool
     claim: Claim | None
+    is_over: Callable[[], bool]
 
 
 class PortalRestsError(PortalUnreachableError):
-    """The portal allows no more execution time for `rest_s` seconds; the read goes on after that."""
+    """The portal allows no more execution time for `rest_s` seconds, or (0) this process ends; then the read
+    goes on.
+    """
 
     def __init__(self, rest_s: int) -> None:
-        super().__init__("the portal allows no more execution time for now")
+        super().__init__("the portal allows no more execution time for now, or Callbook ends")
         self.rest_s = rest_s
 
 
@@ -108,7 +115,7 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
         if not plan.is_complete:
             going = going.moved_to(progress.low_id, reader.began_at)
             await _keep(mark, going, attempt.claim, clock.now())
-            if reader.rest_s:
+            if reader.rest_s or attempt.is_over():
                 raise PortalRestsError(reader.rest_s)
     moved = await _finish(reader, mark, going, attempt.claim)
     await note_read(reader.installation, clock.now())

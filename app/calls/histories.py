@@ -55,7 +55,7 @@ class Histories:
         self.is_stopping = False
 
     def stop(self) -> None:
-        """Let slices end after the request that they are at."""
+        """Let slices and reads end after the request that they are at."""
         self.is_stopping = True
 
     async def read_due(self, limit: int) -> None:
@@ -109,7 +109,7 @@ class Histories:
             if is_full is None:
                 is_full = is_full_due(mark.full_read_at, portal.access_expires_at, self._clock.now())
             reader = self._open_reader(portal, min(mark.batch_pages, FIRST_PAGES))
-            moved = await self._read_to_end(reader, mark, Attempt(is_full, claim))
+            moved = await self._read_to_end(reader, mark, Attempt(is_full, claim, lambda: self.is_stopping))
             if moved is not None:
                 await self._tell(portal.id)  # At least "complete up to" is another moment now.
                 if mark.has_begun and reader.inserted:  # No event told of these: is it still bound?

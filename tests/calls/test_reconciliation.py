@@ -359,6 +359,26 @@ async def test_a_long_read_keeps_its_claim_and_what_it_has_done(
     assert (await read_mark(portal)).pass_low_id is None
 
 
+async def test_a_read_ends_with_its_process_and_can_go_on_in_another_at_once(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    portal.state.statistics += [make_row(number, started_at=clock.now()) for number in range(1, 2_001)]
+    await install_and_read(callbook, portal)
+    clock.advance(schedule.READ_EVERY_S)
+    portal.execution_s = 2.0
+    found, parts = await read_portal(portal), callbook.parts
+    gate, asked = stand_in.hold("batch", portal=portal), portal.counts["batch"]
+    reading = asyncio.create_task(parts.reconciliation.read(found))
+    await gate.reached()
+    parts.histories.stop()
+    gate.release()
+    assert not await reading
+    assert portal.counts["batch"] == asked + 1
+    mark = await read_mark(portal)
+    assert (mark.claimed_until, mark.failures, mark.next_at) == (0, 0, clock.now())
+    assert mark.pass_low_id is not None
+
+
 async def test_who_lost_the_claim_gives_nothing_back(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
