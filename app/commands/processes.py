@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import socket
+import sys
 from types import FrameType
 from typing import Any
 
@@ -17,6 +19,7 @@ from app.wiring import open_parts
 
 log = structlog.get_logger(__name__)
 GRACE_S = 10
+UNREAD_S = 60.0  # As long as a recording or an export waits for whoever asked for it.
 
 
 class Server(uvicorn.Server):
@@ -43,7 +46,7 @@ def web(settings: Settings) -> None:
     config = uvicorn.Config(
         "app.asgi:from_environment", factory=True, workers=settings.web_workers, **_options(settings)
     )
-    Multiprocess(config, sockets=[config.bind_socket()]).run()
+    Multiprocess(config, sockets=[_bind(config)]).run()
 
 
 async def schedule(settings: Settings) -> None:
@@ -69,7 +72,24 @@ async def _check(settings: Settings, *, is_migrating: bool = False) -> None:
 
 
 def _run(settings: Settings, app: Litestar) -> None:
-    Server(uvicorn.Config(app, **_options(settings))).run()
+    config = uvicorn.Config(app, **_options(settings))
+    Server(config).run(sockets=[_bind(config)])
+
+
+def _bind(config: uvicorn.Config) -> socket.socket:
+    listener = config.bind_socket()
+    limit_unread(listener, UNREAD_S)
+    return listener
+
+
+def limit_unread(listener: socket.socket, seconds: float) -> None:
+    """Let the system end connections that take nothing of what was sent to them for so long, where it can.
+
+    Whoever vanishes without a word, or stays and does not read, would else hold a connection for a quarter of
+    an hour or for ever, also when what was sent has long been given up.
+    """
+    if sys.platform == "linux":  # Accepted connections inherit it from the one that listens.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 
 def _options(settings: Settings) -> dict[str, Any]:
