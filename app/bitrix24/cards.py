@@ -11,6 +11,7 @@ import msgspec
 from app.bitrix24.errors import BitrixError
 from app.bitrix24.rest import Command, PortalClient
 from app.bitrix24.transfer import read_number
+from app.kit.decoding import decode_json
 
 MAX_ACTIVITIES = 500
 PAGE = 50
@@ -38,10 +39,10 @@ CARDS = {
 def read_card_id(placement_options: str) -> int | None:
     """The card's id in what its page was opened with (`{"ID": "6591"}`); None when there is none."""
     try:
-        options = msgspec.json.decode(placement_options)
+        options = decode_json(placement_options, dict[str, object])
     except msgspec.DecodeError:
         return None
-    card_id = read_number(options.get("ID")) if isinstance(options, dict) else None
+    card_id = read_number(options.get("ID"))
     return card_id if card_id is not None and 0 < card_id <= INT64_MAX else None
 
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import msgspec
 
 from app.calls.parameters import INT64_MAX, BadFilter
+from app.kit.decoding import decode_json
 
 Sort = Literal["-started_at", "started_at", "-duration_s", "duration_s", "-cost", "cost"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
@@ -33,7 +34,7 @@ def parse_cursor(text: str | None, sort: Sort) -> Cursor | None:
         return None
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        cursor = msgspec.json.decode(raw, type=Cursor)
+        cursor = decode_json(raw, Cursor)
     except (binascii.Error, ValueError) as error:
         raise BadFilter("cursor is not one that this list gave. Begin again without it.") from error
     if cursor.sort != sort or not _fits(cursor.key) or not _fits(cursor.row_id):

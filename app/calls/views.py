@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from app.calls import view_queries
-from app.calls.parameters import join_lists
+from app.calls.parameters import INT64_MAX, join_lists
 from app.calls.reading import Viewer
 from app.calls.view_queries import ViewRow
 from app.kit.database import Database
@@ -82,8 +82,9 @@ async def list_views(viewer: Viewer) -> list[SavedView]:
 
 
 async def find_view(viewer: Viewer, view_id: int) -> SavedView:
-    """One view that the viewer may open; raises ViewNotFound."""
-    row = await view_queries.select_view(viewer.portal_id, viewer.user_id, view_id)
+    """One view that the viewer may open; raises ViewNotFound. Any number may be asked for."""
+    is_id = 0 < view_id <= INT64_MAX
+    row = await view_queries.select_view(viewer.portal_id, viewer.user_id, view_id) if is_id else None
     if row is None:
         raise ViewNotFound
     return _to_view(row)

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from app.calls.parameters import MAX_TEXT
+from app.kit.decoding import decode_json
 from app.portals.model import Portal
 from app.web.security import origin_of
 
@@ -34,7 +35,7 @@ def make_link(portal: Portal, name: Literal["view", "number", "call"], value: st
 def read_wanted(placement_options: str) -> Wanted:
     """What the page was opened for: `{"view": "12"}`. A portal may send a list, a word or nothing."""
     try:
-        wanted = msgspec.json.decode(placement_options, type=Wanted, strict=False)
+        wanted = decode_json(placement_options, Wanted, is_strict=False)
     except msgspec.MsgspecError:
         return Wanted()
     return Wanted(wanted.view, wanted.number[:MAX_TEXT].strip(), wanted.call[:MAX_TEXT])

@@ -12,6 +12,7 @@ from litestar.types import ExceptionHandlersMap
 from app.bitrix24.cards import CARDS
 from app.bitrix24.payloads import MalformedPage, decode_page
 from app.kit.database import DATABASE_ERRORS
+from app.kit.decoding import decode_json
 from app.kit.errors import Forbidden, Refusal, Unavailable
 from app.kit.metrics import REFUSALS
 from app.kit.words import N_, load_words
@@ -131,7 +132,7 @@ async def open_session(
 ) -> Response[SessionAnswer]:
     """Begin a session with a token that the portal's page gave: `{"member_id", "auth_id"}`."""
     try:
-        asked = msgspec.json.decode(await request.body(), type=SessionRequest)
+        asked = decode_json(await request.body(), SessionRequest)
         form = urlencode({"member_id": asked.member_id, "AUTH_ID": asked.auth_id})
         page = decode_page({}, form.encode())
     except (msgspec.MsgspecError, MalformedPage, UnicodeEncodeError) as error:

@@ -4,6 +4,7 @@ import msgspec
 from litestar import Response, post
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
+from app.kit.decoding import decode_json
 from app.kit.errors import Refusal
 from app.people.preference_queries import write_preferences
 from app.people.preferences import Preferences, Theme
@@ -24,7 +25,7 @@ class Choice(msgspec.Struct, frozen=True):
 async def choose(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[None]:
     """Keep the columns or the theme for this user, wherever they open Callbook next."""
     try:
-        choice = msgspec.json.decode(await request.body(), type=Choice)
+        choice = decode_json(await request.body(), Choice)
     except msgspec.MsgspecError as error:
         raise Refusal from error
     columns = None if choice.columns is None else read_columns(choice.columns)

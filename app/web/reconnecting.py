@@ -12,6 +12,7 @@ from litestar import Response, post
 from litestar.status_codes import HTTP_200_OK
 
 from app.bitrix24.payloads import MalformedPage, Page, decode_page
+from app.kit.decoding import decode_json
 from app.kit.errors import Forbidden
 from app.kit.words import N_
 from app.portals import queries
@@ -60,7 +61,7 @@ async def reconnect(request: AnyRequest, parts: GivenParts, source: GivenSource)
 def _read(body: bytes) -> Page:
     """What was posted, read as a portal's own form is."""
     try:
-        asked = msgspec.json.decode(body, type=ReconnectRequest)
+        asked = decode_json(body, ReconnectRequest)
         form = {"member_id": asked.member_id, "AUTH_ID": asked.auth_id, "REFRESH_ID": asked.refresh_id}
         page = decode_page({}, urlencode(form | {"AUTH_EXPIRES": str(asked.expires_in)}).encode())
     except (msgspec.MsgspecError, MalformedPage, UnicodeEncodeError) as error:

@@ -18,6 +18,7 @@ from app.calls.views import (
     list_views,
     save_view,
 )
+from app.kit.decoding import decode_json
 from app.kit.errors import Refusal
 from app.web.columns import read_columns
 from app.web.links import make_link
@@ -112,21 +113,21 @@ async def replace_view(
     """Change a view into what is shown; only its owner and administrators may."""
     draft = await _read_draft(request, parts, session)
     is_admin = session.claims.is_admin
-    await change_view(session.viewer, _check_id(view_id), draft, parts.database, is_admin=is_admin)
+    await change_view(session.viewer, view_id, draft, parts.database, is_admin=is_admin)
     return await _show_menu(parts, session, view_id)
 
 
 @delete("/log/views/{view_id:int}", status_code=HTTP_200_OK, include_in_schema=False)
 async def remove_view(view_id: FromPath[int], parts: GivenParts, session: GivenSession) -> Response[str]:
     """Delete a view; only its owner and administrators may."""
-    await delete_view(session.viewer, _check_id(view_id), is_admin=session.claims.is_admin)
+    await delete_view(session.viewer, view_id, is_admin=session.claims.is_admin)
     return await _show_menu(parts, session, None)
 
 
 async def _read_draft(request: AnyRequest, parts: WebParts, session: Session) -> Draft:
     """Nothing is saved that could not be opened again: raises BadFilter, or Refusal for what is no draft."""
     try:
-        asked = msgspec.json.decode(await request.body(), type=ViewDraft)
+        asked = decode_json(await request.body(), ViewDraft)
     except msgspec.MsgspecError as error:
         raise Refusal from error
     read_list_request(session, asked.parameters, parts.clock.now())
@@ -142,15 +143,9 @@ def _read_id(text: str) -> int | None:
     if not text:
         return None
     try:
-        return _check_id(parse_number({"view": text}, "view", INT64_MAX) or 0)
+        return parse_number({"view": text}, "view", INT64_MAX)
     except BadFilter:
         raise ViewNotFound from None
-
-
-def _check_id(view_id: int) -> int:
-    if not 0 < view_id <= INT64_MAX:
-        raise ViewNotFound
-    return view_id
 
 
 HANDLERS = [show_panel, show_views, add_view, replace_view, remove_view]

@@ -3,6 +3,7 @@
 The routes are the router's own: one that is not here fails the test.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,7 @@ from tests.web.calls import insert_calls
 # As they stand in an address: encoded, and some of them as no client would send them.
 ODD = [
     "",
+    quote(urlsafe_b64encode(b'["-started_at",1,2,' + b"[" * 9_000)),  # A cursor as its list would write it.
     *("0", "-1", "1e3", "NaN", "%D9%A3", "9" * 19, str(2**63 - 1), str(2**63), "9" * 5000),
     *("%00", "a%00b", "%1A0", "%ED%A0%80", "%FF", "%E2%80%AE", quote("<b>'\"--{}"), "%25%25s", "{}"),
     *(",", "1,2,", ",".join("1" * 60), "1,1" * 15_000, "x" * 40_000),
@@ -80,7 +82,9 @@ FORM_FIELDS: dict[str, set[str]] = {
         "auth[application_token]",
     },
 }
+DEEP = b"[" * 20_000
 BODIES = [
+    *(b'{"x":' + DEEP, b'{"x":' + DEEP + b"]" * 20_000 + b"}"),
     *(
         b"",
         b"\x00",
@@ -210,3 +214,34 @@ async def test_a_form_of_too_many_fields_is_refused_with_a_sentence(tab: Tab) ->
     answer = await send(tab, "POST", "/settings", b"&".join([b"line=1"] * (4 * MAX_LINES + 1)))
     assert (answer.status_code, answer.json()["code"]) == (400, "too_many_fields")
     assert answer.json()["detail"] == "The names do not match the lines. Open the settings anew."
+
+
+PLACEMENTS = ["DEFAULT", "REST_APP_URI", "CRM_DEAL_DETAIL_TAB", "CRM_CONTACT_DETAIL_TAB", "\x00", "x" * 9_000]
+OPTIONS = [
+    *("", "null", "[]", "{", '"x"', "[" * 9_000, '{"ID":"\\u0000"}', '{"ID":-1}', '{"ID":1e400}'),
+    *(f'{{"ID":"{number}"}}' for number in ("9" * 19, "9" * 5000, "1.5", "\u0663")),
+    *(f'{{"view":"{number}"}}' for number in ("0", "-1", "9" * 19, "9" * 25, "9" * 5000, "1.5")),
+    *(f'{{"view":{number}}}' for number in ("0", "-1", 2**63, "9" * 5000, "1e400", "[]")),
+    *(
+        f'{{"{name}":"{text}"}}'
+        for name in ("number", "call")
+        for text in ("\\u0000", "\\ud800", "%", "x" * 9_000)
+    ),
+]
+
+
+async def test_no_odd_link_or_card_fails(callbook: Callbook, stand_in: StandIn) -> None:
+    """A colleague sends a link: what stands in it is whatever they like."""
+    portal = stand_in.portals[0]
+    await install(callbook, portal)
+    query, form = portal.page_form()
+    for placement in PLACEMENTS:
+        for options in OPTIONS if placement.isupper() else OPTIONS[:1]:
+            body = form | {"PLACEMENT": placement, "PLACEMENT_OPTIONS": options}
+            answer = await callbook.client.post("/", params=query, data=body)
+            if answer.status_code == 429:  # Of openings by one token.
+                query, form = portal.page_form()
+                answer = await callbook.client.post(
+                    "/", params=query, data=body | {"AUTH_ID": form["AUTH_ID"]}
+                )
+            assert answer.status_code == 200, (placement[:20], options[:60], answer.text[:500])
