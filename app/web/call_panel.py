@@ -7,6 +7,7 @@ from litestar.params import FromPath, QueryParameter
 
 from app.calls.detail import list_neighbours, read_detail, user_ids_of
 from app.calls.reading import find_call
+from app.kit.errors import TooManyRequests
 from app.web.api import CallNotFound
 from app.web.call_view import view_call, view_neighbours
 from app.web.links import make_link
@@ -30,7 +31,7 @@ async def show_call(
 ) -> Response[str]:
     """One call by Bitrix24's id; 404 when there is none that the viewer may see."""
     detail = await read_detail(session.viewer, call_id)
-    if detail is not None and fresh:
+    if detail is not None and fresh and parts.sessions.may_ask_portal(session):
         await parts.reconciliation.read_call(session.portal, call_id)
         detail = await read_detail(session.viewer, call_id)
     if detail is None:
@@ -71,6 +72,8 @@ async def show_transcript(call_id: FromPath[str], parts: GivenParts, session: Gi
         raise CallNotFound
     text = None
     if call.crm_activity_id:
+        if not parts.sessions.may_ask_portal(session):
+            raise TooManyRequests
         text = await parts.recordings.read_transcript(session.portal, call.crm_activity_id)
     shown = text and visible(text)
     return parts.pages.render(

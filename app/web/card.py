@@ -90,7 +90,8 @@ async def show_card_rows(request: AnyRequest, parts: GivenParts, session: GivenS
     fields = {**decode_form(await request.body()), **request.query_params}
     card = _read_card(fields)
     token = fields.get("auth_id", "")
-    known = await _ask(parts, session, card, token) if is_token(token) else None
+    is_asked = is_token(token) and parts.sessions.may_ask_portal(session)
+    known = await _ask(parts, session, card, token) if is_asked else None
     if known is None or known.failure not in {"", "closed"}:
         known = _read_known(fields) or known or Known([], "away")
     view = await _view_card(parts, session, card, known, fields)

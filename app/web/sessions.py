@@ -17,7 +17,7 @@ from app.bitrix24.profile import Profile
 from app.calls.reading import Viewer
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError, Keyring
-from app.kit.errors import Refusal
+from app.kit.errors import Refusal, TooManyRequests
 from app.kit.languages import LANGUAGES
 from app.kit.words import N_
 from app.portals.budget import Budget
@@ -27,6 +27,7 @@ from app.portals.visibility import Visible
 
 LIFETIME_S = 600
 OPENINGS_PER_MINUTE = 30  # Of the 120 requests that a portal admits; an honest tab needs one in ten minutes.
+ASKINGS_PER_MINUTE = 30
 CONTEXT = "session"
 
 
@@ -112,6 +113,7 @@ class Sessions:
         self._find_settings = find_settings
         self._find_visible = find_visible
         self._openings = Budget(clock, OPENINGS_PER_MINUTE)
+        self._askings = Budget(clock, ASKINGS_PER_MINUTE)
 
     def admit(self, access_token: str) -> None:
         """Count an opening by this token; raises TooManyRequests when there are more than anybody needs.
@@ -120,6 +122,16 @@ class Sessions:
         addresses, of which a whole office has one.
         """
         self._openings.spend(hashlib.sha256(access_token.encode()).hexdigest())
+
+    def may_ask_portal(self, session: Session) -> bool:
+        """Count a look of this user's that asks their portal something, as a transcript does; False when
+        there are more than anybody needs: a portal admits two requests a second, which its reading needs too.
+        """
+        try:
+            self._askings.spend(f"{session.portal.id}:{session.claims.user_id}")
+        except TooManyRequests:
+            return False
+        return True
 
     async def open(self, portal: Portal, profile: Profile, locale: str) -> tuple[str, Session]:
         """Begin a session for a verified user: the token, and what a request with it would find."""

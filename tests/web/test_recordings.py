@@ -512,6 +512,20 @@ async def test_a_transcript_is_shown_to_who_may_see_the_call(studio: Studio) -> 
     assert "data-transcript" in (await studio.tab.get(f"/log/calls/{studio.call_id}")).text
 
 
+async def test_nobody_spends_their_portal_s_requests_on_looks(studio: Studio, clock: FakeClock) -> None:
+    """Thirty a minute are enough for a person: the portal admits two a second to everything we do."""
+    path = f"/log/calls/{studio.call_id}/transcript"
+    statuses = [(await studio.tab.get(path)).status_code for _ in range(40)]
+    assert statuses == [*[200] * 30, *[429] * 10]
+    clock.advance(31 * 86_400)
+    studio.portal.counts.clear()
+    tab = await open_tab(studio.callbook, studio.portal, user=12)
+    statuses = [(await tab.get(path)).status_code for _ in range(30)]
+    assert (await tab.get(f"/log/calls/{studio.call_id}", fresh="1")).status_code == 200
+    assert studio.portal.counts["batch"] == 0
+    assert statuses == [200] * 30
+
+
 async def test_a_transcript_that_apps_cannot_read_is_said_to_be_one(studio: Studio) -> None:
     """For want of the scope, which is noticed and not tried again; of the text; of the activity."""
     path = f"/log/calls/{studio.call_id}/transcript"
