@@ -14,6 +14,7 @@ from app.calls.leg_queries import select_legs
 from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
 from app.calls.paging import NEWEST_FIRST, Cursor, Sort
 from app.kit.text import original, storable
+from app.kit.yielding import let_others_run
 from app.portals.visibility import Everyone, Visible
 
 RECENT_CALLS = 5_000
@@ -133,7 +134,7 @@ async def list_legs(viewer: Viewer, calls: Sequence[LoggedCall]) -> dict[int, li
     """
     ids = {storable(call.call_id): call.id for call in calls}
     legs: dict[int, list[LoggedLeg]] = {}
-    for row in await select_legs(viewer.portal_id, list(ids)):
+    async for row in let_others_run(await select_legs(viewer.portal_id, list(ids))):
         legs.setdefault(ids[row["call_id"]], []).append(LoggedLeg(**_facts_of(row)))
     return {call.id: legs.get(call.id) or [call] for call in calls}
 
@@ -180,7 +181,7 @@ async def to_calls(viewer: Viewer, rows: Sequence[dict[str, Any]]) -> list[Logge
     """Rows of `log_queries.COLUMNS`, cut to what the viewer may see, as the log shows them."""
     is_clear = all(row["is_confirmed"] for row in rows)
     counting = Counting() if is_clear else await find_counting(viewer.portal_id)
-    return [_to_call(row, counting) for row in rows]
+    return [_to_call(row, counting) async for row in let_others_run(rows)]
 
 
 def _to_call(row: dict[str, Any], counting: Counting) -> LoggedCall:
