@@ -48,7 +48,7 @@ async def test_a_click_opens_the_panel_and_escape_gives_the_focus_back(installed
     await frame.locator("#call").focus()
     await page.keyboard.press("Escape")
     await expect(panel).to_be_hidden()
-    assert await frame.evaluate("document.activeElement.closest('tr').dataset.callId") == "c0"
+    await until(frame, "document.activeElement.closest('tr')?.dataset.callId === 'c0'")
 
 
 async def test_enter_opens_it_the_shade_and_the_cross_close_it(installed: Desk) -> None:
@@ -59,7 +59,7 @@ async def test_enter_opens_it_the_shade_and_the_cross_close_it(installed: Desk) 
     await frame.locator("#call [data-part=facts]").wait_for()
     await frame.get_by_role("button", name="Close").click()
     await expect(frame.locator("#call")).to_be_hidden()
-    assert await frame.evaluate("document.activeElement.closest('tr').dataset.callId") == "c1"
+    await until(frame, "document.activeElement.closest('tr')?.dataset.callId === 'c1'")
     await open_call(frame)
     await page.mouse.click(260, 400)
     await expect(frame.locator("#call")).to_be_hidden()
@@ -177,7 +177,7 @@ async def test_neighbours_lead_from_call_to_call(installed: Desk) -> None:
     await frame.locator("#call .is-current").wait_for()
     await expect(neighbours.first).to_have_attribute("data-call", "c1")
     await frame.get_by_role("button", name="Close").click()
-    assert await frame.evaluate("document.activeElement.closest('tr').dataset.callId") == "c12"
+    await until(frame, "document.activeElement.closest('tr')?.dataset.callId === 'c12'")
 
 
 async def test_the_open_panel_follows_its_call(installed: Desk) -> None:
