@@ -71,6 +71,17 @@ async def test_a_call_and_the_settings_have_no_violation(
 
 
 @pytest.mark.parametrize(("scheme", "language"), LOOKS)
+async def test_the_tab_of_a_crm_card_has_no_violation(
+    desk: Desk, scheme: Literal["light", "dark"], language: str
+) -> None:
+    page, _ = await open_log(desk, scheme, language)
+    await page.goto(f"{desk.portal.origin}/crm/contact/details/214/?user=1")
+    frame = await desk.app_frame(page)
+    await expect(frame.locator("tr[data-call-id]")).to_have_count(7)
+    assert await find_violations(page, frame) == []
+
+
+@pytest.mark.parametrize(("scheme", "language"), LOOKS)
 async def test_the_installer_has_no_violation(
     desk: Desk, scheme: Literal["light", "dark"], language: str
 ) -> None:
