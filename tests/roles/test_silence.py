@@ -148,5 +148,5 @@ def assert_told(output: str, exchanges: list[dict[str, Any]]) -> None:
         ("oauth", "app.info"),
         ("oauth", "oauth/token"),
         ("rest", "profile"),
-        ("rest", "placement.bind"),
+        ("rest", "event.get"),
     } <= methods
