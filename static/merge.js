@@ -54,7 +54,7 @@
       htmx.process(table());
       return;
     }
-    const hasMore = fresh.querySelector("#more [hx-get]") !== null;
+    const hasMore = fresh.querySelector("#more button") !== null;
     const height = rows.getBoundingClientRect().height;
     const arrived = replaceHead(rows, freshRows, shown, hasMore);
     if (!hasMore) replaceMore(fresh);

@@ -71,6 +71,22 @@ async def test_many_calls_are_read_on_while_somebody_scrolls(installed: Desk) ->
     await expect(app.locator("#more")).to_have_text("That is all.")
 
 
+async def test_a_call_that_ends_leaves_the_rest_of_a_long_list_to_be_read_on(installed: Desk) -> None:
+    portal, at = installed.portal, now(installed)
+    await portal.end_call(OF_CARD)
+    card = {"crm_entity_type": "CONTACT", "crm_entity_id": CONTACT}
+    calls = [{**card, "call_id": f"c{number}", "started_at": at - 60 * number} for number in range(1, 60)]
+    await insert_calls(installed.portal_id, *calls)
+    _, app = await open_card(installed)
+    await expect(app.locator(ROWS)).to_have_count(50)
+    portal.state.activity_bindings.append(ActivityBinding(72, TYPES["CONTACT"], CONTACT))
+    await portal.end_call(phone_number="+14155550102", crm_activity_id=72)
+    await expect(app.locator(".cell-number").first).to_have_text("+1 415-555-0102")
+    await expect(app.locator(ROWS)).to_have_count(51)
+    await app.locator("#more button").scroll_into_view_if_needed()
+    await expect(app.locator(ROWS)).to_have_count(61)
+
+
 async def test_times_are_the_browsers_where_the_profile_has_no_zone(installed: Desk) -> None:
     of_card = {"crm_entity_type": "CONTACT", "crm_entity_id": CONTACT, "user_id": WITHOUT_ZONE}
     await insert_calls(installed.portal_id, {**of_card, "started_at": 1_795_000_000})
