@@ -4,7 +4,7 @@ It belongs to the portal and not to an installation of it: a reinstallation with
 """
 
 import calendar
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Literal, get_args
 
 import msgspec
@@ -44,8 +44,13 @@ class PortalSettings(msgspec.Struct, frozen=True):
 
 
 def months_before(now: int, months: int) -> int:
-    """The same time of day on the same day so many months earlier, on a shorter month's last, in UTC."""
+    """The same time of day on the same day so many months earlier, in UTC, and at most the end of that month.
+
+    It never falls while time goes on: what was removed would be wanted again on the last days of a month.
+    """
     moment = to_utc(now).astimezone(UTC)
     year, month = divmod(moment.year * YEAR_MONTHS + moment.month - 1 - months, YEAR_MONTHS)
-    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
-    return int(moment.replace(year=year, month=month + 1, day=day).timestamp())
+    first = moment.replace(year=year, month=month + 1, day=1)
+    length = timedelta(days=calendar.monthrange(year, month + 1)[1])
+    end = first.replace(hour=0, minute=0, second=0) + length
+    return int(min(first + timedelta(days=moment.day - 1), end).timestamp())

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.portal_settings import PortalSettings, months_before
+from app.portals.portal_settings import RETENTION_MONTHS, PortalSettings, months_before
 from app.portals.settings_queries import find_settings
 from app.web.settings_form import check_settings
 from tests.running import Callbook, FakeClock
@@ -163,6 +163,13 @@ def test_months_are_those_of_the_calendar(months: int, day: str) -> None:
     assert datetime.fromtimestamp(months_before(NOW, months), UTC).date().isoformat() == day
 
 
-def test_a_shorter_month_gives_its_last_day() -> None:
+def test_a_shorter_month_gives_its_end() -> None:
     march_31 = 1_774_958_400  # 2026-03-31 12:00 UTC
-    assert months_before(march_31, 1) == march_31 - 31 * DAY_S
+    assert months_before(march_31, 1) == march_31 - 30 * DAY_S - DAY_S // 2  # 2026-03-01 00:00 UTC
+
+
+@pytest.mark.parametrize("months", RETENTION_MONTHS)
+def test_what_is_removed_is_never_to_be_kept_again_later(months: int) -> None:
+    moments = range(NOW, NOW + 3 * 366 * DAY_S, 6 * 3600 + 1)
+    kept_from = [months_before(moment, months) for moment in moments]
+    assert kept_from == sorted(kept_from)
