@@ -23,16 +23,19 @@ async def list_rows(
     last = min(first.total or 0, MAX_ROWS) if first.next is not None else 0
     for begin in range(PAGE, last, PAGE * MAX_BATCH):
         starts = range(begin, min(begin + PAGE * MAX_BATCH, last), PAGE)
-        pages = await _read_pages(client, access_token, (method, parameters), starts)
+        pages = await read_pages(client, access_token, (method, parameters), starts)
         for page in pages:
             yield page
         if not any(pages):
             return
 
 
-async def _read_pages(
+async def read_pages(
     client: PortalClient, access_token: str, command: Command, starts: Iterable[int]
 ) -> list[list[object]]:
+    """The pages of a list that begin at these places, at most 50, in one request. Raises as
+    `PortalClient.call` does.
+    """
     method, parameters = command
     commands: dict[str, Command] = {
         f"from{start}": (method, {**parameters, "start": start}) for start in starts

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from app.bitrix24.bindings import bind_events, bind_placements
-from app.bitrix24.cards import CARDS, MAX_ACTIVITIES, PAGE, list_call_activities
+from app.bitrix24.cards import CARDS, list_call_activities
 from app.bitrix24.errors import BitrixError, Unreachable
 from app.bitrix24.exchange import Exchange
 from app.bitrix24.profile import MAX_ANSWER_BYTES, Profile, fetch_profile
@@ -209,11 +209,12 @@ async def test_a_page_that_fails_fails_the_list(portal: PortalClient, server: An
     assert await list_users(portal, TOKEN) == [User(1, "", is_active=True)]
 
 
-async def test_a_portal_that_always_promises_more_activities_is_not_asked_without_end(
+async def test_a_card_costs_two_requests_whatever_its_portal_says_of_the_number_of_activities(
     portal: PortalClient, server: Any
 ) -> None:
-    batch = {"result": {"card": {"ID": "1"}, "activities": []}, "result_next": {"activities": 50}}
-    by_method(server, batch=batch, crm_activity_list=lambda _: {"result": [], "next": 50})
-    async with asyncio.timeout(20):
-        assert await list_call_activities(portal, TOKEN, CARDS["CRM_DEAL_DETAIL_TAB"], 1) == []
-    assert len(server.requests) == MAX_ACTIVITIES // PAGE
+    found = {"card": {"ID": "1"}, "activities": [], "from50": [{"ID": "7"}], "from450": [{"ID": "8"}]}
+    batch = {"result": found, "result_next": {"activities": 50}, "result_total": {"activities": 10**17}}
+    by_method(server, batch=batch)
+    assert await list_call_activities(portal, TOKEN, CARDS["CRM_DEAL_DETAIL_TAB"], 1) == [7, 8]
+    assert len(server.requests) == 2
+    assert len(server.requests[-1].json["cmd"]) == 9  # Five hundred in all.
