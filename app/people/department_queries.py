@@ -17,11 +17,11 @@ _MEMBER = {"department_id": "bigint", "user_id": "bigint"}
 Members = Mapping[int, frozenset[int]]  # Departments by user id.
 
 # Each query begins with SELECT, so that SQLite's readers take it, and UNION ends on a structure in circles.
-_BELOW = """
+_LED = """
     WITH RECURSIVE below(department_id) AS (
-        SELECT department_id FROM departments WHERE portal_id = {{}} AND {of} = {{}}
+        SELECT department_id FROM departments WHERE portal_id = {} AND head_id = {}
         UNION SELECT d.department_id FROM departments d JOIN below b ON d.parent_id = b.department_id
-        WHERE d.portal_id = {{}})
+        WHERE d.portal_id = {})
     SELECT department_id FROM below
 """
 _IN_DEPARTMENTS = """
@@ -90,19 +90,13 @@ async def is_head(portal_id: int, user_id: int) -> bool:
 
 async def select_led(portal_id: int, user_id: int) -> frozenset[int]:
     """Everyone, dismissed ones too, in the departments that the user heads and in all below those."""
-    sql = _IN_DEPARTMENTS.format(which=_BELOW.format(of="head_id"))
+    sql = _IN_DEPARTMENTS.format(which=_LED)
     return await _select(sql, portal_id, portal_id, user_id, portal_id)
 
 
 async def select_colleagues(portal_id: int, user_id: int) -> frozenset[int]:
     """Everyone, dismissed ones too, in the departments that the user belongs to."""
     return await _select(_IN_DEPARTMENTS.format(which=_OWN), portal_id, portal_id, user_id)
-
-
-async def select_staff(portal_id: int, department_id: int) -> frozenset[int]:
-    """Everyone, dismissed ones too, in a department and in all below it."""
-    sql = _IN_DEPARTMENTS.format(which=_BELOW.format(of="department_id"))
-    return await _select(sql, portal_id, portal_id, department_id, portal_id)
 
 
 async def _select(sql: str, *values: int) -> frozenset[int]:

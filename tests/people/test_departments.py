@@ -1,18 +1,25 @@
 """Departments as the portal tells of them, and system users, whom it does not."""
 
+from datetime import UTC
+
 import pytest
 
 from app.bitrix24.users import User
+from app.calls.filters import parse_list_request
+from app.calls.reading import Viewer, list_calls
+from app.calls.tables import CallTable
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.demo.state import Department
-from app.people.department_queries import find_structure, list_departments, select_staff
+from app.people.department_queries import find_structure, list_departments
 from app.people.erasure import erase_people
 from app.people.queries import find_people, upsert_people
 from app.portals import queries
 from app.portals.model import Portal
+from app.portals.visibility import EVERYONE
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install
+from tests.web.calls import insert_calls
 
 
 @pytest.fixture
@@ -24,6 +31,17 @@ async def read(portal_id: int) -> Portal:
     portal = await queries.get_portal(portal_id)
     assert portal is not None
     return portal
+
+
+async def list_staff(portal_id: int, department_id: int) -> set[int | None]:
+    """Whose calls the log shows when it is filtered by the department."""
+    everybody = range(1, 30)
+    if not await CallTable.exists():
+        await insert_calls(
+            portal_id, *({"call_id": f"of-{number}", "user_id": number} for number in everybody)
+        )
+    request = parse_list_request({"department": str(department_id)}, UTC)
+    return {call.user_id for call in (await list_calls(Viewer(portal_id, 1, EVERYONE), request)).calls}
 
 
 async def read_again(callbook: Callbook, portal_id: int, clock: FakeClock) -> None:
@@ -38,8 +56,8 @@ async def test_departments_are_read_with_the_users(callbook: Callbook, bitrix_po
         (one.department_id, one.name, one.parent_id, one.head_id) for one in await list_departments(portal_id)
     ]
     assert names == [(1, "Northwind", None, 1), (3, "Sales", 1, 14), (4, "Support", 1, 18)]
-    assert await select_staff(portal_id, 4) == {18, 21, 27}  # Dismissed ones too: their calls remain.
-    assert await select_staff(portal_id, 1) == {1, 12, 14, 18, 21, 27}
+    assert await list_staff(portal_id, 4) == {18, 21, 27}  # Dismissed ones too: their calls remain.
+    assert await list_staff(portal_id, 1) == {1, 12, 14, 18, 21, 27}
 
 
 async def test_what_changed_in_the_structure_changes_here(
@@ -57,9 +75,9 @@ async def test_what_changed_in_the_structure_changes_here(
         "Northwind",
         "Sales",
     ]
-    assert await select_staff(portal_id, 3) == {12, 14, 21}
-    assert await select_staff(portal_id, 5) == {21}
-    assert await select_staff(portal_id, 4) == frozenset()
+    assert await list_staff(portal_id, 3) == {12, 14, 21}
+    assert await list_staff(portal_id, 5) == {21}
+    assert await list_staff(portal_id, 4) == set()
 
 
 async def test_more_departments_than_a_page_holds(callbook: Callbook, bitrix_portal: StandInPortal) -> None:
@@ -93,7 +111,7 @@ async def test_a_portal_that_does_not_tell_just_now_keeps_what_is_known(
     portal_id = await install(callbook, bitrix_portal)
     stand_in.fail("department.get", code="INTERNAL_SERVER_ERROR", status=500)
     await read_again(callbook, portal_id, clock)
-    assert await select_staff(portal_id, 4) == {18, 21, 27}
+    assert await list_staff(portal_id, 4) == {18, 21, 27}
 
 
 async def test_circles_and_lost_parents_end(callbook: Callbook, bitrix_portal: StandInPortal) -> None:
@@ -102,7 +120,7 @@ async def test_circles_and_lost_parents_end(callbook: Callbook, bitrix_portal: S
         Department(4, "B", parent_id=3, head_id=99),
     ]
     portal_id = await install(callbook, bitrix_portal)
-    assert await select_staff(portal_id, 3) == await select_staff(portal_id, 4) == {12, 14, 18, 21, 27}
+    assert await list_staff(portal_id, 3) == await list_staff(portal_id, 4) == {12, 14, 18, 21, 27}
 
 
 async def test_who_is_asked_for_and_never_listed_is_a_system_user(
@@ -135,7 +153,7 @@ async def test_an_uninstall_takes_the_departments_along(
     portal_id = await install(callbook, bitrix_portal)
     await erase_people(portal_id)
     assert (await find_structure(portal_id)).state == "unread"
-    assert await select_staff(portal_id, 1) == frozenset()
+    assert await list_staff(portal_id, 1) == set()
 
 
 async def test_a_uninstalled_portal_gets_none_back(callbook: Callbook, bitrix_portal: StandInPortal) -> None:

@@ -1,7 +1,7 @@
 """What every REST method of the stand-in is given, and how a method is declared."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.demo.faults import Refusal
@@ -81,7 +81,6 @@ class Method:
 
     run: Callable[[RestCall], RestAnswer]
     scopes: tuple[str, ...] = ()
-    is_batchable: bool = field(default=True)
 
 
 def cut_page(items: list[Any], start: object) -> RestAnswer:
