@@ -1,7 +1,8 @@
 """One reader at a time works on a portal's statistics, in all processes: by a claim in the mark.
 
 The moment until which a mark is claimed also names the claim: it can be taken over only once it has run out,
-so whoever takes it over gets a later moment. A reader whose claim is another's by now changes nothing.
+or when the history is reopened, so whoever takes it over gets a later moment. A reader whose claim is
+another's by now, or nobody's, changes nothing that depends on it; how high the ids are read stays true.
 """
 
 from app.calls.mark_queries import change_claimed
