@@ -61,7 +61,9 @@ async def bind_placements(
     error of a command; some errors of placements come with HTTP 200.
     Documentation: api-reference/widgets/placement-list.md.
     """
-    asked: dict[str, Command] = {"bound": ("placement.get", {}), "offered": ("placement.list", {})}
+    asked: dict[str, Command] = {"bound": ("placement.get", {})}
+    if optional:  # A portal that does not tell what it offers may have the others all the same.
+        asked["offered"] = ("placement.list", {})
     found = await client.batch(asked, access_token)
     for error in found.errors.values():
         raise error

@@ -151,6 +151,14 @@ async def test_what_is_optional_is_bound_where_it_is_offered_and_in_one_request(
     assert list(stale.values()) == ["placement.unbind?PLACEMENT=A&HANDLER=https%3A%2F%2Fold.example%2F"]
 
 
+async def test_what_a_portal_offers_is_asked_only_for_what_is_optional(
+    portal: PortalClient, server: Any
+) -> None:
+    answer_placements(server, [])
+    await bind_placements(portal, TOKEN, HANDLER, {"en": "x"}, ["P"])
+    assert [list(request.json["cmd"]) for request in server.requests] == [["bound"], ["P"]]
+
+
 async def test_errors_of_a_placement_may_come_with_200(portal: PortalClient, server: Any) -> None:
     already = {"error": "ERROR_CORE", "error_description": "Unable to set placement handler: already binded"}
     answer_placements(server, [], error=already)
