@@ -46,10 +46,11 @@ class Heartbeat:
         return max(0.0, self._at - self._time())
 
     def is_due(self) -> bool:
-        """Whether it is; then the next one is later."""
-        if self.left_s:
+        """Whether it is; then the next one is later, and those that were missed are not made up for."""
+        late_s = self._time() - self._at
+        if late_s < 0:
             return False
-        self._at += self._every_s
+        self._at += self._every_s * (late_s // self._every_s + 1)
         return True
 
 
@@ -79,9 +80,10 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
                     return  # The page connects again, and then it is told what it missed.
                 revision = parts.people.revision(current.portal)
                 found = (current.viewer, current.settings, pulse, revision, standing)
+                is_due = heartbeat.is_due()  # Asked each time: one that stays due would leave no pause.
                 if found != seen:
                     yield CHANGED
-                elif heartbeat.is_due():
+                elif is_due:
                     yield STILL_HERE
                 seen = found
                 await _sleep(stream, min(parts.streams.pause_s, heartbeat.left_s))

@@ -10,6 +10,7 @@ from app.calls.reading import Viewer, take_pulse
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.model import Portal
+from app.web.live import Heartbeat
 from app.web.streams import Streams, end_on_signals
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
@@ -148,6 +149,17 @@ async def test_a_quiet_stream_shows_that_it_is_there(callbook: Callbook, portal:
         lines = answer.aiter_lines()
         while await anext(lines) != ": still here":
             pass
+
+
+async def test_a_heartbeat_that_comes_late_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each stream would look again and again at once when a database answers after a while."""
+    now = 100.0
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+        heartbeat = Heartbeat(15.0)
+    now = 173.0
+    assert [heartbeat.is_due(), heartbeat.is_due()] == [True, False]
+    assert heartbeat.left_s == 2.0
 
 
 async def test_a_stream_ends_with_its_session(
