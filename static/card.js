@@ -9,18 +9,25 @@ callbook.card = (() => {
     return auth ? { auth_id: auth.AUTH_ID } : {};
   }
 
-  /* The first look at once, the next ones not before the rest is over. The page itself is new as it comes. */
+  /* Looks at news at once, but not before the rest is over. The page itself is new as it comes, so the first
+     news, that there is a stream, waits for a rest: of what came before the stream it may be the only news. */
   function pace(look) {
     let isNew = true;
     let timer = 0;
+    let dueAt = 0;
     let freeAt = 0;
     return () => {
-      if (isNew) { isNew = false; return; }
-      timer ||= setTimeout(() => {
+      const now = performance.now();
+      const at = isNew ? now + REST_MS : Math.max(now, freeAt);
+      isNew = false;
+      if (timer && dueAt <= at) return;
+      clearTimeout(timer);
+      dueAt = at;
+      timer = setTimeout(() => {
         timer = 0;
         freeAt = performance.now() + REST_MS;
         look();
-      }, Math.max(0, freeAt - performance.now()));
+      }, at - now);
     };
   }
 

@@ -14,9 +14,7 @@ async def begin_history(reader: BatchReader, mark: Mark) -> Mark | None:
     begun. When another reader began before, its mark stands.
     """
     newest, lowest = await reader.read_ends()
-    begun = await begin_mark(
-        mark.portal_id, mark.generation, mark.token_user_id, _first_changes(newest, lowest, reader)
-    )
+    begun = await begin_mark(mark.portal_id, mark, _first_changes(newest, lowest, reader))
     return begun or await find_mark(mark.portal_id, mark.generation)
 
 

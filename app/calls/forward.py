@@ -172,9 +172,10 @@ async def _note(mark: Mark, going: Pass, claim: Claim | None) -> None:
         portal_id, looked_at - FULL_WINDOW_S, looked_at + DAY_S, doubted_before
     )
     recent_calls = await count_recent_calls(portal_id, looked_at - TRAFFIC_S, looked_at, MOST_COUNTED)
+    is_rested = mark.reopened_at is None or looked_at - mark.reopened_at >= DAY_S
     finding = Finding(
         looked_at=looked_at,
-        is_limited=unseen >= LIMITED_FROM,
+        is_limited=unseen >= LIMITED_FROM or (mark.is_limited and not is_rested),
         next_read_at=looked_at + plan_interval(portal_id, recent_calls),
         full_read_at=looked_at if going.is_full else None,
     )

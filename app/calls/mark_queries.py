@@ -32,7 +32,7 @@ _DUE = """
 _REOPEN = """
     UPDATE statistics_marks SET history_state = 'pending', top_id = NULL, low_id = 0, bottom_id = 0,
         high_id = 0, rows_done = 0, rows_total = 0, failures = 0, failure_code = NULL, next_at = {},
-        full_read_at = {}, claimed_until = 0, pass_low_id = NULL
+        full_read_at = {}, reopened_at = {}, claimed_until = 0, pass_low_id = NULL
     WHERE portal_id = {} AND generation = {}
 """
 
@@ -95,11 +95,10 @@ async def claim_mark(
     )
 
 
-async def begin_mark(portal_id: int, generation: int, owner_id: int, changes: Changes) -> Mark | None:
-    """Note what the first read found; None when another has noted it before."""
-    return await update_mark(
-        portal_id, And(is_of(portal_id, generation, owner_id), Marks.top_id.is_null()), changes
-    )
+async def begin_mark(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
+    """Note what the first read found; None when another has noted it before, or has the claim."""
+    is_first = And(Marks.token_user_id == seen.token_user_id, Marks.top_id.is_null())
+    return await update_mark(portal_id, And(_is_held(seen.generation, seen.claimed_until), is_first), changes)
 
 
 async def move_mark(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
@@ -156,9 +155,10 @@ async def reopen_history(portal_id: int, generation: int, now: int) -> None:
     """Let the whole history be read again: it may show what was hidden, or hold what was left out.
 
     Whoever reads at the moment loses the claim. What is known of calls that the statistics lack stays. It is
-    the day's read of 30 days too, so that what causes it again and again does so once a day.
+    the day's read of 30 days too, and the mark says when it was, so that what causes it again and again does
+    so once a day.
     """
-    await Marks.raw(_REOPEN, now, now, portal_id, generation)
+    await Marks.raw(_REOPEN, now, now, now, portal_id, generation)
 
 
 async def list_due_histories(now: int, limit: int) -> list[int]:

@@ -36,6 +36,7 @@ class Mark(msgspec.Struct, frozen=True):
     full_read_at: int | None
     looked_at: int | None
     is_limited: bool
+    reopened_at: int | None
     pass_low_id: int | None
     pass_bottom_id: int
     pass_since: int

@@ -111,6 +111,7 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
     full_read_at = _optional(BigInt)  # the last read that went back 30 days
     looked_at = _optional(BigInt)  # by our clock: when the last whole read began
     is_limited = Boolean()  # several operators' calls are missing from what the owner is shown
+    reopened_at = _optional(BigInt)  # by our clock: when the history was last to be read anew
     pass_low_id = _optional(BigInt)  # of a read that was cut off: how far down it has come; null if none was
     pass_bottom_id = BigInt()
     pass_since = BigInt()

@@ -4,6 +4,7 @@ import structlog
 
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError
+from app.kit.turns import take_turn
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.refresh import Refresher
@@ -18,8 +19,9 @@ async def renew_due_pairs(vault: Vault, refresher: Refresher, clock: Clock) -> i
     """Renew the pairs that are due, one after the other; gives back how many were asked for."""
     due = await queries.list_due_for_renewal(clock.now(), MAX_AT_ONCE)
     for portal in due:
-        if await _postpone(portal, clock.now() + AGAIN_AFTER_S):
-            await _renew(portal, vault, refresher)
+        with take_turn("renew", portal.id):
+            if await _postpone(portal, clock.now() + AGAIN_AFTER_S):
+                await _renew(portal, vault, refresher)
     return len(due)
 
 

@@ -61,7 +61,9 @@ async def test_many_calls_are_read_on_while_somebody_scrolls(installed: Desk) ->
     card = {"crm_entity_type": "CONTACT", "crm_entity_id": CONTACT}
     await installed.portal.end_call(OF_CARD)
     at = now(installed)
-    calls = [{**card, "call_id": f"c{number}", "started_at": at - 60 * number} for number in range(1, 120)]
+    calls = [
+        {**card, "call_id": f"c{number}", "started_at": at - 60 * (number + 10)} for number in range(1, 120)
+    ]
     await insert_calls(installed.portal_id, *calls)
     _, app = await open_card(installed)
     await expect(app.locator(ROWS)).to_have_count(50)
@@ -75,7 +77,9 @@ async def test_a_call_that_ends_leaves_the_rest_of_a_long_list_to_be_read_on(ins
     portal, at = installed.portal, now(installed)
     await portal.end_call(OF_CARD)
     card = {"crm_entity_type": "CONTACT", "crm_entity_id": CONTACT}
-    calls = [{**card, "call_id": f"c{number}", "started_at": at - 60 * number} for number in range(1, 60)]
+    calls = [
+        {**card, "call_id": f"c{number}", "started_at": at - 60 * (number + 10)} for number in range(1, 60)
+    ]
     await insert_calls(installed.portal_id, *calls)
     _, app = await open_card(installed)
     await expect(app.locator(ROWS)).to_have_count(50)

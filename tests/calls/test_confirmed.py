@@ -181,6 +181,32 @@ async def test_when_the_owner_may_see_more_the_history_is_read_anew(
     assert await callbook.run_sql("SELECT 1 AS one FROM calls WHERE call_id = 'call.1'")
 
 
+async def test_a_limit_that_comes_and_goes_has_the_history_read_anew_once_a_day(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """Whoever forges events of two operators, and makes one call, could else keep it from being whole."""
+    operators = [user.id for user in portal.users.values() if user.id != portal.admin.id][:2]
+
+    async def come_and_go() -> str:
+        portal.admin.statistics_right = "own"
+        for user_id in operators:
+            await portal.end_call(user_id=user_id)
+        await read(callbook, clock)
+        assert (await read_mark(portal)).is_limited
+        portal.admin.statistics_right = "all"
+        await read(callbook, clock)
+        return (await read_mark(portal)).history_state
+
+    assert await come_and_go() == "pending"
+    await read_histories(callbook.parts)
+    assert await come_and_go() == "complete"
+    assert (await read_mark(portal)).is_limited
+    clock.advance(86_400)
+    await read(callbook, clock)
+    mark = await read_mark(portal)
+    assert (mark.history_state, mark.is_limited) == ("pending", False)
+
+
 async def test_one_row_that_was_hidden_until_now_has_the_history_read_anew(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:

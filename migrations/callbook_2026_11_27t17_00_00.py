@@ -1,0 +1,16 @@
+"""When a history was last to be read anew: a limit that ends again and again has it read once a day."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from app.kit.migrations import make_manager
+
+ID = "2026-11-27T17:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Reopened histories"
+
+STATEMENTS = ("ALTER TABLE statistics_marks ADD COLUMN reopened_at BIGINT",)
+
+
+async def forwards() -> MigrationManager:
+    """Add the column."""
+    return make_manager(ID, DESCRIPTION, STATEMENTS)
