@@ -20,7 +20,7 @@ from tests.running import CLIENT_ID, CLIENT_SECRET, free_port
 ROWS = 100_000
 EVENTS = 10_000
 ROUNDS = 5
-MOST_TIMES_SLOWER = 8.0
+MOST_TIMES_SLOWER = 4.0
 
 
 async def measure(name: str, database_url: str) -> list[Figure]:
