@@ -71,10 +71,10 @@ class Histories:
 
         A failure is noted in the mark and the portal asked again later; `is_forced`: without that wait.
         """
-        now = self._clock.now()
         mark = await self._find_mark(portal)
         if mark is None or mark.history_state == "complete":
             return None
+        now = self._clock.now()  # Not before: a new mark is due from its own moment on.
         mark = await claim_mark(portal.id, portal.generation, now, now + CLAIM_S, is_forced=is_forced)
         if mark is None:
             return None

@@ -255,3 +255,16 @@ async def test_the_mark_goes_by_the_portal_s_clock_also_when_that_is_set_back(
         stand_in.clock = FakeClock(clock.now() + ahead_s)
         result = await callbook.parts.histories.catch_up(installed)
         assert result.complete_up_to == clock.now() + ahead_s
+
+
+async def test_a_second_that_passes_meanwhile_puts_no_history_off(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tick() -> int:
+        clock.at += 1
+        return clock.at
+
+    fill(stand_in.portals[0], range(1, 4))
+    monkeypatch.setattr(clock, "now", tick)
+    await install(callbook, stand_in.portals[0])
+    assert (await read_mark(stand_in.portals[0])).history_state == "complete"
