@@ -12,6 +12,7 @@ from app.commands import keys, portals, processes
 from app.kit.crypto import CannotDecryptError
 from app.kit.database import DATABASE_ERRORS, DatabaseUrlError
 from app.kit.logging import configure_logging
+from app.kit.private_files import keep_files_private
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.schema import SchemaOutdatedError
 from app.settings import Settings, SettingsError
@@ -34,6 +35,7 @@ EXPECTED_ERRORS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, or 1 after one clear line on stderr."""
     options = build_parser().parse_args(arguments)
+    keep_files_private()
     try:
         if options.command == "keys" and options.action == "generate":
             print(keys.generate())

@@ -21,8 +21,10 @@ from app.demo.caller import Caller, keep_calling, lay_history
 from app.demo.keep import keep_saving, load_state, save_state
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.kit.private_files import keep_files_private, make_private_folder, narrow
 
 FOLDER = Path("data/demo")
+KEPT = ("keys.json", "stand-in.json", *(f"callbook.sqlite3{part}" for part in ("", "-wal", "-shm")))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -37,6 +39,7 @@ def parse_arguments() -> argparse.Namespace:
 async def run_demo(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
     """Start both, install, call until `stop` is set, stop both and keep the stand-in's state."""
     folder: Path = arguments.folder
+    prepare_folder(folder)
     keys = load_keys(folder / "keys.json")
     state = load_state(folder / "stand-in.json")
     ports = [_port("OAUTH", state.oauth_port or 8071)]
@@ -58,6 +61,12 @@ async def run_demo(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
                 keep_saving(folder / "stand-in.json", state, stand_in.tokens),
             )
         save_state(folder / "stand-in.json", state, stand_in.tokens)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder, for the owner alone; close what an older version of the demo left open."""
+    make_private_folder(folder)
+    narrow(folder, [folder / name for name in KEPT])
 
 
 def describe_environment(stand_in: StandIn, keys: dict[str, str], folder: Path) -> dict[str, str]:
@@ -108,7 +117,7 @@ async def _run_until_signal(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Run the demo; a reason to stop is one line, not a traceback."""
     arguments = parse_arguments()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
+    keep_files_private()
     try:
         asyncio.run(_run_until_signal(arguments))
     except RuntimeError as error:

@@ -16,9 +16,19 @@ from typing import Any
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine, dict_factory
 
+from app.kit.private_files import make_private_file, make_private_folder, narrow
+
 READERS = 3
 CHECKPOINT_PAGES = 20_000
 BUSY_TIMEOUT_S = 30
+BESIDE = ("-wal", "-shm", "-journal")  # SQLite gives these the mode of the database's file.
+
+
+def prepare_files(path: Path) -> None:
+    """Let nobody but the owner read the database: a missing one is made so, an existing one is narrowed."""
+    make_private_folder(path.parent)
+    make_private_file(path)
+    narrow(path.parent, [path, *(path.with_name(path.name + suffix) for suffix in BESIDE)])
 
 
 class KeptSQLiteEngine(SQLiteEngine):
@@ -33,7 +43,7 @@ class KeptSQLiteEngine(SQLiteEngine):
 
     async def open(self) -> None:
         """Create the file when there is none, and open the kept connections."""
-        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        prepare_files(Path(self.path))
         self.write_lock, self.readers = asyncio.Lock(), asyncio.Queue()
         self.writer = await self.get_connection()
         for _ in range(READERS):

@@ -65,23 +65,33 @@ async def run_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCallboo
 
 
 async def test_a_second_run_finds_the_same_portal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = await run_once(tmp_path, monkeypatch)
-    before = load_state(tmp_path / "stand-in.json").portals[0]
+    folder = tmp_path / "demo"
+    first = await run_once(folder, monkeypatch)
+    before = load_state(folder / "stand-in.json").portals[0]
     assert first.paths[:2] == ["/install", "/events"]
     assert first.events[0] == "ONAPPINSTALL"
     assert first.environment["B24_ALLOW_PRIVATE_PORTALS"] == "1"
-    second = await run_once(tmp_path, monkeypatch)
-    after = load_state(tmp_path / "stand-in.json").portals[0]
+    second = await run_once(folder, monkeypatch)
+    after = load_state(folder / "stand-in.json").portals[0]
     assert after.member_id == before.member_id
     assert len(after.statistics) > len(before.statistics) > 10
     assert second.environment["B24_CLIENT_SECRET"] == first.environment["B24_CLIENT_SECRET"]
-    assert (tmp_path / "stand-in.json").stat().st_mode & 0o077 == 0
+    assert (folder / "stand-in.json").stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & 0o077 == 0
 
 
 def test_keys_are_made_once_and_for_the_owner_only(tmp_path: Path) -> None:
     keys = load_keys(tmp_path / "keys.json")
     assert load_keys(tmp_path / "keys.json") == keys
     assert (tmp_path / "keys.json").stat().st_mode & 0o077 == 0
+
+
+def test_what_an_older_demo_left_open_is_closed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for name in ("keys.json", "callbook.sqlite3"):
+        (tmp_path / name).touch(0o644)
+    demo.prepare_folder(tmp_path)
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path, *tmp_path.iterdir())} == {0}
 
 
 async def test_a_taken_port_is_replaced() -> None:
