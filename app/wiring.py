@@ -24,6 +24,7 @@ from app.calls.retention import Retention
 from app.kit.background import Background
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import Database
+from app.kit.places import Places
 from app.people.erasure import erase_people
 from app.people.service import People
 from app.people.visibility import find_visible
@@ -48,8 +49,8 @@ from app.portals.verification import Verifier
 from app.schema import check_schema, migrate
 from app.settings import Settings
 from app.tables import TABLES
-from app.web.exports.limits import Exports
-from app.web.playing import AudioSlots
+from app.web.exports.limits import make_export_places
+from app.web.playing import make_audio_places
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -87,8 +88,8 @@ class Parts:
     people: People
     pages: Pages
     streams: Streams
-    audio_slots: AudioSlots = field(default_factory=AudioSlots)
-    exports: Exports = field(default_factory=Exports)
+    audio_places: Places = field(default_factory=make_audio_places)
+    export_places: Places = field(default_factory=make_export_places)
 
 
 @asynccontextmanager

@@ -86,7 +86,7 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
                 elif is_due:
                     yield STILL_HERE
                 seen = found
-                await _sleep(stream, min(parts.streams.pause_s, heartbeat.left_s))
+                await _sleep(stream, min(parts.streams.pause_of(portal_id), heartbeat.left_s))
                 await _wait(watch, stream, heartbeat.left_s)
     if stream.ending == "superseded":
         yield POLL

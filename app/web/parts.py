@@ -17,6 +17,7 @@ from app.calls.recordings import Recordings
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
+from app.kit.places import Places
 from app.people.service import People
 from app.portals.access import PortalAccess
 from app.portals.directory import Directory
@@ -24,8 +25,6 @@ from app.portals.installation import Opened
 from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
 from app.settings import Settings
-from app.web.exports.limits import Exports
-from app.web.playing import AudioSlots
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -107,7 +106,7 @@ class WebParts(Protocol):
     @property
     def recordings(self) -> Recordings: ...  # noqa: D102
     @property
-    def audio_slots(self) -> AudioSlots: ...  # noqa: D102
+    def audio_places(self) -> Places: ...  # noqa: D102
     @property
     def uninstaller(self) -> Uninstaller: ...  # noqa: D102
     @property
@@ -119,7 +118,7 @@ class WebParts(Protocol):
     @property
     def streams(self) -> Streams: ...  # noqa: D102
     @property
-    def exports(self) -> Exports: ...  # noqa: D102
+    def export_places(self) -> Places: ...  # noqa: D102
 
 
 # Litestar would check the parts against the protocol, which it cannot.

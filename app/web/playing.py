@@ -3,9 +3,8 @@ whoever listens. Plain ASGI, because the framework's own streams know no ranges 
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
 
 import structlog
 from litestar.types import Receive, Scope, Send
@@ -14,56 +13,30 @@ from app.bitrix24.errors import Unreachable
 from app.calls.recordings import Playback
 from app.kit.byte_ranges import UnsatisfiableError
 from app.kit.database import DATABASE_ERRORS
-from app.kit.errors import Refusal, TooManyRequests, Unavailable
+from app.kit.errors import Refusal
 from app.kit.metrics import AUDIO_STREAMS
+from app.kit.places import Places, Sentences, Share
 from app.kit.words import N_
 from app.web.security import data_headers
 
 log = structlog.get_logger(__name__)
-MAX_OVERALL = 64
-MAX_PER_PORTAL = 16
-MAX_PER_USER = 4
-BUSY_RETRY_S = 5
+SHARE = Share(overall=64, per_portal=16, per_user=4)
 STALL_S = 60.0
 RECHECK_S = 5.0
 LONGEST_S = 600.0  # As long as a link lives: the player of a longer recording asks for another one.
 Headers = list[tuple[bytes, bytes]]
 
 
-class AudioSlots:
-    """How many recordings are being sent, so that none can use up the memory and connections of all."""
+_SENTENCES = Sentences(
+    user=N_("You are playing too many recordings at once. Stop one, then try again."),
+    portal=N_("Too many recordings of your Bitrix24 are being played. Try again later."),
+    overall=N_("Too many recordings are being played. Try again in a minute."),
+)
 
-    def __init__(self) -> None:
-        self._taken: Counter[tuple[int, ...]] = Counter()
 
-    @contextmanager
-    def take(self, portal_id: int, user_id: int) -> Iterator[None]:
-        """Hold one slot; raises TooManyRequests for a user or a portal, Unavailable when all are taken."""
-        keys = ((), (portal_id,), (portal_id, user_id))
-        overall, of_portal, of_user = (self._taken[key] for key in keys)
-        if of_user >= MAX_PER_USER:
-            raise TooManyRequests(
-                BUSY_RETRY_S, N_("You are playing too many recordings at once. Stop one, then try again.")
-            )
-        if of_portal >= MAX_PER_PORTAL:
-            raise TooManyRequests(
-                BUSY_RETRY_S, N_("Too many recordings of your Bitrix24 are being played. Try again later.")
-            )
-        if overall >= MAX_OVERALL:
-            raise Unavailable(N_("Too many recordings are being played. Try again in a minute."))
-        self._taken.update(keys)
-        AUDIO_STREAMS.inc()
-        try:
-            yield
-        finally:
-            AUDIO_STREAMS.dec()
-            self._taken.subtract(keys)
-            self._taken += Counter()  # Forgets who holds none.
-
-    @property
-    def count(self) -> int:
-        """How many are taken."""
-        return self._taken[()]
+def make_audio_places(share: Share = SHARE) -> Places:
+    """The places of the recordings that are being sent: none can use up the memory and connections of all."""
+    return Places(share, _SENTENCES, AUDIO_STREAMS)
 
 
 class AudioAnswer:

@@ -109,7 +109,7 @@ async def play_recording(request: AnyRequest, token: FromPath[str], parts: Given
         return await _admit(parts, claims, claims.at(now, expires_at=now + LIFETIME_S))
 
     return AudioAnswer(
-        lambda: parts.audio_slots.take(session.portal.id, claims.session.user_id),
+        lambda: parts.audio_places.take(session.portal.id, claims.session.user_id),
         open_playback,
         recheck,
         is_ranged=asked is not None,

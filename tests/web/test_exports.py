@@ -11,7 +11,6 @@ import pytest
 
 from app.demo.stand_in import StandIn
 from app.portals.model import Portal
-from app.web.exports import limits
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.calls import NOW, insert_calls, insert_legs
@@ -174,7 +173,7 @@ async def test_a_wrong_parameter_is_refused_as_in_the_list(callbook: Callbook, s
         answer = await tab.get(path, outcome="nonsense")
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter")
     assert (await tab.get("/log/export/exe")).status_code == 404
-    assert callbook.parts.exports.count == 0
+    assert callbook.parts.export_places.count == 0
 
 
 def read_frames(content: bytes) -> tuple[list[dict[str, Any]], bytes]:
@@ -231,17 +230,17 @@ async def test_an_export_that_breaks_never_looks_complete(
         await read()
     assert b"m-0" in received
     assert b'"end":true' not in received
-    assert callbook.parts.exports.count == 0
+    assert callbook.parts.export_places.count == 0
 
 
 async def test_a_second_export_of_a_user_waits_its_turn(callbook: Callbook, stand_in: StandIn) -> None:
     await install(callbook, stand_in.portals[0])
     tab = await open_tab(callbook, stand_in.portals[0])
-    with callbook.parts.exports.join(1, ADMIN):
+    with callbook.parts.export_places.take(1, ADMIN):
         answer = await tab.get("/api/v1/calls.csv")
         assert answer.status_code == 429
         assert answer.json()["code"] == "too_many_exports"
-        assert answer.headers["Retry-After"] == str(limits.RETRY_AFTER_S)
+        assert answer.headers["Retry-After"] == "10"
     assert (await tab.get("/api/v1/calls.csv")).status_code == 200
 
 
@@ -256,20 +255,10 @@ async def test_who_has_no_place_for_an_export_counts_nothing_either(
         raise ConnectionError("nobody may ask for this")
 
     monkeypatch.setattr("app.web.exports.endpoints.count_calls", fail)
-    with callbook.parts.exports.join(1, ADMIN):
+    with callbook.parts.export_places.take(1, ADMIN):
         assert (await tab.get("/log/export/csv")).status_code == 429
     assert (await tab.get("/log/export/csv")).status_code == 503
-    assert callbook.parts.exports.count == 0
-
-
-def test_a_portal_and_the_process_have_their_limits() -> None:
-    exports = limits.Exports(per_user=2, per_portal=2, overall=3)
-    with exports.join(1, 1), exports.join(1, 2):
-        with pytest.raises(limits.TooManyExports), exports.join(1, 3):
-            pass
-        with exports.join(2, 1), pytest.raises(limits.TooManyExports), exports.join(3, 1):
-            pass
-    assert exports.count == 0
+    assert callbook.parts.export_places.count == 0
 
 
 async def test_whoever_hangs_up_makes_room_at_once(callbook: Callbook, stand_in: StandIn) -> None:
@@ -280,7 +269,7 @@ async def test_whoever_hangs_up_makes_room_at_once(callbook: Callbook, stand_in:
     async with callbook.client.stream("GET", "/api/v1/calls.csv", headers=headers) as answer:
         assert answer.status_code == 200
     async with asyncio.timeout(10):
-        while callbook.parts.exports.count:  # noqa: ASYNC110  The server notices in its own time.
+        while callbook.parts.export_places.count:  # noqa: ASYNC110  The server notices in its own time.
             await asyncio.sleep(0)
 
 

@@ -2,13 +2,14 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import pytest
 
 from app.calls.reading import Viewer, take_pulse
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.kit.places import Share
 from app.portals.model import Portal
 from app.web.live import Heartbeat
 from app.web.streams import Streams, end_on_signals
@@ -94,6 +95,40 @@ async def test_a_call_that_others_bury_is_no_news(
     await insert_calls(portal_id, {"call_id": "other", "user_id": 1})
     assert await take_pulse(viewer, NOW, before) == before
     assert await take_pulse(viewer, NOW) != before
+
+
+@pytest.mark.parametrize("others", [1, 5])
+async def test_a_portal_of_invented_users_holds_few_streams(others: int) -> None:
+    """Of 300 a portal, the others with a stream each before it: the rest ask from time to time."""
+    streams, portals = Streams(), range(10, 10 + others)
+    with ExitStack() as stack:
+        honest = [stack.enter_context(streams.join(portal_id, 1)) for portal_id in portals]
+        invented = [
+            stack.enter_context(streams.join(portal_id, user_id))
+            for portal_id in range(1, 5)
+            for user_id in range(300)
+        ]
+        follow = [stream for stream in invented if stream.ending is None]
+        assert len(follow) <= 256 // 2 + 4
+        assert {stream.ending for stream in invented} == {None, "superseded"}
+        assert all(stream.ending is None for stream in honest)
+        assert stack.enter_context(streams.join(99, 1)).ending is None
+        # All together look 64 times a second, a single stream as often as ever.
+        assert streams.count / streams.pause_of(1) <= 64
+    assert streams.count == 0
+    assert streams.pause_of(1) == 1
+
+
+async def test_a_tab_without_a_place_for_its_stream_asks_from_time_to_time(
+    callbook: Callbook, portal: StandInPortal
+) -> None:
+    portal_id = await install(callbook, portal)
+    callbook.parts.streams.places.share = Share(overall=8, per_portal=1, per_user=1)
+    with callbook.parts.streams.join(portal_id, 10**6):
+        async with follow(await open_quiet_tab(callbook, portal)) as events:
+            assert await anext(events) == "poll"
+    async with follow(await open_quiet_tab(callbook, portal)) as events:
+        assert await anext(events) == "changed"
 
 
 async def test_others_calls_wake_nobody_who_may_not_see_them(

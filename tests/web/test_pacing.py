@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from litestar.response.streaming import ASGIStreamingResponse
 
-from app.web.exports.limits import Exports
+from app.kit.places import Places
+from app.web.exports.limits import make_export_places
 from app.web.exports.pacing import PacedAnswer
 
 SCOPE: Any = {"type": "http", "method": "GET", "path": "/"}
@@ -17,15 +18,15 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
-async def write(exports: Exports, pieces: int) -> AsyncIterator[bytes]:
-    with exports.join(1, 1):
+async def write(exports: Places, pieces: int) -> AsyncIterator[bytes]:
+    with exports.take(1, 1):
         for _ in range(pieces):
             yield b"piece"
 
 
 @pytest.mark.parametrize("limits", [(0.05, 60.0), (60.0, 0.05)])
 async def test_who_takes_no_piece_gives_up_their_place(limits: tuple[float, float]) -> None:
-    exports = Exports()
+    exports = make_export_places()
     taken: list[bytes] = []
 
     async def send(message: Any) -> None:
@@ -52,6 +53,6 @@ async def test_who_reads_gets_everything() -> None:
             await asyncio.sleep(0)
         return {"type": "http.disconnect"}
 
-    answer = ASGIStreamingResponse(iterator=write(Exports(), 3))
+    answer = ASGIStreamingResponse(iterator=write(make_export_places(), 3))
     await PacedAnswer(answer)(SCOPE, leave_at_the_end, send)
     assert ended == [False, False, False, False, True]

@@ -13,7 +13,7 @@ from app.demo.portal import StandInPortal
 from app.demo.recordings import URL_KEY, make_recording, record_url
 from app.demo.stand_in import StandIn
 from app.scheduler import reconcile, run_job
-from app.web.playing import LONGEST_S, MAX_PER_USER
+from app.web.playing import LONGEST_S, SHARE
 from tests.calls.statistics import read_portal
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
@@ -110,7 +110,7 @@ async def test_every_range_of_every_kind_of_recording_is_answered(
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(WHOLE)}")
     head = await studio.play("bytes=0-1", "HEAD")
     assert (head.status_code, head.content, head.headers["content-length"]) == (206, b"", "2")
-    assert studio.callbook.parts.audio_slots.count == 0
+    assert studio.callbook.parts.audio_places.count == 0
 
 
 async def test_the_drive_is_asked_last_and_not_again_without_its_scope(
@@ -428,7 +428,7 @@ async def test_a_recording_that_is_cut_off_ends_as_one(studio: Studio, source: S
     url = await lead_to(studio, source, behave)
     with pytest.raises(httpx.RemoteProtocolError):
         await studio.callbook.client.get(url)
-    assert studio.callbook.parts.audio_slots.count == 0
+    assert studio.callbook.parts.audio_places.count == 0
 
 
 async def test_a_listener_who_leaves_ends_the_request_to_the_portal(studio: Studio, source: Source) -> None:
@@ -445,7 +445,7 @@ async def test_a_listener_who_leaves_ends_the_request_to_the_portal(studio: Stud
             async with asyncio.timeout(1):
                 await exchange.is_over.wait()
         assert exchange.written < len(LONG)
-        assert studio.callbook.parts.audio_slots.count == 1
+        assert studio.callbook.parts.audio_places.count == 1
     async with asyncio.timeout(10):
         await exchange.is_over.wait()
     assert exchange.written < len(LONG)
@@ -454,7 +454,7 @@ async def test_a_listener_who_leaves_ends_the_request_to_the_portal(studio: Stud
 
 async def until_free(studio: Studio) -> None:
     async with asyncio.timeout(10):
-        while studio.callbook.parts.audio_slots.count:  # noqa: ASYNC110  Nothing announces it.
+        while studio.callbook.parts.audio_places.count:  # noqa: ASYNC110  Nothing announces it.
             await asyncio.sleep(0.01)
 
 
@@ -470,7 +470,7 @@ async def test_a_listener_who_leaves_before_the_first_byte_is_noticed_too(
     url = await lead_to(studio, source, behave)
     request = asyncio.create_task(studio.callbook.client.get(url))
     await waiting.wait()
-    assert studio.callbook.parts.audio_slots.count == 1
+    assert studio.callbook.parts.audio_places.count == 1
     request.cancel()
     await until_free(studio)
 
@@ -483,7 +483,7 @@ async def test_nobody_plays_more_than_four_at_once(studio: Studio, source: Sourc
         await asyncio.Event().wait()
 
     url = await lead_to(studio, source, behave)
-    requests = [asyncio.create_task(studio.callbook.client.get(url)) for _ in range(MAX_PER_USER)]
+    requests = [asyncio.create_task(studio.callbook.client.get(url)) for _ in range(SHARE.per_user)]
     for _ in requests:
         await started.acquire()
     refused = await studio.callbook.client.get(url)

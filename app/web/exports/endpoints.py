@@ -141,7 +141,7 @@ async def _write(parts: WebParts, session: Session, asked: Asked) -> AsyncGenera
     known = Known({}, {}, {})
     reader = Reader(load_words(session.locale), asked.zone, known, session.settings.line_names)
     sheet = Sheet(choose_columns(make_columns(reader), asked.columns), session.locale)
-    with parts.exports.join(viewer.portal_id, viewer.user_id):
+    with parts.export_places.take(viewer.portal_id, viewer.user_id):
         batches = _learn(parts, session, sheet, known, _read_calls(parts, session, asked.request))
         rows = 0
         async for piece in FORMATS[asked.format].write(batches, sheet):
