@@ -13,6 +13,10 @@ from app.bitrix24.statistics import StatisticsRecord
 from app.kit.text import storable
 
 ANSWERED = "200"
+# Characters: every text of a call is cut to these, whoever tells it, so that all that is kept of one event is
+# under 8 KiB. Bitrix24's own columns hold 255, but for a comment.
+LONGEST_TEXT, LONGEST_REASON, LONGEST_COMMENT = 255, 500, 8_000
+CUT = "…"
 NEAR_S = 300  # So far apart an event and the statistics may date the same leg.
 # What both an event and the statistics tell; the statistics' word counts, where they say anything. What is
 # changed later (the activity, the card, a recording) is as they say, also where they say nothing.
@@ -23,7 +27,7 @@ _TOLD_BY_BOTH = (
 
 
 class Leg(msgspec.Struct, frozen=True):
-    """One leg as stored: texts are storable, times Unix seconds, None is unknown.
+    """One leg as stored: texts are storable and cut, times Unix seconds, None is unknown.
 
     `is_start_guessed`: the event named no start, and `started_at` is ours until one is known.
     """
@@ -71,7 +75,7 @@ def leg_of_event(record: CallRecord, received_at: int, fallback_started_at: int 
         record.cost_e4,
         _stored(record.currency),
         _stored(record.code),
-        _stored(record.reason),
+        _stored(record.reason, LONGEST_REASON),
         record.crm_activity_id,
         received_at,
     )
@@ -86,7 +90,7 @@ def leg_of_statistics(record: StatisticsRecord, read_at: int) -> Leg:
         has_recording=record.has_recording,
         has_transcript=record.has_transcript,
         vote=record.vote,
-        comment=_stored(record.comment),
+        comment=_stored(record.comment, LONGEST_COMMENT),
         statistics_id=record.statistics_id,
     )
 
@@ -169,5 +173,7 @@ def _fill_up(row: Leg, known: Leg) -> Leg:
     return msgspec.structs.replace(row, received_at=known.received_at, **missing)
 
 
-def _stored(text: str | None) -> str | None:
-    return None if text is None else storable(text)
+def _stored(text: str | None, longest: int = LONGEST_TEXT) -> str | None:
+    if text is None:
+        return None
+    return storable(text if len(text) <= longest else text[: longest - 1] + CUT)

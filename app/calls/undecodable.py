@@ -1,7 +1,6 @@
 """Verified events and rows of the statistics that could not be decoded: kept without tokens, and replayed."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -9,6 +8,7 @@ import msgspec
 from app.bitrix24.call_end import Undecodable, decode_call_end
 from app.bitrix24.statistics import decode_statistics_row
 from app.calls.ingest import Ingest
+from app.calls.kept_payloads import is_whole, keep_payload
 from app.calls.sync_writes import Installation, write_rows
 from app.calls.undecodable_queries import (
     delete_all_but,
@@ -23,11 +23,12 @@ from app.portals.model import Portal
 KEPT = 1_000  # The latest of each portal.
 ROW = "voximplant.statistic.get"  # In the place of an event's name.
 ROWS_A_PAGE = 5  # Where all rows are odd, a few show it.
-_SECRET_KEY = re.compile("auth|token|secret|url", re.IGNORECASE)  # A recording's address lets everybody in.
 
 
 class UndecodableEvent(msgspec.Struct, frozen=True):
-    """One such event; `received_at` is Unix seconds, `reason` names the key that could not be read."""
+    """One such event; `received_at` is Unix seconds, `reason` names the key that could not be read, and says
+    so when not all of the data was kept.
+    """
 
     id: int
     event: str
@@ -47,7 +48,8 @@ async def keep_undecodable(
     portal_id: int, token_hash: str, event: str, data: Mapping[str, object] | None, reason: str, now: int
 ) -> bool:
     """Keep an event that the portal's token proved; False when its row no longer agrees."""
-    if not await insert_event(portal_id, token_hash, storable(event), _payload_of(data or {}), reason, now):
+    payload, reason = keep_payload(data or {}, reason)
+    if not await insert_event(portal_id, token_hash, storable(event), payload, reason, now):
         return False
     await delete_all_but(portal_id, KEPT)
     return True
@@ -60,13 +62,8 @@ async def keep_rows(
     often it is read, and a few of each page.
     """
     for row, reason in odd[:ROWS_A_PAGE]:
-        await insert_row(portal_id, generation, ROW, _payload_of(row), reason, now)
+        await insert_row(portal_id, generation, ROW, *keep_payload(row, reason), now)
     await delete_all_but(portal_id, KEPT)
-
-
-def _payload_of(data: Mapping[str, object]) -> str:
-    """As JSON, escaped to ASCII: neither a NUL nor half a character reaches the database."""
-    return json.dumps({key: value for key, value in data.items() if not _SECRET_KEY.search(key)})
 
 
 async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:
@@ -80,11 +77,14 @@ async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:
 
 
 async def replay_undecodable(ingest: Ingest, installation: Installation, portal: Portal) -> ReplayResult:
-    """Decode again, with the code of today, and store what can be read; the same again changes nothing."""
+    """Decode again, with the code of today, and store what can be read; the same again changes nothing.
+
+    What was not kept whole is left: a part of it would be stored as if it were all.
+    """
     stored = left = 0
     for event in await list_undecodable(portal.id):
-        is_row = event.event == ROW
-        if await (_replay_row(installation, event) if is_row else _replay(ingest, portal, event)):
+        replay = _replay_row(installation, event) if event.event == ROW else _replay(ingest, portal, event)
+        if await replay:
             await delete_event(portal.id, event.id)
             stored += 1
         else:
@@ -93,6 +93,8 @@ async def replay_undecodable(ingest: Ingest, installation: Installation, portal:
 
 
 async def _replay(ingest: Ingest, portal: Portal, event: UndecodableEvent) -> bool:
+    if not is_whole(event.reason):
+        return False
     try:
         record = decode_call_end(event.data)
     except Undecodable:
@@ -102,6 +104,8 @@ async def _replay(ingest: Ingest, portal: Portal, event: UndecodableEvent) -> bo
 
 
 async def _replay_row(installation: Installation, event: UndecodableEvent) -> bool:
+    if not is_whole(event.reason):
+        return False
     try:
         record = decode_statistics_row(event.data)
     except Undecodable:
