@@ -1,10 +1,10 @@
 """Cells of an XLSX: real dates, lengths and amounts, and texts that stay texts."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -27,11 +27,11 @@ def make_sheet(locale: str = "en") -> Sheet:
 
 
 def write(calls: list[LoggedCall]) -> bytes:
-    with TemporaryDirectory() as folder:
-        lines = XlsxLines(Path(folder), make_sheet())
-        lines.add(calls)
-        lines.close()
-        return lines.path.read_bytes()
+    file = io.BytesIO()
+    lines = XlsxLines(file, make_sheet())
+    lines.add(calls)
+    lines.close()
+    return file.getvalue()
 
 
 def as_xml(text: str) -> str:
@@ -93,21 +93,35 @@ async def test_more_rows_than_a_sheet_holds_are_refused(monkeypatch: pytest.Monk
         [piece async for piece in write_xlsx(batches(), make_sheet())]
 
 
-async def test_a_cancelled_export_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_export_has_no_file_with_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that is given up midway ends without a word about what it leaves unfinished."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     reached, never = asyncio.Event(), asyncio.Event()
+    seen: list[Path] = []
 
     async def batches() -> AsyncIterator[list[LoggedCall]]:
         yield [logged()] * 300
+        seen.extend(tmp_path.iterdir())
         reached.set()
         await never.wait()
 
     async def export() -> None:
         async for _ in write_xlsx(batches(), make_sheet()):
-            assert list(tmp_path.iterdir())
+            pass
 
     running = asyncio.create_task(export())
     await reached.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+    assert seen == []
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_sheet_that_outgrows_a_plain_zip_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xlsx_file, "MAX_BYTES", 2_000)
+
+    async def batches() -> AsyncIterator[list[LoggedCall]]:
+        yield [logged()] * 30
+
+    with pytest.raises(TooManyRows):
+        [piece async for piece in write_xlsx(batches(), make_sheet())]
