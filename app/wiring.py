@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.bucket import RateBucket
 from app.bitrix24.media import MediaClient
+from app.bitrix24.names import NameServers, PortalNames
 from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer
 from app.calls.changes import Changes
@@ -146,9 +147,12 @@ async def _open_outbound(
         allow_http=settings.is_http_portal_allowed,
         allow_private=settings.is_private_portal_allowed,
     )
-    to_portals = await stack.enter_async_context(open_http_client(policy, "portals"))
+    name_servers = NameServers()
+    stack.push_async_callback(name_servers.close)
+    names = PortalNames(name_servers.resolve)
+    to_portals = await stack.enter_async_context(open_http_client(policy, "portals", names=names))
     # Recordings play for minutes: their connections are not those that REST calls wait for.
-    to_files = await stack.enter_async_context(open_http_client(policy, "portals"))
+    to_files = await stack.enter_async_context(open_http_client(policy, "portals", names=names))
     to_servers = await stack.enter_async_context(open_http_client(policy, "oauth"))
     return Outbound(
         policy,

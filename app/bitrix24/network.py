@@ -2,28 +2,40 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import httpcore
 import httpx
 
 from app.bitrix24.address import AddressPolicy, refused_address
 from app.bitrix24.errors import AddressRefused
+from app.bitrix24.names import Names, NameServers, PortalNames, ServerNames
+from app.bitrix24.streams import Connection, GatheringBackend
+from app.kit.fair_semaphore import FairSemaphore
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 Purpose = Literal["portals", "oauth"]
 _CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S: dict[str, float] = {"portals": 60.0, "oauth": 10.0}
-_LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=16, keepalive_expiry=15.0)
+MAX_CONNECTIONS = 256  # A quarter of the files that a process may usually open.
+MAX_OF_A_PORTAL = 32  # Sixteen listeners (web/playing.py), each of whose files may be asked for twice.
+MAX_TRIED = 4  # Addresses of a host, each of which may stay silent for ten seconds.
+_LIMITS = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=16, keepalive_expiry=15.0)
+_portal: ContextVar[str] = ContextVar("portal", default="")
 
 
-async def resolve_host(host: str, port: int) -> Sequence[str]:
-    """All addresses of a host, as text, by the machine's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=2)  # SOCK_STREAM
-    return [str(address[0]) for *_, address in found]
+@contextmanager
+def on_behalf_of(portal: str) -> Iterator[None]:
+    """Whatever is sent inside counts as this portal's; all that is sent outside counts as one portal's."""
+    token = _portal.set(portal)
+    try:
+        yield
+    finally:
+        _portal.reset(token)
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -38,13 +50,13 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self,
         policy: AddressPolicy,
         purpose: Purpose,
-        resolve: Resolve = resolve_host,
+        names: Names,
         inner: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._policy = policy
         self._purpose = purpose
-        self._resolve = resolve
-        self._inner = inner or httpcore.AnyIOBackend()
+        self._names = names
+        self._inner = inner or GatheringBackend()
 
     async def connect_tcp(
         self,
@@ -70,18 +82,19 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None,
         socket_options: Iterable[Any] | None,
     ) -> httpcore.AsyncNetworkStream:
-        for address in addresses[:-1]:
+        *others, last = addresses[:MAX_TRIED]
+        for address in others:
             try:
                 return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue  # The host has another address; the last one's failure is the one that is told.
-        return await self._inner.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
+        return await self._inner.connect_tcp(last, port, timeout, local_address, socket_options)
 
     async def _checked_addresses(self, host: str, port: int) -> Sequence[str]:
         if self._purpose == "oauth" and not self._policy.is_oauth_endpoint(host, port):
             raise AddressRefused("This host is no listed authorization server.")
         try:
-            addresses = await self._resolve(host, port)
+            addresses = await self._names.find(_portal.get(), host, port)
         except (OSError, UnicodeError):
             raise httpcore.ConnectError("the host cannot be resolved") from None
         if not addresses:
@@ -96,9 +109,13 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class _GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport over a pool whose connections the guard makes."""
+    """httpx's own transport over a pool whose connections the guard makes, and in which every portal has its
+    turns: from the beginning of a request to the end of its answer it holds one of the places.
+    """
 
-    def __init__(self, backend: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, backend: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext, places: FairSemaphore
+    ) -> None:
         super().__init__(verify=tls, trust_env=False, limits=_LIMITS)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
@@ -107,26 +124,71 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
             keepalive_expiry=_LIMITS.keepalive_expiry,
             network_backend=backend,
         )
+        self._places = places
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it in its portal's turn."""
+        portal = _portal.get()
+        await self._places.acquire(portal)
+        try:
+            response = await super().handle_async_request(request)
+            response.stream = _Answer(response, lambda: self._places.release(portal))
+        except BaseException:
+            self._places.release(portal)
+            raise
+        return response
 
 
-def open_http_client(
-    policy: AddressPolicy,
-    purpose: Purpose,
-    *,
-    tls: ssl.SSLContext | None = None,
-    resolve: Resolve = resolve_host,
-) -> httpx.AsyncClient:
-    """A client that contacts portals or authorization servers, and only those; close it with `aclose()`.
+class _Answer(httpx.AsyncByteStream):
+    """An answer's body, each piece of which is counted, and which gives its place back when it is closed."""
+
+    def __init__(self, response: httpx.Response, give_back: Callable[[], None]) -> None:
+        self._stream = cast("httpx.AsyncByteStream", response.stream)  # The transport's own is none other.
+        self._meter = cast("Connection", response.extensions["network_stream"]).meter
+        self._give_back: Callable[[], None] | None = give_back
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            self._meter.note_chunk(len(chunk))
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Close the connection or keep it for the next request."""
+        try:
+            await self._stream.aclose()
+        finally:
+            give_back, self._give_back = self._give_back, None
+            if give_back is not None:
+                give_back()
+
+
+@asynccontextmanager
+async def open_http_client(
+    policy: AddressPolicy, purpose: Purpose, *, tls: ssl.SSLContext | None = None, names: Names | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that contacts portals or authorization servers, and only those.
 
     It follows no redirect, keeps no cookie, reads no proxy from the environment and accepts no compression
-    (a small body could grow without bound). Pass one `tls` context to all: making one takes milliseconds.
+    (a small body could grow without bound). Pass one `tls` context to all, since making one takes
+    milliseconds, and the same `names` to those for portals; without them it has its own.
     """
-    backend = GuardedBackend(policy, purpose, resolve)
-    return httpx.AsyncClient(
-        transport=_GuardedTransport(backend, tls or httpx.create_ssl_context(trust_env=False)),
+    name_servers = NameServers()
+    if purpose == "portals":
+        own: Names = PortalNames(name_servers.resolve)
+        places = FairSemaphore(MAX_OF_A_PORTAL, MAX_CONNECTIONS, reserve=MAX_CONNECTIONS // 2)
+    else:
+        own, places = ServerNames(name_servers.resolve), FairSemaphore(MAX_CONNECTIONS, MAX_CONNECTIONS)
+    backend = GuardedBackend(policy, purpose, names or own)
+    client = httpx.AsyncClient(
+        transport=_GuardedTransport(backend, tls or httpx.create_ssl_context(trust_env=False), places),
         timeout=httpx.Timeout(_READ_TIMEOUT_S[purpose], connect=_CONNECT_TIMEOUT_S),
         follow_redirects=False,
         trust_env=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "Callbook"},
     )
+    try:
+        async with client:
+            yield client
+    finally:
+        await name_servers.close()

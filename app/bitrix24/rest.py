@@ -16,6 +16,7 @@ from app.bitrix24.address import AddressPolicy
 from app.bitrix24.bucket import RateBucket
 from app.bitrix24.errors import TOO_FAST, AddressRefused, BitrixError, BitrixFailure, Unreachable
 from app.bitrix24.exchange import Exchange, Record, keep, redact, summarise
+from app.bitrix24.network import on_behalf_of
 from app.bitrix24.text import encode_form
 from app.bitrix24.transfer import Reply, read_number, read_object, read_text, transfer
 from app.kit.clock import Clock
@@ -166,7 +167,8 @@ class PortalClient:
             "POST", root + prepared.method, content=prepared.body, headers=_JSON_HEADERS
         )
         async with self._bucket.admit(self._bucket_key):
-            return await self._send(root, request, prepared)
+            with on_behalf_of(self._bucket_key):
+                return await self._send(root, request, prepared)
 
     async def _send(self, root: str, request: httpx.Request, prepared: _Prepared) -> Answer | Reply:
         """Send it and record it, whatever comes of it."""

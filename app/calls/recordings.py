@@ -7,6 +7,7 @@ import structlog
 
 from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
 from app.bitrix24.media import Media, MediaClient
+from app.bitrix24.network import on_behalf_of
 from app.bitrix24.recordings import fetch_transcript, list_addresses
 from app.bitrix24.rest import PortalClient
 from app.calls.reading import Viewer
@@ -90,7 +91,8 @@ class Recordings:
         """
 
         async def work(client: PortalClient, access_token: str) -> Playback:
-            return await self._find(portal, statistics_id, asked, client, access_token)
+            with on_behalf_of(portal.member_id):
+                return await self._find(portal, statistics_id, asked, client, access_token)
 
         try:
             return await self._access.use(portal, work)

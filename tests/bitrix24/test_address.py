@@ -11,6 +11,7 @@ import pytest
 
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import AddressRefused, Unreachable
+from app.bitrix24.names import NameServers, PortalNames
 from app.bitrix24.network import GuardedBackend, open_http_client
 from app.bitrix24.transfer import Reply, transfer
 
@@ -168,7 +169,7 @@ def guard(
     async def resolve(host: str, port: int) -> Sequence[str]:
         return list(next(remaining))
 
-    return GuardedBackend(policy, purpose, resolve, inner)
+    return GuardedBackend(policy, purpose, PortalNames(resolve), inner)
 
 
 async def test_the_checked_address_is_the_one_contacted() -> None:
@@ -199,11 +200,18 @@ async def test_the_next_address_is_tried_when_one_is_silent() -> None:
         await guard(CLOSED, inner, [PUBLIC]).connect_tcp("portal.example", 443)
 
 
-async def test_the_real_resolver_sees_through_numeric_hosts() -> None:
+async def test_the_real_resolver_knows_this_machine_and_takes_no_number_for_it() -> None:
+    """Some resolvers read 2130706433 as 127.0.0.1; for this one it is a name, which nobody has."""
     inner = NotingBackend()
-    for host in ("2130706433", "0177.0.0.1", "0x7f.1", "localhost"):
+    name_servers = NameServers(["127.0.0.1:1"])
+    backend = GuardedBackend(CLOSED, "portals", PortalNames(name_servers.resolve), inner)
+    for host in ("localhost", "127.0.0.1", "::1"):
         with pytest.raises(AddressRefused):
-            await GuardedBackend(CLOSED, "portals", inner=inner).connect_tcp(host, 443)
+            await backend.connect_tcp(host, 443)
+    for host in ("2130706433", "0x7f.1"):
+        with pytest.raises(httpcore.ConnectError):
+            await backend.connect_tcp(host, 443)
+    await name_servers.close()
     assert inner.contacted == []
 
 
@@ -216,11 +224,12 @@ async def test_a_name_that_cannot_be_resolved_is_a_failed_connection() -> None:
         return []
 
     with pytest.raises(httpcore.ConnectError):
-        await GuardedBackend(CLOSED, "portals", resolve).connect_tcp("portal.example", 443)
+        await GuardedBackend(CLOSED, "portals", PortalNames(resolve)).connect_tcp("portal.example", 443)
     with pytest.raises(httpcore.ConnectError):
         await guard(CLOSED, NotingBackend(), []).connect_tcp("portal.example", 443)
+    backend = GuardedBackend(CLOSED, "portals", PortalNames(resolve_never))
     with pytest.raises(httpcore.ConnectTimeout):
-        await GuardedBackend(CLOSED, "portals", resolve_never).connect_tcp("portal.example", 443, timeout=0)
+        await backend.connect_tcp("portal.example", 443, timeout=0)
 
 
 async def test_listed_servers_are_contacted_wherever_they_are_and_only_they() -> None:
@@ -253,7 +262,7 @@ async def test_the_host_name_is_kept_while_the_checked_address_is_contacted(serv
     async def resolve(host: str, port: int) -> Sequence[str]:
         return ["127.0.0.1"]
 
-    async with open_http_client(ON_PREMISE, "portals", resolve=resolve) as http:
+    async with open_http_client(ON_PREMISE, "portals", names=PortalNames(resolve)) as http:
         await get(http, f"http://portal.example:{server.port}/rest/")
     assert server.requests[0].headers["host"] == f"portal.example:{server.port}"
 

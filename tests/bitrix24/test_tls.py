@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.bitrix24.address import AddressPolicy
+from app.bitrix24.names import PortalNames
 from app.bitrix24.network import open_http_client
 
 
@@ -53,7 +54,8 @@ async def test_tls_verifies_the_name_and_not_the_address(tmp_path: Path) -> None
     port = server.sockets[0].getsockname()[1]
     policy = AddressPolicy([], allow_http=False, allow_private=True)
     tls = ssl.create_default_context(cafile=str(certificate))
-    async with server, open_http_client(policy, "portals", tls=tls, resolve=resolve_to_loopback) as http:
+    names = PortalNames(resolve_to_loopback)
+    async with server, open_http_client(policy, "portals", tls=tls, names=names) as http:
         assert (await http.get(f"https://portal.example:{port}/")).text == "ok"
         with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
             await http.get(f"https://other.example:{port}/")

@@ -1,0 +1,57 @@
+"""How much work one answer may be, whatever its server does: bytes of its body pay for it. Pure.
+
+However few bytes it has, a piece of a body costs about 25 µs, a read from a connection 80 µs, and a line of a
+head up to 50 µs (in a row of `100 Continue`).
+"""
+
+from app.bitrix24.errors import Unreachable
+
+FREE_CHUNKS = 512  # Pieces of a body that may be of any size.
+LEAST_CHUNK_BYTES = 512  # What each further one must bring on the average; servers send 4 to 16 KiB.
+MAX_OVERHEAD_BYTES = 16_384  # Head, framing and trailers; heads are of 1 to 4 KiB.
+OVERHEAD_SHARE = 8  # Framing may take one byte for so many of the body.
+MAX_HEAD_LINES = 256
+HEAD_READ_BYTES = 4_096  # So little is read before the body begins, because lines cost most.
+BODY_READ_BYTES = 16_384  # A record of TLS.
+FREE_SMALL_READS = 64  # After that a small read is followed by a wait, in which the kernel gathers more.
+SMALL_BYTES = 4_096
+
+
+class Meter:
+    """Counts what one connection receives for one request after the other."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """A request is sent: its answer has the whole allowance."""
+        self._received = self._passed = self._chunks = self._head_lines = self._small_reads = 0
+
+    def next_read(self) -> int:
+        """How many bytes may be read next; raises Unreachable when there is too much beside the body."""
+        overhead = self._received - self._passed
+        if overhead > MAX_OVERHEAD_BYTES + self._passed // OVERHEAD_SHARE:
+            raise Unreachable("the answer has too much beside its body")
+        if self._head_lines > MAX_HEAD_LINES:
+            raise Unreachable("the answer's head has too many lines")
+        return BODY_READ_BYTES if self._passed else HEAD_READ_BYTES
+
+    def note_read(self, data: bytes) -> None:
+        """So much was read."""
+        self._received += len(data)
+        if not self._passed:
+            self._head_lines += data.count(b"\n")
+
+    def note_chunk(self, size: int) -> None:
+        """A piece of the body was found in it; raises Unreachable when they are too many for their size."""
+        self._passed += size
+        self._chunks += 1
+        if self._chunks > FREE_CHUNKS + self._passed // LEAST_CHUNK_BYTES:
+            raise Unreachable("the answer comes in too many small pieces")
+
+    def note_piece(self, size: int) -> bool:
+        """So much came of the wire, encrypted or not; whether to let more gather before the next one."""
+        if size >= SMALL_BYTES:
+            return False
+        self._small_reads += 1
+        return self._small_reads > FREE_SMALL_READS

@@ -1,0 +1,160 @@
+"""Which addresses a host has, found so that no portal's name server keeps anybody else waiting.
+
+c-ares asks (by `aiodns`), and not the machine's `getaddrinfo`: that one holds a thread until a name server
+answers or it gives up by itself, and nothing can end it. c-ares too reads /etc/hosts and /etc/resolv.conf,
+search domains included, and knows `localhost`, but no other source of names (LDAP, mDNS).
+"""
+
+import asyncio
+import socket
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address
+from typing import Any, Protocol
+
+import aiodns
+
+from app.kit.fair_semaphore import FairSemaphore
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+MAX_LOOKUPS = 2  # Of one portal at once: it has one host, and another one while it moves.
+MAX_LOOKUPS_OVERALL = 256  # As many as there are connections; half of them is for portals that have none yet.
+LOOKUP_S = 5.0  # Of the ten in which a connection must stand.
+REST_S = 30.0  # As long as a name that was not answered is not asked for again.
+MAX_RESTING = 1_000
+MAX_ADDRESSES = 64  # Far more than any host has; each is checked.
+REMEMBERED_S = 60.0  # As long as an authorization server's addresses are not asked for again.
+_TRY_S, _TRIES = 2.0, 2
+_LOOKUPS_OF_A_CHANNEL = 500  # c-ares keeps each answer for up to an hour and has no bound: 5 KB a name.
+
+
+class Silent(OSError):
+    """No name server answered in time."""
+
+
+class Names(Protocol):
+    """Finds the addresses of hosts."""
+
+    async def find(self, portal: str, host: str, port: int) -> Sequence[str]:
+        """All addresses of a host that this portal names; raises OSError or UnicodeError."""
+
+
+class PortalNames:
+    """Looks up hosts that portals name: two at once for each portal, however many it names."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._places = FairSemaphore(MAX_LOOKUPS, MAX_LOOKUPS_OVERALL, MAX_LOOKUPS_OVERALL // 2)
+        self._resting: OrderedDict[str, float] = OrderedDict()
+
+    async def find(self, portal: str, host: str, port: int) -> Sequence[str]:
+        """All addresses; raises Silent for a name that is not answered, at once while it rests."""
+        if is_literal(host):
+            return [host]
+        await self._places.acquire(portal)
+        try:
+            self._check_resting(host)
+            looking = asyncio.ensure_future(self._resolve(host, port))
+        except BaseException:
+            self._places.release(portal)
+            raise
+        looking.add_done_callback(lambda _: self._end(portal, looking))
+        try:
+            async with asyncio.timeout(LOOKUP_S):
+                return _bounded(await asyncio.shield(looking))
+        except (Silent, TimeoutError):
+            self._let_rest(host)
+            raise Silent from None
+
+    def _end(self, portal: str, looking: asyncio.Future[Sequence[str]]) -> None:
+        """Its place is free once the look-up has ended, also where nobody waits for it any more."""
+        self._places.release(portal)
+        if not looking.cancelled():
+            looking.exception()  # Retrieved, whether or not anybody still wants to know it.
+
+    def _check_resting(self, host: str) -> None:
+        if self._resting.get(host, 0.0) > asyncio.get_running_loop().time():
+            raise Silent
+
+    def _let_rest(self, host: str) -> None:
+        self._resting[host] = asyncio.get_running_loop().time() + REST_S
+        self._resting.move_to_end(host)
+        if len(self._resting) > MAX_RESTING:
+            self._resting.popitem(last=False)
+
+
+class ServerNames:
+    """Looks up the listed authorization servers, and knows their last addresses while nobody answers."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._known: dict[str, tuple[float, Sequence[str]]] = {}
+
+    async def find(self, portal: str, host: str, port: int) -> Sequence[str]:  # noqa: ARG002  Names' signature.
+        """All addresses, at most a minute old where a name server answers."""
+        now = asyncio.get_running_loop().time()
+        asked_at, known = self._known.get(host, (now - REMEMBERED_S, ()))
+        if is_literal(host) or now - asked_at < REMEMBERED_S:
+            return known or [host]
+        try:
+            async with asyncio.timeout(LOOKUP_S):
+                known = _bounded(await self._resolve(host, port))
+        except (OSError, UnicodeError):  # One of these is TimeoutError.
+            if not known:
+                raise
+        self._known[host] = (now, known)
+        return known
+
+
+class NameServers:
+    """Asks the machine's name servers, or those that are given as `address:port`; close it with `close()`."""
+
+    def __init__(self, servers: Sequence[str] | None = None) -> None:
+        self._servers = servers
+        self._resolver: aiodns.DNSResolver | None = None
+        self._lookups = 0
+        self._asked: dict[asyncio.Future[Any], aiodns.DNSResolver] = {}
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        """All addresses, as text, in the order to try them; raises OSError, Silent where nobody answers."""
+        resolver = self._current()
+        question = resolver.getaddrinfo(host, socket.AF_UNSPEC, port, type=socket.SOCK_STREAM)
+        self._asked[question] = resolver
+        try:
+            found = await question
+        except aiodns.error.DNSError as error:
+            is_silent = error.args[0] == aiodns.error.ARES_ETIMEOUT
+            raise (Silent if is_silent else OSError)("the host cannot be resolved") from None
+        finally:
+            del self._asked[question]
+        return [node.addr[0].decode() for node in found.nodes]
+
+    def _current(self) -> aiodns.DNSResolver:
+        """One channel after the other, so that no memory grows; the old one ends with its last question."""
+        if self._resolver is None or self._lookups == _LOOKUPS_OF_A_CHANNEL:
+            self._resolver = aiodns.DNSResolver(self._servers, timeout=_TRY_S, tries=_TRIES)
+            self._lookups = 0
+        self._lookups += 1
+        return self._resolver
+
+    async def close(self) -> None:
+        """End all questions that are still open."""
+        for resolver in {*self._asked.values(), *([self._resolver] if self._resolver else [])}:
+            await resolver.close()
+        if self._asked:
+            await asyncio.wait(set(self._asked))
+
+
+def is_literal(host: str) -> bool:
+    """Whether the host is an address already."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _bounded(addresses: Sequence[str]) -> Sequence[str]:
+    if len(addresses) > MAX_ADDRESSES:
+        raise OSError("the host has too many addresses")
+    return addresses
