@@ -11,6 +11,14 @@ OAUTH_SERVERS = "https://oauth.bitrix.info,https://oauth.bitrix24.tech"
 DATABASE_URL = "sqlite:///data/callbook.sqlite3"
 
 Network = IPv4Network | IPv6Network
+# All that B24_ALLOW_PRIVATE_PORTALS can admit: never link-local networks, where clouds keep their metadata.
+PRIVATE_NETWORKS: tuple[Network, ...] = tuple(
+    ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"),
+        *("::1", "fc00::/7"),
+    )
+)
 
 
 class SettingsError(ValueError):
@@ -28,7 +36,7 @@ class Settings:
     database_url: str = field(default=DATABASE_URL, repr=False)
     oauth_servers: tuple[str, ...] = tuple(OAUTH_SERVERS.split(","))
     is_http_portal_allowed: bool = False
-    is_private_portal_allowed: bool = False
+    private_portals: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
@@ -48,8 +56,8 @@ class Settings:
             database_url=environ.get("DATABASE_URL") or DATABASE_URL,
             oauth_servers=_read_oauth_servers(environ.get("B24_OAUTH_SERVERS") or OAUTH_SERVERS),
             is_http_portal_allowed=_read_flag(environ, "B24_ALLOW_HTTP_PORTALS"),
-            is_private_portal_allowed=_read_flag(environ, "B24_ALLOW_PRIVATE_PORTALS"),
-            trusted_proxies=_read_networks(environ.get("TRUSTED_PROXIES", "")),
+            private_portals=_read_private_networks(environ.get("B24_ALLOW_PRIVATE_PORTALS") or "0"),
+            trusted_proxies=_read_networks("TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES", "")),
             host=environ.get("HOST") or "127.0.0.1",
             port=_read_integer(environ, "PORT", 8000, highest=65535),
             web_workers=_read_integer(environ, "WEB_WORKERS", 1, highest=64),
@@ -127,8 +135,27 @@ def _read_choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]
     return value
 
 
-def _read_networks(text: str) -> tuple[Network, ...]:
+def _read_networks(name: str, text: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
     except ValueError as error:
-        raise SettingsError("TRUSTED_PROXIES must be a comma list of addresses or networks") from error
+        raise SettingsError(f"{name} must be a comma list of addresses or networks") from error
+
+
+def _read_private_networks(text: str) -> tuple[Network, ...]:
+    """`0` is none of them, `1` all; else those that are listed, each of which must be private."""
+    if text in {"0", "1"}:
+        return PRIVATE_NETWORKS if text == "1" else ()
+    networks = _read_networks("B24_ALLOW_PRIVATE_PORTALS", text)
+    if not networks or not all(map(_is_private, networks)):
+        raise SettingsError("B24_ALLOW_PRIVATE_PORTALS must be 0, 1 or a comma list of private networks")
+    return networks
+
+
+def _is_private(network: Network) -> bool:
+    return any(
+        network.version == private.version
+        and private.network_address <= network.network_address  # type: ignore[operator]  # One version.
+        and network.broadcast_address <= private.broadcast_address  # type: ignore[operator]
+        for private in PRIVATE_NETWORKS
+    )

@@ -145,7 +145,7 @@ async def _open_outbound(
     policy = AddressPolicy(
         settings.oauth_servers,
         allow_http=settings.is_http_portal_allowed,
-        allow_private=settings.is_private_portal_allowed,
+        private=settings.private_portals,
     )
     name_servers = NameServers()
     stack.push_async_callback(name_servers.close)

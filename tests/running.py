@@ -19,7 +19,7 @@ from app.demo.stand_in import StandIn
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring
 from app.portals.budget import Limits
-from app.settings import Settings
+from app.settings import PRIVATE_NETWORKS, Settings
 from app.wiring import Parts
 from tests.databases import KEYS
 
@@ -68,7 +68,7 @@ def make_settings(database_url: str, stand_in: StandIn, app_url: str, **changes:
         "database_url": database_url,
         "oauth_servers": (stand_in.oauth_origin,),
         "is_http_portal_allowed": True,
-        "is_private_portal_allowed": True,
+        "private_portals": PRIVATE_NETWORKS,
         "trusted_proxies": (ip_network("127.0.0.1"),),
     }
     return Settings(**(fields | changes))

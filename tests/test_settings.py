@@ -4,7 +4,7 @@ import pytest
 
 from app.kit.crypto import generate_key
 from app.kit.database import Database, DatabaseUrlError
-from app.settings import Settings, SettingsError
+from app.settings import PRIVATE_NETWORKS, Settings, SettingsError
 
 SECRETS = {
     "B24_CLIENT_SECRET": "s3cret-of-ours",
@@ -24,11 +24,18 @@ def test_four_variables_are_enough() -> None:
     assert settings.database_url == "sqlite:///data/callbook.sqlite3"
     assert settings.oauth_servers == ("https://oauth.bitrix.info", "https://oauth.bitrix24.tech")
     assert not settings.is_http_portal_allowed
-    assert not settings.is_private_portal_allowed
+    assert settings.private_portals == ()
     assert (
         Settings.from_environment({k: v for k, v in WHOLE.items() if k != "METRICS_TOKEN"}).metrics_token
         is None
     )
+
+
+def test_private_portals_are_admitted_in_all_private_networks_or_in_those_that_are_listed() -> None:
+    assert read(B24_ALLOW_PRIVATE_PORTALS="0").private_portals == ()
+    assert read(B24_ALLOW_PRIVATE_PORTALS="1").private_portals == PRIVATE_NETWORKS
+    listed = read(B24_ALLOW_PRIVATE_PORTALS="10.1.0.0/16, fd00::/8,192.168.7.9").private_portals
+    assert [str(network) for network in listed] == ["10.1.0.0/16", "fd00::/8", "192.168.7.9/32"]
 
 
 def test_repr_shows_no_secret(tmp_path: Path) -> None:
@@ -69,6 +76,13 @@ def test_what_must_be_set_is_named(name: str, value: str | None) -> None:
         ("B24_OAUTH_SERVERS", "https://oauth.bitrix.info,https://[::1"),
         ("B24_ALLOW_HTTP_PORTALS", "yes"),
         ("B24_ALLOW_PRIVATE_PORTALS", "true"),
+        ("B24_ALLOW_PRIVATE_PORTALS", ","),
+        ("B24_ALLOW_PRIVATE_PORTALS", "10.1.0.0/33"),
+        ("B24_ALLOW_PRIVATE_PORTALS", "10.1.0.0/16,169.254.0.0/16"),
+        ("B24_ALLOW_PRIVATE_PORTALS", "fe80::/10"),
+        ("B24_ALLOW_PRIVATE_PORTALS", "0.0.0.0/0"),
+        ("B24_ALLOW_PRIVATE_PORTALS", "10.0.0.0/7"),
+        ("B24_ALLOW_PRIVATE_PORTALS", "::/0"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("TRUSTED_PROXIES", "proxy.example.com"),
         ("PORT", "0"),

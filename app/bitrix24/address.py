@@ -4,13 +4,14 @@ Documentation: settings/cloud-and-on-premise/network-access.md; RFC 6890 for wha
 """
 
 import re
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 
 import httpx
 
 from app.bitrix24.errors import AddressRefused
+from app.settings import Network
 
 Address: TypeAlias = IPv4Address | IPv6Address
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -22,18 +23,6 @@ _REST_PATHS = frozenset({"", "/", "/rest", "/rest/"})
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NEVER_GLOBAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("2001::/23"))
-_ON_PREMISE = tuple(
-    ip_network(text)
-    for text in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "::1",
-        "fc00::/7",
-    )
-)
 _CLOUD_METADATA = frozenset({IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254")})
 
 
@@ -41,14 +30,16 @@ class AddressPolicy:
     """Says which portals and authorization servers may be contacted.
 
     `oauth_servers` are origins, `scheme://host[:port]`: what the operator lists is trusted, http and loopback
-    too. A portal needs https unless `allow_http`, and a public address unless `allow_private`, which admits
-    loopback and private networks, yet never link-local ones, where clouds keep their metadata.
+    too. A portal needs https unless `allow_http`, and a public address or one of the `private` networks, from
+    which the addresses at which clouds keep their metadata are excepted.
     """
 
-    def __init__(self, oauth_servers: Iterable[str], *, allow_http: bool, allow_private: bool) -> None:
+    def __init__(
+        self, oauth_servers: Iterable[str], *, allow_http: bool, private: Sequence[Network] = ()
+    ) -> None:
         self.oauth_servers = tuple(_origin(_parse(server)) for server in oauth_servers)
         self.allow_http = allow_http
-        self.allow_private = allow_private
+        self.private = private
         self._oauth_endpoints = frozenset(
             (url.raw_host.decode().strip("[]"), url.port or _DEFAULT_PORTS[url.scheme])
             for url in map(_parse, self.oauth_servers)
@@ -111,14 +102,14 @@ class AddressPolicy:
             return False
         if is_public(address):
             return True
-        return self.allow_private and any(address in network for network in _ON_PREMISE)
+        return any(address in network for network in self.private)
 
 
 def refused_address() -> AddressRefused:
     """The refusal of an address that is not on the public Internet."""
     return AddressRefused(
         "The portal's address is private or reserved. If the portal is in your own network, "
-        "set B24_ALLOW_PRIVATE_PORTALS=1."
+        "set B24_ALLOW_PRIVATE_PORTALS to that network."
     )
 
 

@@ -3,7 +3,6 @@ kept nowhere. Addresses hold tokens, so none is in an error, a repr or the recor
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -16,12 +15,26 @@ CHUNK_BYTES = 65_536
 MAX_BYTES = 512 * 1024 * 1024
 MAX_HOPS = 5
 OPEN_TIMEOUT_S = 20.0
+CHUNK_TIMEOUT_S = (
+    20.0  # 3 KB a second; telephone sound takes 1 to 16, and servers send it as fast as they can.
+)
 MEASURE_TIMEOUT_S = 60.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_AUDIO = re.compile(r"audio/[a-z0-9.+-]{1,60}")
-# What file servers call a file of which they know nothing: then its first bytes must be those of a recording.
+# What browsers play, and no playlist (audio/x-mpegurl, audio/x-scpls): one has the listener's browser ask any
+# other address.
+_PLAYED = frozenset(
+    {
+        *("audio/mpeg", "audio/mp3", "audio/x-mp3", "audio/x-mpeg", "audio/mpeg3", "audio/x-mpeg-3"),
+        *("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave", "audio/x-pn-wav"),
+        *("audio/ogg", "application/ogg", "audio/opus", "audio/webm", "audio/flac", "audio/x-flac"),
+        *("audio/mp4", "audio/m4a", "audio/x-m4a", "audio/aac", "audio/aacp", "audio/x-aac", "audio/3gpp"),
+    }
+)
+# What file servers call a file of which they know nothing. As with any other type of sound, its first bytes
+# must be those of a recording then.
 _UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/force-download"})
-_OGG = "application/ogg"
+_PLAYLISTS = (b"#EXTM3U", b"[playlist]", b"<")
+_MAX_DIGITS = 18  # Whatever has no more fits 64 bits.
 # The second byte of an MPEG audio frame of layer III, with and without a checksum, of versions 1, 2 and 2.5.
 _MP3_FRAMES = frozenset(bytes((second,)) for second in (0xFA, 0xFB, 0xF2, 0xF3, 0xE2, 0xE3))
 HEAD_BYTES = 12
@@ -83,7 +96,10 @@ class Media:
         """The next chunk; nothing at the end."""
         chunk, self._first = self._first, b""
         try:
-            return chunk or await anext(self._chunks, b"")
+            async with asyncio.timeout(CHUNK_TIMEOUT_S):
+                return chunk or await anext(self._chunks, b"")
+        except TimeoutError:
+            raise Unreachable("the recording comes too slowly") from None
         except httpx.HTTPError as error:
             raise Unreachable(f"the recording was cut off: {type(error).__name__}") from None
 
@@ -107,8 +123,11 @@ class MediaClient:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 media = await self._open(url, asked)
-                if not media.media_type:
-                    await self._recognise(media, url)
+                try:
+                    await self._judge_beginning(media, url)
+                except BaseException:
+                    await media.close()
+                    raise
                 return media
         except TimeoutError:
             raise Unreachable("the recording's server did not answer in time") from None
@@ -121,22 +140,23 @@ class MediaClient:
             await response.aclose()
             raise
 
-    async def _recognise(self, media: Media, url: str) -> None:
-        """Give it the type that its first bytes show, which another request asks for where they are not in
-        this answer. Raises Unreachable, and closes it then.
+    async def _judge_beginning(self, media: Media, url: str) -> None:
+        """Wait for its first chunk, so that one that hardly comes is refused with a sentence before anything
+        is sent; give it the type that its first bytes show where none is told. Raises Unreachable.
         """
+        first = await media.peek()
+        if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLISTS):
+            raise Unreachable("what came instead of the recording is no audio")
+        if media.media_type:
+            return
+        if media.span is None or not media.is_part or media.span.has_first(HEAD_BYTES):
+            media.media_type = recognise_audio(first)
+            return
+        beginning = await self._open(url, AskedRange(0, HEAD_BYTES - 1))  # Another request asks for them.
         try:
-            if media.span is None or not media.is_part or media.span.has_first(HEAD_BYTES):
-                media.media_type = recognise_audio(await media.peek())
-                return
-            beginning = await self._open(url, AskedRange(0, HEAD_BYTES - 1))
-            try:
-                media.media_type = recognise_audio(await beginning.peek())
-            finally:
-                await beginning.close()
-        except BaseException:
-            await media.close()
-            raise
+            media.media_type = recognise_audio(await beginning.peek())
+        finally:
+            await beginning.close()
 
     async def measure(self, url: str) -> int:
         """The length of a recording whose server does not tell it: by reading it all, and keeping nothing."""
@@ -189,7 +209,7 @@ def _read_head(response: httpx.Response, asked: AskedRange | None) -> Media:
     """Judge the answer before a byte of it is passed on."""
     if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and asked is not None:
         total = parse_unsatisfied(response.headers.get("content-range"))
-        if total is not None:
+        if total is not None and total <= MAX_BYTES:
             raise UnsatisfiableError(total)
     if response.status_code not in {httpx.codes.OK, httpx.codes.PARTIAL_CONTENT}:
         raise Unreachable(f"no recording: HTTP {response.status_code}", response.status_code)
@@ -200,17 +220,27 @@ def _read_head(response: httpx.Response, asked: AskedRange | None) -> Media:
         span = parse_content_range(response.headers.get("content-range"))
         if asked is None or span is None:
             raise Unreachable("a part of the recording came that does not say which")
+        _check_length(span.total)
         return Media(response, media_type, span)
-    length = response.headers.get("content-length", "")
-    is_told = length.isascii() and length.isdigit() and 0 < int(length) <= MAX_BYTES
-    return Media(response, media_type, Span(0, int(length) - 1, int(length)) if is_told else None)
+    text = response.headers.get("content-length", "")
+    is_told = text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+    length = int(text) if is_told else 0
+    _check_length(length)
+    return Media(response, media_type, Span(0, length - 1, length) if length else None)
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_BYTES:
+        raise Unreachable("the recording is too large")
 
 
 def _read_type(header: str) -> str:
-    """An audio type and nothing else, or nothing: a page of HTML from our own origin could do anything."""
+    """A type that browsers play and nothing else, or nothing where its first bytes are to decide: a page of
+    HTML from our own origin could do anything.
+    """
     media_type = header.partition(";")[0].strip().lower()
-    if media_type in _UNTOLD:
-        return ""
-    if _AUDIO.fullmatch(media_type) or media_type == _OGG:
+    if media_type in _PLAYED:
         return media_type
+    if media_type in _UNTOLD or media_type.startswith("audio/"):
+        return ""
     raise Unreachable("what came instead of the recording is no audio")

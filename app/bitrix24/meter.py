@@ -32,7 +32,7 @@ class Meter:
         overhead = self._received - self._passed
         if overhead > MAX_OVERHEAD_BYTES + self._passed // OVERHEAD_SHARE:
             raise Unreachable("the answer has too much beside its body")
-        if self._head_lines > MAX_HEAD_LINES:
+        if not self._passed and self._head_lines > MAX_HEAD_LINES:
             raise Unreachable("the answer's head has too many lines")
         return BODY_READ_BYTES if self._passed else HEAD_READ_BYTES
 

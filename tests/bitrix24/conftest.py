@@ -20,6 +20,7 @@ from app.bitrix24.exchange import Exchange
 from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer
 from app.bitrix24.rest import PortalClient
+from app.settings import PRIVATE_NETWORKS
 
 NOW = 1_773_239_624
 TLS = ssl.create_default_context()  # Made once: it takes milliseconds.
@@ -139,7 +140,7 @@ async def other_server() -> AsyncIterator[LocalServer]:
 
 @pytest.fixture
 def policy(server: LocalServer) -> AddressPolicy:
-    return AddressPolicy([server.origin], allow_http=True, allow_private=True)
+    return AddressPolicy([server.origin], allow_http=True, private=PRIVATE_NETWORKS)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import httpcore
@@ -14,9 +14,10 @@ from app.bitrix24.errors import AddressRefused, Unreachable
 from app.bitrix24.names import NameServers, PortalNames
 from app.bitrix24.network import GuardedBackend, open_http_client
 from app.bitrix24.transfer import Reply, transfer
+from app.settings import PRIVATE_NETWORKS
 
-CLOSED = AddressPolicy(["https://oauth.bitrix.info"], allow_http=False, allow_private=False)
-ON_PREMISE = AddressPolicy(["https://oauth.bitrix.info"], allow_http=True, allow_private=True)
+CLOSED = AddressPolicy(["https://oauth.bitrix.info"], allow_http=False)
+ON_PREMISE = AddressPolicy(["https://oauth.bitrix.info"], allow_http=True, private=PRIVATE_NETWORKS)
 PUBLIC = "203.0.114.7"
 
 UNSPECIFIED = "0.0.0.0"  # noqa: S104  An address to refuse, not one to listen on.
@@ -62,6 +63,15 @@ def test_public_addresses_are_admitted(address: str) -> None:
 def test_the_setting_admits_private_networks_but_never_metadata() -> None:
     assert all(ON_PREMISE.admits(ip_address(address)) for address in PRIVATE)
     assert not any(ON_PREMISE.admits(ip_address(address)) for address in NEVER)
+
+
+def test_listed_networks_are_admitted_and_no_others() -> None:
+    networks = tuple(map(ip_network, ("10.1.0.0/16", "100.64.0.0/10", "fd00::/8")))
+    policy = AddressPolicy([], allow_http=True, private=networks)
+    for address in ("10.1.2.3", "::ffff:10.1.2.3", "100.64.0.1", "fd12::1", PUBLIC):
+        assert policy.admits(ip_address(address)), address
+    for address in ("10.2.0.1", "127.0.0.1", "::1", "192.168.1.1", "fc00::1", *NEVER):
+        assert not policy.admits(ip_address(address)), address
 
 
 @pytest.mark.parametrize(
@@ -127,9 +137,7 @@ def test_http_and_loopback_need_their_settings() -> None:
 
 
 def test_only_listed_authorization_servers_are_trusted() -> None:
-    policy = AddressPolicy(
-        ["https://oauth.bitrix.info", "http://127.0.0.1:9000"], allow_http=False, allow_private=False
-    )
+    policy = AddressPolicy(["https://oauth.bitrix.info", "http://127.0.0.1:9000"], allow_http=False)
     assert policy.check_oauth(None) == "https://oauth.bitrix.info"
     assert policy.check_oauth("https://OAuth.bitrix.info:443/rest/") == "https://oauth.bitrix.info"
     assert policy.check_oauth("http://127.0.0.1:9000/rest/") == "http://127.0.0.1:9000"
@@ -233,7 +241,7 @@ async def test_a_name_that_cannot_be_resolved_is_a_failed_connection() -> None:
 
 
 async def test_listed_servers_are_contacted_wherever_they_are_and_only_they() -> None:
-    policy = AddressPolicy(["http://localhost:9000"], allow_http=False, allow_private=False)
+    policy = AddressPolicy(["http://localhost:9000"], allow_http=False)
     inner = NotingBackend()
     await guard(policy, inner, ["127.0.0.1"], purpose="oauth").connect_tcp("localhost", 9000)
     assert inner.contacted == ["127.0.0.1"]
@@ -248,7 +256,7 @@ async def get(http: httpx.AsyncClient, url: str, limit: int = 100, total_s: floa
 
 
 async def test_a_portal_that_claims_the_authorization_servers_address_is_refused(server: Any) -> None:
-    policy = AddressPolicy([server.origin], allow_http=True, allow_private=False)
+    policy = AddressPolicy([server.origin], allow_http=True)
     async with open_http_client(policy, "oauth") as oauth, open_http_client(policy, "portals") as portals:
         assert (await get(oauth, server.origin)).status == 200
         with pytest.raises(AddressRefused):

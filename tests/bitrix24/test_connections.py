@@ -11,9 +11,10 @@ from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import Unreachable
 from app.bitrix24.network import MAX_OF_A_PORTAL, on_behalf_of, open_http_client
 from app.bitrix24.transfer import Reply, transfer
+from app.settings import PRIVATE_NETWORKS
 from tests.bitrix24.conftest import TLS, LocalServer
 
-POLICY = AddressPolicy([], allow_http=True, allow_private=True)
+POLICY = AddressPolicy([], allow_http=True, private=PRIVATE_NETWORKS)
 ENOUGH_S = 60.0
 
 

@@ -14,10 +14,11 @@ from app.bitrix24 import names as names_module
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.names import MAX_ADDRESSES, MAX_LOOKUPS, NameServers, PortalNames, ServerNames, Silent
 from app.bitrix24.network import on_behalf_of, open_http_client
+from app.settings import PRIVATE_NETWORKS
 from tests.bitrix24.conftest import LocalServer
 from tests.bitrix24.name_server import NameServer, serve_names
 
-PRIVATE = AddressPolicy([], allow_http=True, allow_private=True)
+PRIVATE = AddressPolicy([], allow_http=True, private=PRIVATE_NETWORKS)
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ async def test_the_authorization_servers_are_found_while_portals_names_are_silen
 ) -> None:
     """And when nobody answers for themselves: then their last addresses serve."""
     policy = AddressPolicy(
-        [f"http://oauth.honest.example:{server.port}"], allow_http=True, allow_private=True
+        [f"http://oauth.honest.example:{server.port}"], allow_http=True, private=PRIVATE_NETWORKS
     )
     names = ServerNames(asking.resolve)
     url = f"http://oauth.honest.example:{server.port}/rest/"

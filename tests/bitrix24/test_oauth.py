@@ -11,6 +11,7 @@ from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
 from app.bitrix24.exchange import Exchange
 from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer, TokenPair
+from app.settings import PRIVATE_NETWORKS
 
 TOKEN = "the-access-token"
 NOW = 1_773_239_624
@@ -60,7 +61,7 @@ async def refresh(authorization: AuthorizationServer, *args: Any) -> TokenPair:
 
 @pytest.fixture
 async def two_servers(server: Any, other_server: Any, record: Any) -> AsyncIterator[AuthorizationServer]:
-    policy = AddressPolicy([server.origin, other_server.origin], allow_http=True, allow_private=True)
+    policy = AddressPolicy([server.origin, other_server.origin], allow_http=True, private=PRIVATE_NETWORKS)
     async with open_http_client(policy, "oauth") as http:
         clock = type("Clock", (), {"now": lambda _: NOW})()
         yield AuthorizationServer(http, policy, "app.1", "the-client-secret", record, clock)
@@ -202,7 +203,7 @@ async def test_nothing_secret_is_recorded_or_raised(
 
 
 async def test_a_closed_door_is_unreachable_and_keeps_its_secrets(record: Any) -> None:
-    policy = AddressPolicy(["http://127.0.0.1:1"], allow_http=True, allow_private=True)
+    policy = AddressPolicy(["http://127.0.0.1:1"], allow_http=True, private=PRIVATE_NETWORKS)
     clock = type("Clock", (), {"now": lambda _: NOW})()
     async with open_http_client(policy, "oauth") as http:
         authorization = AuthorizationServer(http, policy, "app.1", "the-client-secret", record, clock)

@@ -159,7 +159,7 @@ async def test_a_redirect_inside_is_refused_and_sees_no_token(
         def check_portal(self, url: str) -> str:
             return url if url == server.rest else super().check_portal(url)
 
-    policy = HalfOpen([server.origin], allow_http=True, allow_private=False)
+    policy = HalfOpen([server.origin], allow_http=True)
     clock = type("Clock", (), {"now": lambda _: 0})()
     portal = PortalClient(portals_http, policy, server.rest, RateBucket(), record, clock)
     answering(server, (None, {"body": b"", "status": 302, "location": f"{other_server.rest}profile"}))

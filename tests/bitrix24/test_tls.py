@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.names import PortalNames
 from app.bitrix24.network import open_http_client
+from app.settings import PRIVATE_NETWORKS
 
 
 def certificate_of(host: str, path: Path) -> Path:
@@ -52,7 +53,7 @@ async def test_tls_verifies_the_name_and_not_the_address(tmp_path: Path) -> None
     server_tls.load_cert_chain(certificate)
     server = await asyncio.start_server(answer_ok, "127.0.0.1", 0, ssl=server_tls)
     port = server.sockets[0].getsockname()[1]
-    policy = AddressPolicy([], allow_http=False, allow_private=True)
+    policy = AddressPolicy([], allow_http=False, private=PRIVATE_NETWORKS)
     tls = ssl.create_default_context(cafile=str(certificate))
     names = PortalNames(resolve_to_loopback)
     async with server, open_http_client(policy, "portals", tls=tls, names=names) as http:

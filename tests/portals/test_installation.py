@@ -216,7 +216,7 @@ async def test_forged_install_events_are_refused(
 async def test_an_address_that_may_not_be_contacted_is_refused(
     database_url: str, stand_in: StandIn, clock: FakeClock, portal: StandInPortal
 ) -> None:
-    async with run_callbook(database_url, stand_in, clock, is_private_portal_allowed=False) as strict:
+    async with run_callbook(database_url, stand_in, clock, private_portals=()) as strict:
         answer = await portal.install(strict.url)
         assert answer.status_code == 403
         assert await strict.run_sql("SELECT * FROM portals") == []

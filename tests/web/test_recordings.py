@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.bitrix24 import media as media_module
+from app.bitrix24.media import CHUNK_BYTES
 from app.calls.evidence_queries import want_reads
 from app.demo.portal import StandInPortal
 from app.demo.recordings import URL_KEY, make_recording, record_url
@@ -251,22 +253,12 @@ async def test_no_stream_lasts_longer_than_ten_minutes(
     """However slowly it is taken: whoever takes a little in each minute held one of few places for ever."""
     assert LONGEST_S == 600
     monkeypatch.setattr("app.web.playing.LONGEST_S", 0.3)
-    is_going = True
-
-    async def behave(exchange: Exchange) -> None:
-        await exchange.answer("200 OK", Content_Type="audio/mpeg", Content_Length=str(10**6))
-        while is_going:
-            exchange.writer.write(b"x")
-            await exchange.writer.drain()
-            await asyncio.sleep(0.01)
-
-    url = await lead_to(studio, source, behave)
+    url = await lead_to(studio, source, drip_after(CHUNK_BYTES))
     async with asyncio.timeout(20):
         with pytest.raises(httpx.RemoteProtocolError):
             await studio.callbook.client.get(url)
         await until_free(studio)
         await source.exchanges[0].is_over.wait()
-    is_going = False
 
 
 async def test_no_other_sealed_text_is_a_link_and_no_link_is_another(studio: Studio) -> None:
@@ -315,6 +307,82 @@ async def test_a_recording_of_untold_length_is_measured_once(studio: Studio, sou
         assert answer.headers["content-range"] == f"bytes {first}-{last}/{len(WHOLE)}"
         assert answer.content == WHOLE[first : last + 1]
     assert len(source.exchanges) == 1 + 3 + 2  # The whole; asked, measured, skipped; asked, skipped.
+
+
+def drip_after(size: int) -> Any:
+    """A server that sends so much at once, and the rest byte by byte for as long as somebody listens."""
+
+    async def behave(exchange: Exchange) -> None:
+        beginning = WHOLE[:size]
+        await exchange.answer("200 OK", beginning, Content_Type="audio/mpeg", Content_Length=str(10**6))
+        while not exchange.writer.is_closing():
+            exchange.writer.write(b"x")
+            await exchange.writer.drain()
+            await asyncio.sleep(0)
+
+    return behave
+
+
+async def test_a_recording_that_comes_byte_by_byte_ends(
+    studio: Studio, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a sentence where nothing was sent yet; and it costs no more than to wait for it."""
+    monkeypatch.setattr(media_module, "OPEN_TIMEOUT_S", 0.3)
+    answer = await studio.callbook.client.get(await lead_to(studio, source, drip_after(10)))
+    assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
+    assert "Try again in a minute" in answer.json()["detail"]
+    monkeypatch.setattr(media_module, "CHUNK_TIMEOUT_S", 0.3)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await studio.callbook.client.get(await lead_to(studio, source, drip_after(CHUNK_BYTES)))
+    async with asyncio.timeout(20):
+        for exchange in source.exchanges:
+            await exchange.is_over.wait()
+    await until_free(studio)
+
+
+async def test_only_what_holds_sound_is_played_and_never_a_list_of_other_places(
+    studio: Studio, source: Source
+) -> None:
+    """A type that is not known as sound is judged by its first bytes, so a new one plays."""
+    mp3 = b"ID3\x04" + bytes(5_000)
+    for kind, body, told in (
+        ("audio/mpeg", mp3, "audio/mpeg"),
+        ("audio/x-new", mp3, "audio/mpeg"),
+        ("audio/x-mpegurl", mp3, "audio/mpeg"),
+        ("audio/x-mpegurl", b"#EXTM3U\nhttps://example.com/", None),
+        ("audio/mpegurl", b"https://example.com/a.mp3", None),
+        ("audio/x-scpls", b"[playlist]\nFile1=https://example.com/", None),
+        ("audio/mpeg", b"\xef\xbb\xbf\n#EXTM3U\nhttps://example.com/", None),
+        ("audio/mpeg", b"[playlist]\nFile1=https://example.com/", None),
+        ("audio/mpeg", b"<asx version='3'>", None),
+    ):
+
+        async def behave(exchange: Exchange, kind: str = kind, body: bytes = body) -> None:
+            await exchange.answer("200 OK", body, Content_Type=kind, Content_Length=str(len(body)))
+
+        answer = await studio.callbook.client.get(await lead_to(studio, source, behave))
+        assert answer.status_code == (200 if told else 503), (kind, body[:10])
+        if told:
+            assert (answer.headers["content-type"], answer.content) == (told, body)
+
+
+async def test_lengths_that_no_recording_has_are_not_believed(studio: Studio, source: Source) -> None:
+    for status, length, span in (
+        ("200 OK", str(10**12), ""),
+        ("206 Partial Content", "2", f"bytes 0-1/{10**17}"),
+        ("206 Partial Content", str(10**17), f"bytes 0-{10**17 - 1}/{10**17}"),
+        ("416 Range Not Satisfiable", "0", f"bytes */{10**17}"),
+    ):
+
+        async def behave(
+            exchange: Exchange, status: str = status, length: str = length, span: str = span
+        ) -> None:
+            told = {"Content_Type": "audio/mpeg", "Content_Length": length, "Content_Range": span}
+            await exchange.answer(status, b"xx" if length != "0" else b"", **told)
+
+        url = await lead_to(studio, source, behave)
+        answer = await studio.callbook.client.get(url, headers={"Range": "bytes=0-1"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable"), status
 
 
 async def wrong_part(exchange: Exchange) -> None:
