@@ -13,6 +13,7 @@ from litestar import Litestar
 from uvicorn.supervisors import Multiprocess
 
 from app.asgi import create_app
+from app.kit.file_limit import raise_file_limit
 from app.scheduler import run_scheduler
 from app.settings import Settings
 from app.wiring import open_parts
@@ -77,6 +78,7 @@ def _run(settings: Settings, app: Litestar) -> None:
 
 
 def _bind(config: uvicorn.Config) -> socket.socket:
+    raise_file_limit()
     listener = config.bind_socket()
     limit_unread(listener, UNREAD_S)
     return listener
@@ -97,7 +99,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "host": settings.host,
         "port": settings.port,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": "app.commands.connections:GuardedProtocol",
         "ws": "none",
         "access_log": False,  # Addresses of pages hold portal domains; events are counted in the metrics.
         "log_config": None,

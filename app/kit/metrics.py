@@ -19,3 +19,6 @@ PAUSES = Counter("callbook_pauses_total", "Portals that were found refusing ever
 PORTALS = Gauge(
     "callbook_portals", "Installed portals by how we stand with them (`token` in the API)", ["state"]
 )
+CONNECTIONS_ENDED = Counter(
+    "callbook_connections_ended_total", "Connections that we ended, by why: late, head, room", ["why"]
+)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, list_imports, read_app
 
 NOT_IMPORTED = {
-    "httptools": "uvicorn's parser, named in app/commands/processes.py",
-    "uvloop": "uvicorn's loop, named there too",
+    "uvloop": "uvicorn's loop, named in app/commands/processes.py",
     "tzdata": "zoneinfo's data, where the machine has none",
 }
 

@@ -1,0 +1,203 @@
+"""Connections of a server: fewer than the files it may open, and none kept for what does not come.
+
+Whoever does not bring a whole request within `PATIENCE_S`, headers and body, is told so and cut off (uvicorn
+ends a connection that is idle between two requests after five seconds). Without a free place the connection
+that has waited longest makes room, so that an event finds one however many connections are kept open: the
+longest of the newcomer's own network, where that has more than its share.
+"""
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict
+from http import HTTPStatus
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+from httptools import HttpParserError
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from app.kit.file_limit import count_places
+from app.kit.metrics import CONNECTIONS_ENDED
+from app.portals.sources import find_network
+
+PATIENCE_S = 10.0  # A body has at most 64 KiB, and a proxy in front sends whole requests.
+MAX_HEAD_BYTES = 65_536  # Of a request up to its body; proxies stop at less, the parser itself at nothing.
+MAX_PIPELINED = 8  # Requests that wait on one connection for their turn; hardly anybody sends a second one.
+MOST_OF_A_NETWORK = 0.25  # Of the places, once none is free.
+CUT_AT_ONCE = 256  # Connections that end in one go, for a fraction of a millisecond each.
+Why = Literal["late", "head", "room"]
+
+# What strangers send is no news: uvicorn's own logger would write a line for each request that is none.
+_quiet = logging.getLogger("uvicorn.error.connections")
+_quiet.setLevel(logging.ERROR)
+
+
+class Connections:
+    """All connections of one server; `waiting` are those that owe a request, the longest first."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.count = 0
+        self.waiting: OrderedDict[GuardedProtocol, float] = OrderedDict()
+        self._networks: Counter[str] = Counter()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def join(self, newcomer: "GuardedProtocol") -> None:
+        """Count one more; without a free place one that waits ends, or the newcomer where all are at work."""
+        self.count += 1
+        self._networks[newcomer.network] += 1
+        self.wait(newcomer)
+        if self.count > self.places:
+            self._find_spare(newcomer).end("room")
+
+    def leave(self, connection: "GuardedProtocol") -> None:
+        """A connection is gone."""
+        self.stop_waiting(connection)
+        self.count -= 1
+        self._networks[connection.network] -= 1
+        if not self._networks[connection.network]:
+            del self._networks[connection.network]
+
+    def wait(self, connection: "GuardedProtocol") -> None:
+        """From now on it owes a whole request."""
+        self.waiting[connection] = connection.loop.time()
+        self.waiting.move_to_end(connection)
+        if self._timer is None:
+            self._look_again(connection.loop, PATIENCE_S)
+
+    def stop_waiting(self, connection: "GuardedProtocol") -> None:
+        """It has brought one."""
+        self.waiting.pop(connection, None)
+
+    def _find_spare(self, newcomer: "GuardedProtocol") -> "GuardedProtocol":
+        """The newcomer waits too, as the last."""
+        if self._networks[newcomer.network] > self.places * MOST_OF_A_NETWORK:
+            return next(one for one in self.waiting if one.network == newcomer.network)
+        return next(iter(self.waiting))
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop, after_s: float) -> None:
+        self._timer = loop.call_later(after_s, self._end_late, loop)
+
+    def _end_late(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        for _ in range(CUT_AT_ONCE):
+            if not self.waiting:
+                return
+            longest, since = next(iter(self.waiting.items()))
+            left_s = since + PATIENCE_S - loop.time()
+            if left_s > 0:
+                self._look_again(loop, left_s)
+                return
+            longest.end("late")
+        self._look_again(loop, 0)
+
+
+_of_server: WeakKeyDictionary[ServerState, Connections] = WeakKeyDictionary()
+
+
+def connections_of(state: ServerState) -> Connections:
+    """Those of one server, with as many places as the process's files leave."""
+    found = _of_server.get(state)
+    if found is None:
+        found = _of_server[state] = Connections(count_places())
+    return found
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 under these bounds."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = _quiet
+        self.network = ""
+        self._all = connections_of(server_state)
+        self._is_reading = False  # A request has begun and is not whole.
+        self._is_in_head = True
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a place."""
+        super().connection_made(transport)
+        self.network = find_network(self.client[0]) if self.client else ""
+        self._all.join(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give it back."""
+        self._all.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; a head without end is refused."""
+        super().data_received(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self.end("head")
+
+    def on_message_begin(self) -> None:
+        """A request begins, perhaps while another is being answered."""
+        super().on_message_begin()
+        self._is_reading = self._is_in_head = True
+        self._head_bytes = 0
+        if self._last is None or self._last.response_complete:
+            self._all.wait(self)
+
+    def on_headers_complete(self) -> None:
+        """Start it; HttpParserError, which uvicorn answers with 400, where too many wait for their turn."""
+        self._is_in_head = False
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise HttpParserError("too many requests at once")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """It is whole, and the next step is ours."""
+        super().on_message_complete()
+        self._is_reading = False
+        self._all.stop_waiting(self)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or for the rest of one that was answered before its end."""
+        super().on_response_complete()
+        if self._is_reading or self.cycle.response_complete:
+            self._all.wait(self)
+
+    @property
+    def _last(self) -> RequestResponseCycle | None:
+        """The request that came last, if any: uvicorn's own type does not know that there may be none."""
+        return self.cycle
+
+    def end(self, why: Why) -> None:
+        """End the connection at once, with a word to whoever has begun a request and has no answer yet."""
+        CONNECTIONS_ENDED.labels(why).inc()
+        self._all.stop_waiting(self)
+        answer = _WORDS.get(why)
+        is_answered = self._last is not None and self._last.response_started
+        if answer is None or not self._is_reading or is_answered:
+            self.transport.abort()
+            return
+        self.transport.write(answer)
+        self.transport.close()
+
+
+def _refusal(status: HTTPStatus, sentence: str) -> bytes:
+    head = f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    return f"{head}content-length: {len(sentence)}\r\nconnection: close\r\n\r\n{sentence}".encode()
+
+
+_WORDS: dict[Why, bytes] = {
+    "late": _refusal(
+        HTTPStatus.REQUEST_TIMEOUT, f"The request was not whole within {PATIENCE_S:.0f} s. Send it again."
+    ),
+    "head": _refusal(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        f"Address and headers have more than {MAX_HEAD_BYTES} bytes. Send less.",
+    ),
+}
