@@ -40,6 +40,11 @@ async def check_uninstalls(parts: Parts) -> None:
             await parts.uninstaller.check(portal_id)
 
 
+async def verify_pending(parts: Parts) -> None:
+    """Verify installations whose event found no room, or an authorization server that was away."""
+    await parts.pending_installations.ask_due(limit=50)
+
+
 async def erase_due(parts: Parts) -> None:
     """Erase what is kept no longer, and go on with what was interrupted."""
     for portal in await queries.list_due_for_erasure(parts.clock.now(), limit=50):
@@ -108,6 +113,7 @@ JOBS: tuple[tuple[Job, int], ...] = (
     (reconcile, 10),
     (keep_lease, 15),
     (check_uninstalls, 20),
+    (verify_pending, 20),
     (look_up, 30),
     (probe_paused, 60),
     (check_up, 120),

@@ -11,6 +11,7 @@ from app.people.tables import DepartmentTable, MemberTable, PersonTable, Structu
 from app.portals.tables import (
     FactTable,
     LeaseTable,
+    PendingInstallationTable,
     PortalSettingsTable,
     PortalTable,
     RateBucketTable,
@@ -21,6 +22,7 @@ from app.portals.tables import (
 TABLES = (
     PortalTable,
     UninstallCheckTable,
+    PendingInstallationTable,
     RestExchangeTable,
     RateBucketTable,
     LeaseTable,

@@ -1,27 +1,32 @@
 """Which tokens the authorization server is asked about: a flood of guesses causes few outbound calls, and
-locks out nobody who is honest.
+locks out nobody who is honest (decision 0022).
 
-A guess looks like an honest visit until it is answered, so each is paid for first. Who pays how:
+A guess looks like an honest visit until it is answered, so each is counted before it is asked about. The
+attempts of a minute have three shares:
 
-- whoever had a token confirmed in this portal before pays for themselves alone;
-- their neighbours in the same network share a budget of that network;
-- a network of which no token was ever refused pays from a part of the portal's budget that is kept for
-  newcomers;
-- everybody else, the flood among them, shares the other part.
+- whoever names no installed portal is a stranger, counted by network, and there by subscriber;
+- whoever names one, which anybody can, is counted by network too, and there by portal;
+- whoever brings the portal's application token, or had a token confirmed in this portal before, or whose
+  network had, is counted by portal, and there each for themselves.
 
 An attempt is given back when the token is confirmed, and only then: neither a refusal nor silence is free.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 
 from app.kit.clock import Clock
-from app.portals.budget import Budget, Limits, Purse, RecentlySeen
+from app.portals.budget import Limits, RecentlySeen
+from app.portals.shares import Shares
 from app.portals.sources import find_network, find_subscriber
+from app.portals.standing import Standing
 
 REJECTED_FOR_S = 600
-SUSPECT_FOR_S = 3600
 WELCOME_FOR_S = 24 * 3600
+HOLDER = "holds the application token"  # Wherever it comes from.
+GiveBack = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +34,10 @@ class Claim:
     """What a request says of itself and has yet to prove."""
 
     member_id: str
-    access_token: str
+    access_token: str = field(repr=False)
     server_endpoint: str | None
     source: str
+    standing: Standing
 
     @property
     def key(self) -> str:
@@ -40,57 +46,51 @@ class Claim:
 
 
 class Admission:
-    """Takes payment for attempts and remembers how they ended."""
+    """Counts questions and remembers how they ended."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
-        half = limits.rejections_per_portal // 2
         self._rejected = RecentlySeen(clock)
-        self._suspect = RecentlySeen(clock)
         self._welcome = RecentlySeen(clock)
-        self._by_source = Budget(clock, limits.rejections_per_source)
-        self._by_network = Budget(clock, limits.rejections_per_source)
-        self._newcomers = Budget(clock, half)
-        self._everybody = Budget(clock, half)
+        self._strangers = Shares(clock, limits.questions_of_strangers, limits.questions_per_group)
+        self._known = Shares(clock, limits.questions_about_known, limits.questions_per_group)
+        self._proven = Shares(clock, limits.questions_of_proven, limits.questions_per_group)
 
     def is_rejected(self, claim: Claim) -> bool:
         """Whether this very token was refused in the last ten minutes."""
         return claim.key in self._rejected
 
-    def admit(self, claim: Claim) -> list[Purse]:
-        """Take payment before asking, so that many guesses at once are not all asked before the first one
-        counts. Raises TooManyRequests.
+    def admit(self, claim: Claim) -> GiveBack:
+        """Count before asking, so that many guesses at once are not all asked before the first one counts;
+        call what is returned to give the attempt back. Raises TooManyRequests.
         """
-        paying = [Purse(self._by_source, find_subscriber(claim.source))]
-        if choice := self._list_purses(claim):
-            paying.append(next((purse for purse in choice if purse.has_some()), choice[-1]))
-        for purse in paying:
-            purse.spend()
-        return paying
+        shares, group, member = self._choose(claim)
+        return partial(shares.give_back, shares.take(group, member))
 
     def reject(self, claim: Claim) -> None:
         """Its token was refused."""
         self._rejected.remember(claim.key, REJECTED_FOR_S)
-        self._suspect.remember(_in_portal(claim, find_network(claim.source)), SUSPECT_FOR_S)
 
-    def welcome(self, claim: Claim, paid: list[Purse]) -> None:
+    def welcome(self, claim: Claim) -> None:
         """Its token was confirmed."""
-        for purse in paid:
-            purse.give_back()
-        for place in (find_subscriber(claim.source), find_network(claim.source)):
-            self._welcome.remember(_in_portal(claim, place), WELCOME_FOR_S)
+        for whence in _list_whence(claim):
+            self._welcome.remember(_in_portal(claim, whence), WELCOME_FOR_S)
 
-    def _list_purses(self, claim: Claim) -> list[Purse]:
-        """Which of the portal's budgets may pay besides the source's own, the preferred one first."""
-        if _in_portal(claim, find_subscriber(claim.source)) in self._welcome:
-            return []
-        network = _in_portal(claim, find_network(claim.source))
-        everybody = Purse(self._everybody, claim.member_id)
-        if network in self._welcome:
-            return [Purse(self._by_network, network), everybody]
-        return (
-            [everybody] if network in self._suspect else [Purse(self._newcomers, claim.member_id), everybody]
-        )
+    def _choose(self, claim: Claim) -> tuple[Shares, str, str]:
+        """Which share it takes from, as which group, as which member of the group."""
+        subscriber, network = _list_whence(claim)
+        if claim.standing is Standing.STRANGER:
+            return self._strangers, network, subscriber
+        if claim.standing is Standing.PROVEN:
+            return self._proven, claim.member_id, HOLDER
+        for whence in (subscriber, network):
+            if _in_portal(claim, whence) in self._welcome:
+                return self._proven, claim.member_id, whence
+        return self._known, network, claim.member_id
 
 
-def _in_portal(claim: Claim, place: str) -> str:
-    return f"{claim.member_id}:{place}"
+def _list_whence(claim: Claim) -> tuple[str, str]:
+    return find_subscriber(claim.source), find_network(claim.source)
+
+
+def _in_portal(claim: Claim, whence: str) -> str:
+    return f"{claim.member_id}:{whence}"

@@ -9,13 +9,17 @@ from app.kit.errors import TooManyRequests
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many attempts a minute; also how many may come at once."""
+    """How many questions about tokens a process asks the authorization server in a minute, 960 in all.
 
-    installations_per_source: int = 30
+    Half of them are kept for portals that are installed. One group (a network, or a portal) may cause 120: as
+    many colleagues begin their day in the same second. Ten installations a minute are more than anybody does.
+    """
+
+    questions_of_strangers: int = 480
+    questions_about_known: int = 240
+    questions_of_proven: int = 240
+    questions_per_group: int = 120
     installations_per_member: int = 10
-    installations_overall: int = 120
-    rejections_per_source: int = 60
-    rejections_per_portal: int = 120
 
 
 class Budget:
@@ -35,15 +39,7 @@ class Budget:
         """Take one attempt; raises TooManyRequests when none is left."""
         if not self.has(key):
             raise TooManyRequests(retry_after_s=max(1, 60 // self._per_minute))
-        self._change(key, -1)
-
-    def give_back(self, key: str) -> None:
-        """Return an attempt that turned out to be honest."""
-        self._change(key, 1)
-
-    def _change(self, key: str, attempts: int) -> None:
-        level = min(float(self._per_minute), self._level(key) + attempts)
-        self._buckets[key] = (level, self._clock.now())
+        self._buckets[key] = (self._level(key) - 1, self._clock.now())
         self._buckets.move_to_end(key)
         if len(self._buckets) > self._max_keys:
             self._buckets.popitem(last=False)
@@ -55,26 +51,6 @@ class Budget:
             self._buckets[key] = (level, at := now)
         refilled = level + (now - at) * self._per_minute / 60
         return min(float(self._per_minute), refilled)
-
-
-@dataclass(frozen=True, slots=True)
-class Purse:
-    """What one key has of a budget."""
-
-    budget: Budget
-    key: str
-
-    def has_some(self) -> bool:
-        """Whether an attempt is left."""
-        return self.budget.has(self.key)
-
-    def spend(self) -> None:
-        """Take one attempt; raises TooManyRequests when none is left."""
-        self.budget.spend(self.key)
-
-    def give_back(self) -> None:
-        """Return an attempt that turned out to be honest."""
-        self.budget.give_back(self.key)
 
 
 class RecentlySeen:

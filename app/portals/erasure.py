@@ -14,7 +14,7 @@ import structlog
 
 from app.kit.clock import Clock
 from app.kit.database import Database
-from app.portals import lifecycle, queries, uninstall_queries
+from app.portals import lifecycle, pending_queries, queries, uninstall_queries
 from app.portals.exchange_queries import erase_exchanges, erase_some_uninstalled_exchanges
 from app.portals.fact_queries import delete_fact, read_fact, write_fact
 from app.portals.model import Portal
@@ -83,6 +83,7 @@ class Erasure:
             for erase in self._erasers.at_once:
                 await erase(portal.id)
             await erase_bucket(portal.member_id)
+            await pending_queries.hurry(portal.member_id, now)  # It may be the next installation already.
             await self.note_overwriting()
             await self._news.notify(self._database, [portal.id])
         self._news.announce(portal.id)
@@ -125,6 +126,7 @@ class Erasure:
             if await self.uninstall(current, Calls.ERASED):
                 break
             current = await queries.get_portal(portal.id)  # A refresh or installation came in between.
+        await pending_queries.erase_pending(portal.member_id)
         await self._erase_calls(portal)
         await self.sweep()
 

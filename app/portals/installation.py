@@ -5,7 +5,7 @@ decides and stores. Bindings follow in the background, with that admin's token.
 Documentation: settings/app-installation, api-reference/common/events/on-app-install.md.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,25 +15,26 @@ import structlog
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import AddressRefused
 from app.bitrix24.oauth import AppInfo
-from app.bitrix24.payloads import Event, Page
+from app.bitrix24.payloads import Page
 from app.bitrix24.profile import Profile
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
-from app.kit.errors import Forbidden
+from app.kit.errors import Forbidden, TooManyRequests
 from app.kit.words import N_
 from app.portals import lifecycle, queries
 from app.portals.admission import Claim
-from app.portals.budget import Budget, Limits, Purse
+from app.portals.budget import Budget, Limits
 from app.portals.lifecycle import Installation, OfferedPair
 from app.portals.model import Portal
+from app.portals.offers import Offer
 from app.portals.setup import begin_steps
-from app.portals.sources import find_subscriber
+from app.portals.standing import Standing, judge_standing
 from app.portals.vault import Vault
-from app.portals.verification import Verifier
+from app.portals.verification import StorePair, Verifier
 
 log = structlog.get_logger(__name__)
-OVERALL = "all"
+IsWanted = Callable[[], Awaitable[bool]]
 FollowUp = Callable[[Portal, str], Coroutine[Any, Any, None]]  # With the admin's access token.
 
 
@@ -66,13 +67,12 @@ class Installer:
         self._clock = clock
         self._background = background
         self._follow_up = follow_up
-        self._by_source = Budget(clock, limits.installations_per_source)
         self._by_member = Budget(clock, limits.installations_per_member)
-        self._overall = Budget(clock, limits.installations_overall)
 
     async def install_from_page(self, page: Page, source: str) -> Opened:
         """What the installer page asks for; raises a Refusal, and then nothing has changed."""
-        claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source)
+        standing = await self._judge(page.member_id, page.application_token)
+        claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source, standing)
         info = await self._prove(claim)
         if page.domain and not _is_same_host(page.domain, info.domain):
             raise Forbidden(N_("The address of this request is not your Bitrix24's."), code="wrong_domain")
@@ -81,39 +81,46 @@ class Installer:
         )
         return await self._install(claim, info, pair)
 
-    async def install_from_event(self, event: Event, source: str) -> Opened:
-        """What ONAPPINSTALL and ONAPPUPDATE bring: verified by the event's own tokens, whoever sent it."""
-        if event.install is None or not event.application_token:
-            raise Forbidden(
-                "The event brings no tokens, so it proves nothing.", code="invalid_application_token"
-            )
-        claim = Claim(event.member_id, event.install.access_token, event.server_endpoint, source)
+    async def judge(self, offer: Offer) -> Claim:
+        """What an offer claims, and how far it is believed before its token is proven."""
+        standing = await self._judge(offer.member_id, offer.application_token)
+        return Claim(offer.member_id, offer.access_token, offer.server_endpoint, offer.source, standing)
+
+    async def install_offer(self, offer: Offer, claim: Claim, is_wanted: IsWanted | None = None) -> Opened:
+        """Install as an event offers: verified by the event's own tokens, whoever sent it.
+
+        `is_wanted` is asked in the transaction that stores it. However long an offer waited, its pair is
+        dated and expires as if it had been taken at once, so it replaces nothing newer.
+        """
         info = await self._prove(claim)
-        tokens = event.install
-        language = (event.data or {}).get("LANGUAGE_ID", "")
+        lifetime_s = max(0, offer.expires_at - self._clock.now())
         pair = OfferedPair(
-            tokens.access_token, tokens.refresh_token, tokens.expires_in, event.application_token, language
+            offer.access_token, offer.refresh_token, lifetime_s, offer.application_token, offer.language
         )
-        return await self._install(claim, info, pair)
+        return await self._install(claim, info, pair, is_wanted)
+
+    async def renew_offer(self, offer: Offer, claim: Claim, store: StorePair) -> None:
+        """Buy a new pair for an offer whose own has expired; raises a Refusal."""
+        await self._verifier.renew(claim, offer.refresh_token, store)
+
+    async def _judge(self, member_id: str, application_token: str | None) -> Standing:
+        return judge_standing(await queries.find_portal(member_id), application_token, self._vault)
 
     async def _prove(self, claim: Claim) -> AppInfo:
-        """Ask now, whatever was answered a while ago; each attempt is paid for first.
+        """Ask now, whatever was answered a while ago.
 
-        What all share is given back for a token that is confirmed: an update reaches every portal at once,
-        from few addresses of Bitrix24's. What the portal has for itself is not.
+        A portal's own installations are limited too; only those of proven tokens count, so no stranger can
+        use them up.
         """
-        shared = (
-            Purse(self._by_source, find_subscriber(claim.source)),
-            Purse(self._overall, OVERALL),
-        )
-        for purse in (*shared, Purse(self._by_member, claim.member_id)):
-            purse.spend()
+        if not self._by_member.has(claim.member_id):
+            raise TooManyRequests
         info = await self._verifier.prove(claim, is_fresh=True)
-        for purse in shared:
-            purse.give_back()
+        self._by_member.spend(claim.member_id)
         return info
 
-    async def _install(self, claim: Claim, info: AppInfo, pair: OfferedPair) -> Opened:
+    async def _install(
+        self, claim: Claim, info: AppInfo, pair: OfferedPair, is_wanted: IsWanted | None = None
+    ) -> Opened:
         endpoint = self._check_endpoint(info)
         identified = await self._verifier.identify(endpoint, claim)
         profile = identified.profile
@@ -128,7 +135,8 @@ class Installer:
                 code="no_refresh_token",
             )
         portal = await self._store(
-            lifecycle.build_installation(info, profile, identified.client_endpoint, pair, self._clock.now())
+            lifecycle.build_installation(info, profile, identified.client_endpoint, pair, self._clock.now()),
+            is_wanted,
         )
         log.info("installed", portal_id=portal.id, member_id=portal.member_id, generation=portal.generation)
         self._background.spawn("follow up", self._follow_up(portal, claim.access_token))
@@ -141,8 +149,10 @@ class Installer:
             log.warning("refused", code=error.code, member_id=info.member_id)
             raise Forbidden(error.message, code=error.code) from error
 
-    async def _store(self, installation: Installation) -> Portal:
+    async def _store(self, installation: Installation, is_wanted: IsWanted | None) -> Portal:
         async with self._database.transaction():
+            if is_wanted is not None and not await is_wanted():
+                raise Forbidden("It was forgotten while it waited.", code="forgotten")
             row = await queries.make_row(installation.member_id)
             if row["erase_at"] is not None and row["erase_at"] <= self._clock.now():
                 await queries.bury(row["id"])  # What is to be erased is not found again by being quick.

@@ -23,6 +23,7 @@ from app.portals.lifecycle import OfferedPair
 from app.portals.model import Portal
 from app.portals.refusals import PortalRefuses
 from app.portals.setup import PortalSetup
+from app.portals.standing import Standing, judge_standing
 from app.portals.vault import Vault
 from app.portals.verification import Identified, Verifier
 
@@ -57,8 +58,11 @@ class Opener:
         """The portal and the person behind `POST /`; raises a Refusal. Unknown portals cost no outbound
         call.
         """
-        claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source)
-        opened, info = await self._open(claim)
+        portal = await self._find(page.member_id)
+        standing = judge_standing(portal, page.application_token, self._vault)
+        server = page.server_endpoint or portal.oauth_server
+        claim = Claim(page.member_id, page.auth_id, server, source, standing)
+        opened, info = await self._open(portal, claim)
         await self._note_status(opened.portal, info)
         if opened.profile.is_admin:
             await self._adopt_pair(opened, info, claim, page)
@@ -76,14 +80,18 @@ class Opener:
 
     async def open_session(self, member_id: str, access_token: str, source: str) -> Opened:
         """The same for `POST /session`, which brings no refresh token and so mends nothing."""
-        opened, _ = await self._open(Claim(member_id, access_token, None, source))
+        portal = await self._find(member_id)
+        claim = Claim(member_id, access_token, portal.oauth_server, source, Standing.KNOWN)
+        opened, _ = await self._open(portal, claim)
         return opened
 
-    async def _open(self, claim: Claim) -> tuple[Opened, AppInfo]:
-        portal = await queries.find_portal(claim.member_id)
+    async def _find(self, member_id: str) -> Portal:
+        portal = await queries.find_portal(member_id)
         if portal is None or not portal.is_installed:
             raise Forbidden(NOT_INSTALLED, code="not_installed")
-        claim = replace(claim, server_endpoint=claim.server_endpoint or portal.oauth_server)
+        return portal
+
+    async def _open(self, portal: Portal, claim: Claim) -> tuple[Opened, AppInfo]:
         info = await self._verifier.prove(claim)
         if self._find_endpoint(info) != portal.client_endpoint:
             info = await self._verifier.prove(claim, is_fresh=True)  # What is kept may be older than a move.

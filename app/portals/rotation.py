@@ -1,8 +1,10 @@
 """Re-encryption under the current key: online, and it can be interrupted and run again."""
 
 from app.kit.clock import Clock
-from app.portals import queries
+from app.kit.crypto import Keyring
+from app.portals import pending_queries, queries
 from app.portals.fact_queries import read_fact, write_fact
+from app.portals.pending import seal_context
 from app.portals.vault import HASH_KEY, Vault
 
 
@@ -13,7 +15,7 @@ async def rotate_keys(vault: Vault, clock: Clock) -> tuple[int, int]:
     A pair that was refreshed meanwhile is left to that refresh, which sealed it with the key of its
     process.
     """
-    rotated, left = 0, 0
+    rotated, left = await _rotate_pending(vault.keyring)
     sealed = await read_fact(HASH_KEY)
     if sealed is not None and not vault.keyring.is_current(sealed):
         await write_fact(
@@ -27,6 +29,20 @@ async def rotate_keys(vault: Vault, clock: Clock) -> tuple[int, int]:
             rotated += 1
         else:
             left += 1
+    return rotated, left
+
+
+async def _rotate_pending(keyring: Keyring) -> tuple[int, int]:
+    """The same of installations that wait to be verified; one that was replaced meanwhile is left."""
+    rotated, left = 0, 0
+    for row in await pending_queries.list_sealed():
+        member_id, origin, sealed = row["member_id"], row["origin"], row["sealed"]
+        if keyring.is_current(sealed):
+            continue
+        context = seal_context(member_id, origin)
+        anew = keyring.seal(keyring.open(sealed, context), context)
+        is_rotated = await pending_queries.replace_sealed(member_id, origin, sealed, anew)
+        rotated, left = rotated + is_rotated, left + (not is_rotated)
     return rotated, left
 
 

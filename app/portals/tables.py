@@ -67,6 +67,19 @@ class UninstallCheckTable(Table, tablename="uninstall_checks"):
     claimed_until = BigInt()
 
 
+class PendingInstallationTable(Table, tablename="pending_installations"):
+    """An ONAPPINSTALL or ONAPPUPDATE that waits to be verified, kept a day."""
+
+    id = BigSerial(primary_key=True)
+    member_id = Text()  # as the event named it, which proves nothing
+    origin = Text()  # its network, or the portal itself when its application token came along
+    sealed = Text()  # app.portals.offers.Offer
+    received_at = BigInt()
+    next_at = BigInt()
+    attempts = Integer()
+    claimed_until = BigInt()
+
+
 class RestExchangeTable(Table, tablename="rest_exchanges"):
     """A request to Bitrix24 and its answer, redacted, kept a week (the Marketplace demands three days)."""
 

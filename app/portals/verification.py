@@ -7,13 +7,22 @@ settings/oauth.
 
 import hmac
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
 
 from app.bitrix24.address import AddressPolicy
-from app.bitrix24.errors import PORTAL_REFUSES, TOKEN_REFUSED, AddressRefused, BitrixError, Unreachable
-from app.bitrix24.oauth import AppInfo, AuthorizationServer
+from app.bitrix24.errors import (
+    APP_GONE,
+    DEAD_GRANT,
+    PORTAL_REFUSES,
+    TOKEN_REFUSED,
+    AddressRefused,
+    BitrixError,
+    Unreachable,
+)
+from app.bitrix24.oauth import AppInfo, AuthorizationServer, TokenPair
 from app.bitrix24.profile import Profile, fetch_profile
 from app.kit.clock import Clock
 from app.kit.errors import Forbidden, Refusal, Unavailable
@@ -31,6 +40,7 @@ MAX_PROOFS = 10_000
 AWAY = N_("Bitrix24's authorization server does not answer just now. Try again in a minute.")
 PORTAL_AWAY = N_("Your Bitrix24 does not answer just now. Reload the page in a minute.")
 REJECTED = N_("Reload the page: this session of Bitrix24 has ended.")
+StorePair = Callable[[TokenPair], Awaitable[None]]
 WRONG_APP = N_(
     "This Bitrix24 uses other application keys than this installation of Callbook. "
     "A local application has its own keys in each portal and so needs an installation of its own."
@@ -75,17 +85,38 @@ class Verifier:
         kept = self._proofs.get(claim.key)
         if kept is not None and kept[1] > self._clock.now() and not is_fresh:
             return kept[0]
-        if self._admission.is_rejected(claim):
-            raise self._refuse(claim, "token_rejected", REJECTED)
-        paid = self._admission.admit(claim)
+        if self._admission.is_rejected(claim):  # Logged when it was refused: a flood repeats itself.
+            raise _count(Forbidden(REJECTED, code="token_rejected"))
+        give_back = self._admission.admit(claim)
         try:
             info = await self._ask(claim)
         except Forbidden:
             self._admission.reject(claim)
             raise
-        self._admission.welcome(claim, paid)
+        give_back()
+        self._admission.welcome(claim)
         self._remember(claim, info)
         return info
+
+    async def renew(self, claim: Claim, refresh_token: str, store: StorePair) -> None:
+        """Buy a new pair in the place of one that has expired, which counts as a question, and store it.
+
+        Raises a Refusal as `prove` does. A new pair proves nothing yet: whose it is, `prove` asks.
+        """
+        give_back = self._admission.admit(claim)
+        try:
+            server = self._server.refreshing(claim.server_endpoint, refresh_token, claim.member_id)
+            async with server as pair:
+                await store(pair)
+        except AddressRefused as error:
+            raise self._refuse(claim, "authorization_server_refused", error.message) from error
+        except Unreachable as error:
+            raise Unavailable(AWAY) from error
+        except BitrixError as error:
+            if error.code not in DEAD_GRANT | APP_GONE:
+                raise Unavailable(AWAY) from error
+            raise self._refuse(claim, "token_rejected", REJECTED) from error
+        give_back()
 
     async def identify(self, client_endpoint: str, claim: Claim) -> Identified:
         """The user whom the token acts for, by the portal itself; asked for each session."""
@@ -138,5 +169,9 @@ class Verifier:
 
     def _refuse_now(self, claim: Claim, refusal: Refusal) -> Refusal:
         log.warning("refused", code=refusal.code, member_id=claim.member_id, source=claim.source)
-        REFUSALS.labels(refusal.code).inc()
-        return refusal
+        return _count(refusal)
+
+
+def _count(refusal: Refusal) -> Refusal:
+    REFUSALS.labels(refusal.code).inc()
+    return refusal

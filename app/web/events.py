@@ -72,11 +72,10 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     if event.name == "ONVOXIMPLANTCALLEND":
         return CALL_ANSWERS[await parts.recorder.record(event)]
     if event.name in {"ONAPPINSTALL", "ONAPPUPDATE"}:
-        await parts.installer.install_from_event(
-            event, read_source(ASGIConnection(scope), parts.settings.trusted_proxies)
-        )
+        source = read_source(ASGIConnection(scope), parts.settings.trusted_proxies)
+        is_installed = await parts.pending_installations.take(event, source)
         parts.directory.forget(event.member_id)
-        return OK
+        return OK if is_installed else PENDING
     sender = await parts.directory.recognise_now(event.member_id, event.application_token)
     if sender is None:
         log.warning("event refused", name=event.name, member_id=event.member_id)

@@ -1,0 +1,56 @@
+"""What ONAPPINSTALL and ONAPPUPDATE offer: a pair and an application token, of which nothing is proven yet.
+
+Documentation: api-reference/common/events/on-app-install.md, api-reference/common/events/on-app-update.md.
+"""
+
+import msgspec
+
+from app.bitrix24.payloads import Event, is_token
+from app.kit.errors import Forbidden
+
+MOST_CHARACTERS = 512  # Of a secret or an address; Bitrix24's tokens have 70. So an offer has 2 KiB at most.
+MOST_OF_LANGUAGE = 16
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What an installation needs of an event. `expires_at` is Unix seconds by our clock, from its receipt.
+
+    Its repr shows no token.
+    """
+
+    member_id: str
+    access_token: str
+    refresh_token: str
+    application_token: str
+    server_endpoint: str | None
+    language: str
+    source: str
+    expires_at: int
+
+    def __repr__(self) -> str:
+        """Portal only: a repr may reach a log."""
+        return f"Offer(member_id={self.member_id!r})"
+
+
+def read_offer(event: Event, source: str, now: int) -> Offer:
+    """The offer of an event from this address; raises Forbidden when it could prove nothing."""
+    tokens = event.install
+    if tokens is None or not event.member_id or not is_token(tokens.access_token):
+        raise _proves_nothing()
+    others = (tokens.refresh_token, event.application_token, event.server_endpoint or "")
+    if not event.application_token or max(map(len, others)) > MOST_CHARACTERS:
+        raise _proves_nothing()
+    return Offer(
+        member_id=event.member_id,
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        application_token=event.application_token,
+        server_endpoint=event.server_endpoint,
+        language=(event.data or {}).get("LANGUAGE_ID", "")[:MOST_OF_LANGUAGE],
+        source=source,
+        expires_at=now + tokens.expires_in,
+    )
+
+
+def _proves_nothing() -> Forbidden:
+    return Forbidden("The event brings no tokens, so it proves nothing.", code="invalid_application_token")

@@ -1,0 +1,152 @@
+"""Installations that cannot be verified when their event comes: kept sealed, and verified when there is room.
+
+Bitrix24 sends no event again, so one that finds too many others before it, or an authorization server that is
+away, is not turned away (decision 0022).
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+import structlog
+
+from app.bitrix24.oauth import TokenPair
+from app.bitrix24.payloads import Event
+from app.kit.clock import Clock
+from app.kit.crypto import Keyring
+from app.kit.database import Database
+from app.kit.errors import Refusal, TooManyRequests, Unavailable
+from app.kit.turns import take_turn
+from app.portals import pending_queries
+from app.portals.admission import Claim
+from app.portals.installation import Installer
+from app.portals.offers import Offer, read_offer
+from app.portals.pending_queries import MOST_IN_ALL, MOST_OF_ORIGIN
+from app.portals.shares import Shares
+from app.portals.sources import find_network
+from app.portals.standing import Standing
+
+log = structlog.get_logger(__name__)
+CLAIM_S = 300  # Longer than one verification can take: two authorization servers, the portal, a new pair.
+ASK_AGAIN_AFTER_S = (60, 300, 900)
+JOB = "pending installation"
+
+
+class NoRoom(Unavailable):
+    """So many installations wait that this one cannot."""
+
+    code = "too_many_pending"
+    retry_after_s = 60
+
+
+class PendingInstallations:
+    """Takes the events of installations, and verifies by and by those that had to wait."""
+
+    def __init__(self, installer: Installer, keyring: Keyring, database: Database, clock: Clock) -> None:
+        self._installer = installer
+        self._keyring = keyring
+        self._database = database
+        self._clock = clock
+        # Whoever finds no room is told so without a statement, as often as they ask.
+        self._keeping = Shares(clock, MOST_IN_ALL, MOST_OF_ORIGIN)
+
+    async def take(self, event: Event, source: str) -> bool:
+        """Install as ONAPPINSTALL and ONAPPUPDATE say, whoever sent them: False when that is kept for later.
+
+        Raises Forbidden when nothing is proven, NoRoom when it cannot be kept either.
+        """
+        offer = read_offer(event, source, self._clock.now())
+        claim = await self._installer.judge(offer)
+        try:
+            await self._installer.install_offer(offer, claim)
+        except (TooManyRequests, Unavailable) as refusal:
+            await self._keep(offer, _find_origin(claim))
+            log.info("installation pending", member_id=offer.member_id, code=refusal.code)
+            return False
+        return True
+
+    async def _keep(self, offer: Offer, origin: str) -> None:
+        try:
+            self._keeping.take(origin, offer.member_id)
+        except TooManyRequests as refusal:
+            raise NoRoom from refusal
+        sealed = self._seal(offer, origin)
+        async with self._database.transaction():
+            is_kept = await pending_queries.keep(
+                offer.member_id, origin, sealed, self._clock.now(), is_sqlite=self._database.is_sqlite
+            )
+        if not is_kept:
+            raise NoRoom
+
+    async def ask_due(self, limit: int) -> None:
+        """Verify those whose time has come, and forget those that are a day old."""
+        await pending_queries.purge_pending(self._clock.now())
+        for row in await pending_queries.list_due(self._clock.now(), limit):
+            with take_turn(JOB, row["id"]):
+                await self.ask(row)
+
+    async def ask(self, row: Mapping[str, Any]) -> None:
+        """Verify one, if it is due and nobody else does: it is installed, refused, or waits on."""
+        member_id, origin, now = row["member_id"], row["origin"], self._clock.now()
+        claimed = await pending_queries.claim(member_id, origin, now, now + CLAIM_S)
+        if claimed is None:
+            return
+        sealed, attempts = claimed
+        waits = partial(pending_queries.postpone, member_id, origin)
+        pause_s = ASK_AGAIN_AFTER_S[min(attempts, len(ASK_AGAIN_AFTER_S) - 1)]
+        try:
+            sealed = await self._refresh_if_expired(member_id, origin, sealed)
+            await self._install(member_id, origin, sealed)
+        except TooManyRequests as refusal:
+            await waits(sealed, attempts, self._clock.now() + refusal.retry_after_s)
+        except Unavailable:
+            await waits(sealed, attempts + 1, self._clock.now() + pause_s)
+        except Refusal:  # Logged where it was found.
+            await pending_queries.settle(member_id, origin, sealed)
+
+    async def _install(self, member_id: str, origin: str, sealed: str) -> None:
+        """What was forgotten meanwhile stays so: it is settled in the transaction that installs."""
+        offer = self._open(member_id, origin, sealed)
+        claim = await self._installer.judge(offer)
+        is_wanted = partial(pending_queries.settle, member_id, origin, sealed)
+        await self._installer.install_offer(offer, claim, is_wanted)
+
+    async def _refresh_if_expired(self, member_id: str, origin: str, sealed: str) -> str:
+        """The offer as sealed, with a new pair when its own has expired while it waited: stored at once, for
+        the old one is spent.
+        """
+        offer = self._open(member_id, origin, sealed)
+        if offer.expires_at > self._clock.now():
+            return sealed
+        stored = sealed
+
+        async def store(pair: TokenPair) -> None:
+            nonlocal stored
+            renewed = msgspec.structs.replace(
+                offer,
+                access_token=pair.access_token,
+                refresh_token=pair.refresh_token,
+                expires_at=self._clock.now() + pair.expires_in,
+            )
+            stored = self._seal(renewed, origin)
+            await pending_queries.replace_sealed(member_id, origin, sealed, stored)
+
+        await self._installer.renew_offer(offer, await self._installer.judge(offer), store)
+        return stored
+
+    def _seal(self, offer: Offer, origin: str) -> str:
+        return self._keyring.seal(msgspec.json.encode(offer), seal_context(offer.member_id, origin))
+
+    def _open(self, member_id: str, origin: str, sealed: str) -> Offer:
+        return msgspec.json.decode(self._keyring.open(sealed, seal_context(member_id, origin)), type=Offer)
+
+
+def seal_context(member_id: str, origin: str) -> str:
+    """The row that an offer is sealed for."""
+    return f"pending_installations:{member_id}:{origin}"
+
+
+def _find_origin(claim: Claim) -> str:
+    """Whose room it takes: its network's, or its own where only the portal can have sent it."""
+    return claim.member_id if claim.standing is Standing.PROVEN else find_network(claim.source)

@@ -1,0 +1,104 @@
+"""The budgets of questions: an attacker from many networks stops no portal that asks from another one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.kit.errors import TooManyRequests
+from app.portals.admission import Admission, Claim
+from app.portals.budget import Limits
+from app.portals.shares import Shares
+from app.portals.standing import Standing
+from tests.running import FakeClock
+
+KEPT = 8
+IN_ALL = 2 * KEPT
+LIMITS = Limits(IN_ALL, IN_ALL, IN_ALL, KEPT, 10)
+GROUPS = st.integers(0, KEPT - 2)  # Fewer than there are kept attempts.
+STEPS = st.lists(st.tuples(GROUPS, st.integers(0, 20), st.integers(0, 3)), max_size=200)
+
+
+def take(shares: Shares, group: str, member: str) -> bool:
+    try:
+        shares.take(group, member)
+    except TooManyRequests:
+        return False
+    return True
+
+
+@given(STEPS)
+def test_whoever_made_no_attempt_has_one_whatever_fewer_others_made(
+    steps: list[tuple[int, int, int]],
+) -> None:
+    clock = FakeClock()
+    shares = Shares(clock, IN_ALL, KEPT)
+    taken, minute = 0, clock.now() // 60
+    for group, member, passed_s in steps:
+        clock.advance(passed_s)
+        if clock.now() // 60 != minute:
+            taken, minute = 0, clock.now() // 60
+        taken += take(shares, f"group {group}", f"member {member}")
+        assert taken <= IN_ALL
+        attempt = shares.take("honest", "one")
+        shares.give_back(attempt)
+
+
+@given(st.lists(st.tuples(st.integers(0, KEPT // 2 - 2), st.integers(0, 3)), max_size=100))
+def test_nor_does_one_of_a_group_take_all_from_the_rest_of_it(steps: list[tuple[int, int]]) -> None:
+    clock = FakeClock()
+    shares = Shares(clock, 1_000, KEPT)
+    for member, passed_s in steps:
+        clock.advance(passed_s)
+        take(shares, "group", f"member {member}")
+        shares.give_back(shares.take("group", "honest"))
+
+
+def test_an_attempt_may_come_back_with_the_next_minute_and_is_given_back_once(clock: FakeClock) -> None:
+    shares = Shares(clock, 2, 2)
+    clock.at = 60 * 1_000_000 + 45
+    attempt = shares.take("one", "a")
+    with pytest.raises(TooManyRequests) as refusal:
+        shares.take("one", "a")
+    assert refusal.value.retry_after_s == 15
+    clock.advance(15)
+    shares.take("one", "a")
+    shares.give_back(attempt)  # Of the minute that is over: it frees nothing in this one.
+    with pytest.raises(TooManyRequests):
+        shares.take("one", "a")
+
+
+ATTACKERS = st.tuples(
+    GROUPS, st.integers(0, 250), st.integers(0, 5), st.sampled_from([Standing.STRANGER, Standing.KNOWN])
+)
+
+
+@given(st.lists(st.tuples(ATTACKERS, st.integers(0, 2)), max_size=300), st.booleans(), st.booleans())
+def test_an_attacker_from_many_networks_stops_no_known_portal_from_another_network(
+    attempts: list[tuple[tuple[int, int, int, Standing], int]],
+    is_welcome: bool,  # noqa: FBT001  Hypothesis gives it.
+    is_proven: bool,  # noqa: FBT001
+) -> None:
+    """Whatever they name: strangers, other portals, or the very portal."""
+    clock = FakeClock()
+    admission = Admission(clock, LIMITS)
+    standing = Standing.PROVEN if is_proven else Standing.KNOWN
+    honest = Claim("member 0", "a" * 40, None, "203.0.113.9", standing)
+    if is_welcome:
+        admission.welcome(honest)
+    asked, minute = 0, clock.now() // 60
+    for (network, address, member, standing_of_attacker), passed_s in attempts:
+        clock.advance(passed_s)
+        if clock.now() // 60 != minute:
+            asked, minute = 0, clock.now() // 60
+        forged = Claim(
+            f"member {member}", "b" * 40, None, f"198.51.{network}.{address}", standing_of_attacker
+        )
+        try:
+            admission.admit(forged)
+            asked += 1
+        except TooManyRequests:
+            pass
+        assert asked <= 2 * IN_ALL
+        admission.admit(honest)()
+        newcomer = Claim("member 99", "c" * 40, None, "100.64.0.1", Standing.STRANGER)
+        admission.admit(newcomer)()
