@@ -42,7 +42,7 @@ async def check_uninstalls(parts: Parts) -> None:
 
 async def verify_pending(parts: Parts) -> None:
     """Verify installations whose event found no room, or an authorization server that was away."""
-    await parts.pending_installations.ask_due(limit=50)
+    await parts.installer.pending.ask_due(limit=50)
 
 
 async def erase_due(parts: Parts) -> None:

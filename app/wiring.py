@@ -40,7 +40,6 @@ from app.portals.installation import FollowUp, Installer
 from app.portals.model import Portal
 from app.portals.moves import Moves
 from app.portals.opening import Opener
-from app.portals.pending import PendingInstallations
 from app.portals.rate import SharedAccounts
 from app.portals.refresh import Refresher
 from app.portals.settings_queries import erase_settings, find_settings
@@ -73,7 +72,6 @@ class Parts:
     access: PortalAccess
     refresher: Refresher
     installer: Installer
-    pending_installations: PendingInstallations
     opener: Opener
     setup: PortalSetup
     uninstaller: Uninstaller
@@ -205,7 +203,6 @@ def _put_together(
     evidence = Evidence(database, clock)
     people = People(access, database, clock, changes)
     follow_up = _make_follow_up(setup, people, histories)
-    installer = Installer(verifier, vault, outbound.policy, database, clock, background, limits, follow_up)
     return Parts(
         settings=settings,
         clock=clock,
@@ -215,8 +212,7 @@ def _put_together(
         directory=directory,
         access=access,
         refresher=refresher,
-        installer=installer,
-        pending_installations=PendingInstallations(installer, settings.keyring, database, clock),
+        installer=Installer(verifier, vault, outbound.policy, database, clock, background, limits, follow_up),
         opener=Opener(verifier, vault, setup, outbound.policy, database, clock, background),
         setup=setup,
         uninstaller=Uninstaller(outbound.server, refresher, vault, erasure, clock, background),

@@ -5,7 +5,7 @@ decides and stores. Bindings follow in the background, with that admin's token.
 Documentation: settings/app-installation, api-reference/common/events/on-app-install.md.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ import structlog
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import AddressRefused
 from app.bitrix24.oauth import AppInfo
-from app.bitrix24.payloads import Page
+from app.bitrix24.payloads import Event, Page
 from app.bitrix24.profile import Profile
 from app.kit.background import Background
 from app.kit.clock import Clock
@@ -27,14 +27,14 @@ from app.portals.admission import Claim
 from app.portals.budget import Budget, Limits
 from app.portals.lifecycle import Installation, OfferedPair
 from app.portals.model import Portal
-from app.portals.offers import Offer
+from app.portals.offers import IsWanted, Offer
+from app.portals.pending import PendingInstallations
 from app.portals.setup import begin_steps
 from app.portals.standing import Standing, judge_standing
 from app.portals.vault import Vault
 from app.portals.verification import StorePair, Verifier
 
 log = structlog.get_logger(__name__)
-IsWanted = Callable[[], Awaitable[bool]]
 FollowUp = Callable[[Portal, str], Coroutine[Any, Any, None]]  # With the admin's access token.
 
 
@@ -67,6 +67,7 @@ class Installer:
         self._clock = clock
         self._background = background
         self._follow_up = follow_up
+        self.pending = PendingInstallations(self, vault.keyring, database, clock)
         self._by_member = Budget(clock, limits.installations_per_member)
 
     async def install_from_page(self, page: Page, source: str) -> Opened:
@@ -80,6 +81,10 @@ class Installer:
             page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang
         )
         return await self._install(claim, info, pair)
+
+    async def install_from_event(self, event: Event, source: str) -> bool:
+        """What ONAPPINSTALL and ONAPPUPDATE bring; False when it waits to be verified. Raises a Refusal."""
+        return await self.pending.take(event, source)
 
     async def judge(self, offer: Offer) -> Claim:
         """What an offer claims, and how far it is believed before its token is proven."""

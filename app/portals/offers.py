@@ -3,6 +3,8 @@
 Documentation: api-reference/common/events/on-app-install.md, api-reference/common/events/on-app-update.md.
 """
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from app.bitrix24.payloads import Event, is_token
@@ -10,6 +12,7 @@ from app.kit.errors import Forbidden
 
 MOST_CHARACTERS = 512  # Of a secret or an address; Bitrix24's tokens have 70. So an offer has 2 KiB at most.
 MOST_OF_LANGUAGE = 16
+IsWanted = Callable[[], Awaitable[bool]]  # Whether nobody said meanwhile that it is to be forgotten.
 
 
 class Offer(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ away, is not turned away (decision 0022).
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -20,12 +20,12 @@ from app.kit.errors import Refusal, TooManyRequests, Unavailable
 from app.kit.turns import take_turn
 from app.portals import pending_queries
 from app.portals.admission import Claim
-from app.portals.installation import Installer
-from app.portals.offers import Offer, read_offer
+from app.portals.offers import IsWanted, Offer, read_offer
 from app.portals.pending_queries import MOST_IN_ALL, MOST_OF_ORIGIN
 from app.portals.shares import Shares
 from app.portals.sources import find_network
 from app.portals.standing import Standing
+from app.portals.verification import StorePair
 
 log = structlog.get_logger(__name__)
 CLAIM_S = 300  # Longer than one verification can take: two authorization servers, the portal, a new pair.
@@ -40,10 +40,26 @@ class NoRoom(Unavailable):
     retry_after_s = 60
 
 
+class Installing(Protocol):
+    """Verifies and stores what is offered; each raises a Refusal."""
+
+    async def judge(self, offer: Offer) -> Claim:
+        """What the offer claims, and how far it is believed."""
+        ...
+
+    async def install_offer(self, offer: Offer, claim: Claim, is_wanted: IsWanted | None = None) -> object:
+        """Verify it and store it, unless it is not wanted by then."""
+        ...
+
+    async def renew_offer(self, offer: Offer, claim: Claim, store: StorePair) -> None:
+        """Buy a new pair in the place of the one that it brought."""
+        ...
+
+
 class PendingInstallations:
     """Takes the events of installations, and verifies by and by those that had to wait."""
 
-    def __init__(self, installer: Installer, keyring: Keyring, database: Database, clock: Clock) -> None:
+    def __init__(self, installer: Installing, keyring: Keyring, database: Database, clock: Clock) -> None:
         self._installer = installer
         self._keyring = keyring
         self._database = database

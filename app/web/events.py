@@ -73,7 +73,7 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
         return CALL_ANSWERS[await parts.recorder.record(event)]
     if event.name in {"ONAPPINSTALL", "ONAPPUPDATE"}:
         source = read_source(ASGIConnection(scope), parts.settings.trusted_proxies)
-        is_installed = await parts.pending_installations.take(event, source)
+        is_installed = await parts.installer.install_from_event(event, source)
         parts.directory.forget(event.member_id)
         return OK if is_installed else PENDING
     sender = await parts.directory.recognise_now(event.member_id, event.application_token)

@@ -49,11 +49,7 @@ class Installer(Protocol):
         """For `POST /install`; raises a Refusal."""
         ...
 
-
-class PendingInstallations(Protocol):
-    """Takes the events of installations."""
-
-    async def take(self, event: Event, source: str) -> bool:
+    async def install_from_event(self, event: Event, source: str) -> bool:
         """For ONAPPINSTALL and ONAPPUPDATE: False when it waits; raises a Refusal."""
         ...
 
@@ -93,8 +89,6 @@ class WebParts(Protocol):
     def opener(self) -> Opener: ...  # noqa: D102
     @property
     def installer(self) -> Installer: ...  # noqa: D102
-    @property
-    def pending_installations(self) -> PendingInstallations: ...  # noqa: D102
     @property
     def setup(self) -> PortalSetup: ...  # noqa: D102
     @property
