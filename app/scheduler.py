@@ -42,7 +42,8 @@ async def check_uninstalls(parts: Parts) -> None:
 
 async def verify_pending(parts: Parts) -> None:
     """Verify installations whose event found no room, or an authorization server that was away."""
-    await parts.installer.pending.ask_due(limit=50)
+    for row in await parts.installer.pending.list_due(limit=50):
+        parts.background.spawn("pending installation", parts.installer.pending.ask(row))
 
 
 async def erase_due(parts: Parts) -> None:

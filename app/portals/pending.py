@@ -4,7 +4,7 @@ Bitrix24 sends no event again, so one that finds too many others before it, or a
 away, is not turned away (decision 0022).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,7 +17,6 @@ from app.kit.clock import Clock
 from app.kit.crypto import Keyring
 from app.kit.database import Database
 from app.kit.errors import Refusal, TooManyRequests, Unavailable
-from app.kit.turns import take_turn
 from app.portals import pending_queries
 from app.portals.admission import Claim
 from app.portals.offers import IsWanted, Offer, read_offer
@@ -30,7 +29,7 @@ from app.portals.verification import StorePair
 log = structlog.get_logger(__name__)
 CLAIM_S = 300  # Longer than one verification can take: two authorization servers, the portal, a new pair.
 ASK_AGAIN_AFTER_S = (60, 300, 900)
-JOB = "pending installation"
+Row = Mapping[str, Any]
 
 
 class NoRoom(Unavailable):
@@ -95,14 +94,12 @@ class PendingInstallations:
         if not is_kept:
             raise NoRoom
 
-    async def ask_due(self, limit: int) -> None:
-        """Verify those whose time has come, and forget those that are a day old."""
+    async def list_due(self, limit: int) -> Sequence[Row]:
+        """Those to be verified now, one of each network after the other; what is a day old is forgotten."""
         await pending_queries.purge_pending(self._clock.now())
-        for row in await pending_queries.list_due(self._clock.now(), limit):
-            with take_turn(JOB, row["id"]):
-                await self.ask(row)
+        return await pending_queries.list_due(self._clock.now(), limit)
 
-    async def ask(self, row: Mapping[str, Any]) -> None:
+    async def ask(self, row: Row) -> None:
         """Verify one, if it is due and nobody else does: it is installed, refused, or waits on."""
         member_id, origin, now = row["member_id"], row["origin"], self._clock.now()
         claimed = await pending_queries.claim(member_id, origin, now, now + CLAIM_S)

@@ -243,7 +243,8 @@ async def test_one_whose_verifier_was_killed_is_verified_by_the_next(
     callbook: Callbook, stand_in: StandIn, waiting: StandInPortal, clock: FakeClock
 ) -> None:
     gate = stand_in.hold("app.info")
-    killed = asyncio.create_task(verify_pending(callbook.parts))
+    pending = callbook.parts.installer.pending
+    killed = asyncio.create_task(pending.ask((await pending.list_due(limit=1))[0]))
     await gate.reached()
     killed.cancel()
     await asyncio.gather(killed, return_exceptions=True)
@@ -264,7 +265,8 @@ async def test_keys_are_rotated_under_what_waits(
     assert await rotate_keys(vault, clock) == (0, 0)
     parts = callbook.parts
     later = PendingInstallations(parts.installer, Keyring.parse(new), parts.database, clock)
-    await later.ask_due(limit=50)
+    for row in await later.list_due(limit=50):
+        await later.ask(row)
     await callbook.settle()
     assert (await read_portal(callbook, waiting.member_id))["state"] == "installed"
 
@@ -278,13 +280,13 @@ async def test_the_vendor_forgets_what_waits_too_also_while_it_is_verified(
     assert (await portal.update_event()).status_code == 202
     away.cancel()
     gate = stand_in.hold("app.info", when="after")
-    verifying = asyncio.create_task(verify_pending(callbook.parts))
+    await verify_pending(callbook.parts)
     await gate.reached()
     stored = await callbook.parts.directory.find(portal.member_id)
     assert stored is not None
     await callbook.parts.erasure.forget(stored)
     gate.release()
-    await verifying
+    await callbook.settle()
     assert [await count(callbook, table) for table in ("portals", TABLE)] == [0, 0]
 
 
