@@ -16,10 +16,10 @@ PYTHON_READY := $(VENV)/.ready
 FRONT_END_READY := node_modules/.ready
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header
 
-.PHONY: help setup chromium demo test check bench pictures words lock format clean
+.PHONY: help setup chromium demo test check bench long long-hostile pictures words lock format clean
 
 help:
-	@echo 'make setup | demo | test | check | bench | pictures | words | format | lock | clean'
+	@echo 'make setup | demo | test | check | bench | long | pictures | words | format | lock | clean'
 
 setup: $(PYTHON_READY) $(FRONT_END_READY)
 
@@ -56,6 +56,13 @@ check: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+
+# What takes longer than a test may, in at most 90 minutes; each part runs alone too.
+long: setup
+	@$(BIN)/python -m tests.long
+
+long-hostile: setup
+	@$(BIN)/python -m tests.long hostile
 
 pictures: setup chromium
 	@$(BIN)/python -m tests.pictures

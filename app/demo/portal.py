@@ -20,6 +20,7 @@ from app.demo.statistics import StatisticsRow, format_time
 from app.demo.tokens import ACCESS_LIFE_S, TokenPair
 
 if TYPE_CHECKING:
+    from app.demo.hostility import Hostility
     from app.demo.stand_in import StandIn
 
 Form = dict[str, str]
@@ -42,6 +43,7 @@ class StandInPortal:
         self.listed_endpoint: str | None = None  # What `app.info` still says after a move.
         self.sends_install_event = True
         self.understands_range = True
+        self.hostility: Hostility | None = None
 
     @property
     def member_id(self) -> str:

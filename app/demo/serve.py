@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -69,6 +69,10 @@ class Front:
         if "mode" in marks:
             await self._break(marks["mode"], loose[TRANSPORT], held, receive, send)
             return
+        portal = self._stand_in.portal_of_port(_port(scope))
+        if portal is not None and portal.hostility is not None:
+            await self._until_disconnect(receive, portal.hostility.send(scope["path"], held, send))
+            return
         for message in held:
             await send(message)
 
@@ -91,6 +95,14 @@ class Front:
                 await self._wait_for_disconnect(receive)
             transport.abort()
         await asyncio.sleep(0)
+
+    async def _until_disconnect(self, receive: Receive, sending: Coroutine[Any, Any, None]) -> None:
+        """Send until the caller has given up: an answer may have no end of its own."""
+        tasks = [asyncio.ensure_future(sending), asyncio.ensure_future(self._wait_for_disconnect(receive))]
+        _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _wait_for_disconnect(self, receive: Receive) -> None:
         """Return when the caller has given up or the stand-in closes."""

@@ -122,4 +122,6 @@ async def _execute(
         message = "The request requires higher privileges than provided by the access token"
         raise Refusal("insufficient_scope", 403, message)
     portal.operating.spend(f"{token.client_id} {name}", portal.execution_s)
-    return method.run(RestCall(stand_in, portal, token, parameters))
+    call = RestCall(stand_in, portal, token, parameters)
+    answer = method.run(call)
+    return answer if portal.hostility is None else portal.hostility.lie(name, call, answer)

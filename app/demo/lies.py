@@ -1,0 +1,101 @@
+"""What hostile portals say instead of the truth: each lie is given a method's answer and returns another."""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.demo.rest.request import PAGE_SIZE, RestAnswer, RestCall
+from app.demo.statistics import StatisticsRow
+
+Lie = Callable[[str, RestCall, RestAnswer], RestAnswer]
+
+ROWS_A_S = 1_000  # So much the newest id grows while one reads: the end is never reached.
+TOTAL = 10**9
+FAT_TEXT = "x" * 20_000
+DEPARTMENTS_OF_A_USER = 2_000
+WILD = {
+    "CALL_DURATION": "1e400",
+    "COST": "NaN",
+    "CALL_TYPE": "9" * 5_000,
+    "PORTAL_USER_ID": "-9223372036854775809",
+    "CALL_START_DATE": "99999-99-99T99:99:99+99:99",
+    "CRM_ACTIVITY_ID": str(10**40),
+    "CALL_VOTE": [[[[]]]],
+}
+
+
+def endless_statistics(method: str, call: RestCall, answer: RestAnswer) -> RestAnswer:
+    """Whatever is asked for, fifty more rows, and ever more behind them."""
+    if method != "voximplant.statistic.get":
+        return answer
+    asked = call.parameter("FILTER")
+    bounds = asked if isinstance(asked, dict) else {}
+    newest = call.stand_in.clock.now() % 1_000_000 * ROWS_A_S
+    after = _number(bounds, (">ID", ">=ID"), newest - PAGE_SIZE)
+    last = min(after + PAGE_SIZE, _number(bounds, ("<ID", "<=ID"), after + PAGE_SIZE))
+    ids = range(after + 1, last + 1)
+    ordered = reversed(ids) if call.text("ORDER").upper() == "DESC" else ids
+    return RestAnswer([_invent_row(call, number) for number in ordered], TOTAL, PAGE_SIZE)
+
+
+def fat_texts(method: str, _: RestCall, answer: RestAnswer) -> RestAnswer:
+    """Rows of the statistics whose texts have no end."""
+    return _change_rows(
+        method, answer, dict.fromkeys(("CALL_FAILED_REASON", "COMMENT", "CALL_LOG"), FAT_TEXT)
+    )
+
+
+def wild_numbers(method: str, _: RestCall, answer: RestAnswer) -> RestAnswer:
+    """Numbers and times that none of ours can hold, in the statistics and in the days that are left."""
+    if method == "app.info" and isinstance(answer.result, dict):
+        return RestAnswer(answer.result | {"DAYS": 10**18})
+    return _change_rows(method, answer, WILD)
+
+
+def endless_users(method: str, call: RestCall, answer: RestAnswer) -> RestAnswer:
+    """Fifty more people on each page, each of them in 2,000 departments."""
+    if method != "user.get":
+        return answer
+    start = _number({"start": call.parameter("start")}, ("start",), 0)
+    departments = list(range(1, DEPARTMENTS_OF_A_USER + 1))
+    people = [
+        {"ID": str(1_000 + number), "NAME": FAT_TEXT[:500], "ACTIVE": True, "UF_DEPARTMENT": departments}
+        for number in range(start, start + PAGE_SIZE)
+    ]
+    return RestAnswer(people, TOTAL, start + PAGE_SIZE)
+
+
+def endless_departments(method: str, call: RestCall, answer: RestAnswer) -> RestAnswer:
+    """Fifty more departments on each page."""
+    if method != "department.get":
+        return answer
+    start = _number({"start": call.parameter("start")}, ("start",), 0)
+    rows = [
+        {"ID": str(number + 1), "NAME": FAT_TEXT[:500], "PARENT": str(number)}
+        for number in range(start, start + PAGE_SIZE)
+    ]
+    return RestAnswer(rows, TOTAL, start + PAGE_SIZE)
+
+
+def _change_rows(method: str, answer: RestAnswer, changes: dict[str, Any]) -> RestAnswer:
+    if method != "voximplant.statistic.get":
+        return answer
+    return RestAnswer([row | changes for row in answer.result], answer.total, answer.next)
+
+
+def _invent_row(call: RestCall, number: int) -> dict[str, Any]:
+    row = StatisticsRow(
+        id=number,
+        call_id=f"invented.{number}",
+        call_type=2,
+        phone_number="+12025550199",
+        portal_number="reg1",
+        user_id=call.user.id,
+        started_at=call.stand_in.clock.now() - 60,
+        duration_s=1,
+    )
+    return row.to_wire(call.state.utc_offset_s)
+
+
+def _number(given: dict[str, Any], names: tuple[str, ...], otherwise: int) -> int:
+    found = next((str(given[name]) for name in names if str(given.get(name, "")).isdigit()), None)
+    return otherwise if found is None else int(found)

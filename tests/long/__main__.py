@@ -1,0 +1,38 @@
+"""``python -m tests.long PART…``: run the parts that are named, or all; 1 when one misses a limit."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from app.kit.logging import configure_logging
+from tests.bench.figures import report
+from tests.databases import SqliteDatabases
+from tests.long.hostile import compare, measure
+
+HOSTILE_S = 600.0
+
+
+def run_hostile(databases: SqliteDatabases) -> bool:
+    """Ten minutes alone, ten beside."""
+    figures = compare(*asyncio.run(measure(databases.create(), HOSTILE_S)))
+    return report(f"An honest portal, {HOSTILE_S:.0f} s alone, then beside hostile ones", figures)
+
+
+PARTS: dict[str, Callable[[SqliteDatabases], bool]] = {"hostile": run_hostile}
+
+
+def main(names: list[str]) -> int:
+    """Every part that is asked for, whatever the others find."""
+    if unknown := set(names) - set(PARTS):
+        raise SystemExit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    configure_logging("console", "error")
+    with tempfile.TemporaryDirectory() as folder:
+        databases = SqliteDatabases(Path(folder))
+        results = [PARTS[name](databases) for name in names or PARTS]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,125 @@
+"""An honest portal's day in fast motion, and what each step of it took."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from tests.calls.statistics import fill
+from tests.commands.running import PATIENCE_S
+from tests.roles.living import open_session
+
+EVENT_EVERY_S = 0.1
+PAGE_EVERY_S = 0.5
+OPEN_EVERY_S = 2.0
+LOOK_EVERY_S = 0.05
+HISTORY_ROWS = 2_500
+LOST_EVERY_S = 62.0  # What is new is read once a minute at most (app/calls/schedule.py).
+
+
+@dataclass
+class Took:
+    """Seconds of each step, by its name, and what was not answered as it should have been."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    wrong: Counter[str] = field(default_factory=Counter)
+
+    async def measure(self, name: str, step: Callable[[], Awaitable[bool]]) -> None:
+        """Time one step; what is refused or cut off is counted as wrong."""
+        began_at = time.monotonic()
+        try:
+            is_right = await step()
+        except (httpx.TransportError, TimeoutError):
+            is_right = False
+        self.seconds.setdefault(name, []).append(time.monotonic() - began_at)
+        if not is_right:
+            self.wrong[name] += 1
+
+
+class Honest:
+    """The portals of one stand-in, in a running Callbook."""
+
+    def __init__(self, stand_in: StandIn, app_url: str) -> None:
+        self.stand_in, self.app_url = stand_in, app_url
+        self.portal, self.forgetful = stand_in.portals
+
+    async def install(self) -> None:
+        """Both portals, their histories read."""
+        for portal in (self.portal, self.forgetful):
+            fill(portal, range(1, 51))
+            await self._install(portal)
+
+    async def live(self, seconds: float) -> Took:
+        """Let events, pages and histories come for so long."""
+        took = Took()
+        async with await open_session(self.portal, self.app_url) as client:
+            until = time.monotonic() + seconds
+
+            async def end_call() -> bool:
+                ended = await self.portal.end_call()
+                return [answer.status_code for answer in ended.responses] == [httpx.codes.OK]
+
+            async def read_page() -> bool:
+                return (await client.get("/api/v1/calls")).status_code == httpx.codes.OK
+
+            async def open_page() -> bool:
+                return (await self.portal.open_page()).status_code == httpx.codes.OK
+
+            await asyncio.gather(
+                _repeat(took, "event", end_call, EVENT_EVERY_S, until),
+                _repeat(took, "page of calls", read_page, PAGE_EVERY_S, until),
+                _repeat(took, "opened tab", open_page, OPEN_EVERY_S, until),
+                _repeat(took, "new portal's history", self._read_history, 0, until),
+                _repeat(took, "lost call", self._lose_call, LOST_EVERY_S, until),
+            )
+        return took
+
+    async def _install(self, portal: StandInPortal) -> bool:
+        portal.add_app()
+        answer = await portal.install(self.app_url)
+        if answer.status_code != httpx.codes.OK:
+            return False
+        async with await open_session(portal, self.app_url) as client:
+
+            async def is_read() -> bool:
+                return (await client.get("/api/v1/sync")).json()["complete_up_to"] is not None
+
+            return await _wait_for(is_read)
+
+    async def _read_history(self) -> bool:
+        portal = await self.stand_in.add_portal()
+        fill(portal, range(1, HISTORY_ROWS + 1))
+        return await self._install(portal)
+
+    async def _lose_call(self) -> bool:
+        """A call whose event never comes is there once an administrator has opened the tab."""
+        ended = await self.forgetful.end_call(lose=True)
+        await self.forgetful.open_page()
+        async with await open_session(self.forgetful, self.app_url) as client:
+
+            async def is_found() -> bool:
+                answer = await client.get(f"/api/v1/calls/{ended.call_id}")
+                return answer.status_code == httpx.codes.OK
+
+            return await _wait_for(is_found)
+
+
+async def _wait_for(is_there: Callable[[], Awaitable[bool]]) -> bool:
+    """Look until it is there; TimeoutError when it never is."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await is_there():  # noqa: ASYNC110  Another process: there is nothing to await but its answer.
+            await asyncio.sleep(LOOK_EVERY_S)
+    return True
+
+
+async def _repeat(
+    took: Took, name: str, step: Callable[[], Awaitable[bool]], pause_s: float, until: float
+) -> None:
+    while time.monotonic() < until:
+        await took.measure(name, step)
+        await asyncio.sleep(min(pause_s, max(0.0, until - time.monotonic())))

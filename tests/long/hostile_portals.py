@@ -1,0 +1,63 @@
+"""A process of hostile portals beside an honest one: ``python -m tests.long.hostile_portals``.
+
+The first line that it prints is its authorization server's address. The first line that it reads names
+Callbook's address and the honest portal's. Then every portal is installed, turns hostile, and goes on ending
+calls and opening pages until the process is ended. It is a process of its own, and yields to all others, so
+that what it spends itself slows nobody down.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import httpx
+
+from app.demo.hostility import HOSTILITIES, Hostility
+from app.demo.lies import FAT_TEXT
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from tests.running import CLIENT_ID, CLIENT_SECRET
+
+CALL_EVERY_S = 2.0
+PAGE_EVERY_S = 5.0
+AWAY = (httpx.TransportError,)
+EACH_KIND = 2  # Of each kind of portal.
+
+
+async def misbehave(portal: StandInPortal, hostility: Hostility, app_url: str) -> None:
+    """Install as anybody does, then show what one is."""
+    portal.add_app()
+    await portal.install(app_url)
+    portal.hostility = hostility
+    await asyncio.gather(
+        _repeat(CALL_EVERY_S, lambda: portal.end_call(reason=FAT_TEXT)),
+        _repeat(PAGE_EVERY_S, portal.open_page),
+        _repeat(PAGE_EVERY_S, lambda: portal.open_page(user=portal.operator)),
+    )
+
+
+async def _repeat(pause_s: float, act: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        with suppress(*AWAY):
+            await act()
+        await asyncio.sleep(pause_s)
+
+
+async def run() -> None:
+    """Serve the portals until the process is ended."""
+    count = EACH_KIND * (len(HOSTILITIES) + 1)
+    async with StandIn.serve(count, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as stand_in:
+        print(stand_in.oauth_origin, flush=True)
+        app_url, victim = (await asyncio.to_thread(sys.stdin.readline)).split()
+        kinds = [*HOSTILITIES.values(), Hostility().towards(victim)] * EACH_KIND
+        stand_in.app_url = app_url
+        async with asyncio.TaskGroup() as tasks:
+            for portal, hostility in zip(stand_in.portals, kinds, strict=True):
+                tasks.create_task(misbehave(portal, hostility, app_url))
+
+
+if __name__ == "__main__":
+    os.nice(19)
+    asyncio.run(run())
