@@ -11,6 +11,7 @@ LEAST_CHUNK_BYTES = 512  # What each further one must bring on the average; serv
 MAX_OVERHEAD_BYTES = 16_384  # Head, framing and trailers; heads are of 1 to 4 KiB.
 OVERHEAD_SHARE = 8  # Framing may take one byte for so many of the body.
 MAX_HEAD_LINES = 256
+MAX_TLS_BYTES = 262_144  # Of TLS itself: its handshake, and what was read ahead. It may take a share too.
 HEAD_READ_BYTES = 4_096  # So little is read before the body begins, because lines cost most.
 BODY_READ_BYTES = 16_384  # A record of TLS.
 FREE_SMALL_READS = 64  # After that a small read is followed by a wait, in which the kernel gathers more.
@@ -26,6 +27,7 @@ class Meter:
     def begin(self) -> None:
         """A request is sent: its answer has the whole allowance."""
         self._received = self._passed = self._chunks = self._head_lines = self._small_reads = 0
+        self._on_the_way = 0
 
     def next_read(self) -> int:
         """How many bytes may be read next; raises Unreachable when there is too much beside the body."""
@@ -50,7 +52,13 @@ class Meter:
             raise Unreachable("the answer comes in too many small pieces")
 
     def note_piece(self, size: int) -> bool:
-        """So much came of the wire, encrypted or not; whether to let more gather before the next one."""
+        """So much came, of the wire or out of TLS; whether to let more gather before the next one.
+
+        Raises Unreachable when TLS has too much to say for itself. What comes encrypted is counted twice.
+        """
+        self._on_the_way += size
+        if self._on_the_way > MAX_TLS_BYTES + 2 * self._received + self._received // OVERHEAD_SHARE:
+            raise Unreachable("the connection has too much beside the answer")
         if size >= SMALL_BYTES:
             return False
         self._small_reads += 1

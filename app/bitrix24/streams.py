@@ -19,6 +19,7 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from app.bitrix24.meter import Meter
 
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll.
 GATHER_S = 0.05  # Twenty small reads a second are 2 ‰ of a core.
 
 
@@ -143,7 +144,7 @@ def _is_readable(raw: socket.socket | None) -> bool:
     """Whether there is something to read, which on a connection between two requests is its end."""
     if raw is None or raw.fileno() < 0:
         return True
-    with selectors.DefaultSelector() as selector:
+    with _Selector() as selector:
         selector.register(raw, selectors.EVENT_READ)
         return bool(selector.select(0))
 

@@ -1,5 +1,6 @@
 """Recordings of calls, fetched from the portal for each play and stored nowhere (decision 0019)."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 
@@ -22,6 +23,7 @@ from app.portals.model import Portal
 log = structlog.get_logger(__name__)
 DENIED_S = 3600  # A scope that was missing may have been granted since.
 MAX_REMEMBERED = 1_000
+FIND_TIMEOUT_S = 90.0  # Several addresses are tried, and one may be measured for a minute.
 
 
 class RecordingNotFound(Refusal):
@@ -92,7 +94,11 @@ class Recordings:
 
         async def work(client: PortalClient, access_token: str) -> Playback:
             with on_behalf_of(portal.member_id):
-                return await self._find(portal, statistics_id, asked, client, access_token)
+                try:
+                    async with asyncio.timeout(FIND_TIMEOUT_S):
+                        return await self._find(portal, statistics_id, asked, client, access_token)
+                except TimeoutError:
+                    raise RecordingUnavailable from None
 
         try:
             return await self._access.use(portal, work)

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 
 import httpx
@@ -166,6 +166,24 @@ async def test_records_of_tls_of_one_byte_wake_nobody_more_often(tmp_path: Path)
                 async for _ in response.aiter_raw():
                     pieces += 1
     assert 0 < pieces <= FREE_SMALL_READS + 1 / GATHER_S
+
+
+@pytest.mark.parametrize(("tickets", "is_read"), [(2, True), (5_000, False)])
+async def test_tls_that_speaks_for_itself_is_not_listened_to(
+    tmp_path: Path, tickets: int, *, is_read: bool
+) -> None:
+    certificate = certificate_of("localhost", tmp_path / "certificate.pem")
+    server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_tls.load_cert_chain(certificate)
+    server_tls.num_tickets = tickets
+    tls = ssl.create_default_context(cafile=str(certificate))
+    refused = pytest.raises(Unreachable, match="too much beside")
+    async with (
+        serve(writing(HONEST), server_tls) as host,
+        open_http_client(POLICY, "portals", tls=tls) as http,
+    ):
+        with nullcontext() if is_read else refused:
+            assert len((await get(http, f"https://{host.replace('127.0.0.1', 'localhost')}")).body) == MIB
 
 
 async def test_one_connection_serves_many_answers_each_with_its_own_allowance() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from app.bitrix24 import media as media_module
 from app.bitrix24.media import CHUNK_BYTES
+from app.calls import recordings as recordings_module
 from app.calls.evidence_queries import want_reads
 from app.demo.portal import StandInPortal
 from app.demo.recordings import URL_KEY, make_recording, record_url
@@ -331,6 +332,11 @@ async def test_a_recording_that_comes_byte_by_byte_ends(
     answer = await studio.callbook.client.get(await lead_to(studio, source, drip_after(10)))
     assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
     assert "Try again in a minute" in answer.json()["detail"]
+    monkeypatch.setattr(media_module, "OPEN_TIMEOUT_S", 60)
+    monkeypatch.setattr(recordings_module, "FIND_TIMEOUT_S", 0.3)
+    answer = await studio.callbook.client.get(await lead_to(studio, source, drip_after(10)))
+    assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
+    monkeypatch.setattr(recordings_module, "FIND_TIMEOUT_S", 60)
     monkeypatch.setattr(media_module, "CHUNK_TIMEOUT_S", 0.3)
     with pytest.raises(httpx.RemoteProtocolError):
         await studio.callbook.client.get(await lead_to(studio, source, drip_after(CHUNK_BYTES)))
