@@ -46,17 +46,17 @@ class Honest:
 
     def __init__(self, stand_in: StandIn, app_url: str) -> None:
         self.stand_in, self.app_url = stand_in, app_url
-        self.portal, self.forgetful = stand_in.portals
+        self.portal, *self.forgetful = stand_in.portals
 
     async def install(self) -> None:
-        """Both portals, their histories read."""
-        for portal in (self.portal, self.forgetful):
+        """All portals, their histories read."""
+        for portal in (self.portal, *self.forgetful):
             fill(portal, range(1, 51))
             await self._install(portal)
 
     async def live(self, seconds: float) -> Took:
-        """Let events, pages and histories come for so long."""
-        took = Took()
+        """Let events, pages and histories come for so long; each time another portal loses its calls."""
+        took, forgetful = Took(), self.forgetful.pop()
         async with await open_session(self.portal, self.app_url) as client:
             until = time.monotonic() + seconds
 
@@ -75,7 +75,7 @@ class Honest:
                 _repeat(took, "page of calls", read_page, PAGE_EVERY_S, until),
                 _repeat(took, "opened tab", open_page, OPEN_EVERY_S, until),
                 _repeat(took, "new portal's history", self._read_history, 0, until),
-                _repeat(took, "lost call", self._lose_call, LOST_EVERY_S, until),
+                _repeat(took, "lost call", lambda: self._lose_call(forgetful), LOST_EVERY_S, until),
             )
         return took
 
@@ -96,11 +96,11 @@ class Honest:
         fill(portal, range(1, HISTORY_ROWS + 1))
         return await self._install(portal)
 
-    async def _lose_call(self) -> bool:
+    async def _lose_call(self, portal: StandInPortal) -> bool:
         """A call whose event never comes is there once an administrator has opened the tab."""
-        ended = await self.forgetful.end_call(lose=True)
-        await self.forgetful.open_page()
-        async with await open_session(self.forgetful, self.app_url) as client:
+        ended = await portal.end_call(lose=True)
+        await portal.open_page()
+        async with await open_session(portal, self.app_url) as client:
 
             async def is_found() -> bool:
                 answer = await client.get(f"/api/v1/calls/{ended.call_id}")

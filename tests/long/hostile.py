@@ -6,7 +6,7 @@ portals of each kind in `app/demo/hostility.py` and two that redirect our reques
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from statistics import median
 
@@ -23,10 +23,10 @@ SETTLE_S = 5.0
 
 
 @asynccontextmanager
-async def start_hostile() -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+async def start_hostile(kinds: Sequence[str]) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """The process of the hostile portals, which waits for the word to begin, and its authorization server."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.long.hostile_portals"),
+        *(sys.executable, "-m", "tests.long.hostile_portals", *kinds),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -40,13 +40,13 @@ async def start_hostile() -> AsyncIterator[tuple[asyncio.subprocess.Process, str
         await process.communicate()
 
 
-async def measure(database_url: str, seconds: float) -> tuple[Took, Took, int]:
+async def measure(database_url: str, seconds: float, kinds: Sequence[str] = ()) -> tuple[Took, Took, int]:
     """What the honest portal's steps took alone, then beside; and how often its own limit was hit."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with (
-        StandIn.serve(2, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as stand_in,
-        start_hostile() as (hostile, other_server),
+        StandIn.serve(3, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as stand_in,
+        start_hostile(kinds) as (hostile, other_server),
     ):
         changes: dict[str, str | None] = {"APP_URL": url, "PORT": str(port), "LOG_LEVEL": "error"}
         changes["B24_OAUTH_SERVERS"] = f"{stand_in.oauth_origin},{other_server}"

@@ -1,4 +1,4 @@
-"""A process of hostile portals beside an honest one: ``python -m tests.long.hostile_portals``.
+"""A process of hostile portals beside an honest one: ``python -m tests.long.hostile_portals [KIND…]``.
 
 The first line that it prints is its authorization server's address. The first line that it reads names
 Callbook's address and the honest portal's. Then every portal is installed, turns hostile, and goes on ending
@@ -9,7 +9,7 @@ that what it spends itself slows nobody down.
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import httpx
@@ -23,6 +23,7 @@ from tests.running import CLIENT_ID, CLIENT_SECRET
 CALL_EVERY_S = 2.0
 PAGE_EVERY_S = 5.0
 AWAY = (httpx.TransportError,)
+REDIRECTING = "redirecting"
 EACH_KIND = 2  # Of each kind of portal.
 
 
@@ -45,13 +46,16 @@ async def _repeat(pause_s: float, act: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(pause_s)
 
 
-async def run() -> None:
-    """Serve the portals until the process is ended."""
-    count = EACH_KIND * (len(HOSTILITIES) + 1)
-    async with StandIn.serve(count, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as stand_in:
+async def run(names: Sequence[str]) -> None:
+    """Serve portals of these kinds, or of all, until the process is ended."""
+    names = names or [*HOSTILITIES, REDIRECTING]
+    async with StandIn.serve(
+        EACH_KIND * len(names), client_id=CLIENT_ID, client_secret=CLIENT_SECRET
+    ) as stand_in:
         print(stand_in.oauth_origin, flush=True)
         app_url, victim = (await asyncio.to_thread(sys.stdin.readline)).split()
-        kinds = [*HOSTILITIES.values(), Hostility().towards(victim)] * EACH_KIND
+        known = HOSTILITIES | {REDIRECTING: Hostility().towards(victim)}
+        kinds = [known[name] for name in names] * EACH_KIND
         stand_in.app_url = app_url
         async with asyncio.TaskGroup() as tasks:
             for portal, hostility in zip(stand_in.portals, kinds, strict=True):
@@ -60,4 +64,4 @@ async def run() -> None:
 
 if __name__ == "__main__":
     os.nice(19)
-    asyncio.run(run())
+    asyncio.run(run(sys.argv[1:]))
