@@ -1,7 +1,7 @@
 """The budgets of questions: an attacker from many networks stops no portal that asks from another one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.kit.errors import TooManyRequests
@@ -72,7 +72,10 @@ ATTACKERS = st.tuples(
 )
 
 
-@given(st.lists(st.tuples(ATTACKERS, st.integers(0, 2)), max_size=300), st.booleans(), st.booleans())
+@settings(max_examples=50)
+@given(
+    st.lists(st.tuples(ATTACKERS, st.integers(0, 2)), min_size=40, max_size=60), st.booleans(), st.booleans()
+)
 def test_an_attacker_from_many_networks_stops_no_known_portal_from_another_network(
     attempts: list[tuple[tuple[int, int, int, Standing], int]],
     is_welcome: bool,  # noqa: FBT001  Hypothesis gives it.
