@@ -17,7 +17,7 @@ from app.kit.errors import Refusal
 from app.kit.turns import take_turn
 from app.portals import contact_queries, queries, uninstall_queries
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
-from app.portals.exchange_queries import purge_exchanges
+from app.portals.exchange_queries import purge_exchanges, trim_exchanges
 from app.portals.fact_queries import give_lease_back, take_lease
 from app.portals.rate_queries import purge_buckets
 from app.portals.renewal import renew_due_pairs
@@ -96,12 +96,18 @@ async def reconcile(parts: Parts) -> None:
 async def purge(parts: Parts) -> None:
     """Delete the oldest of the request log, and the accounts of portals that were sent nothing for long."""
     await purge_exchanges(parts.clock.now())
+    await trim_exchanges()
     await purge_buckets(parts.database)
 
 
 async def retain(parts: Parts) -> None:
     """Remove the calls that their portal wants kept no longer."""
     await parts.retention.purge_all()
+
+
+async def recount(parts: Parts) -> None:
+    """Count what portals store where that was last done long ago."""
+    await parts.recount.run_due()
 
 
 async def checkpoint(parts: Parts) -> None:
@@ -121,6 +127,7 @@ JOBS: tuple[tuple[Job, int], ...] = (
     (checkpoint, 60),
     (sweep, 60),
     (erase_due, 300),
+    (recount, 600),
     (renew_pairs, 900),
     (retain, 1800),
     (purge, 3600),

@@ -6,6 +6,7 @@ from app.calls.tables import (
     SavedViewTable,
     StatisticsMarkTable,
     UndecodableEventTable,
+    UsageTable,
 )
 from app.people.tables import DepartmentTable, MemberTable, PersonTable, StructureTable, UserPreferencesTable
 from app.portals.tables import (
@@ -32,6 +33,7 @@ TABLES = (
     UndecodableEventTable,
     StatisticsMarkTable,
     SavedViewTable,
+    UsageTable,
     PersonTable,
     UserPreferencesTable,
     DepartmentTable,

@@ -13,7 +13,7 @@ from app.bitrix24.names import NameServers, PortalNames
 from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer
 from app.calls.changes import Changes
-from app.calls.erasure import erase_calls, erase_mark, erase_undecodable_events, erase_views
+from app.calls.erasure import erase_calls, erase_mark, erase_undecodable_events, erase_usage, erase_views
 from app.calls.evidence import Evidence
 from app.calls.hints import Lookups
 from app.calls.histories import Histories
@@ -21,12 +21,18 @@ from app.calls.ingest import Ingest
 from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
 from app.calls.recordings import Recordings
+from app.calls.recount import Recount
 from app.calls.retention import Retention
+from app.calls.room import Room
+from app.calls.undecodable import count_events
+from app.calls.view_queries import count_views
 from app.kit.background import Background
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import Database
 from app.kit.places import Places
 from app.people.erasure import erase_people
+from app.people.preference_queries import count_preferences
+from app.people.queries import count_people
 from app.people.service import People
 from app.people.visibility import find_visible
 from app.portals import queries
@@ -35,7 +41,7 @@ from app.portals.budget import Limits, RecentlySeen
 from app.portals.clients import PortalClients
 from app.portals.directory import Directory
 from app.portals.erasure import Erasers, Erasure
-from app.portals.exchange_queries import record_exchange
+from app.portals.exchange_queries import count_exchanges, record_exchange
 from app.portals.installation import FollowUp, Installer
 from app.portals.model import Portal
 from app.portals.moves import Moves
@@ -81,6 +87,8 @@ class Parts:
     ingest: Ingest
     histories: Histories
     retention: Retention
+    room: Room
+    recount: Recount
     lookups: Lookups
     evidence: Evidence
     reconciliation: Reconciliation
@@ -166,8 +174,19 @@ async def _open_outbound(
 
 def _make_erasure(database: Database, clock: Clock, changes: Changes) -> Erasure:
     at_once = (erase_people, erase_undecodable_events, erase_mark)
-    with_calls = (erase_calls, erase_views, erase_settings)
+    with_calls = (erase_calls, erase_views, erase_settings, erase_usage)
     return Erasure(database, clock, changes, Erasers(at_once, with_calls))
+
+
+def _make_recount(database: Database, clock: Clock) -> Recount:
+    counters = {
+        "undecodable": count_events,
+        "people": count_people,
+        "views": count_views,
+        "preferences": count_preferences,
+        "requests": count_exchanges,
+    }
+    return Recount(database, clock, counters)
 
 
 def _make_follow_up(setup: PortalSetup, people: People, histories: Histories) -> FollowUp:
@@ -197,8 +216,9 @@ def _put_together(
     changes = Changes(database)
     erasure = _make_erasure(database, clock, changes)
     directory = Directory(vault)
-    ingest = Ingest(database, clock, changes)
-    histories = Histories(access, database, clock, changes)
+    room = Room(database, clock, limits.quotas)
+    ingest = Ingest(database, clock, changes, room)
+    histories = Histories(access, database, clock, changes, room)
     lookups = Lookups(histories, database, clock, background)
     evidence = Evidence(database, clock)
     people = People(access, database, clock, changes)
@@ -221,7 +241,9 @@ def _put_together(
         changes=changes,
         ingest=ingest,
         histories=histories,
-        retention=Retention(database, clock, erasure.note_overwriting),
+        retention=Retention(database, clock, erasure.note_overwriting, room),
+        room=room,
+        recount=_make_recount(database, clock),
         lookups=lookups,
         evidence=evidence,
         reconciliation=Reconciliation(histories, clock, background),

@@ -12,6 +12,8 @@ from app.bitrix24.call_end import (
     read_text,
 )
 
+ROW_NAME = "statistics."  # And its ID: the name of a row that cannot have that of its call.
+
 
 class StatisticsRecord(CallRecord, frozen=True, gc=False):
     """A call, or one leg of it, with what only the statistics know. None is unknown."""
@@ -67,4 +69,4 @@ def read_statistics_row(row: Mapping[str, object]) -> tuple[StatisticsRecord, st
             if error.key == "ID":
                 raise
             reasons.append(error.reason)
-            readable[error.key] = f"statistics.{read_integer(row, 'ID')}" if error.key == "CALL_ID" else None
+            readable[error.key] = f"{ROW_NAME}{read_integer(row, 'ID')}" if error.key == "CALL_ID" else None

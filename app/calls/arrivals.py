@@ -8,7 +8,7 @@ import msgspec
 
 from app.bitrix24.call_end import CallRecord
 from app.calls.changes import Changes
-from app.calls.legs import Leg, leg_of_event, meet_event
+from app.calls.legs import Leg, is_overfull, leg_of_event, meet_event
 from app.calls.writes import (
     Change,
     Key,
@@ -25,11 +25,12 @@ ATTEMPTS = 3
 
 
 class Outcome(Enum):
-    """What became of an event: all but REFUSED are durable."""
+    """What became of an event: STORED and DUPLICATE are durable. OVERFULL: its call has too many legs."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
     REFUSED = "refused"
+    OVERFULL = "overfull"
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -93,4 +94,7 @@ def _meet(drafts: dict[Key, Change], arrival: Arrival) -> Outcome:
     draft = drafts[arrival.key]
     before = draft.legs
     draft.legs = meet_event(before, arrival.leg)
+    if is_overfull(draft.legs):
+        draft.legs = before
+        return Outcome.OVERFULL
     return Outcome.DUPLICATE if draft.legs is before else Outcome.STORED

@@ -7,6 +7,7 @@ from app.calls.erasure_queries import (
     delete_undecodable_events,
     has_calls,
 )
+from app.calls.usage_queries import delete_usage
 from app.calls.view_queries import delete_views
 
 
@@ -19,6 +20,12 @@ async def erase_calls(portal_id: int) -> bool:
         while await delete_some(portal_id):
             pass
     return not await has_calls(portal_id)
+
+
+async def erase_usage(portal_id: int) -> bool:
+    """Erase what was counted of a portal, after its calls."""
+    await delete_usage(portal_id)
+    return True
 
 
 async def erase_undecodable_events(portal_id: int) -> None:

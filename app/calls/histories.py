@@ -25,6 +25,7 @@ from app.calls.mark_queries import (
 )
 from app.calls.marks import Mark
 from app.calls.pace import FIRST_PAGES, OPERATING_WINDOW_S
+from app.calls.room import Room
 from app.calls.schedule import is_full_due
 from app.calls.sync_writes import Installation
 from app.kit.clock import Clock
@@ -34,6 +35,7 @@ from app.portals import queries
 from app.portals.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
 from app.portals.checkup_queries import want_soon
 from app.portals.model import Portal
+from app.portals.quotas import QuotaReached
 
 log = structlog.get_logger(__name__)
 SLICE_S = 60
@@ -41,17 +43,27 @@ FIRST_DELAY_S = 15
 LONGEST_DELAY_S = 6 * 3600
 MOST_FAILURES = 4  # Then it counts as failed, though it is tried again.
 STALE_S = 60
-FAILURES = (BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError)
+FAILURES = (
+    *(BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError, QuotaReached),
+)
 
 
 class Histories:
     """Reads histories in slices, and any portal's statistics forward to their end."""
 
-    def __init__(self, access: StatisticsAccess, database: Database, clock: Clock, changes: Changes) -> None:
+    def __init__(
+        self,
+        access: StatisticsAccess,
+        database: Database,
+        clock: Clock,
+        changes: Changes,
+        room: Room | None = None,
+    ) -> None:
         self.access = access
         self._database = database
         self._clock = clock
         self._changes = changes
+        self._room = room or Room(database, clock)
         self.is_stopping = False
 
     def stop(self) -> None:
@@ -81,6 +93,7 @@ class Histories:
         reader = self._open_reader(portal, mark.batch_pages)
         part = Slice(reader, self._clock, mark, self._tell)
         try:
+            await self._room.admit_read(portal.id)
             await part.read(lambda: self.is_stopping or self._clock.now() >= now + SLICE_S)
         except FAILURES as failure:
             log.warning("history not read", portal_id=portal.id, code=code_of(failure))
@@ -102,8 +115,10 @@ class Histories:
 
         `is_full`: with the calls of 30 days, or not; once a day unless said. `claim` is renewed with each
         batch. Raises what PortalAccess raises, StatisticsRefusedError, and ClaimLostError;
-        PortalNotConnectedError also when the portal was uninstalled or installed anew meanwhile.
+        PortalNotConnectedError also when the portal was uninstalled or installed anew meanwhile. Raises
+        QuotaReached where there is no room: no read that begins then may say up to when the log is complete.
         """
+        await self._room.admit_read(portal.id)
         mark = await self._find_mark(portal)
         if mark is not None:
             if is_full is None:
@@ -149,7 +164,7 @@ class Histories:
 
     def installation_of(self, portal: Portal) -> Installation:
         """Where a read of this portal writes."""
-        return Installation(self._database, self._changes, portal.id, portal.generation)
+        return Installation(self._database, self._changes, portal.id, portal.generation, self._room)
 
     async def _give_back(self, mark: Mark) -> Mark | None:
         """The mark without its claim, or None when somebody has taken that over."""
@@ -168,6 +183,8 @@ class Histories:
         now, code = self._clock.now(), code_of(failure)
         if isinstance(failure, PortalNotConnectedError | PortalPausedError):
             return {"claimed_until": 0, "next_at": now + FIRST_DELAY_S}
+        if isinstance(failure, QuotaReached):
+            return {"claimed_until": 0, "next_at": now + failure.retry_after_s, "failure_code": code}
         if code == OUT_OF_TIME:
             return {"claimed_until": 0, "next_at": now + OPERATING_WINDOW_S}
         failures = mark.failures + 1

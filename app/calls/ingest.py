@@ -18,12 +18,16 @@ from app.calls.changes import Changes
 from app.calls.checkpoints import Checkpoints
 from app.calls.inserts import make_inserter
 from app.calls.last_events import LastEvents
+from app.calls.room import Room
+from app.calls.sizes import Size, size_of_arrival
 from app.calls.writes import Key
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Unavailable
-from app.kit.metrics import BATCH_ROWS
+from app.kit.metrics import BATCH_ROWS, QUOTA_REFUSALS
+from app.portals.quotas import QuotaReached
 
+DURABLE = frozenset({Outcome.STORED, Outcome.DUPLICATE})
 MAX_BATCH = 500
 MAX_WAITING = 10_000
 PROBED_FOR_S = 2
@@ -52,7 +56,10 @@ class Waiting:
 
     def settle(self, outcome: Outcome) -> None:
         """Answer the request, unless it was cancelled."""
-        if not self.answer.done():
+        if not self.answer.done() and outcome is Outcome.OVERFULL:
+            QUOTA_REFUSALS.labels("legs").inc()
+            self.answer.set_exception(QuotaReached())
+        elif not self.answer.done():
             self.answer.set_result(outcome is not Outcome.REFUSED)
 
     def fail(self) -> None:
@@ -68,7 +75,8 @@ Write = Callable[[Sequence[Arrival]], Awaitable[Sequence[Outcome | None]]]
 class Ingest:
     """Stores call-end events; `start` and `stop` in the loop that uses it, while the database is open."""
 
-    def __init__(self, database: Database, clock: Clock, changes: Changes) -> None:
+    def __init__(self, database: Database, clock: Clock, changes: Changes, room: Room | None = None) -> None:
+        self._room = room or Room(database, clock)
         self._checkpoints = Checkpoints(database)
         self._clock = clock
         self._changes = changes
@@ -98,6 +106,7 @@ class Ingest:
                 await task
         finally:
             await self._last_events.flush()
+            await self._room.stop()
             await self._checkpoints.stop()
             await self.inserter.close()
 
@@ -107,9 +116,11 @@ class Ingest:
         """Store a call-end event of a portal whose token, hashed to `token_hash`, came with it.
 
         True once it is durable (new, a duplicate or a further leg); False when the portal's row no longer is
-        installed with this hash; raises Unavailable (503) when it cannot be stored. An event without a start
-        gets the fallback, Unix seconds, else the time of its arrival.
+        installed with this hash; raises Unavailable (503) when it cannot be stored, QuotaReached when the
+        portal has no room. An event without a start gets the fallback, Unix seconds, else the time of its
+        arrival.
         """
+        await self._room.admit(portal_id)
         if not self._is_open or len(self._queue) >= MAX_WAITING:
             raise Unavailable
         arrival = arrival_of(portal_id, token_hash, record, self._clock.now(), fallback_started_at)
@@ -211,11 +222,17 @@ class Ingest:
 
     def _settle(self, waiting: Sequence[Waiting], outcomes: Sequence[Outcome | None]) -> None:
         portal_ids = set()
+        sizes: dict[int, Size] = {}
         for each, outcome in zip(waiting, outcomes, strict=True):
             if outcome is not None:
                 each.settle(outcome)
-                if outcome is not Outcome.REFUSED:
+                if outcome in DURABLE:
                     portal_ids.add(each.arrival.portal_id)
+                if outcome is Outcome.STORED:
+                    portal_id = each.arrival.portal_id
+                    sizes[portal_id] = sizes.get(portal_id, Size()) + size_of_arrival(each.arrival)
+        for portal_id, size in sizes.items():
+            self._room.note(portal_id, size)
         self._last_events.note(portal_ids)
         for portal_id in portal_ids:
             self._changes.announce(portal_id)  # For a duplicate too: a wake too many costs one read.

@@ -18,6 +18,8 @@ ANSWERED = "200"
 LONGEST_TEXT, LONGEST_REASON, LONGEST_COMMENT = 255, 500, 8_000
 CUT = "…"
 NEAR_S = 300  # So far apart an event and the statistics may date the same leg.
+MOST_TOLD = 50  # Legs of one call that only events told of; every event of a call reads all of them.
+MOST_SHOWN = 200  # Legs of one call that are rows of the statistics; each further row is a call of its own.
 # What both an event and the statistics tell; the statistics' word counts, where they say anything. What is
 # changed later (the activity, the card, a recording) is as they say, also where they say nothing.
 _TOLD_BY_BOTH = (
@@ -122,6 +124,20 @@ def meet_statistics(legs: Legs, rows: Sequence[Leg]) -> Legs:
         known = confirmed.get(row.statistics_id) or _take_told(provisional, row)
         confirmed[row.statistics_id] = _fill_up(row, known) if known else row
     return (*confirmed.values(), *provisional)
+
+
+def is_overfull(legs: Legs) -> bool:
+    """Whether events told of more legs than a call may have; its statistics say which there were."""
+    return sum(leg.statistics_id is None for leg in legs) > MOST_TOLD
+
+
+def list_surplus(legs: Legs, rows: Sequence[Leg]) -> list[Leg]:
+    """The rows of the statistics for which the call has no room: those that are new, the highest ids."""
+    shown = {leg.statistics_id for leg in legs if leg.statistics_id is not None}
+    new = sorted(
+        (row for row in rows if row.statistics_id not in shown), key=lambda row: row.statistics_id or 0
+    )
+    return new[max(0, MOST_SHOWN - len(shown)) :]
 
 
 def drop_disproved(legs: Legs, window_from: int, read_at: int, grace_s: int) -> Legs:

@@ -23,6 +23,7 @@ from app.portals import queries
 from app.portals.access import PortalPausedError
 from app.portals.budget import RecentlySeen
 from app.portals.model import Portal
+from app.portals.quotas import QuotaReached
 from app.portals.refresh_budget import is_affordable, is_alive
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,8 @@ class Reconciliation:
 
     def _after(self, failure: Exception, mark: Mark) -> dict[str, object]:
         """What the mark says after a failure: when to go on, and more gently."""
+        if isinstance(failure, QuotaReached):
+            return {"next_at": self._clock.now() + failure.retry_after_s, "failure_code": failure.code}
         failures = mark.failures if isinstance(failure, PortalPausedError) else mark.failures + 1
         return {
             "next_at": self._clock.now() + plan_delay(failures),

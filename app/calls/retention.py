@@ -10,6 +10,7 @@ import structlog
 
 from app.calls.mark_queries import reopen_history
 from app.calls.retention_queries import purge_some_calls, purge_undecodable
+from app.calls.room import Room
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.turns import take_turn
@@ -43,9 +44,10 @@ class Retention:
     """The purge; `note_overwriting` asks for the bytes of what was deleted to be overwritten."""
 
     def __init__(
-        self, database: Database, clock: Clock, note_overwriting: Callable[[], Awaitable[None]]
+        self, database: Database, clock: Clock, note_overwriting: Callable[[], Awaitable[None]], room: Room
     ) -> None:
         self._database = database
+        self._room = room
         self._clock = clock
         self._note_overwriting = note_overwriting
 
@@ -67,8 +69,9 @@ class Retention:
         removed, events = 0, await purge_undecodable(portal_id, before)
         for _ in range(STEPS_A_TURN):
             step = await purge_some_calls(portal_id, now, self._database)
-            removed += step
-            if not step:
+            removed += step.calls
+            self._room.note(portal_id, -step.size)
+            if not step.calls:
                 break
         if removed or events:
             await self._note_overwriting()

@@ -5,46 +5,25 @@ Between two steps events get their turn, so that none waits longer than one of t
 
 from piccolo.columns.combination import And
 
+from app.calls.removal_queries import CALLS_A_STEP, NOTHING, Removed, remove_calls
 from app.calls.tables import CallTable, UndecodableEventTable
 from app.kit.database import Database
-from app.kit.rows import encode_rows, rows_source
 from app.portals.settings_queries import hold_settings
 
-CALLS_A_STEP = 300
 
-
-async def purge_some_calls(portal_id: int, now: int, database: Database) -> int:
-    """Delete the oldest of the calls that the portal keeps no longer, and their legs; how many, 0 if none.
+async def purge_some_calls(portal_id: int, now: int, database: Database) -> Removed:
+    """Delete the oldest of the calls that the portal keeps no longer, and their legs.
 
     The settings are held: who lengthens the time meanwhile finds gone, and has read anew, what this removes.
-    Calls are held in the order in which `writes.load_calls` holds them, or the two might wait for each other.
     """
     async with database.transaction():
         before = (await hold_settings(portal_id, database)).kept_from(now)
         if before is None:
-            return 0
+            return NOTHING
         is_old = (CallTable.portal_id == portal_id) & (CallTable.started_at < before)
         oldest = CallTable.select(CallTable.id).where(is_old).order_by(CallTable.started_at)
-        query = (
-            CallTable.select(CallTable.id, CallTable.call_id)
-            .where(And(is_old, CallTable.id.is_in(oldest.limit(CALLS_A_STEP))))
-            .order_by(CallTable.call_id)
-        )
-        rows = await (query if database.is_sqlite else query.lock_rows("UPDATE"))
-        if not rows:
-            return 0
-        legs = rows_source(database, {"portal_id": "bigint", "call_id": "text"})
-        await database.run(
-            "DELETE FROM call_legs WHERE (portal_id, call_id) IN"  # noqa: S608  Our own column names only.
-            f" (SELECT portal_id, call_id FROM {legs} k)",
-            encode_rows((portal_id, row["call_id"]) for row in rows),
-        )
-        calls = rows_source(database, {"portal_id": "bigint", "id": "bigint"})
-        await database.run(
-            f"DELETE FROM calls WHERE (portal_id, id) IN (SELECT portal_id, id FROM {calls} k)",  # noqa: S608
-            encode_rows((portal_id, row["id"]) for row in rows),
-        )
-    return len(rows)
+        is_one = And(is_old, CallTable.id.is_in(oldest.limit(CALLS_A_STEP)))
+        return await remove_calls(portal_id, is_one, database)
 
 
 async def purge_undecodable(portal_id: int, before: int) -> int:

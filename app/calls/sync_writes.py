@@ -5,10 +5,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import asyncpg
 import msgspec
 
-from app.bitrix24.statistics import StatisticsRecord
+from app.bitrix24.statistics import ROW_NAME, StatisticsRecord
 from app.calls.changes import Changes
 from app.calls.counting import GRACE_S
-from app.calls.legs import Leg, Legs, drop_disproved, leg_of_statistics, meet_statistics, shown_leg
+from app.calls.legs import (
+    Leg,
+    Legs,
+    drop_disproved,
+    leg_of_statistics,
+    list_surplus,
+    meet_statistics,
+    shown_leg,
+)
+from app.calls.room import Room
+from app.calls.sizes import growth_of
 from app.calls.writes import (
     Change,
     Key,
@@ -38,6 +48,7 @@ class Installation(msgspec.Struct, frozen=True):
     changes: Changes
     portal_id: int
     generation: int
+    room: Room
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -55,19 +66,48 @@ class Decision(msgspec.Struct, frozen=True):
     kept_from: int | None = None
 
 
+class OverfullError(Exception):
+    """A call has no room for these rows of the statistics."""
+
+    def __init__(self, call_id: str, surplus: Sequence[Leg]) -> None:
+        super().__init__("a call has too many legs")
+        self.call_id = call_id
+        self.surplus = surplus
+
+
 async def write_rows(
     installation: Installation, records: Sequence[StatisticsRecord], read_at: int
 ) -> Written:
-    """Merge one chunk of rows; raise PortalNotConnectedError when the installation is another meanwhile.
+    """Merge one chunk of rows; raise PortalNotConnectedError when the installation is another meanwhile, and
+    QuotaReached, before anything is written, when the portal has no room.
 
     A new call that is older than the portal keeps calls is left out: it was removed, or would be.
     """
+    await installation.room.admit(installation.portal_id)
     kept_from = (await find_settings(installation.portal_id)).kept_from(read_at)
     rows: dict[str, list[Leg]] = {}
     for record in records:
         rows.setdefault(storable(record.call_id), []).append(leg_of_statistics(record, read_at))
-    decision = Decision(lambda call_id, legs: meet_statistics(legs, rows[call_id]), kept_from)
-    return await _rewrite(installation, rows, decision)
+    decision = Decision(lambda call_id, legs: _meet(call_id, legs, rows[call_id]), kept_from)
+    while True:
+        try:
+            return await _rewrite(installation, rows, decision)
+        except OverfullError as error:
+            _part(rows, error)
+
+
+def _meet(call_id: str, legs: Legs, rows: Sequence[Leg]) -> Legs:
+    if surplus := list_surplus(legs, rows):
+        raise OverfullError(call_id, surplus)
+    return meet_statistics(legs, rows)
+
+
+def _part(rows: dict[str, list[Leg]], error: OverfullError) -> None:
+    """Make each row for which its call has no room a call of its own, so that none is missing."""
+    rows[error.call_id] = [row for row in rows[error.call_id] if row not in error.surplus]
+    rows |= {f"{ROW_NAME}{row.statistics_id}": [row] for row in error.surplus}
+    if not rows[error.call_id]:
+        del rows[error.call_id]
 
 
 async def drop_disproved_legs(installation: Installation, window_from: int, read_at: int) -> int:
@@ -115,6 +155,7 @@ async def _rewrite_once(installation: Installation, call_ids: Sequence[str], dec
             await save_calls(database, changed)
             await installation.changes.notify(database, [portal_id])
     if changed:
+        installation.room.note(portal_id, growth_of(changed))
         installation.changes.announce(portal_id)
     inserted = sum(draft.known is None for draft in changed)
     return Written(inserted, len(changed) - inserted, [leg for draft in changed for leg in _new_rows(draft)])

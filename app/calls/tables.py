@@ -129,3 +129,20 @@ class SavedViewTable(Table, tablename="saved_views"):
     is_shared = Boolean()
     parameters = Text()  # filters and order, as the query of `GET /log/rows`
     columns = Text()  # in their order, separated by spaces
+
+
+class UsageTable(Table, tablename="portal_usage"):
+    """What a portal stores, as it was counted at `counted_at` (0: never) and has grown and shrunk since.
+
+    `row_count` and `text_bytes` are of its calls and their legs.
+    """
+
+    portal_id = BigInt(primary_key=True)
+    row_count = BigInt()
+    text_bytes = BigInt()
+    counted_at = BigInt()
+    undecodable = BigInt()
+    people = BigInt()
+    views = BigInt()
+    preferences = BigInt()
+    requests = BigInt()

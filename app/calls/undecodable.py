@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -11,16 +12,18 @@ from app.calls.ingest import Ingest
 from app.calls.kept_payloads import is_whole, keep_payload
 from app.calls.sync_writes import Installation, write_rows
 from app.calls.undecodable_queries import (
+    count_kept,
     delete_all_but,
     delete_event,
     insert_event,
     insert_row,
     select_events,
 )
+from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.text import original, storable
 from app.portals.model import Portal
+from app.portals.quotas import USUAL, QuotaReached
 
-KEPT = 1_000  # The latest of each portal.
 ROW = "voximplant.statistic.get"  # In the place of an event's name.
 ROWS_A_PAGE = 5  # Where all rows are odd, a few show it.
 
@@ -47,12 +50,20 @@ class ReplayResult(msgspec.Struct, frozen=True):
 async def keep_undecodable(
     portal_id: int, token_hash: str, event: str, data: Mapping[str, object] | None, reason: str, now: int
 ) -> bool:
-    """Keep an event that the portal's token proved; False when its row no longer agrees."""
+    """Keep an event that the portal's token proved; False when its row no longer agrees.
+
+    Raises QuotaReached when the portal has too many: what was answered for is not pushed out by what comes.
+    """
+    if await count_events(portal_id) >= USUAL.undecodable_events:
+        QUOTA_REFUSALS.labels("undecodable").inc()
+        raise QuotaReached
     payload, reason = keep_payload(data or {}, reason)
-    if not await insert_event(portal_id, token_hash, storable(event), payload, reason, now):
-        return False
-    await delete_all_but(portal_id, KEPT)
-    return True
+    return await insert_event(portal_id, token_hash, storable(event), payload, reason, now)
+
+
+async def count_events(portal_id: int) -> int:
+    """How many events are kept of a portal."""
+    return await count_kept(portal_id, except_event=ROW)
 
 
 async def keep_rows(
@@ -63,7 +74,7 @@ async def keep_rows(
     """
     for row, reason in odd[:ROWS_A_PAGE]:
         await insert_row(portal_id, generation, ROW, *keep_payload(row, reason), now)
-    await delete_all_but(portal_id, KEPT)
+    await delete_all_but(portal_id, ROW, USUAL.odd_rows)
 
 
 async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:
@@ -100,7 +111,10 @@ async def _replay(ingest: Ingest, portal: Portal, event: UndecodableEvent) -> bo
     except Undecodable:
         return False
     fallback_started_at = event.received_at - (record.duration_s or 0)
-    return await ingest.store(portal.id, portal.application_token_hash or "", record, fallback_started_at)
+    with suppress(QuotaReached):  # It stays for another time.
+        token_hash = portal.application_token_hash or ""
+        return await ingest.store(portal.id, token_hash, record, fallback_started_at)
+    return False
 
 
 async def _replay_row(installation: Installation, event: UndecodableEvent) -> bool:
@@ -110,5 +124,7 @@ async def _replay_row(installation: Installation, event: UndecodableEvent) -> bo
         record = decode_statistics_row(event.data)
     except Undecodable:
         return False
-    await write_rows(installation, [record], event.received_at)
-    return True
+    with suppress(QuotaReached):  # As above.
+        await write_rows(installation, [record], event.received_at)
+        return True
+    return False

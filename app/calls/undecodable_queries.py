@@ -36,13 +36,20 @@ async def insert_row(
     )
 
 
-async def delete_all_but(portal_id: int, kept: int) -> None:
-    """Delete all but the latest."""
+async def delete_all_but(portal_id: int, event: str, kept: int) -> None:
+    """Delete all but the latest of this name."""
     await UndecodableEventTable.raw(
-        "DELETE FROM undecodable_events WHERE portal_id = {} AND id <="
-        " (SELECT id FROM undecodable_events WHERE portal_id = {} ORDER BY id DESC LIMIT 1 OFFSET {})",
-        *(portal_id, portal_id, kept),
+        "DELETE FROM undecodable_events WHERE portal_id = {} AND event = {} AND id <= (SELECT id FROM"
+        " undecodable_events WHERE portal_id = {} AND event = {} ORDER BY id DESC LIMIT 1 OFFSET {})",
+        *(portal_id, event, portal_id, event, kept),
     )
+
+
+async def count_kept(portal_id: int, except_event: str) -> int:
+    """How many are kept of a portal, besides those of this name."""
+    table = UndecodableEventTable
+    count: int = await table.count().where((table.portal_id == portal_id) & (table.event != except_event))
+    return count
 
 
 async def select_events(portal_id: int) -> list[Row]:

@@ -50,6 +50,12 @@ async def count_own(portal_id: int, user_id: int) -> int:
     return count
 
 
+async def count_views(portal_id: int) -> int:
+    """How many views all users of the portal have saved."""
+    count: int = await SavedViewTable.count().where(SavedViewTable.portal_id == portal_id)
+    return count
+
+
 async def count_shared(portal_id: int, except_id: int) -> int:
     """How many views are shared in the portal, besides one."""
     is_shared = (SavedViewTable.portal_id == portal_id) & SavedViewTable.is_shared.eq(value=True)

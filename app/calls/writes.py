@@ -143,7 +143,7 @@ async def _delete_legs(database: Database, changes: Sequence[Change]) -> None:
         for change in changes
         if change.known
         for leg, leg_id in change.known.leg_ids.items()
-        if leg not in _leg_rows(change)
+        if leg not in rows_of_legs(change)
     ]
     if gone:
         source = rows_source(database, {"portal_id": "bigint", "id": "bigint"})
@@ -157,7 +157,7 @@ async def _insert_legs(database: Database, changes: Sequence[Change]) -> None:
     new = [
         (*change.key, *msgspec.structs.astuple(leg))
         for change in changes
-        for leg in _leg_rows(change)
+        for leg in rows_of_legs(change)
         if not change.known or leg not in change.known.leg_ids
     ]
     if new:
@@ -170,7 +170,7 @@ async def _insert_legs(database: Database, changes: Sequence[Change]) -> None:
         )
 
 
-def _leg_rows(change: Change) -> Legs:
+def rows_of_legs(change: Change) -> Legs:
     """The legs that have rows: none while the call is one event's, which its own row tells in full."""
     if len(change.legs) == 1 and change.legs[0].statistics_id is None:
         return ()

@@ -1,6 +1,7 @@
 """What the vendor does with portals."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -10,9 +11,11 @@ from app.calls.histories import Histories
 from app.calls.mark_queries import find_mark
 from app.calls.marks import Mark
 from app.calls.undecodable import list_undecodable, replay_undecodable
+from app.calls.usage_queries import Usage, find_usage, limits_of, name_of
 from app.kit.languages import SOURCE
 from app.portals import queries
 from app.portals.model import Portal
+from app.portals.quotas import Quotas
 from app.settings import Settings
 from app.web.doubt import find_limited
 from app.wiring import Parts, open_parts
@@ -54,7 +57,8 @@ async def run(settings: Settings, options: argparse.Namespace) -> None:
 async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> list[dict[str, object]]:
     match options.action:
         case "show":
-            return [await describe_whole(parts, portal)]
+            counted = await parts.recount.count_others(portal.id)
+            return [await describe_whole(parts, portal, counted)]
         case "sync":
             return [await _sync(parts.histories, portal)]
         case "events" if options.replay:
@@ -79,11 +83,23 @@ async def _sync(histories: Histories, portal: Portal) -> dict[str, object]:
     return result | describe_history(await find_mark(portal.id, portal.generation))
 
 
-async def describe_whole(parts: Parts, portal: Portal) -> dict[str, object]:
-    """A portal, how far its calls have been read, and whose rights limit them."""
+async def describe_whole(
+    parts: Parts, portal: Portal, counted: Mapping[str, int] | None = None
+) -> dict[str, object]:
+    """A portal, how far its calls have been read, whose rights limit them, and what it stores; `counted` is
+    what was counted just now.
+    """
     limited = msgspec.to_builtins(await find_limited(portal, parts.people, SOURCE))
     history = describe_history(await find_mark(portal.id, portal.generation))
-    return describe(portal) | history | {"limited": limited}
+    usage = msgspec.structs.replace(await find_usage(portal.id), **(counted or {}))
+    return describe(portal) | history | {"limited": limited} | describe_usage(usage, parts.room.quotas)
+
+
+def describe_usage(usage: Usage, quotas: Quotas) -> dict[str, object]:
+    """What a portal stores, how much that may be at most, and the names of the quotas that are reached."""
+    stored = {name_of(column): getattr(usage, column) for column in limits_of(quotas)}
+    most = {name_of(column): limit for column, limit in limits_of(quotas).items()}
+    return {"stored": stored, "quotas": most, "quotas_reached": usage.list_reached(quotas)}
 
 
 def describe_history(mark: Mark | None) -> dict[str, object]:

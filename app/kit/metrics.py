@@ -22,3 +22,10 @@ PORTALS = Gauge(
 CONNECTIONS_ENDED = Counter(
     "callbook_connections_ended_total", "Connections that we ended, by why: late, head, room", ["why"]
 )
+QUOTA_REFUSALS = Counter(
+    "callbook_portal_quota_refusals_total", "What was not stored because a portal is at a quota", ["quota"]
+)
+EVICTED = Counter(
+    "callbook_portal_quota_evicted_calls_total", "Unconfirmed calls that were removed to make room for others"
+)
+AT_QUOTA = Gauge("callbook_portal_quota_reached", "Portals that have reached a quota", ["quota"])

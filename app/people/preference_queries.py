@@ -3,6 +3,7 @@
 from app.kit.database import Database
 from app.people.preferences import THEMES, Preferences
 from app.people.tables import UserPreferencesTable
+from app.portals.quotas import USUAL
 
 
 async def find_preferences(portal_id: int, user_id: int) -> Preferences:
@@ -22,7 +23,8 @@ async def find_preferences(portal_id: int, user_id: int) -> Preferences:
 async def write_preferences(
     portal_id: int, generation: int, user_id: int, chosen: Preferences, database: Database
 ) -> None:
-    """Store what is chosen and leave the rest, unless the portal was uninstalled or installed anew meanwhile.
+    """Store what is chosen and leave the rest, unless the portal was uninstalled or installed anew meanwhile,
+    or its quota is reached and this user never chose: a choice is a convenience, and none is lost.
 
     The condition stands in the statement itself: an uninstall erases preferences, and nothing brings them
     back. On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
@@ -31,13 +33,22 @@ async def write_preferences(
     sql = (
         "INSERT INTO user_preferences (portal_id, user_id, columns, theme)"  # noqa: S608  Values are parameters.
         " SELECT portals.id, {}, {}, {} FROM portals"
-        f" WHERE portals.id = {{}} AND portals.state = 'installed' AND portals.generation = {{}} {hold}"
+        f" WHERE portals.id = {{}} AND portals.state = 'installed' AND portals.generation = {{}}"
+        " AND (EXISTS (SELECT 1 FROM user_preferences WHERE portal_id = portals.id AND user_id = {})"
+        f" OR (SELECT COUNT(*) FROM user_preferences WHERE portal_id = portals.id) < {{}}) {hold}"
         "ON CONFLICT (portal_id, user_id) DO UPDATE SET"
         " columns = COALESCE(excluded.columns, user_preferences.columns),"
         " theme = COALESCE(excluded.theme, user_preferences.theme)"
     )
     columns = None if chosen.columns is None else " ".join(chosen.columns)
-    await UserPreferencesTable.raw(sql, user_id, columns, chosen.theme, portal_id, generation)
+    given = (user_id, columns, chosen.theme, portal_id, generation, user_id, USUAL.preferences)
+    await UserPreferencesTable.raw(sql, *given)
+
+
+async def count_preferences(portal_id: int) -> int:
+    """How many users of a portal have chosen something."""
+    count: int = await UserPreferencesTable.count().where(UserPreferencesTable.portal_id == portal_id)
+    return count
 
 
 async def delete_preferences(portal_id: int) -> None:

@@ -9,6 +9,7 @@ from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
 from app.kit.text import original, storable
 from app.people.tables import PersonTable
+from app.portals.quotas import USUAL
 from app.portals.tables import PortalTable
 
 ROWS_A_STATEMENT = 1_000  # So that an event never waits long for a portal's thousands of users.
@@ -82,6 +83,7 @@ async def _insert(
     conflict: str,
     database: Database,
 ) -> None:
+    rows = await _take_fitting(installation[0], rows)
     hold = "" if database.is_sqlite else " FOR SHARE OF p"
     for begin in range(0, len(rows), ROWS_A_STATEMENT):
         await database.run(
@@ -91,6 +93,25 @@ async def _insert(
             f" WHERE true{hold} ON CONFLICT (portal_id, user_id) DO {conflict}",
             encode_rows((*installation, *row) for row in rows[begin : begin + ROWS_A_STATEMENT]),
         )
+
+
+async def _take_fitting(
+    portal_id: int, rows: Sequence[tuple[int, str, bool, bool]]
+) -> list[tuple[int, str, bool, bool]]:
+    """Those who are known, and as many of the others as the portal may have."""
+    known = {
+        row["user_id"]
+        for row in await PersonTable.select(PersonTable.user_id).where(PersonTable.portal_id == portal_id)
+    }
+    new = [row[0] for row in rows if row[0] not in known]
+    fitting = set(new[: max(0, USUAL.people - len(known))])
+    return [row for row in rows if row[0] in known or row[0] in fitting]
+
+
+async def count_people(portal_id: int) -> int:
+    """How many users of a portal are known."""
+    count: int = await PersonTable.count().where(PersonTable.portal_id == portal_id)
+    return count
 
 
 async def delete_people(portal_id: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.kit.clock import Clock
 from app.kit.errors import TooManyRequests
+from app.portals.quotas import USUAL, Quotas
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,7 @@ class Limits:
 
     Half of them are kept for portals that are installed. One group (a network, or a portal) may cause 120: as
     many colleagues begin their day in the same second. Ten installations a minute are more than anybody does.
+    `quotas`: what each portal may store.
     """
 
     questions_of_strangers: int = 480
@@ -20,6 +22,7 @@ class Limits:
     questions_of_proven: int = 240
     questions_per_group: int = 120
     installations_per_member: int = 10
+    quotas: Quotas = USUAL
 
 
 class Budget:
@@ -39,7 +42,11 @@ class Budget:
         """Take one attempt; raises TooManyRequests when none is left."""
         if not self.has(key):
             raise TooManyRequests(retry_after_s=max(1, 60 // self._per_minute))
-        self._buckets[key] = (self._level(key) - 1, self._clock.now())
+        self.charge(key, 1)
+
+    def charge(self, key: str, attempts: int) -> None:
+        """Take so many that were made already, also those that are not left."""
+        self._buckets[key] = (self._level(key) - attempts, self._clock.now())
         self._buckets.move_to_end(key)
         if len(self._buckets) > self._max_keys:
             self._buckets.popitem(last=False)

@@ -11,6 +11,7 @@ from app.bitrix24.errors import (
 )
 from app.bitrix24.exchange import Exchange
 from app.kit.metrics import OUTBOUND
+from app.portals.quotas import USUAL
 from app.portals.tables import PortalTable, RestExchangeTable
 
 ROWS_A_STEP = 2_000
@@ -21,6 +22,12 @@ OF_UNINSTALLED = (
 OF_NO_PORTAL = (
     "SELECT e.id FROM rest_exchanges e WHERE e.at < {} AND e.member_id IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM portals p WHERE p.member_id = e.member_id) LIMIT {}"
+)
+CROWDED = "SELECT member_id FROM rest_exchanges GROUP BY member_id HAVING COUNT(*) > {}"
+SURPLUS = (
+    "DELETE FROM rest_exchanges WHERE id IN (SELECT id FROM rest_exchanges WHERE {of_one} AND id <="
+    " (SELECT id FROM rest_exchanges WHERE {of_one} ORDER BY id DESC LIMIT 1 OFFSET {{}}) LIMIT {{}})"
+    " RETURNING id"
 )
 ASKED_BEFORE_A_ROW = frozenset({"app.info", "profile"})  # An installation begins with these.
 INSTALLING_S = 3600  # Far longer than any installation takes to have its row.
@@ -80,6 +87,27 @@ async def purge_exchanges(now: int) -> None:
         await RestExchangeTable.update({RestExchangeTable.member_id: None, RestExchangeTable.host: ""}).where(
             RestExchangeTable.id.is_in([row["id"] for row in rows])
         )
+
+
+async def trim_exchanges(most: int = USUAL.requests) -> None:
+    """Delete the oldest of portals that have more than their quota, and of what belongs to none."""
+    for row in await RestExchangeTable.raw(CROWDED, most):
+        member_id = row["member_id"]
+        of_one, names = ("member_id IS NULL", []) if member_id is None else ("member_id = {}", [member_id])
+        surplus = SURPLUS.format(of_one=of_one)
+        while await RestExchangeTable.raw(surplus, *names, *names, most, ROWS_A_STEP):
+            pass
+
+
+async def count_exchanges(portal_id: int) -> int:
+    """How many of a portal's requests are in the log."""
+    rows = await RestExchangeTable.raw(
+        "SELECT COUNT(*) AS n FROM rest_exchanges WHERE member_id ="
+        " (SELECT member_id FROM portals WHERE id = {})",
+        portal_id,
+    )
+    count: int = rows[0]["n"]
+    return count
 
 
 async def erase_exchanges(member_id: str) -> None:

@@ -55,13 +55,17 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Sync(msgspec.Struct, frozen=True):
-    """What the log can be relied on for; `last_event_at` is null for who does not see everybody's calls."""
+    """What the log can be relied on for; `last_event_at` is null for who does not see everybody's calls.
+
+    `quota_reached`: there is no room for more calls, until some are removed.
+    """
 
     complete_up_to: str | None
     history: History
     last_event_at: str | None
     token: Connection
     limited: Limited | None
+    quota_reached: bool
 
 
 @get("/api/v1/calls", tags=["calls"], security=BEARER)
@@ -111,14 +115,16 @@ async def get_sync(parts: GivenParts, session: GivenSession) -> Response[Sync]:
     portal = session.portal
     mark = await find_mark(portal.id, portal.generation)
     limited = await find_limited(portal, parts.people, session.locale)
-    sync = describe_sync(portal, mark, limited)
+    sync = describe_sync(portal, mark, limited, is_full=await parts.room.is_full(portal.id))
     if session.viewer.sees is not EVERYONE:  # How many calls others have, and when, is theirs to know.
         history = History(sync.history.state, None, None)
         sync = msgspec.structs.replace(sync, history=history, last_event_at=None)
     return Response(sync, headers=data_headers())
 
 
-def describe_sync(portal: Portal, mark: Mark | None, limited: Limited | None = None) -> Sync:
+def describe_sync(
+    portal: Portal, mark: Mark | None, limited: Limited | None = None, *, is_full: bool = False
+) -> Sync:
     """What may be promised. Before the first read nothing is known, not even how much there is."""
     up_to = None if mark is None else mark.complete_up_to
     return Sync(
@@ -127,6 +133,7 @@ def describe_sync(portal: Portal, mark: Mark | None, limited: Limited | None = N
         last_event_at=None if portal.last_event_at is None else to_iso(portal.last_event_at),
         token=portal.connection,
         limited=limited,
+        quota_reached=is_full,
     )
 
 

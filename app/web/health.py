@@ -9,8 +9,9 @@ from litestar import MediaType, Request, Response, get
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from app.calls.usage_queries import count_at_quota
 from app.kit.database import DATABASE_ERRORS
-from app.kit.metrics import PORTALS, PROBLEMS
+from app.kit.metrics import AT_QUOTA, PORTALS, PROBLEMS
 from app.portals.client_secret import is_client_secret_rejected
 from app.portals.contact_queries import count_connections
 from app.portals.fact_queries import read_lease_end
@@ -50,20 +51,23 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     if not hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode()):
         return Response(b"", status_code=401, headers={"WWW-Authenticate": "Bearer"})
     await find_problems(parts)
-    await _count_portals()
+    await _count_portals(parts)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _count_portals() -> None:
+async def _count_portals(parts: WebParts) -> None:
     """Of the whole database, as every process shows them; the last ones while it is away."""
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
             counts = await count_connections()
+            at_quota = await count_at_quota(parts.room.quotas)
     except DATABASE_ERRORS as error:
         log.warning("portals not counted", error=type(error).__name__)
         return
     for state in {*get_args(Connection)} - {"uninstalled"}:
         PORTALS.labels(state).set(counts[state])
+    for quota, count in at_quota.items():
+        AT_QUOTA.labels(quota).set(count)
 
 
 async def find_problems(parts: WebParts) -> list[str]:

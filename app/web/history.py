@@ -6,6 +6,7 @@ from babel.numbers import format_decimal
 
 from app.calls.mark_queries import find_mark
 from app.calls.marks import State
+from app.calls.room import Room
 from app.portals.model import Portal
 from app.portals.visibility import EVERYONE
 from app.web.presenting import Moment, Presenter
@@ -46,7 +47,7 @@ async def view_history(session: Session, presenter: Presenter) -> HistoryView:
     )
 
 
-async def take_standing(portal: Portal) -> Standing:
+async def take_standing(portal: Portal, room: Room) -> Standing:
     """What changes when an open page would show something else above the log."""
     mark = await find_mark(portal.id, portal.generation)
     read = mark and (
@@ -57,7 +58,7 @@ async def take_standing(portal: Portal) -> Standing:
         mark.looked_at,
         mark.is_limited,
     )
-    return read, _take_contact(portal)
+    return read, await room.is_full(portal.id), _take_contact(portal)
 
 
 def _take_contact(portal: Portal) -> Standing:

@@ -72,7 +72,7 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
                 try:
                     current = await parts.sessions.renew(session.claims)
                     pulse = await take_pulse(current.viewer, parts.clock.now(), pulse)
-                    standing = await take_standing(current.portal)
+                    standing = await take_standing(current.portal, parts.room)
                 except Refusal:
                     yield EXPIRED
                     return

@@ -58,7 +58,7 @@ async def view_log(parts: WebParts, session: Session, parameters: Mapping[str, s
         sort=request.sort,
         chips=[] if is_continued else await _list_chips(session, request, parameters, names, presenter),
         history=history,
-        notice=history and await view_notice(session, parts.people, parts.clock, history.failure_code),
+        notice=history and await view_notice(parts, session, history.failure_code),
         doubt=history and await view_doubt(session, parts.people, is_any_doubted=is_any_doubted),
     )
 

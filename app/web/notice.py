@@ -2,10 +2,10 @@
 
 from typing import Literal, NamedTuple
 
-from app.kit.clock import Clock
 from app.kit.words import N_, Words, load_words
 from app.people.service import People
 from app.portals.model import Portal
+from app.web.parts import WebParts
 from app.web.sessions import Session
 
 DAY_S = 86_400
@@ -19,6 +19,7 @@ Kind = Literal[
     "plan_without_rest",
     "restricted",
     "statistics_denied",
+    "quota_reached",
     "license_over",
     "license_ends",
 ]
@@ -30,6 +31,7 @@ TITLES: dict[Kind, str] = {
     "plan_without_rest": N_("The plan of this Bitrix24 lacks REST"),
     "restricted": N_("%(owner)s may no longer use Callbook"),
     "statistics_denied": N_("Older calls cannot be read"),
+    "quota_reached": N_("Callbook has no room for more calls of this Bitrix24"),
 }
 FOR_ADMINS: dict[Kind, str] = {
     "reinstall_needed": N_(
@@ -51,6 +53,10 @@ FOR_ADMINS: dict[Kind, str] = {
         "Callbook reads in the name of %(owner)s, who may not view call statistics. Grant that right under "
         "Telephony, Access permissions."
     ),
+    "quota_reached": N_(
+        "Shorten how long calls are kept, in the settings, or ask the vendor of Callbook for more room. What "
+        "is missing is then read by itself."
+    ),
 }
 FOR_OTHERS: dict[Kind, str] = {
     "reinstall_needed": N_(
@@ -60,6 +66,7 @@ FOR_OTHERS: dict[Kind, str] = {
     "portal_closed": N_("Callbook waits until it is open again, and then reads what is missing."),
     "plan_without_rest": N_("An administrator can change the plan. Calls that Bitrix24 reports are added."),
     "restricted": N_("An administrator of your Bitrix24 can mend this by opening Callbook."),
+    "quota_reached": N_("New calls are not added. An administrator of your Bitrix24 can change that."),
 }
 RECONNECTABLE = frozenset[Kind]({"reinstall_needed", "restricted"})
 
@@ -74,18 +81,22 @@ class Notice(NamedTuple):
     can_reconnect: bool
 
 
-async def view_notice(
-    session: Session, people: People, clock: Clock, failure_code: str | None
-) -> Notice | None:
+async def view_notice(parts: WebParts, session: Session, failure_code: str | None) -> Notice | None:
     """What there is to say to this viewer, if anything; `failure_code`: why the history is not read."""
     portal, is_admin = session.portal, session.claims.is_admin
     words = load_words(session.locale)
     kind = _find_trouble(portal)
     if kind is None and is_admin and failure_code == DENIED:
         kind = "statistics_denied"
+    if kind is None and await parts.room.is_full(portal.id):
+        kind = "quota_reached"
     if kind is None:
-        return _describe_license(portal, words, clock.now()) if is_admin else None
-    owner = await _name_owner(portal, people, words) if "%(owner)s" in TITLES[kind] + FOR_ADMINS[kind] else ""
+        return _describe_license(portal, words, parts.clock.now()) if is_admin else None
+    owner = (
+        await _name_owner(portal, parts.people, words)
+        if "%(owner)s" in TITLES[kind] + FOR_ADMINS[kind]
+        else ""
+    )
     texts = FOR_ADMINS if is_admin else FOR_OTHERS
     return Notice(
         kind,

@@ -14,6 +14,7 @@ from app.calls.ingest import Ingest
 from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
 from app.calls.recordings import Recordings
+from app.calls.room import Room
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
@@ -101,6 +102,8 @@ class WebParts(Protocol):
     def ingest(self) -> Ingest: ...  # noqa: D102
     @property
     def reconciliation(self) -> Reconciliation: ...  # noqa: D102
+    @property
+    def room(self) -> Room: ...  # noqa: D102
     @property
     def recorder(self) -> Recorder: ...  # noqa: D102
     @property

@@ -181,7 +181,7 @@ async def _view_state(request: AnyRequest, parts: WebParts, session: Session) ->
     ]
     return State(
         history,
-        await view_notice(session, parts.people, clock, history.failure_code),
+        await view_notice(parts, session, history.failure_code),
         stock,
         moments[0],
         moments[1],

@@ -12,12 +12,14 @@ from app.calls.changes import Changes
 from app.calls.ingest import Ingest
 from app.calls.kept_payloads import MAX_DEPTH, NOT_WHOLE, keep_payload
 from app.calls.legs import CUT
+from app.calls.room import Room
 from app.calls.sync_writes import Installation, write_rows
 from app.calls.tables import CallLegTable, CallTable
 from app.calls.undecodable import ROW, keep_rows, keep_undecodable, list_undecodable, replay_undecodable
 from app.kit.database import Database
 from app.portals import queries
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, read_calls, read_legs
+from tests.running import FakeClock
 
 KIB_8 = 8_192
 WIDE = "📞" * 60_000
@@ -55,7 +57,7 @@ async def test_every_text_of_an_event_is_bounded_and_all_of_them_are_under_8_kib
 
 async def test_every_text_of_a_row_is_bounded(database: Database) -> None:
     portal_id = await insert_portal()
-    installation = Installation(database, Changes(database), portal_id, 1)
+    installation = Installation(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
     row = CALL | {"ID": "1", "COMMENT": WIDE, "CRM_ENTITY_TYPE": WIDE}
     await write_rows(installation, [decode_statistics_row(row)], STARTED_AT)
     calls, legs = await read_calls(database, portal_id), await read_legs(database, portal_id)
@@ -85,7 +87,7 @@ async def test_what_is_kept_of_an_odd_event_or_row_is_under_8_kib_marked_and_nev
     assert [kept.event for kept in await list_undecodable(portal_id)] == ["ONVOXIMPLANTCALLEND", ROW]
     portal = await queries.get_portal(portal_id)
     assert portal is not None
-    installation = Installation(database, Changes(database), portal_id, 1)
+    installation = Installation(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
     result = await replay_undecodable(ingest, installation, portal)
     assert (result.stored, result.left) == (0, 2)
     assert await read_calls(database, portal_id) == []

@@ -5,11 +5,14 @@ import pytest
 from app.calls import undecodable
 from app.calls.changes import Changes
 from app.calls.ingest import Ingest
+from app.calls.room import Room
 from app.calls.sync_writes import Installation
-from app.calls.undecodable import keep_undecodable, list_undecodable, replay_undecodable
+from app.calls.undecodable import ROW, keep_rows, keep_undecodable, list_undecodable, replay_undecodable
 from app.kit.database import Database
 from app.portals import queries
+from app.portals.quotas import QuotaReached, Quotas
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, read_calls, uninstall
+from tests.running import FakeClock
 
 DATA: dict[str, object] = {"CALL_ID": "call.1", "CALL_TYPE": "9", "PHONE_NUMBER": "+12025550123"}
 
@@ -43,27 +46,34 @@ async def test_nothing_is_kept_under_a_row_that_no_longer_agrees(database: Datab
     assert await list_undecodable(portal_id) == []
 
 
-async def test_the_latest_are_kept_for_each_portal(
+async def test_at_its_quota_nothing_that_was_acknowledged_is_pushed_out(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(undecodable, "KEPT", 3)
+    monkeypatch.setattr(undecodable, "USUAL", Quotas(undecodable_events=3, odd_rows=2))
     first, second = [await insert_portal(letter * 32) for letter in "ab"]
-    await keep(second)
-    for number in range(5):
-        await keep(first, {"CALL_ID": str(number)})
-    assert [event.data["CALL_ID"] for event in await list_undecodable(first)] == ["2", "3", "4"]
-    assert len(await list_undecodable(second)) == 1
+    for number in range(3):
+        assert await keep(first, {"CALL_ID": str(number)})
+    with pytest.raises(QuotaReached):
+        await keep(first, {"CALL_ID": "3"})
+    for number in range(4):
+        await keep_rows(first, 1, [({"ID": str(number)}, "CALL_ID")], STARTED_AT)
+    kept = await list_undecodable(first)
+    assert [event.data["CALL_ID"] for event in kept if event.event != ROW] == ["0", "1", "2"]
+    assert [event.data["ID"] for event in kept if event.event == ROW] == ["2", "3"]
+    assert await keep(second)
 
 
 async def test_a_replay_stores_what_can_be_read_by_now(
-    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    database: Database, ingest: Ingest, clock: FakeClock
 ) -> None:
     portal_id = await insert_portal()
     await keep(portal_id)
     await keep(portal_id, {"CALL_ID": "call.2", "CALL_TYPE": "1", "CALL_DURATION": "30"})
     portal = await queries.get_portal(portal_id)
     assert portal is not None
-    installation = Installation(database, Changes(database), portal_id, portal.generation)
+    installation = Installation(
+        database, Changes(database), portal_id, portal.generation, Room(database, clock)
+    )
     result = await replay_undecodable(ingest, installation, portal)
     assert (result.stored, result.left) == (1, 1)
     (call,) = await read_calls(database, portal_id)

@@ -124,7 +124,7 @@ async def test_no_row_of_the_statistics_closes_the_log(
 ) -> None:
     parts = opened.callbook.parts
     (stored,) = await opened.callbook.run_sql("SELECT id, generation FROM portals")
-    installation = Installation(parts.database, parts.changes, stored["id"], stored["generation"])
+    installation = Installation(parts.database, parts.changes, stored["id"], stored["generation"], parts.room)
     records = []
     for row in rows:
         with contextlib.suppress(Undecodable):

@@ -1,0 +1,25 @@
+"""What each portal stores, counted: its quota is held against it. Its unconfirmed calls can be found, oldest
+first, because at the quota they go first.
+"""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from app.kit.migrations import make_manager
+
+ID = "2026-11-30T14:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Usage of portals"
+
+STATEMENTS = (
+    """CREATE TABLE portal_usage (
+        portal_id BIGINT PRIMARY KEY, row_count BIGINT NOT NULL, text_bytes BIGINT NOT NULL,
+        counted_at BIGINT NOT NULL, undecodable BIGINT NOT NULL DEFAULT 0, people BIGINT NOT NULL DEFAULT 0,
+        views BIGINT NOT NULL DEFAULT 0, preferences BIGINT NOT NULL DEFAULT 0,
+        requests BIGINT NOT NULL DEFAULT 0)""",
+    "CREATE INDEX calls_unconfirmed ON calls (portal_id, id) WHERE NOT is_confirmed",
+)
+
+
+async def forwards() -> MigrationManager:
+    """Add the table and the index; the scheduler counts what is stored already."""
+    return make_manager(ID, DESCRIPTION, STATEMENTS)

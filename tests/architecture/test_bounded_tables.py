@@ -1,0 +1,53 @@
+"""Each table has a bound, so that nobody who stores in it fills the disk of all."""
+
+import pytest
+
+from app.calls.kept_payloads import MAX_PAYLOAD
+from app.calls.undecodable import ROWS_A_PAGE
+from app.calls.views import MAX_PARAMETERS, MAX_SHARED, MAX_VIEWS
+from app.portals.exchange_queries import KEPT_FOR_S
+from app.portals.quotas import USUAL
+from app.tables import TABLES
+from app.web.requests import MAX_BODY_BYTES
+from app.web.settings_form import MAX_LINES
+
+ONE_A_PORTAL = "one row a portal, whom the authorization server vouched for"
+
+# What bounds the rows of a table, and their size; and the numbers that say so.
+BOUNDS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "portals": (f"{ONE_A_PORTAL}; its texts are the steps of a setup and what that server told", ()),
+    "uninstall_checks": (f"{ONE_A_PORTAL}, of numbers", ()),
+    "rest_exchanges": ("a week, and so many a portal; each is cut", (KEPT_FOR_S, USUAL.requests)),
+    "rate_buckets": (f"{ONE_A_PORTAL} that was sent something within ten minutes", ()),
+    "leases": ("one row for each thing that is done alone", ()),
+    "facts": ("one row for each value of the installation, and each of its processes", ()),
+    "calls": ("rows and bytes together with the legs", (USUAL.rows, USUAL.text_bytes)),
+    "call_legs": ("rows and bytes together with the calls", (USUAL.rows, USUAL.text_bytes)),
+    "undecodable_events": (
+        "so many events, and odd rows of the statistics; each is cut at 8 KiB",
+        (USUAL.undecodable_events, USUAL.odd_rows, ROWS_A_PAGE, MAX_PAYLOAD),
+    ),
+    "statistics_marks": (f"{ONE_A_PORTAL}, of numbers and one code of 64 characters", ()),
+    "saved_views": (
+        "so many a user, a portal, and shared",
+        (MAX_VIEWS, USUAL.views, MAX_SHARED, MAX_PARAMETERS),
+    ),
+    "portal_usage": (f"{ONE_A_PORTAL}, of numbers", ()),
+    "people": ("so many a portal", (USUAL.people,)),
+    "user_preferences": ("so many a portal, each of known columns and a theme", (USUAL.preferences,)),
+    "departments": ("so many a portal", (USUAL.departments,)),
+    "department_members": ("so many a portal", (USUAL.memberships,)),
+    "structures": (f"{ONE_A_PORTAL}, of numbers", ()),
+    "portal_settings": (f"{ONE_A_PORTAL}, of what one form holds", (MAX_BODY_BYTES, MAX_LINES)),
+}
+
+
+def test_each_table_has_a_bound() -> None:
+    assert {table._meta.tablename for table in TABLES} == set(BOUNDS)  # noqa: SLF001  Piccolo tells it nowhere else.
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_bound_is_said_and_counted(name: str) -> None:
+    reason, numbers = BOUNDS[name]
+    assert len(reason.split()) > 3
+    assert numbers or reason.startswith("one row"), "without one row a portal, a number has to bound it"
