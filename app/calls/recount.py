@@ -4,8 +4,6 @@ process that was killed had stored in its last second, and nothing was noted bef
 
 from collections.abc import Awaitable, Callable, Mapping
 
-import msgspec
-
 from app.calls.sizes import Size
 from app.calls.usage_queries import Usage, count_page, find_usage, list_due_counts, note_counted
 from app.kit.clock import Clock
@@ -37,10 +35,6 @@ class Recount:
             with take_turn("recount", portal_id):
                 left -= await self._count(portal_id, left)
 
-    async def count_others(self, portal_id: int) -> dict[str, int]:
-        """What else the portal stores, by the names of Usage's fields."""
-        return {name: await count(portal_id) for name, count in self._counters.items()}
-
     async def _count(self, portal_id: int, pages: int) -> int:
         """Count on for so many pages at most; how many it took."""
         begun = self._begun.pop(portal_id, None)
@@ -58,7 +52,6 @@ class Recount:
     async def _note(self, portal_id: int, counted: Size, before: Size) -> None:
         """What was stored while it was counted counts too: rather twice than never."""
         size = counted + (await find_usage(portal_id)).size + -before
-        usage = Usage(size.rows, size.text_bytes, self._clock.now())
-        others = await self.count_others(portal_id)
-        usage = msgspec.structs.replace(usage, **others)
+        others = {name: await count(portal_id) for name, count in self._counters.items()}
+        usage = Usage(size.rows, size.text_bytes, self._clock.now(), **others)
         await note_counted(portal_id, usage, is_sqlite=self._database.is_sqlite)

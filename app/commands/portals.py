@@ -1,7 +1,6 @@
 """What the vendor does with portals."""
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -33,6 +32,7 @@ TIMES = (
     "contact_since",
     "license_ends_at",
     "checked_at",
+    "counted_at",
 )
 HIDDEN = ("application_token_hash", "setup")
 
@@ -57,8 +57,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> None:
 async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> list[dict[str, object]]:
     match options.action:
         case "show":
-            counted = await parts.recount.count_others(portal.id)
-            return [await describe_whole(parts, portal, counted)]
+            return [await describe_whole(parts, portal)]
         case "sync":
             return [await _sync(parts.histories, portal)]
         case "events" if options.replay:
@@ -83,23 +82,22 @@ async def _sync(histories: Histories, portal: Portal) -> dict[str, object]:
     return result | describe_history(await find_mark(portal.id, portal.generation))
 
 
-async def describe_whole(
-    parts: Parts, portal: Portal, counted: Mapping[str, int] | None = None
-) -> dict[str, object]:
-    """A portal, how far its calls have been read, whose rights limit them, and what it stores; `counted` is
-    what was counted just now.
-    """
+async def describe_whole(parts: Parts, portal: Portal) -> dict[str, object]:
+    """A portal, how far its calls have been read, whose rights limit them, and what it stores."""
     limited = msgspec.to_builtins(await find_limited(portal, parts.people, SOURCE))
     history = describe_history(await find_mark(portal.id, portal.generation))
-    usage = msgspec.structs.replace(await find_usage(portal.id), **(counted or {}))
-    return describe(portal) | history | {"limited": limited} | describe_usage(usage, parts.room.quotas)
+    usage = describe_usage(await find_usage(portal.id), parts.room.quotas)
+    return describe(portal) | history | {"limited": limited} | usage
 
 
 def describe_usage(usage: Usage, quotas: Quotas) -> dict[str, object]:
-    """What a portal stores, how much that may be at most, and the names of the quotas that are reached."""
+    """What a portal stores, how much that may be at most, and the names of the quotas that are reached; calls
+    as of a second ago, the rest as of the last count.
+    """
     stored = {name_of(column): getattr(usage, column) for column in limits_of(quotas)}
     most = {name_of(column): limit for column, limit in limits_of(quotas).items()}
-    return {"stored": stored, "quotas": most, "quotas_reached": usage.list_reached(quotas)}
+    told = {"stored": stored, "quotas": most, "quotas_reached": usage.list_reached(quotas)}
+    return _show_times(told | {"counted_at": usage.counted_at})
 
 
 def describe_history(mark: Mark | None) -> dict[str, object]:

@@ -1,0 +1,117 @@
+"""A portal at its quota, over HTTP: what its events, its people and the vendor are told; others go on."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from app.commands.portals import describe_whole
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.portals import queries
+from app.portals.quotas import Quotas
+from app.scheduler import reconcile, recount, run_job
+from tests.conftest import GENEROUS, HurriedClock
+from tests.running import Callbook, FakeClock, run_callbook
+from tests.web.browsing import install, open_tab
+
+TOKEN = "metrics-token-of-the-test"
+FULL = 6  # Rows: three calls and their legs.
+
+
+@pytest.fixture
+async def small(database_url: str, stand_in: StandIn, clock: FakeClock) -> AsyncIterator[Callbook]:
+    limits = replace(GENEROUS, quotas=Quotas(rows=FULL))
+    async with run_callbook(
+        database_url, stand_in, clock, limits, rate_clock=HurriedClock(), metrics_token=TOKEN
+    ) as running:
+        yield running
+
+
+async def read_again(callbook: Callbook, clock: FakeClock) -> None:
+    """Some minutes later: the scheduler has had its turn."""
+    clock.advance(120)
+    await callbook.parts.evidence.flush()
+    await run_job(callbook.parts, "one", reconcile)
+    await callbook.settle()
+    await callbook.parts.room.write()
+
+
+async def fill(callbook: Callbook, portal: StandInPortal, clock: FakeClock) -> None:
+    """With confirmed calls, up to the quota."""
+    await install(callbook, portal)
+    for _ in range(FULL // 2):
+        assert (await portal.end_call()).response.status_code == 200
+    await read_again(callbook, clock)
+
+
+async def test_an_event_is_refused_while_others_are_stored_and_filled_in_later(
+    small: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    portal, other = stand_in.portals
+    await install(small, other)
+    await fill(small, portal, clock)
+    refused = await portal.end_call()
+    assert (refused.response.status_code, refused.response.json()) == (
+        503,
+        {"status": "error", "error": "quota_reached"},
+    )
+    assert int(refused.response.headers["retry-after"]) > 0
+    assert (await other.end_call()).response.status_code == 200
+    tab = await open_tab(small, portal)
+    before = (await tab.get("/api/v1/sync")).json()["complete_up_to"]
+    for _ in range(3):
+        await read_again(small, clock)
+        assert (await tab.get("/api/v1/sync")).json()["complete_up_to"] == before
+    assert refused.call_id not in await (await open_tab(small, portal)).list_ids()
+
+    (oldest,) = await small.run_sql("SELECT portal_id, call_id FROM calls ORDER BY id LIMIT 1")
+    oldest = (
+        await small.run_sql(
+            f"SELECT MIN(call_id) AS call_id FROM calls WHERE portal_id = {oldest['portal_id']}"
+        )
+    )[0]
+    for table in ("calls", "call_legs"):
+        await small.run_sql(f"DELETE FROM {table} WHERE call_id = '{oldest['call_id']}'")
+    portal.state.statistics[:] = [row for row in portal.state.statistics if row.call_id != oldest["call_id"]]
+    await small.run_sql("UPDATE portal_usage SET counted_at = 0")
+    await run_job(small.parts, "one", recount)
+    await read_again(small, clock)
+    tab = await open_tab(small, portal)
+    assert refused.call_id in await tab.list_ids()
+    assert (await tab.get("/api/v1/sync")).json()["complete_up_to"] > before
+
+
+async def test_the_portal_and_the_vendor_are_told(
+    small: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    portal, other = stand_in.portals
+    await install(small, other)
+    await fill(small, portal, clock)
+    await portal.end_call()
+    await run_job(small.parts, "one", recount)
+    employee = next(key for key, user in portal.state.users.items() if not user.is_admin)
+    for user, text in (
+        (None, "Shorten how long calls are kept"),
+        (employee, "An administrator"),
+    ):
+        tab = await open_tab(small, portal, user)
+        assert (await tab.get("/api/v1/sync")).json()["quota_reached"] is True
+        rows = (await tab.get("/log/rows")).text
+        assert 'data-kind="quota_reached"' in rows
+        assert text in rows
+    assert (await (await open_tab(small, other)).get("/api/v1/sync")).json()["quota_reached"] is False
+    found = await queries.find_portal(portal.member_id)
+    assert found is not None
+    shown = await describe_whole(small.parts, found)
+    assert shown["quotas_reached"] == ["rows"]
+    stored = shown["stored"]
+    assert isinstance(stored, dict)
+    assert stored["rows"] == FULL
+    assert stored["people"] == len(portal.state.users) - 1  # Its robot is not listed.
+    answer = await small.client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    reached = dict(
+        re.findall(r'^callbook_portal_quota_reached\{quota="(\w+)"\} (\S+)$', answer.text, re.MULTILINE)
+    )
+    assert {name: count for name, count in reached.items() if float(count)} == {"rows": "1.0"}

@@ -1,0 +1,87 @@
+"""What a portal's people, their choices and views, and the log of requests may fill."""
+
+import pytest
+
+from app.bitrix24.exchange import Exchange
+from app.bitrix24.users import User
+from app.calls import views
+from app.calls.reading import Viewer
+from app.calls.views import Draft, save_view
+from app.demo.portal import StandInPortal
+from app.demo.stand_in import StandIn
+from app.people import preference_queries, queries
+from app.people.preference_queries import find_preferences, write_preferences
+from app.people.preferences import Preferences
+from app.people.queries import find_people, upsert_people
+from app.portals.exchange_queries import count_exchanges, record_exchange, trim_exchanges
+from app.portals.quotas import QuotaReached, Quotas
+from app.portals.visibility import EVERYONE
+from tests.running import Callbook
+from tests.web.browsing import install
+
+SMALL = Quotas(people=60, preferences=2, views=2)
+
+
+@pytest.fixture
+async def portal_id(callbook: Callbook, stand_in: StandIn) -> int:
+    return await install(callbook, stand_in.portals[0])
+
+
+@pytest.fixture
+def portal(stand_in: StandIn) -> StandInPortal:
+    return stand_in.portals[0]
+
+
+async def test_invented_people_beyond_the_quota_are_left_out_and_known_ones_still_change(
+    callbook: Callbook, portal_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "USUAL", SMALL)
+    database = callbook.parts.database
+    for day in range(3):
+        users = [User(number, f"day {day}", True) for number in range(1_000 + 50 * day, 1_100 + 50 * day)]
+        await upsert_people(portal_id, 1, users, database)
+        assert await queries.count_people(portal_id) == SMALL.people
+    await upsert_people(portal_id, 1, [User(1_000, "changed", True)], database)
+    assert (await find_people(portal_id, [1_000]))[1_000].name == "changed"
+
+
+async def test_choices_of_invented_users_are_not_kept_and_those_of_known_ones_change(
+    callbook: Callbook, portal_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preference_queries, "USUAL", SMALL)
+    for chosen in (Preferences(theme="dark"), Preferences(theme="light")):
+        for user_id in range(1, 6):
+            await write_preferences(portal_id, 1, user_id, chosen, callbook.parts.database)
+    found = [(await find_preferences(portal_id, user_id)).theme for user_id in range(1, 6)]
+    assert found == ["light", "light", None, None, None]
+    assert await preference_queries.count_preferences(portal_id) == SMALL.preferences
+
+
+async def test_views_of_invented_users_end_at_the_quota(
+    callbook: Callbook, portal_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "USUAL", SMALL)
+    draft = Draft("mine", False, {}, ("time",))
+    for user_id in (1, 2):
+        await save_view(Viewer(portal_id, user_id, EVERYONE), 1, draft, callbook.parts.database)
+    with pytest.raises(QuotaReached):
+        await save_view(Viewer(portal_id, 3, EVERYONE), 1, draft, callbook.parts.database)
+
+
+async def test_the_oldest_requests_of_a_busy_portal_go_and_no_others(
+    callbook: Callbook, portal_id: int, portal: StandInPortal, stand_in: StandIn
+) -> None:
+    other_id = await install(callbook, stand_in.portals[1])
+    before = await count_exchanges(other_id)
+    assert before < 50
+    for number in range(60):
+        for member_id in (portal.member_id, None):
+            await record_exchange(
+                Exchange(number, "rest", member_id, "", f"{number}", "{}", 200, None, 5, "")
+            )
+    await trim_exchanges(50)
+    assert await count_exchanges(portal_id) == 50
+    assert await count_exchanges(other_id) == before
+    rows = await callbook.run_sql("SELECT method FROM rest_exchanges WHERE member_id IS NULL ORDER BY id")
+    assert [row["method"] for row in rows][-1] == "59"
+    assert len(rows) == 50
