@@ -46,6 +46,7 @@ from app.portals.installation import FollowUp, Installer
 from app.portals.model import Portal
 from app.portals.moves import Moves
 from app.portals.opening import Opener
+from app.portals.quotas import Quotas
 from app.portals.rate import SharedAccounts
 from app.portals.refresh import Refresher
 from app.portals.settings_queries import erase_settings, find_settings
@@ -96,7 +97,7 @@ class Parts:
     recordings: Recordings
     people: People
     pages: Pages
-    streams: Streams
+    streams: Streams = field(default_factory=Streams)
     audio_places: Places = field(default_factory=make_audio_places)
     export_places: Places = field(default_factory=make_export_places)
 
@@ -205,6 +206,15 @@ def _make_access(outbound: Outbound, vault: Vault, refresher: Refresher, clock: 
     return PortalAccess(outbound.clients, vault, refresher, moves, clock)
 
 
+def _make_log(
+    access: PortalAccess, database: Database, clock: Clock, changes: Changes, quotas: Quotas
+) -> tuple[Room, Ingest, Histories]:
+    """All that writes calls, within what a portal may store."""
+    room = Room(database, clock, quotas)
+    histories = Histories(access, database, clock, changes, room)
+    return room, Ingest(database, clock, changes, room), histories
+
+
 def _put_together(
     settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, outbound: Outbound
 ) -> Parts:
@@ -216,9 +226,7 @@ def _put_together(
     changes = Changes(database)
     erasure = _make_erasure(database, clock, changes)
     directory = Directory(vault)
-    room = Room(database, clock, limits.quotas)
-    ingest = Ingest(database, clock, changes, room)
-    histories = Histories(access, database, clock, changes, room)
+    room, ingest, histories = _make_log(access, database, clock, changes, limits.quotas)
     lookups = Lookups(histories, database, clock, background)
     evidence = Evidence(database, clock)
     people = People(access, database, clock, changes)
@@ -251,5 +259,4 @@ def _put_together(
         recordings=Recordings(access, outbound.media, clock),
         people=people,
         pages=Pages(settings),
-        streams=Streams(),
     )

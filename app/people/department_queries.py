@@ -1,6 +1,7 @@
 """Reading and writing departments and who belongs to them, portal first."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from app.bitrix24.departments import Department
 from app.kit.conditions import is_among
@@ -9,6 +10,7 @@ from app.kit.rows import encode_rows, rows_source
 from app.kit.text import original, storable
 from app.people.structure import Structure
 from app.people.tables import DepartmentTable, MemberTable, StructureTable
+from app.portals.quotas import USUAL
 from app.portals.visibility import Everyone, Visible
 
 _STATE = {"portal_id": "bigint", "generation": "integer", "state": "text", "at": "bigint"}
@@ -120,11 +122,11 @@ async def store_structure(
         state = "not_granted" if departments is None else "read"
         if not await _note_state((portal_id, generation, state, now), database):
             return False
-        known = departments or ()
+        known = (departments or ())[: USUAL.departments]
         ids = {one.department_id for one in known}
         pairs = {(one, user) for user, own in members.items() for one in own if one in ids}
         await _replace_departments(portal_id, known, database)
-        await _replace_members(portal_id, pairs, database)
+        await _replace_members(portal_id, set(islice(pairs, USUAL.memberships)), database)
     return True
 
 

@@ -37,6 +37,10 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.calls.evidence_queries.want_read_everywhere": "After a downtime every portal may have lost events.",
     "app.calls.evidence_queries.want_reads": "Notes of many portals are written by one statement.",
     "app.calls.evidence_queries.want_late_facts": "Notes of many portals are written by one statement.",
+    "app.calls.usage_queries.add_sizes": "Notes of many portals are written by one statement.",
+    "app.calls.usage_queries.list_due_counts": "The scheduler counts whichever portals are due.",
+    "app.calls.usage_queries.count_at_quota": "The vendor's metrics count all portals at a quota.",
+    "app.portals.exchange_queries.trim_exchanges": "The scheduler trims whoever has too many.",
     "app.portals.queries.list_waiting_for_lookup": "The scheduler looks up calls for whichever portals wait.",
 }
 

@@ -13,6 +13,9 @@ CALL_TABLES = {"CallTable", "CallLegTable"}
 # Queries on calls that are read for nobody, each with its reason.
 FOR_NO_VIEWER: dict[str, str] = {
     "app.calls.retention_queries.purge_some_calls": "A purge deletes whatever is too old.",
+    "app.calls.removal_queries.evict_some_calls": "At a quota the oldest unconfirmed calls go, whosever.",
+    "app.calls.removal_queries.remove_calls": "A purge or an eviction removes what it has chosen.",
+    "app.calls.usage_queries.count_page": "What a portal stores is counted whole.",
     "app.calls.erasure_queries.delete_some_calls": "An erasure deletes whatever the portal has.",
     "app.calls.erasure_queries.delete_some_legs": "An erasure deletes whatever the portal has.",
     "app.calls.erasure_queries.has_calls": "An erasure asks whether something is left.",
