@@ -6,6 +6,8 @@ from app.calls.kept_payloads import MAX_PAYLOAD
 from app.calls.undecodable import ROWS_A_PAGE
 from app.calls.views import MAX_PARAMETERS, MAX_SHARED, MAX_VIEWS
 from app.portals.exchange_queries import KEPT_FOR_S
+from app.portals.pending_queries import KEPT_FOR_S as PENDING_FOR_S
+from app.portals.pending_queries import MOST_IN_ALL, MOST_OF_ORIGIN
 from app.portals.quotas import USUAL
 from app.tables import TABLES
 from app.web.requests import MAX_BODY_BYTES
@@ -17,6 +19,10 @@ ONE_A_PORTAL = "one row a portal, whom the authorization server vouched for"
 BOUNDS: dict[str, tuple[str, tuple[int, ...]]] = {
     "portals": (f"{ONE_A_PORTAL}; its texts are the steps of a setup and what that server told", ()),
     "uninstall_checks": (f"{ONE_A_PORTAL}, of numbers", ()),
+    "pending_installations": (
+        "so many of a network and in all, for a day; each as long as an event may be",
+        (MOST_OF_ORIGIN, MOST_IN_ALL, PENDING_FOR_S, MAX_BODY_BYTES),
+    ),
     "rest_exchanges": ("a week, and so many a portal; each is cut", (KEPT_FOR_S, USUAL.requests)),
     "rate_buckets": (f"{ONE_A_PORTAL} that was sent something within ten minutes", ()),
     "leases": ("one row for each thing that is done alone", ()),
