@@ -70,13 +70,17 @@ class Honest:
             async def open_page() -> bool:
                 return (await self.portal.open_page()).status_code == httpx.codes.OK
 
-            await asyncio.gather(
+            steps = [
                 _repeat(took, "event", end_call, EVENT_EVERY_S, until),
                 _repeat(took, "page of calls", read_page, PAGE_EVERY_S, until),
                 _repeat(took, "opened tab", open_page, OPEN_EVERY_S, until),
                 _repeat(took, "new portal's history", self._read_history, 0, until),
-                _repeat(took, "lost call", lambda: self._lose_call(forgetful), LOST_EVERY_S, until),
-            )
+            ]
+            if seconds > LOST_EVERY_S:  # Else the portal was read less than a minute ago, and rests.
+                steps.append(
+                    _repeat(took, "lost call", lambda: self._lose_call(forgetful), LOST_EVERY_S, until)
+                )
+            await asyncio.gather(*steps)
         return took
 
     async def _install(self, portal: StandInPortal) -> bool:
