@@ -57,6 +57,7 @@ from app.portals.verification import Verifier
 from app.schema import check_schema, migrate
 from app.settings import Settings
 from app.tables import TABLES
+from app.web.answering import Answers
 from app.web.exports.limits import make_export_places
 from app.web.playing import make_audio_places
 from app.web.rendering import Pages
@@ -98,6 +99,7 @@ class Parts:
     people: People
     pages: Pages
     streams: Streams = field(default_factory=Streams)
+    answers: Answers = field(default_factory=Answers)
     audio_places: Places = field(default_factory=make_audio_places)
     export_places: Places = field(default_factory=make_export_places)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from piccolo.columns.combination import And, Or
 
-from app.calls.log_queries import COLUMNS, beyond
+from app.calls.column_queries import LISTED
+from app.calls.log_queries import beyond
 from app.calls.paging import Cursor
 from app.calls.tables import CallTable
 from app.calls.visibility_queries import is_visible
@@ -33,7 +34,7 @@ async def select_of_card(
     if cursor is not None:
         belongs = And(belongs, beyond(cursor))
     rows: list[dict[str, Any]] = await (
-        CallTable.select(*COLUMNS)
+        CallTable.select(*LISTED)
         .where(And(is_visible(portal_id, visible), belongs))
         .order_by(CallTable.started_at, CallTable.id, ascending=False)
         .limit(limit)

@@ -34,7 +34,7 @@ async def read_detail(viewer: Viewer, call_id: str) -> CallDetail | None:
         return None
     earlier = await list_neighbours(viewer, call, "earlier")
     later = await list_neighbours(viewer, call, "later")
-    legs = await list_legs(viewer, [call])
+    legs = await list_legs(viewer, [call], is_whole=True)
     recorded = await select_recorded_legs(viewer.portal_id, viewer.sees, call_id)
     return CallDetail(call, legs[call.id], len(recorded), earlier, later)
 

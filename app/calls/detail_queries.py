@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from piccolo.columns.combination import And, WhereRaw
 
-from app.calls.log_queries import COLUMNS
+from app.calls.column_queries import LISTED
 from app.calls.tables import CallTable
 from app.calls.visibility_queries import is_visible
 from app.kit.text import storable
@@ -34,7 +34,7 @@ async def select_same_number(
     is_beyond = WhereRaw(f"(started_at, id) {'<' if side == 'earlier' else '>'} ({{}}, {{}})", *beyond)
     condition = And(And(is_visible(portal_id, visible), CallTable.phone_digits == digits), is_beyond)
     rows: list[Row] = await (
-        CallTable.select(*COLUMNS)
+        CallTable.select(*LISTED)
         .where(condition)
         .order_by(CallTable.started_at, CallTable.id, ascending=side == "later")
         .limit(limit)

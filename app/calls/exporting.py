@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
+from app.calls.column_queries import EXPORTED
 from app.calls.filters import ListRequest
 from app.calls.paging import parse_cursor
 from app.calls.reading import LoggedCall, Viewer, list_calls
 
-BATCH_ROWS = 1_000
+BATCH_ROWS = 500  # Of comments as long as they may be, some 10 MB.
 Admit = Callable[[], Awaitable[Viewer]]  # Who looks, as of now; raises a Refusal once nobody may any more.
 
 
@@ -24,7 +25,7 @@ async def read_all(admit: Admit, request: ListRequest) -> AsyncIterator[list[Log
     """
     batch = msgspec.structs.replace(request, limit=BATCH_ROWS, cursor=None)
     while True:
-        page = await list_calls(await admit(), batch)
+        page = await list_calls(await admit(), batch, EXPORTED)
         yield page.calls
         if page.next_cursor is None:
             return

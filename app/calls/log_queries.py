@@ -3,12 +3,14 @@
 The pages are keyset pages by row value: the same cost at every depth, and no row twice while calls arrive.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from piccolo.columns.combination import And, WhereRaw
 from piccolo.custom_types import Combinable
 from piccolo.query import OrderByRaw
 
+from app.calls.column_queries import COLUMNS, LISTED, Readable, short_or_null
 from app.calls.filter_queries import matching
 from app.calls.filters import Filters, ListRequest
 from app.calls.paging import Cursor, Sort
@@ -28,25 +30,21 @@ SORT_KEYS: dict[Sort, str] = {
     "-cost": _COST,
     "cost": _COST,
 }
-COLUMNS = (
-    *(CallTable.id, CallTable.call_id, CallTable.type, CallTable.phone_number, CallTable.portal_number),
-    *(CallTable.user_id, CallTable.started_at, CallTable.duration_s, CallTable.cost_e4, CallTable.currency),
-    *(CallTable.code, CallTable.reason, CallTable.crm_activity_id, CallTable.crm_entity_type),
-    *(CallTable.crm_entity_id, CallTable.has_recording, CallTable.has_transcript, CallTable.vote),
-    *(CallTable.comment, CallTable.source, CallTable.is_confirmed, CallTable.received_at),
-)
+MAX_RECENT = 2_000  # Combinations, of which menus are made.
 
 Row = dict[str, Any]
 
 
-async def select_page(portal_id: int, visible: Visible, request: ListRequest) -> list[Row]:
+async def select_page(
+    portal_id: int, visible: Visible, request: ListRequest, columns: Sequence[Readable] = LISTED
+) -> list[Row]:
     """The rows of one page, and one more when there is a next page."""
     condition = And(is_visible(portal_id, visible), matching(portal_id, request.filters))
     if request.cursor is not None:
         condition = And(condition, beyond(request.cursor))
     is_ascending = not request.sort.startswith("-")
     rows: list[Row] = await (
-        CallTable.select(*COLUMNS)
+        CallTable.select(*columns)
         .where(condition)
         .order_by(OrderByRaw(SORT_KEYS[request.sort]), ascending=is_ascending)
         .order_by(CallTable.id, ascending=is_ascending)
@@ -76,7 +74,7 @@ async def select_between(portal_id: int, visible: Visible, since: int, until: in
     """The newest calls that started from `since` to `until`."""
     is_between = And(CallTable.started_at >= since, CallTable.started_at <= until)
     rows: list[Row] = await (
-        CallTable.select(*COLUMNS)
+        CallTable.select(*LISTED)
         .where(And(is_visible(portal_id, visible), is_between))
         .order_by(CallTable.started_at, ascending=False)
         .limit(limit)
@@ -100,15 +98,16 @@ async def find_latest_id(portal_id: int, visible: Visible, depth: int) -> int | 
 
 
 async def select_recent_values(portal_id: int, visible: Visible, limit: int) -> list[Row]:
-    """Employee, line and code as the newest calls have them, each combination once."""
+    """Employee, line and code as the newest calls have them, each combination once; overlong ones null."""
+    values = (CallTable.user_id, short_or_null(CallTable.portal_number), short_or_null(CallTable.code))
     newest = (
-        CallTable.select(CallTable.user_id, CallTable.portal_number, CallTable.code)
+        CallTable.select(*values)
         .where(is_visible(portal_id, visible))
         .order_by(CallTable.started_at, ascending=False)
         .limit(limit)
     )
-    statement = "SELECT DISTINCT user_id, portal_number, code FROM ({}) AS newest"
-    rows: list[Row] = await CallTable.raw(statement, newest.querystrings[0])
+    statement = "SELECT DISTINCT user_id, portal_number, code FROM ({}) AS newest LIMIT {}"
+    rows: list[Row] = await CallTable.raw(statement, newest.querystrings[0], MAX_RECENT)
     return rows
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from app.calls import log_queries
 from app.calls.card_queries import select_of_card
+from app.calls.column_queries import LISTED, LISTED_LEGS, WHOLE_LEGS, Readable
 from app.calls.counting import Counting
 from app.calls.counting_queries import find_counting
 from app.calls.filters import Filters, ListRequest
@@ -17,6 +18,9 @@ from app.kit.text import original, storable
 from app.kit.yielding import let_others_run
 from app.portals.visibility import Everyone, Visible
 
+PAGE_CHARACTERS = 250_000  # Of texts: honest pages of 500 calls have 50,000.
+LEGS_AT_ONCE = 2_000
+LEGS_OF_A_CALL = 200  # A queue that rings through everybody has some dozens.
 RECENT_CALLS = 5_000
 PULSE_CALLS = 200
 PULSE_WINDOW_S = 86_400
@@ -98,9 +102,9 @@ class Pulse(msgspec.Struct, frozen=True):
     facts: int
 
 
-async def list_calls(viewer: Viewer, request: ListRequest) -> CallPage:
-    """One page of the calls that the viewer may see."""
-    rows = await log_queries.select_page(viewer.portal_id, viewer.sees, request)
+async def list_calls(viewer: Viewer, request: ListRequest, columns: Sequence[Readable] = LISTED) -> CallPage:
+    """One page of the calls that the viewer may see; it ends early where their texts are long."""
+    rows = await log_queries.select_page(viewer.portal_id, viewer.sees, request, columns)
     return await _to_page(viewer, rows, request.sort, request.limit)
 
 
@@ -127,16 +131,24 @@ async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:
     return (await to_calls(viewer, [row]))[0] if row else None
 
 
-async def list_legs(viewer: Viewer, calls: Sequence[LoggedCall]) -> dict[int, list[LoggedLeg]]:
-    """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began.
+async def list_legs(
+    viewer: Viewer, calls: Sequence[LoggedCall], *, is_whole: bool = False
+) -> dict[int, list[LoggedLeg]]:
+    """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began: of
+    the first of these calls, as many as have 2,000 legs together, and of each the first 200.
 
-    A call of which one event alone has told is its own leg.
+    A call of which one event alone has told is its own leg. Texts are cut as in a list, unless `is_whole`.
     """
     ids = {storable(call.call_id): call.id for call in calls}
+    columns = WHOLE_LEGS if is_whole else LISTED_LEGS
+    most = LEGS_AT_ONCE if len(calls) > 1 else LEGS_OF_A_CALL
+    rows = await select_legs(viewer.portal_id, list(ids), most + 1, columns)
+    if len(rows) > most and len(calls) > 1:
+        return await list_legs(viewer, calls[: len(calls) // 2], is_whole=is_whole)
     legs: dict[int, list[LoggedLeg]] = {}
-    async for row in let_others_run(await select_legs(viewer.portal_id, list(ids))):
+    async for row in let_others_run(rows):
         legs.setdefault(ids[row["call_id"]], []).append(LoggedLeg(**_facts_of(row)))
-    return {call.id: legs.get(call.id) or [call] for call in calls}
+    return {call.id: legs.get(call.id, [])[:LEGS_OF_A_CALL] or [call] for call in calls}
 
 
 async def list_recent_values(viewer: Viewer) -> RecentValues:
@@ -166,8 +178,24 @@ async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> P
 
 async def _to_page(viewer: Viewer, rows: Sequence[dict[str, Any]], sort: Sort, limit: int) -> CallPage:
     """Of `limit` rows, and one more when there is a next page."""
-    calls = await to_calls(viewer, rows[:limit])
-    return CallPage(calls, _cursor_of(sort, calls[-1]).to_text() if len(rows) > limit else None)
+    fitting = rows[: _count_fitting(rows[:limit])]
+    calls = await to_calls(viewer, fitting)
+    return CallPage(calls, cursor_after(sort, calls[-1]) if len(rows) > len(fitting) else None)
+
+
+def _count_fitting(rows: Sequence[dict[str, Any]]) -> int:
+    """How many rows a page has room for: one at least."""
+    characters = 0
+    for count, row in enumerate(rows):
+        characters += sum(len(value) for value in row.values() if isinstance(value, str))
+        if characters > PAGE_CHARACTERS:
+            return max(count, 1)
+    return len(rows)
+
+
+def cursor_after(sort: Sort, call: LoggedCall) -> str:
+    """Where the page begins that follows this call."""
+    return _cursor_of(sort, call).to_text()
 
 
 def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:
@@ -178,7 +206,7 @@ def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:
 
 
 async def to_calls(viewer: Viewer, rows: Sequence[dict[str, Any]]) -> list[LoggedCall]:
-    """Rows of `log_queries.COLUMNS`, cut to what the viewer may see, as the log shows them."""
+    """Rows of `column_queries.COLUMNS`, cut to what the viewer may see, as the log shows them."""
     is_clear = all(row["is_confirmed"] for row in rows)
     counting = Counting() if is_clear else await find_counting(viewer.portal_id)
     return [_to_call(row, counting) async for row in let_others_run(rows)]

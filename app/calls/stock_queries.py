@@ -3,12 +3,14 @@
 import msgspec
 from piccolo.query.functions import Count, Min
 
+from app.calls.column_queries import short_or_null
 from app.calls.tables import CallTable
 from app.calls.visibility_queries import is_visible
 from app.kit.text import original
 from app.portals.visibility import Visible
 
 RECENT_CALLS = 20_000
+MAX_LINES = 1_000
 
 
 class Stock(msgspec.Struct, frozen=True):
@@ -36,10 +38,11 @@ async def count_before(portal_id: int, visible: Visible, moment: int) -> int:
 async def list_lines(portal_id: int, visible: Visible) -> list[str]:
     """The portal numbers of the newest calls, as they came, in order."""
     newest = (
-        CallTable.select(CallTable.portal_number)
+        CallTable.select(short_or_null(CallTable.portal_number))
         .where(is_visible(portal_id, visible))
         .order_by(CallTable.started_at, ascending=False)
         .limit(RECENT_CALLS)
     )
-    rows = await CallTable.raw("SELECT DISTINCT portal_number FROM ({}) AS newest", *newest.querystrings)
+    statement = "SELECT DISTINCT portal_number FROM ({}) AS newest LIMIT {}"
+    rows = await CallTable.raw(statement, newest.querystrings[0], MAX_LINES)
     return sorted(original(row["portal_number"]) for row in rows if row["portal_number"])

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from app.kit.lanes import BACKGROUND, use_lane
+
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
@@ -17,8 +19,9 @@ class Background:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, name: str, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-        """Start the work now; awaiting the task is optional."""
-        task = asyncio.create_task(work, name=name)
+        """Start the work now, in the background's lane of the database; awaiting the task is optional."""
+        with use_lane(BACKGROUND):
+            task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._finish)
         return task

@@ -90,10 +90,9 @@ class Database:
         engine = self.engine
         assert isinstance(engine, PooledPostgresEngine)  # noqa: S101  Narrowed by the caller.
         transaction = engine.current_transaction.get()
-        connection = transaction.connection if transaction is not None else engine.pool
-        if connection is None:
-            raise ConnectionError("the database is closed")
-        rows: list[asyncpg.Record] = await connection.fetch(sql, *args)
+        if transaction is None:
+            return await engine._run_in_pool(sql, args)  # noqa: SLF001  Ours: see postgres_engine.
+        rows: list[asyncpg.Record] = await transaction.connection.fetch(sql, *args)
         return rows
 
 

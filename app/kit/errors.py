@@ -55,3 +55,10 @@ class Unavailable(Refusal):
     code = "unavailable"
     message = N_("This cannot be done just now. Try again in a minute.")
     retry_after_s = 5
+
+
+class TooSlow(Unavailable):
+    """The database was asked for more than it can look through in time."""
+
+    code = "too_slow"
+    message = N_("This takes too long. Choose a shorter period or other filters, then try again.")

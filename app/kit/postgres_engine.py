@@ -4,11 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import asyncpg
 from piccolo.engine.postgres import PostgresEngine
 
-POOL_SIZE = 10
+from app.kit.places import Share
+from app.kit.query_turns import QueryTooSlowError, QueryTurns
+
+POOL_SIZE = 12  # More than both shares: what has no lane, as ingest, always finds a connection.
+OF_PORTALS = Share(overall=6, per_portal=3, per_user=2)
+OF_BACKGROUND = 4
 STATEMENT_TIMEOUT_S = 60
 VACUUM_TIMEOUT_S = 3600
 VACUUM_LOCK_TIMEOUT_S = 10
@@ -24,18 +30,30 @@ class PooledPostgresEngine(PostgresEngine):
         )
         self._dsn = dsn
         self._vacuuming = asyncio.Lock()
+        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
 
     async def check_version(self) -> None:
         """Piccolo would connect here, in a thread of its own; the pool says soon enough when it cannot."""
 
     async def open(self) -> None:
         """Start the pool; raises what asyncpg raises when the server cannot be reached."""
+        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
         await self.start_connection_pool(min_size=1, max_size=POOL_SIZE)
 
     async def close(self) -> None:
         """Close the pool once every query has ended."""
         if self.pool:
             await self.close_connection_pool()
+
+    async def _run_in_pool(self, query: str, args: Sequence[Any] | None = None) -> list[asyncpg.Record]:
+        if self.pool is None:
+            raise ConnectionError("the database is closed")
+        async with self.turns.take() as limit_s, self.pool.acquire() as connection:
+            try:
+                rows: list[asyncpg.Record] = await connection.fetch(query, *(args or ()), timeout=limit_s)
+            except TimeoutError as error:  # asyncpg has had the server give the query up.
+                raise QueryTooSlowError from error
+            return rows
 
     async def vacuum(self, tables: Sequence[str]) -> bool:
         """Remove the dead rows of these tables; it reads all of them, and hinders no other statement.
@@ -74,7 +92,7 @@ class PooledPostgresEngine(PostgresEngine):
             return
         if self.pool is None:
             raise ConnectionError("the database is closed")
-        async with self.pool.acquire() as connection, connection.transaction():
+        async with self.turns.take(), self.pool.acquire() as connection, connection.transaction():
             token = self.current_transaction.set(SimpleNamespace(connection=connection))  # type: ignore[arg-type]
             try:
                 yield

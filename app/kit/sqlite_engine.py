@@ -16,9 +16,14 @@ from typing import Any
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine, dict_factory
 
+from app.kit.places import Share
 from app.kit.private_files import make_private_file, make_private_folder, narrow
+from app.kit.query_turns import QueryTooSlowError, QueryTurns
 
-READERS = 3
+READERS = 8  # More than both shares: what has no lane always finds one.
+OF_PORTALS = Share(overall=6, per_portal=2, per_user=1)  # Each slow query keeps a core of the machine busy.
+OF_BACKGROUND = 1
+INTERRUPT_EVERY_S = 0.02
 CHECKPOINT_PAGES = 20_000
 BUSY_TIMEOUT_S = 30
 BESIDE = ("-wal", "-shm", "-journal")  # SQLite gives these the mode of the database's file.
@@ -40,11 +45,13 @@ class KeptSQLiteEngine(SQLiteEngine):
         self.writer: aiosqlite.Connection | None = None
         self.readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self.write_lock = asyncio.Lock()
+        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
 
     async def open(self) -> None:
         """Create the file when there is none, and open the kept connections."""
         prepare_files(Path(self.path))
         self.write_lock, self.readers = asyncio.Lock(), asyncio.Queue()
+        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
         self.writer = await self.get_connection()
         for _ in range(READERS):
             reader = await self.get_connection()
@@ -153,13 +160,37 @@ class KeptSQLiteEngine(SQLiteEngine):
 
     async def _read(self, query: str, args: Sequence[Any] | None) -> list[Any]:
         self._check_open()
-        reader = await self.readers.get()
+        async with self.turns.take() as limit_s:
+            reader = await self.readers.get()
+            try:
+                return await self._fetch_in_time(reader, query, args, limit_s)
+            finally:
+                self.readers.put_nowait(reader)
+
+    async def _fetch_in_time(
+        self, reader: aiosqlite.Connection, query: str, args: Sequence[Any] | None, limit_s: float | None
+    ) -> list[Any]:
+        """Its thread would go on with a query that nobody waits for any more, and so keep the reader."""
         try:
-            return await self._fetch(reader, query, args)
-        finally:
-            self.readers.put_nowait(reader)
+            async with asyncio.timeout(limit_s):
+                return await self._fetch(reader, query, args)
+        except TimeoutError as error:
+            await _interrupt(reader)
+            raise QueryTooSlowError from error
+        except asyncio.CancelledError:
+            await _interrupt(reader)
+            raise
 
     async def _fetch(
         self, connection: aiosqlite.Connection, query: str, args: Sequence[Any] | None
     ) -> list[Any]:
         return list(await connection.execute_fetchall(query, args or ()))
+
+
+async def _interrupt(connection: aiosqlite.Connection) -> None:
+    """End what the connection does; again and again, because what it has not begun yet is not ended."""
+    following = asyncio.ensure_future(connection.execute_fetchall("SELECT 1"))
+    while not following.done():
+        await connection.interrupt()
+        await asyncio.wait({following}, timeout=INTERRUPT_EVERY_S)
+    following.exception()  # It may be interrupted as well.

@@ -16,3 +16,8 @@ def original(text: str) -> str:
     if ESCAPE in text:
         return text.replace(ESCAPE + "0", "\x00").replace(ESCAPE + "1", ESCAPE)
     return text
+
+
+def shorten(text: str, longest: int) -> str:
+    """The text, or its first characters and a mark that there are more."""
+    return text if len(text) <= longest else text[:longest] + "…"

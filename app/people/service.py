@@ -16,6 +16,7 @@ from app.bitrix24.rest import PortalClient
 from app.bitrix24.users import User, list_users
 from app.kit.clock import Clock
 from app.kit.database import Database
+from app.kit.text import shorten
 from app.people.department_queries import store_structure
 from app.people.queries import claim_reading, find_people, note_unlisted, upsert_people
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 DAY_S = 86_400
 LEAST_INTERVAL_S = 600
 MAX_UNKNOWN = 500
+LONGEST_NAME = 100  # It stands in every row of a list.
 
 
 Result = TypeVar("Result")
@@ -80,7 +82,7 @@ class People:
         """The same for ids that no call need name: whoever is unknown is not looked for."""
         people = await find_people(portal.id, user_ids)
         return {
-            user_id: person.name if person.is_listed or person.name else label(user_id)
+            user_id: shorten(person.name, LONGEST_NAME) if person.is_listed or person.name else label(user_id)
             for user_id, person in people.items()
         }
 

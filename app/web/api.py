@@ -1,15 +1,16 @@
 """The JSON API (shared/interface.md, "JSON API"), documented at /schema."""
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
 
 import msgspec
-from litestar import Response, get
+from litestar import MediaType, Response, get
 from litestar.params import FromPath
 
 from app.calls.filters import parse_list_request
 from app.calls.mark_queries import find_mark
 from app.calls.marks import Mark
-from app.calls.reading import LoggedCall, find_call, list_calls, list_legs
+from app.calls.reading import LoggedCall, LoggedLeg, cursor_after, find_call, list_calls, list_legs
 from app.kit.errors import Refusal
 from app.kit.words import N_
 from app.portals.model import Connection, Portal
@@ -25,6 +26,7 @@ from app.web.security import data_headers
 from app.web.sessions import Session
 
 BEARER: list[dict[str, list[Any]]] = [{"session": []}]
+ANSWER_BYTES = 1_048_576  # 500 calls of honest texts have a third of it.
 Text = str | None
 
 
@@ -40,6 +42,13 @@ class CallList(msgspec.Struct, frozen=True):
     """One page; `next_cursor` asks for the next one, null on the last."""
 
     items: list[Call]
+    next_cursor: str | None
+
+
+class _Encoded(msgspec.Struct, frozen=True):
+    """A `CallList` whose calls are JSON already."""
+
+    items: list[msgspec.Raw]
     next_cursor: str | None
 
 
@@ -89,15 +98,22 @@ async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented par
     q: asked.Number = None,
     sort: asked.Sort = None,
 ) -> Response[CallList]:
-    """Calls that the viewer may see. Days and times without an offset are in the user's time zone."""
+    """Calls that the viewer may see, at most `limit`: fewer where their texts are long.
+
+    Days and times without an offset are in the user's time zone.
+    """
     given = {"limit": limit, "cursor": cursor, "from": since, "to": until, "direction": direction}
     given |= {"outcome": outcome, "code": code, "operator": operator, "line": line, "q": q, "sort": sort}
     given |= {"duration_from": duration_from, "duration_to": duration_to}
     given |= {"recording": recording, "client": client, "department": department}
     request = parse_list_request({name: value for name, value in given.items() if value}, session.zone)
     page = await list_calls(session.viewer, request)
-    calls = await _to_api(page.calls, parts, session)
-    return Response(CallList(calls, page.next_cursor), headers=data_headers())
+    calls = await _to_api(page.calls, await list_legs(session.viewer, page.calls), parts, session)
+    items = _encode_fitting(calls)
+    is_all = len(items) == len(page.calls)
+    next_cursor = page.next_cursor if is_all else cursor_after(request.sort, page.calls[len(items) - 1])
+    answer = msgspec.json.encode(_Encoded(items, next_cursor))
+    return Response(cast("CallList", answer), media_type=MediaType.JSON, headers=data_headers())
 
 
 @get("/api/v1/calls/{call_id:str}", tags=["calls"], security=BEARER)
@@ -106,7 +122,8 @@ async def get_call(call_id: FromPath[str], parts: GivenParts, session: GivenSess
     found = await find_call(session.viewer, call_id)
     if found is None:
         raise CallNotFound
-    return Response((await _to_api([found], parts, session))[0], headers=data_headers())
+    legs = await list_legs(session.viewer, [found], is_whole=True)
+    return Response((await _to_api([found], legs, parts, session))[0], headers=data_headers())
 
 
 @get("/api/v1/sync", tags=["sync"], security=BEARER)
@@ -143,12 +160,28 @@ def _describe_history(mark: Mark | None) -> History:
     return History(mark.history_state, mark.rows_done, mark.rows_total)
 
 
-async def _to_api(calls: list[LoggedCall], parts: WebParts, session: Session) -> list[Call]:
-    legs = await list_legs(session.viewer, calls)
+async def _to_api(
+    calls: Sequence[LoggedCall], legs: Mapping[int, list[LoggedLeg]], parts: WebParts, session: Session
+) -> list[Call]:
+    """Those of the calls of which the legs are there."""
+    calls = calls[: len(legs)]
     user_ids = {leg.user_id for call in calls for leg in (call, *legs[call.id]) if leg.user_id is not None}
     names = await parts.people.find_names(session.portal, user_ids)
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
     return [show_call(call, legs[call.id], names) for call in calls]
+
+
+def _encode_fitting(calls: Sequence[Call]) -> list[msgspec.Raw]:
+    """As many as an answer has room for, and one at least."""
+    items: list[msgspec.Raw] = []
+    size = 0
+    for call in calls:
+        item = msgspec.json.encode(call)
+        size += len(item)
+        if items and size > ANSWER_BYTES:
+            break
+        items.append(msgspec.Raw(item))
+    return items
 
 
 HANDLERS = [get_calls, get_call, get_sync]

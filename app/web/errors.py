@@ -9,8 +9,9 @@ from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
 from app.kit.database import DATABASE_ERRORS
-from app.kit.errors import Refusal, Unavailable
+from app.kit.errors import Refusal, TooSlow, Unavailable
 from app.kit.metrics import REFUSALS
+from app.kit.query_turns import QueryTooSlowError
 from app.web.languages import read_words
 from app.web.security import data_headers
 
@@ -75,10 +76,15 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[byt
     return problem_response(error.status_code, code, error.detail or phrase, dict(error.headers or {}))
 
 
+def refuse_for(error: Exception) -> Refusal:
+    """What the database's error means for whoever asked."""
+    return TooSlow() if isinstance(error, QueryTooSlowError) else Unavailable()
+
+
 def answer_database_error(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
-    """The database is away: nothing is wrong with the request."""
+    """The database is away, or took too long: nothing is wrong with the request."""
     log.error("database unavailable", path=path_of(request), error=type(error).__name__)
-    return answer_refusal(request, Unavailable())
+    return answer_refusal(request, refuse_for(error))
 
 
 def answer_fault(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]

@@ -6,13 +6,15 @@ from typing import NamedTuple
 from app.calls.outcome import DOCUMENTED_CODES
 from app.calls.parameters import parse_numbers, split_list
 from app.calls.reading import RecentValues, list_recent_values
-from app.people.department_queries import list_seen_departments
+from app.kit.text import shorten
+from app.people.department_queries import LONGEST_NAME, list_seen_departments
 from app.web.columns import Column, list_remaining, read_columns
 from app.web.names import name_users
 from app.web.parts import WebParts
 from app.web.presenting import format_number, visible
 from app.web.sessions import Session
 
+MOST_DEPARTMENTS = 2_000  # Nobody finds one among more of them in a menu.
 MORE_FIELDS = ("department", "line", "duration_from", "duration_to", "recording", "client")
 
 
@@ -100,4 +102,7 @@ async def _list_departments(session: Session) -> list[Option]:
     if not session.viewer.sees_others:
         return []
     departments = await list_seen_departments(session.portal.id, session.viewer.sees)
-    return [Option(str(each.department_id), visible(each.name)) for each in departments]
+    return [
+        Option(str(each.department_id), visible(shorten(each.name, LONGEST_NAME)))
+        for each in departments[:MOST_DEPARTMENTS]
+    ]

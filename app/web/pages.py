@@ -13,11 +13,12 @@ from app.bitrix24.cards import CARDS
 from app.bitrix24.payloads import MalformedPage, decode_page
 from app.kit.database import DATABASE_ERRORS
 from app.kit.decoding import decode_json
-from app.kit.errors import Forbidden, Refusal, Unavailable
+from app.kit.errors import Forbidden, Refusal
 from app.kit.metrics import REFUSALS
 from app.kit.words import N_, load_words
+from app.web.answering import take_turn
 from app.web.card import render_card
-from app.web.errors import retry_headers
+from app.web.errors import refuse_for, retry_headers
 from app.web.languages import choose_locale, read_locale
 from app.web.links import read_wanted
 from app.web.names import meet_people
@@ -81,7 +82,7 @@ def refuse_broken_page(request: AnyRequest, error: Exception) -> Response[str]:
         return refuse_page(request, TooLargePage() if error.status_code == TooLargePage.status else Refusal())
     is_database = isinstance(error, DATABASE_ERRORS)
     log.error("page failed", path=request.url.path, exc_info=None if is_database else error)
-    return refuse_page(request, Unavailable() if is_database else BrokenPage())
+    return refuse_page(request, refuse_for(error) if is_database else BrokenPage())
 
 
 PAGE_EXCEPTION_HANDLERS: ExceptionHandlersMap = {
@@ -104,6 +105,7 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
     page = await read_page(request)
     parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_page(page, source)
+    await take_turn(request.scope, parts.answers, opened.portal.id, opened.profile.user_id)
     locale = choose_locale(page.lang)
     token, session = await parts.sessions.open(opened.portal, opened.profile, locale)
     if opened.profile.is_admin:

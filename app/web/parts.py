@@ -26,6 +26,7 @@ from app.portals.installation import Opened
 from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
 from app.settings import Settings
+from app.web.answering import Answers
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -120,6 +121,8 @@ class WebParts(Protocol):
     def pages(self) -> Pages: ...  # noqa: D102
     @property
     def streams(self) -> Streams: ...  # noqa: D102
+    @property
+    def answers(self) -> Answers: ...  # noqa: D102
     @property
     def export_places(self) -> Places: ...  # noqa: D102
 

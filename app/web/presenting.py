@@ -15,10 +15,12 @@ from babel.units import format_unit
 from app.calls.outcome import Direction, Outcome
 from app.calls.reading import LoggedCall, LoggedLeg
 from app.kit.calendar import to_utc
+from app.kit.text import shorten
 
 COST_UNIT = Decimal(10_000)
 ISO_CURRENCY_LENGTH = 3
 NUL_SIGN = "\u2400"
+LONGEST_DEPARTMENTS = 255  # Somebody may belong to any number of them, and each call of theirs shows all.
 
 
 class CallRow(NamedTuple):
@@ -110,7 +112,9 @@ class Presenter(NamedTuple):
             client_id=call.crm_entity_id,
             vote=call.vote,
             comment=call.comment and visible(call.comment),
-            departments=visible(", ".join(self.departments.get(call.user_id or 0, ()))),
+            departments=visible(
+                shorten(", ".join(self.departments.get(call.user_id or 0, ())), LONGEST_DEPARTMENTS)
+            ),
         )
 
     def name_line(self, portal_number: str | None) -> str | None:

@@ -8,6 +8,7 @@ from litestar.params import SkipValidation
 
 from app.bitrix24.payloads import MalformedPage, Page, decode_page
 from app.kit.errors import Forbidden
+from app.web.answering import take_turn
 from app.web.languages import remember_locale
 from app.web.parts import WebParts
 from app.web.sessions import Session, SessionExpired
@@ -24,11 +25,14 @@ def provide_parts(request: AnyRequest) -> WebParts:
 
 
 async def provide_session(request: AnyRequest) -> Session:
-    """Let the request in, or raise SessionExpired or PortalUninstalled (401)."""
+    """Let the request in at its turn, or raise SessionExpired or PortalUninstalled (401), or NoPlace."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise SessionExpired
-    session = await provide_parts(request).sessions.read(token.strip())
+    parts = provide_parts(request)
+    claims = parts.sessions.open_token(token.strip())
+    await take_turn(request.scope, parts.answers, claims.portal_id, claims.user_id)
+    session = await parts.sessions.renew(claims)
     remember_locale(request, session.locale)
     return session
 

@@ -1,5 +1,6 @@
 """Everything that this package serves, for the assembly; events and health are their own modules."""
 
+from litestar import Router
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -20,11 +21,12 @@ from app.web import (
     summary,
     views,
 )
+from app.web.answering import Answering
 from app.web.errors import EXCEPTION_HANDLERS
 from app.web.exports import endpoints as exports
 from app.web.requests import DEPENDENCIES
 
-ROUTES = [
+HANDLERS = [
     *pages.HANDLERS,
     *install.HANDLERS,
     *log.HANDLERS,
@@ -41,6 +43,7 @@ ROUTES = [
     reconnecting.reconnect,
     assets.serve_asset,
 ]
+ROUTES = [Router("/", route_handlers=HANDLERS, middleware=[Answering])]
 # JSON only: the pages that draw it would load their scripts from elsewhere.
 OPENAPI = OpenAPIConfig(
     title="Callbook",

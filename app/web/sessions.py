@@ -18,6 +18,7 @@ from app.calls.reading import Viewer
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError, Keyring
 from app.kit.errors import Refusal, TooManyRequests
+from app.kit.lanes import claim_lane
 from app.kit.languages import LANGUAGES
 from app.kit.words import N_
 from app.portals.budget import Budget
@@ -135,6 +136,7 @@ class Sessions:
 
     async def open(self, portal: Portal, profile: Profile, locale: str) -> tuple[str, Session]:
         """Begin a session for a verified user: the token, and what a request with it would find."""
+        claim_lane(portal.id, profile.user_id)
         claims = SessionClaims(
             portal_id=portal.id,
             generation=portal.generation,
@@ -147,16 +149,19 @@ class Sessions:
         token = self.keyring.seal(msgspec.json.encode(claims), CONTEXT)
         return token, await self._begin(claims, portal)
 
-    async def read(self, token: str) -> Session:
-        """The session of a token; raises SessionExpired or PortalUninstalled."""
+    def open_token(self, token: str) -> SessionClaims:
+        """What a token holds; raises SessionExpired for what is none of ours."""
         try:
-            claims = msgspec.json.decode(self.keyring.open(token, CONTEXT), type=SessionClaims)
+            return msgspec.json.decode(self.keyring.open(token, CONTEXT), type=SessionClaims)
         except (CannotDecryptError, msgspec.MsgspecError) as error:
             raise SessionExpired from error
-        return await self.renew(claims)
 
     async def renew(self, claims: SessionClaims) -> Session:
-        """The same session as it is now, for whoever holds on to one; raises as `read` does."""
+        """The same session as it is now, for whoever holds on to one.
+
+        Raises SessionExpired or PortalUninstalled.
+        """
+        claim_lane(claims.portal_id, claims.user_id)
         if claims.expires_at <= self.clock.now():
             raise SessionExpired
         portal = await self.find_portal(claims.portal_id)

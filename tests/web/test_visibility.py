@@ -85,7 +85,8 @@ async def unpack(look: Look) -> set[str]:
 
 async def feel(look: Look) -> set[str]:
     """Of which calls a change is news in the stream of live updates."""
-    viewer = (await look.callbook.parts.sessions.read(look.tab.token)).viewer
+    sessions = look.callbook.parts.sessions
+    viewer = (await sessions.renew(sessions.open_token(look.tab.token))).viewer
     seen = set()
     for mark in OWNERS:
         before = await take_pulse(viewer, NOW)

@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from app.calls.reading import LoggedCall, LoggedLeg
+from app.kit.text import shorten
 from app.kit.words import Words
 from app.web import columns as log_columns
 from app.web.exports.cells import Cell, Duration, Moment, Phone
-from app.web.presenting import COST_UNIT, is_of_robot, to_local, visible
+from app.web.presenting import COST_UNIT, LONGEST_DEPARTMENTS, is_of_robot, to_local, visible
 
 
 class Column(NamedTuple):
@@ -96,7 +97,8 @@ class Reader:
 
     def departments(self, call: LoggedCall) -> Cell:
         """Those that the employee belongs to."""
-        return ", ".join(self.known.departments.get(call.user_id or 0, ())) or None
+        names = ", ".join(self.known.departments.get(call.user_id or 0, ()))
+        return shorten(names, LONGEST_DEPARTMENTS) or None
 
     def legs(self, call: LoggedCall) -> Cell:
         """Who was asked, in their order, and what came of it; nothing where one leg is all of the call."""

@@ -170,20 +170,24 @@ async def _learn(
     """The same batches; what the sheet shows besides the calls themselves is known by then."""
     label = system_user_label(session.locale)
     asked: set[int] = set()
-    async for calls in batches:
-        user_ids = {call.user_id for call in calls if call.user_id is not None}
-        if sheet.has("legs"):
-            known.legs.clear()
-            known.legs.update(await list_legs(session.viewer, calls))
-            user_ids |= {
-                leg.user_id for legs in known.legs.values() for leg in legs if leg.user_id is not None
-            }
-        if unknown := user_ids - asked:
-            known.names.update(await parts.people.find_names(session.portal, unknown, label))
-            if sheet.has("department"):
-                known.departments.update(await find_department_names(session.portal.id, unknown))
-            asked |= unknown
-        yield calls
+    async for batch in batches:
+        waiting = batch
+        while waiting:
+            calls, waiting = waiting, []
+            user_ids = {call.user_id for call in calls if call.user_id is not None}
+            if sheet.has("legs"):
+                known.legs.clear()
+                known.legs.update(await list_legs(session.viewer, calls))
+                calls, waiting = calls[: len(known.legs)], calls[len(known.legs) :]
+                user_ids |= {
+                    leg.user_id for legs in known.legs.values() for leg in legs if leg.user_id is not None
+                }
+            if unknown := user_ids - asked:
+                known.names.update(await parts.people.find_names(session.portal, unknown, label))
+                if sheet.has("department"):
+                    known.departments.update(await find_department_names(session.portal.id, unknown))
+                asked |= unknown
+            yield calls
 
 
 HANDLERS = [export_csv, export_xlsx, export_with_progress]

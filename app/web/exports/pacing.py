@@ -52,13 +52,14 @@ class PacedAnswer:
         async with asyncio.timeout_at(end) as limit:
 
             async def send_in_time(message: Message) -> None:
-                _move(limit, min(end, loop.time() + self._stall_s))
+                move_limit(limit, min(end, loop.time() + self._stall_s))
                 await send(message)
-                _move(limit, end)
+                move_limit(limit, end)
 
             await self._answer(scope, receive, send_in_time)
 
 
-def _move(limit: asyncio.Timeout, when: float) -> None:
+def move_limit(limit: asyncio.Timeout, when: float | None) -> None:
+    """Give it more time, unless it is over."""
     if not limit.expired():
         limit.reschedule(when)
