@@ -272,6 +272,7 @@ async def test_sync_tells_up_to_when_the_log_is_complete(
         "last_event_at": None,
         "token": "ok",
         "limited": None,
+        "quota_reached": False,
     }
 
 
