@@ -29,7 +29,7 @@ def create_authorization_app(stand_in: "StandIn") -> Litestar:
         await stand_in.faults.enter("app.info", member_id)
         body = _describe_token(stand_in, value)
         await stand_in.faults.leave("app.info", member_id)
-        return Response(body)
+        return Response(stand_in.faults.bend("app.info", member_id, body))
 
     @route("/oauth/token", http_method=["GET", "POST"], status_code=200)
     async def token(request: Request[Any, Any, Any]) -> Response[Any]:
@@ -39,7 +39,7 @@ def create_authorization_app(stand_in: "StandIn") -> Litestar:
         await stand_in.faults.enter("oauth.refresh", member_id)
         body = _refresh(stand_in, fields)
         await stand_in.faults.leave("oauth.refresh", member_id)
-        return Response(body)
+        return Response(stand_in.faults.bend("oauth.refresh", member_id, body))
 
     @get("/", sync_to_thread=False)
     def index() -> dict[str, str]:

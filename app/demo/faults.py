@@ -7,8 +7,9 @@ Operations: `oauth.refresh` and `app.info` (authorization server), every REST me
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Network = Literal["drop", "drop_after", "half", "503", "504", "html", "timeout"]
 AFTER = frozenset({"drop_after", "half"})  # The work is done, the answer does not come, or not whole.
@@ -53,6 +54,26 @@ class FaultRule:
 
     def is_for(self, operation: str, member_id: str | None) -> bool:
         """Whether the rule still applies to this operation of this portal."""
+        is_left = self.times is None or self.hits < self.times
+        return is_left and operation == self.operation and self.member_id in (None, member_id)
+
+
+@dataclass
+class Lie:
+    """One `lie(...)`: what `change` makes of an answer is sent in its place; `times` None: always."""
+
+    operation: str
+    change: Callable[[Any], Any]
+    member_id: str | None = None
+    times: int | None = None
+    hits: int = 0
+
+    def cancel(self) -> None:
+        """Tell the truth again."""
+        self.times = self.hits
+
+    def is_for(self, operation: str, member_id: str | None) -> bool:
+        """Whether it still applies to this operation of this portal."""
         is_left = self.times is None or self.hits < self.times
         return is_left and operation == self.operation and self.member_id in (None, member_id)
 
@@ -103,6 +124,20 @@ class Faults:
         self.counts_by_portal: dict[str, Counter[str]] = {}
         self._rules: list[FaultRule] = []
         self._gates: list[Gate] = []
+        self._lies: list[Lie] = []
+
+    def add_lie(self, lie: Lie) -> Lie:
+        """Bend answers; lies are told one after another, each of what the one before has made."""
+        self._lies.append(lie)
+        return lie
+
+    def bend(self, operation: str, member_id: str | None, answer: Any) -> Any:  # noqa: ANN401  Any JSON.
+        """The answer as it is sent."""
+        for lie in self._lies:
+            if lie.is_for(operation, member_id):
+                lie.hits += 1
+                answer = lie.change(answer)
+        return answer
 
     def add_rule(self, rule: FaultRule) -> FaultRule:
         """Apply a rule; the newest one that matches wins."""
@@ -115,8 +150,9 @@ class Faults:
         return gate
 
     def clear(self) -> None:
-        """Remove every rule and open every gate; counters stay."""
+        """Remove every rule and lie and open every gate; counters stay."""
         self._rules.clear()
+        self._lies.clear()
         for gate in self._gates:
             gate.release()
         self._gates.clear()

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import httpx
 
 from app.demo.authorization import create_authorization_app
-from app.demo.faults import FaultRule, Faults, Gate, Network
+from app.demo.faults import FaultRule, Faults, Gate, Lie, Network
 from app.demo.people import staff_portal
 from app.demo.portal import StandInPortal
 from app.demo.portal_app import create_portal_app
@@ -157,6 +157,21 @@ class StandIn:
             FaultRule(operation, code, status, description, network, member_id, times)
         )
 
+    def lie(
+        self,
+        operation: str,
+        change: Callable[[Any], Any],
+        *,
+        portal: StandInPortal | None = None,
+        times: int | None = None,
+    ) -> Lie:
+        """Send what `change` makes of an answer in its place, until `heal` where `times` is None.
+
+        It is given the result of a REST method, also within a batch, or for `rest` the whole body, which may
+        become bytes; for `app.info` and `oauth.refresh` the body of the authorization server.
+        """
+        return self.faults.add_lie(Lie(operation, change, portal.member_id if portal else None, times))
+
     def hold(
         self,
         operation: str,
@@ -169,7 +184,7 @@ class StandIn:
         return self.faults.add_gate(Gate(operation, when, portal.member_id if portal else None, times))
 
     def heal(self) -> None:
-        """Drop every rule and open every gate."""
+        """Drop every rule and lie and open every gate."""
         self.faults.clear()
 
     def requests_with(self, text: str) -> list[ReceivedRequest]:

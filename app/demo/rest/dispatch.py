@@ -65,7 +65,9 @@ async def answer_rest(
     portal.longest_request_s = max(portal.longest_request_s, duration_s)
     if duration_s > REQUEST_LIMIT_S:
         raise BrokenNetwork("504")
-    return Response(body | {"time": portal.describe_time(f"{token.client_id} {method}", duration_s)})
+    body |= {"time": portal.describe_time(f"{token.client_id} {method}", duration_s)}
+    sent = stand_in.faults.bend("rest", portal.member_id, body)
+    return Response(sent, media_type="application/json")
 
 
 async def read_body(request: Request[Any, Any, Any]) -> dict[str, Any]:
@@ -124,4 +126,7 @@ async def _execute(
     portal.operating.spend(f"{token.client_id} {name}", portal.execution_s)
     call = RestCall(stand_in, portal, token, parameters)
     answer = method.run(call)
-    return answer if portal.hostility is None else portal.hostility.lie(name, call, answer)
+    if portal.hostility is not None:
+        answer = portal.hostility.lie(name, call, answer)
+    answer.result = stand_in.faults.bend(_operation(name), portal.member_id, answer.result)
+    return answer
