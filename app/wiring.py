@@ -37,6 +37,7 @@ from app.people.service import People
 from app.people.visibility import find_visible
 from app.portals import queries
 from app.portals.access import PortalAccess
+from app.portals.addresses import Addresses
 from app.portals.budget import Limits, RecentlySeen
 from app.portals.clients import PortalClients
 from app.portals.directory import Directory
@@ -203,9 +204,14 @@ def _make_follow_up(setup: PortalSetup, people: People, histories: Histories) ->
     return follow_up
 
 
-def _make_access(outbound: Outbound, vault: Vault, refresher: Refresher, clock: Clock) -> PortalAccess:
-    moves = Moves(outbound.server, outbound.policy, vault, refresher, clock)
-    return PortalAccess(outbound.clients, vault, refresher, moves, clock)
+def _make_access(
+    outbound: Outbound, vault: Vault, clock: Clock, background: Background
+) -> tuple[Refresher, Moves, PortalAccess]:
+    """All that asks portals with their stored pairs, and finds them."""
+    addresses = Addresses(outbound.server, outbound.policy, vault, clock)
+    refresher = Refresher(outbound.server, addresses, vault, clock, background)
+    moves = Moves(outbound.server, addresses, vault, refresher, clock)
+    return refresher, moves, PortalAccess(outbound.clients, vault, refresher, moves, clock)
 
 
 def _make_log(
@@ -221,8 +227,7 @@ def _put_together(
     settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, outbound: Outbound
 ) -> Parts:
     background = Background()
-    refresher = Refresher(outbound.server, outbound.policy, vault, clock, background)
-    access = _make_access(outbound, vault, refresher, clock)
+    refresher, moves, access = _make_access(outbound, vault, clock, background)
     verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
     changes = Changes(database)
@@ -242,8 +247,8 @@ def _put_together(
         directory=directory,
         access=access,
         refresher=refresher,
-        installer=Installer(verifier, vault, outbound.policy, database, clock, background, limits, follow_up),
-        opener=Opener(verifier, vault, setup, outbound.policy, database, clock, background),
+        installer=Installer(verifier, vault, moves.addresses, database, clock, background, limits, follow_up),
+        opener=Opener(verifier, vault, setup, moves, database, clock, background),
         setup=setup,
         uninstaller=Uninstaller(outbound.server, refresher, vault, erasure, clock, background),
         erasure=erasure,

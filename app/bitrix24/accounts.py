@@ -1,23 +1,23 @@
 """How much each portal was sent and has not forgotten yet, in milliseconds that it takes to forget it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 _SWEEP_ABOVE = 1000
 
 
 class Accounts(Protocol):
-    """An account for each portal: its backlog melts away by a millisecond in each."""
+    """An account for each key, a portal's or a host's: its backlog melts away by a millisecond in each."""
 
-    async def take(self, portal_key: str, cost_ms: int, most_ms: int) -> int | None:
-        """The backlog after one more request; None, and nothing is counted, when it would exceed
-        `most_ms`.
+    async def take(self, keys: Sequence[str], cost_ms: int, most_ms: int) -> int | None:
+        """The largest backlog after one more request on each account; None when one would exceed `most_ms`,
+        which then counts nothing.
         """
         ...
 
-    async def fill(self, portal_key: str, least_ms: int) -> None:
-        """Raise the backlog to this, if it is lower."""
+    async def fill(self, keys: Sequence[str], least_ms: int) -> None:
+        """Raise the backlogs to this, where they are lower."""
         ...
 
 
@@ -28,17 +28,19 @@ class LocalAccounts:
         self._monotonic = monotonic
         self._empty_at_ms: dict[str, int] = {}  # When each backlog will have melted away.
 
-    async def take(self, portal_key: str, cost_ms: int, most_ms: int) -> int | None:
+    async def take(self, keys: Sequence[str], cost_ms: int, most_ms: int) -> int | None:
         """As `Accounts` says."""
-        backlog_ms = self._read(portal_key) + cost_ms
-        if backlog_ms > most_ms:
+        backlogs_ms = {key: self._read(key) + cost_ms for key in keys}
+        if max(backlogs_ms.values()) > most_ms:
             return None
-        self._write(portal_key, backlog_ms)
-        return backlog_ms
+        for key, backlog_ms in backlogs_ms.items():
+            self._write(key, backlog_ms)
+        return max(backlogs_ms.values())
 
-    async def fill(self, portal_key: str, least_ms: int) -> None:
+    async def fill(self, keys: Sequence[str], least_ms: int) -> None:
         """As `Accounts` says."""
-        self._write(portal_key, max(least_ms, self._read(portal_key)))
+        for key in keys:
+            self._write(key, max(least_ms, self._read(key)))
 
     def _now_ms(self) -> int:
         return int(self._monotonic() * 1000)

@@ -9,7 +9,7 @@ api-reference/widgets/placement-bind.md, placement-unbind.md, placement-get.md.
 from collections.abc import Collection, Iterable, Mapping
 
 from app.bitrix24.errors import BitrixError
-from app.bitrix24.rest import Command, PortalClient
+from app.bitrix24.rest import MAX_BATCH, Command, PortalClient
 
 
 async def bind_events(
@@ -37,7 +37,7 @@ async def bind_events(
             raise error
     stale = {
         f"{event}{index}": ("event.unbind", {"event": event, "handler": _word(item, "handler")})
-        for index, item in enumerate(bound)
+        for index, item in enumerate(bound[:MAX_BATCH])
         if (event := _word(item, "event").upper()) in wanted
         and _is_for_all(item)
         and not _is_ours(item, handler_url)
@@ -78,7 +78,7 @@ async def bind_placements(
     await _bind(client, access_token, missing, handler_url, titles)
     stale: dict[str, Command] = {
         f"p{index}": ("placement.unbind", {"PLACEMENT": placement, "HANDLER": handler})
-        for index, (placement, handler) in enumerate(sorted(bound))
+        for index, (placement, handler) in enumerate(sorted(bound)[:MAX_BATCH])
         if placement in wanted and handler != handler_url
     }
     await client.batch(stale, access_token)

@@ -22,7 +22,7 @@ _MOST_MS = _CAPACITY_MS + MAX_WAIT_S * 1000
 
 
 class RateBucket:
-    """One bucket for each portal, and so many places for this process's requests that are under way there.
+    """One bucket for each portal and each host, and so many places for this process's requests under way.
 
     `accounts` say how much a portal was sent, by others too; `sleep` is real unless a test moves time.
     """
@@ -36,8 +36,11 @@ class RateBucket:
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def admit(self, portal_key: str) -> AsyncIterator[None]:
+    async def admit(self, portal_key: str, *further_keys: str) -> AsyncIterator[None]:
         """Wait for a place among the requests under way at the portal, then until it admits one more.
+
+        `further_keys` have buckets too, as the host has that may be claimed by several portals, and the
+        fullest one decides.
 
         A portal that holds its answers back keeps its own requests waiting, not those of other portals. It is
         counted when it leaves, not when it begins to wait, or those that waited would arrive all at once.
@@ -55,17 +58,17 @@ class RateBucket:
         finally:
             self._leave_queue(portal_key)
         try:
-            await self._take(portal_key)
+            await self._take(portal_key, *further_keys)
             yield
         finally:
             places.release()
 
-    async def fill(self, portal_key: str) -> None:
+    async def fill(self, *keys: str) -> None:
         """Take note that the portal refused: others share its bucket, which is fuller than we knew."""
-        await self._accounts.fill(portal_key, _CAPACITY_MS)
+        await self._accounts.fill(keys, _CAPACITY_MS)
 
-    async def _take(self, portal_key: str) -> None:
-        backlog_ms = await self._accounts.take(portal_key, DRAIN_MS, _MOST_MS)
+    async def _take(self, *keys: str) -> None:
+        backlog_ms = await self._accounts.take(keys, DRAIN_MS, _MOST_MS)
         if backlog_ms is None:
             raise _too_many()
         if backlog_ms > _CAPACITY_MS:

@@ -11,13 +11,11 @@ import msgspec
 from app.bitrix24.errors import BitrixError
 from app.bitrix24.paging import PAGE, read_pages
 from app.bitrix24.rest import Command, PortalClient
-from app.bitrix24.transfer import read_number
-from app.kit.decoding import decode_json
+from app.kit.decoding import decode_json, read_whole
 
 MAX_ACTIVITIES = 500
 MISSING_SCOPE = "insufficient_scope"
 CALL_TYPE = 2  # crm.enum.activitytype
-INT64_MAX = 2**63 - 1
 
 
 class CardKind(msgspec.Struct, frozen=True):
@@ -42,8 +40,7 @@ def read_card_id(placement_options: str) -> int | None:
         options = decode_json(placement_options, dict[str, object])
     except msgspec.DecodeError:
         return None
-    card_id = read_number(options.get("ID"))
-    return card_id if card_id is not None and 0 < card_id <= INT64_MAX else None
+    return read_whole(options.get("ID"), 1)
 
 
 async def list_call_activities(
@@ -84,5 +81,5 @@ def _list_activities(kind: CardKind, card_id: int) -> Command:
 def _read_ids(rows: object) -> list[int]:
     if not isinstance(rows, list):
         raise BitrixError("malformed_answer", 200, "the portal gave no list of activities")
-    numbers = [read_number(row.get("ID")) for row in rows[:PAGE] if isinstance(row, dict)]
+    numbers = [read_whole(row.get("ID")) for row in rows[:PAGE] if isinstance(row, dict)]
     return [number for number in numbers if number is not None]

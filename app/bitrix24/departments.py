@@ -2,10 +2,11 @@
 
 import msgspec
 
+from app.bitrix24.answers import read_text
 from app.bitrix24.errors import RESTRICTED, BitrixError
 from app.bitrix24.paging import list_rows
 from app.bitrix24.rest import PortalClient
-from app.bitrix24.transfer import read_number, read_text
+from app.kit.decoding import read_whole
 
 _MAX_NAME = 255
 # What an app without the scope is answered, whichever way the portal puts it.
@@ -38,9 +39,9 @@ async def list_departments(client: PortalClient, access_token: str) -> list[Depa
 
 
 def _department(row: object) -> Department | None:
-    department_id = read_number(row.get("ID")) if isinstance(row, dict) else None
+    department_id = read_whole(row.get("ID")) if isinstance(row, dict) else None
     if not department_id or not isinstance(row, dict):
         return None
     name = read_text(row.get("NAME")).strip()[:_MAX_NAME]
-    parent_id, head_id = read_number(row.get("PARENT")) or None, read_number(row.get("UF_HEAD")) or None
+    parent_id, head_id = read_whole(row.get("PARENT")) or None, read_whole(row.get("UF_HEAD")) or None
     return Department(department_id, name, parent_id, head_id)

@@ -14,6 +14,7 @@ REJECTED_TOKEN = EXPIRED | DEAD_GRANT | {"invalid_token", "no_auth_found", "wron
 PAYMENT_REQUIRED = frozenset({"payment_required"})
 RESTRICTED = frozenset({"user_access_error", "access_denied", "insufficient_scope", "invalid_credentials"})
 INACTIVE_USER = "user_inactive"  # Ours: the portal answers with no user at all.
+TOO_LARGE = "answer_too_large"  # Ours.
 PORTAL_CLOSED = frozenset({"portal_deleted"})
 # What is said of a token, or of its user in the portal. Any other code speaks of the moment alone.
 TOKEN_REFUSED = REJECTED_TOKEN | APP_GONE | WRONG_CLIENT
@@ -39,6 +40,13 @@ class BitrixError(BitrixFailure):
         self.status = status
         self.description = shorten(description, _MAX_DESCRIPTION)
         super().__init__(f"{self.code} (HTTP {status}): {self.description}")
+
+
+class TooLarge(BitrixError):
+    """An answer, or the answer to one command, is larger than any honest one: ask for less at once."""
+
+    def __init__(self, status: int = 200) -> None:
+        super().__init__(TOO_LARGE, status, "larger than any honest answer")
 
 
 class Unreachable(BitrixFailure):

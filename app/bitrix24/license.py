@@ -5,9 +5,13 @@ Documentation: api-reference/common/system/app-info.md.
 
 import msgspec
 
+from app.bitrix24.answers import read_text
 from app.bitrix24.errors import Unreachable
 from app.bitrix24.rest import PortalClient
-from app.bitrix24.transfer import read_number, read_text
+from app.kit.decoding import read_whole
+
+MOST_DAYS = 36_500  # A century: more is no date that anybody pays up to, and might be none at all.
+MAX_CODE = 255  # As of any name of an application; it stands in links.
 
 
 class License(msgspec.Struct, frozen=True):
@@ -28,8 +32,7 @@ async def fetch_license(client: PortalClient, access_token: str) -> License:
     result = (await client.call("app.info", {}, access_token)).result
     if not isinstance(result, dict) or not read_text(result.get("STATUS")):
         raise Unreachable("the answer of app.info names no status")
-    days = read_text(result.get("DAYS"))
-    left = None if days.startswith("-") else read_number(days)  # A negative number counts what is over.
+    left = read_whole(result.get("DAYS"), 0, MOST_DAYS)  # A negative number counts what is over.
     is_over = result.get("PAYMENT_EXPIRED") == "Y"
-    status, code = read_text(result["STATUS"])[:1].upper(), read_text(result.get("CODE"))
+    status, code = read_text(result["STATUS"])[:1].upper(), read_text(result.get("CODE"))[:MAX_CODE]
     return License(status, None if is_over else left, is_over, code)

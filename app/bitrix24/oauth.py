@@ -4,23 +4,26 @@ Documentation: settings/oauth/auto-renewal.md, settings/oauth/error-codes.md, se
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any
 
 import httpx
 import msgspec
 
 from app.bitrix24.address import AddressPolicy
-from app.bitrix24.errors import EXPIRED, BitrixError, BitrixFailure, Unreachable
+from app.bitrix24.answers import Bounds, read_object, read_text
+from app.bitrix24.errors import EXPIRED, BitrixError, BitrixFailure, TooLarge, Unreachable
 from app.bitrix24.exchange import Exchange, Record, keep, redact, summarise
-from app.bitrix24.transfer import Reply, read_number, read_object, read_text, transfer
+from app.bitrix24.transfer import Reply, transfer
+from app.kit.calendar import LAST, read_date
 from app.kit.clock import Clock
+from app.kit.decoding import read_whole
 
-_MAX_ANSWER = 256 * 1024
+_BOUNDS = Bounds(256 * 1024, 1_000)
 _TOTAL_S = 15.0
 _DEFAULT_LIFETIME_S = 3600
+MOST_LIFETIME_S = 366 * 24 * 3600  # Documented are an hour and, of a refresh token, 180 days.
 
 
 class AppInfo(msgspec.Struct, frozen=True):
@@ -136,7 +139,7 @@ class AuthorizationServer:
     @asynccontextmanager
     async def _asking(
         self, request: httpx.Request, method: str, told: dict[str, str], member_id: str | None
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncIterator[Mapping[str, Any]]:
         """Send, turn an error answer into BitrixError, and record when the block ends. `told` is what the
         record may know.
         """
@@ -144,7 +147,9 @@ class AuthorizationServer:
         status, code, summary, duration_ms = None, None, "", 0
         try:
             try:
-                reply = await transfer(self._http, request, limit=_MAX_ANSWER, total_s=_TOTAL_S)
+                reply = await transfer(self._http, request, limit=_BOUNDS.most_bytes, total_s=_TOTAL_S)
+            except TooLarge as error:  # No method of these has much to say: it is no answer of theirs.
+                raise Unreachable("the answer is too large", error.status) from None
             finally:
                 duration_ms = round((time.perf_counter() - begun) * 1000)
             status = reply.status
@@ -163,8 +168,11 @@ class AuthorizationServer:
             await keep(self._record, exchange)
 
 
-def _answer(reply: Reply) -> dict[str, Any]:
-    answer = read_object(reply)
+def _answer(reply: Reply) -> Mapping[str, Any]:
+    try:
+        answer = read_object(reply.body, _BOUNDS)
+    except (TooLarge, ValueError):
+        raise Unreachable("the answer is no JSON object", reply.status) from None
     if code := read_text(answer.get("error")):
         raise BitrixError(code, reply.status, read_text(answer.get("error_description")))
     if reply.status != httpx.codes.OK:
@@ -189,7 +197,7 @@ def _app_info(result: dict[str, Any], install: dict[str, Any], origin: str) -> A
         server=origin,
         status=read_text(install.get("status")),
         scope=read_text(result.get("scope")) or read_text(install.get("scope")),
-        user_id=read_number(result.get("user_id")),
+        user_id=read_whole(result.get("user_id")),
         expires_at=_moment(result.get("expires")),
         is_installed=install.get("installed") in (True, 1, "1", "Y"),
     )
@@ -197,27 +205,21 @@ def _app_info(result: dict[str, Any], install: dict[str, Any], origin: str) -> A
 
 def _moment(value: object) -> int | None:
     """The SDKs read `expires` as an ISO date; the token endpoint writes the like as Unix seconds."""
-    number = read_number(value)
-    if number is not None or not isinstance(value, str):
-        return number
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return int(moment.timestamp()) if moment.tzinfo else None
+    number = read_whole(value, 0, LAST)
+    return number if number is not None else read_date(value)
 
 
-def _token_pair(answer: dict[str, Any], origin: str, now: int) -> TokenPair:
-    lifetime_s = read_number(answer.get("expires_in")) or _DEFAULT_LIFETIME_S
+def _token_pair(answer: Mapping[str, Any], origin: str, now: int) -> TokenPair:
+    lifetime_s = read_whole(answer.get("expires_in"), 1, MOST_LIFETIME_S) or _DEFAULT_LIFETIME_S
     return TokenPair(
         access_token=read_text(answer.get("access_token")),
         refresh_token=read_text(answer.get("refresh_token")),
         expires_in=lifetime_s,
-        expires_at=read_number(answer.get("expires")) or now + lifetime_s,
+        expires_at=read_whole(answer.get("expires"), 1, LAST) or now + lifetime_s,
         client_endpoint=read_text(answer.get("client_endpoint")),
         server=origin,
         member_id=read_text(answer.get("member_id")).lower(),
-        user_id=read_number(answer.get("user_id")),
+        user_id=read_whole(answer.get("user_id")),
         status=read_text(answer.get("status")),
         scope=read_text(answer.get("scope")),
     )

@@ -5,6 +5,7 @@ Documentation: settings/how-to-call-rest-api/list-methods-pecularities.md.
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 
+from app.bitrix24.errors import TooLarge
 from app.bitrix24.rest import MAX_BATCH, Command, PortalClient
 
 PAGE = 50
@@ -16,18 +17,27 @@ async def list_rows(
 ) -> AsyncIterator[list[object]]:
     """Pages of at most 50 rows. Raises as `PortalClient.call` does.
 
-    What a portal says of their number is only believed up to MAX_ROWS, and as long as rows come.
+    What a portal says of their number is only believed up to MAX_ROWS, and as long as rows come. A batch that
+    is too large is asked for again in halves.
     """
     first = await client.call(method, {**parameters, "start": 0}, access_token)
     yield _rows(first.result)
     last = min(first.total or 0, MAX_ROWS) if first.next is not None else 0
-    for begin in range(PAGE, last, PAGE * MAX_BATCH):
-        starts = range(begin, min(begin + PAGE * MAX_BATCH, last), PAGE)
-        pages = await read_pages(client, access_token, (method, parameters), starts)
+    begin, most_pages = PAGE, MAX_BATCH
+    while begin < last:
+        starts = range(begin, min(begin + PAGE * most_pages, last), PAGE)
+        try:
+            pages = await read_pages(client, access_token, (method, parameters), starts)
+        except TooLarge:
+            if len(starts) == 1:
+                raise
+            most_pages = len(starts) // 2
+            continue
         for page in pages:
             yield page
         if not any(pages):
             return
+        begin = starts.stop
 
 
 async def read_pages(

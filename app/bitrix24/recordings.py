@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 
+from app.bitrix24.answers import read_text
 from app.bitrix24.errors import REJECTED_TOKEN, BitrixError
 from app.bitrix24.rest import PortalClient
-from app.bitrix24.transfer import read_number, read_text
+from app.kit.decoding import read_whole
 
-MAX_ANSWER_BYTES = 1024 * 1024
 MAX_FILES = 5
 TRANSCRIPT = "crm.activity.call.getTranscript"
 
@@ -33,11 +33,11 @@ async def list_addresses(
     row = await _find_row(client, access_token, statistics_id)
     if url := read_text(row.get("CALL_RECORD_URL")).strip():
         yield url
-    if activity_id := read_number(row.get("CRM_ACTIVITY_ID")):
+    if activity_id := read_whole(row.get("CRM_ACTIVITY_ID")):
         activity = await _ask(client, access_token, "crm.activity.get", {"id": activity_id}, denied)
         for url in _list_files(activity):
             yield _authorized(client, url, access_token)
-    file_id = read_number(row.get("RECORD_FILE_ID"))
+    file_id = read_whole(row.get("RECORD_FILE_ID"))
     if file_id:
         file = await _ask(client, access_token, "disk.file.get", {"id": file_id}, denied)
         if url := read_text(file.get("DOWNLOAD_URL")).strip():
@@ -56,12 +56,10 @@ async def fetch_transcript(
 
 
 async def _find_row(client: PortalClient, access_token: str, statistics_id: int) -> Mapping[str, Any]:
-    answer = await client.call(
-        "voximplant.statistic.get", {"FILTER": {"ID": statistics_id}}, access_token, MAX_ANSWER_BYTES
-    )
+    answer = await client.call("voximplant.statistic.get", {"FILTER": {"ID": statistics_id}}, access_token)
     rows = answer.result if isinstance(answer.result, list) else []
     for row in rows:
-        if isinstance(row, dict) and read_number(row.get("ID")) == statistics_id:
+        if isinstance(row, dict) and read_whole(row.get("ID")) == statistics_id:
             return row
     return {}
 
@@ -73,7 +71,7 @@ async def _ask(
     if method in denied:
         return {}
     try:
-        answer = await client.call(method, parameters, access_token, MAX_ANSWER_BYTES)
+        answer = await client.call(method, parameters, access_token)
     except BitrixError as error:
         if error.code in REJECTED_TOKEN:
             raise

@@ -1,6 +1,6 @@
-"""REST calls to one portal: rate, back-off, changed addresses, batches.
+"""REST calls to one portal: rate, back-off, batches.
 
-Documentation: settings/how-to-call-rest-api/general-principles.md, batch.md, change-domen.md; limits.md.
+Documentation: settings/how-to-call-rest-api/general-principles.md, batch.md; limits.md.
 """
 
 import asyncio
@@ -13,20 +13,35 @@ import httpx
 import msgspec
 
 from app.bitrix24.address import AddressPolicy
+from app.bitrix24.answers import (
+    BATCH,
+    CALL,
+    Bounds,
+    Document,
+    Part,
+    decode_part,
+    decode_small,
+    is_there,
+    open_parts,
+    read_document,
+    read_text,
+    to_mapping,
+)
 from app.bitrix24.bucket import RateBucket
-from app.bitrix24.errors import TOO_FAST, AddressRefused, BitrixError, BitrixFailure, Unreachable
+from app.bitrix24.errors import TOO_FAST, BitrixError, BitrixFailure, TooLarge, Unreachable
 from app.bitrix24.exchange import Exchange, Record, keep, redact, summarise
 from app.bitrix24.network import on_behalf_of
 from app.bitrix24.text import encode_form
-from app.bitrix24.transfer import Reply, read_number, read_object, read_text, transfer
+from app.bitrix24.transfer import Reply, transfer
 from app.kit.clock import Clock
+from app.kit.decoding import read_whole
 
 MAX_BATCH = 50
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _TOTAL_S = 75.0
 _RETRY_WAITS_S = (1.0, 2.0, 4.0)
-_REDIRECTS = frozenset({301, 302, 307, 308})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
+_PARTS = ("result", "result_error", "result_total", "result_next", "result_time")
 _JSON_HEADERS = {"Content-Type": "application/json"}
 
 Command = tuple[str, Mapping[str, object]]
@@ -56,19 +71,20 @@ class BatchAnswer(msgspec.Struct, frozen=True):
 
 
 class _Prepared(msgspec.Struct, frozen=True):
-    """A request that may be sent more than once, and how much of an answer it may get; `told` is redacted."""
+    """A request that may be sent more than once; `told` is redacted."""
 
     method: str
     body: bytes
     told: str
-    max_bytes: int
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much of an answer it may get."""
+        return BATCH if self.method == "batch" else CALL
 
 
 class PortalClient:
-    """Calls REST methods of one portal; `http` is the client for "portals".
-
-    `moved_to` is the portal's new REST root once a call was answered there: the caller stores it.
-    """
+    """Calls REST methods of one portal; `http` is the client for "portals"."""
 
     def __init__(
         self,
@@ -84,11 +100,10 @@ class PortalClient:
         """Raise AddressRefused when the policy does not admit `client_endpoint`."""
         self.client_endpoint = policy.check_portal(client_endpoint)
         self.member_id = member_id
-        self.moved_to: str | None = None
         self._http = http
-        self._policy = policy
         self._bucket = bucket
-        self._bucket_key = member_id or self.client_endpoint
+        host = httpx.URL(self.client_endpoint)
+        self._bucket_keys = (member_id or self.client_endpoint, f"host:{host.netloc.decode()}")
         self._record = record
         self._clock = clock
         self._sleep = sleep
@@ -98,31 +113,33 @@ class PortalClient:
         method: str,
         parameters: Mapping[str, object],
         access_token: str,
-        max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Answer:
-        """Call one method. Raises BitrixError, Unreachable or AddressRefused.
+        """Call one method. Raises BitrixError, TooLarge among them, Unreachable or AddressRefused.
 
         A request is sent again only where the portal was too busy to look at it, three times at most.
         """
         body = msgspec.json.encode({**parameters, "auth": access_token})
-        return await self._call(_Prepared(method, body, redact(parameters), max_bytes))
+        return await self._call(_Prepared(method, body, redact(parameters)))
 
     async def batch(
         self, commands: Mapping[str, Command], access_token: str, *, is_halting: bool = False
     ) -> BatchAnswer:
         """Call up to 50 methods in one request; `$result[name][key]` in a parameter names an earlier result.
 
-        Raises as `call` does when the batch as a whole fails; errors of commands stand in the answer.
+        Raises as `call` does when the batch as a whole fails; errors of commands stand in the answer,
+        TooLarge of one whose result is larger than a call's may be.
         """
         if len(commands) > MAX_BATCH:
             raise ValueError(f"a batch holds at most {MAX_BATCH} commands")
+        if any(name.isdecimal() for name in commands):
+            raise ValueError("PHP makes a list of what has numbers for names")
         if not commands:
             return BatchAnswer({}, {}, {}, {}, {})
         lines = {name: f"{method}?{encode_form(inner)}" for name, (method, inner) in commands.items()}
         told = {name: {method: inner} for name, (method, inner) in commands.items()}
         body = msgspec.json.encode({"halt": int(is_halting), "cmd": lines, "auth": access_token})
-        return _batch_answer(
-            await self._call(_Prepared("batch", body, redact({"cmd": told}), MAX_ANSWER_BYTES))
+        return await _read_batch(
+            await self._call(_Prepared("batch", body, redact({"cmd": told}))), (*commands,)
         )
 
     async def _call(self, prepared: _Prepared) -> Answer:
@@ -132,56 +149,28 @@ class PortalClient:
             except (BitrixError, Unreachable) as failure:
                 if wait_s is None or not _is_busy(failure):
                     raise
-                await self._bucket.fill(self._bucket_key)
+                await self._bucket.fill(*self._bucket_keys)
             await self._sleep(wait_s * random.uniform(1, 1.5))  # noqa: S311  Spreads retries; nothing secret.
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, prepared: _Prepared) -> Answer:
-        root = self.client_endpoint
-        reply = await self._post(root, prepared)
-        if isinstance(reply, Answer):
-            return reply
-        answer = await self._post(self._new_root(root, prepared.method, reply), prepared)
-        if not isinstance(answer, Answer):
-            raise Unreachable("the portal redirects again and again", answer.status)
-        return answer
-
-    def _new_root(self, root: str, method: str, reply: Reply) -> str:
-        """Where the portal lives now, if its redirect leads to the same method of another REST root."""
-        try:
-            target = httpx.URL(root).join(reply.location or "")
-        except (httpx.InvalidURL, ValueError):
-            raise Unreachable("the portal redirects to no address", reply.status) from None
-        if target.path.rstrip("/").removesuffix(".json") != f"/rest/{method}":
-            raise Unreachable("the portal redirects to something else than REST", reply.status)
-        moved = self._policy.check_portal(str(target.copy_with(path="/rest/", query=None, fragment=None)))
-        if moved == root:
-            raise Unreachable("the portal redirects to itself", reply.status)
-        if root.startswith("https:") and not moved.startswith("https:"):
-            raise AddressRefused("The portal redirects from https to http. Check the portal's address.")
-        return moved
-
-    async def _post(self, root: str, prepared: _Prepared) -> Answer | Reply:
-        """POST once, in the portal's turn; a redirect is given back as it came."""
+        """POST once, in the portal's turn."""
         request = self._http.build_request(
-            "POST", root + prepared.method, content=prepared.body, headers=_JSON_HEADERS
+            "POST", self.client_endpoint + prepared.method, content=prepared.body, headers=_JSON_HEADERS
         )
-        async with self._bucket.admit(self._bucket_key):
-            with on_behalf_of(self._bucket_key):
-                return await self._send(root, request, prepared)
+        async with self._bucket.admit(*self._bucket_keys):
+            with on_behalf_of(self._bucket_keys[0]):
+                return await self._send(request, prepared)
 
-    async def _send(self, root: str, request: httpx.Request, prepared: _Prepared) -> Answer | Reply:
+    async def _send(self, request: httpx.Request, prepared: _Prepared) -> Answer:
         """Send it and record it, whatever comes of it."""
         started_at, begun = self._clock.now(), time.perf_counter()
         status, code, summary = None, None, ""
         try:
-            reply = await transfer(self._http, request, limit=prepared.max_bytes, total_s=_TOTAL_S)
+            reply = await transfer(self._http, request, limit=prepared.bounds.most_bytes, total_s=_TOTAL_S)
             status = reply.status
-            if status in _REDIRECTS:
-                summary = "redirect"
-                return reply
-            answer = self._read(root, reply)
-            summary = summarise(answer.result, answer.total)
+            answer = _read(reply, prepared)
+            summary = "batch" if prepared.method == "batch" else summarise(answer.result, answer.total)
         except BitrixFailure as failure:
             code = failure.code
             summary = str(failure)
@@ -198,22 +187,30 @@ class PortalClient:
             await keep(self._record, exchange)
         return answer
 
-    def _read(self, root: str, reply: Reply) -> Answer:
-        """Read the answer; one that is Bitrix24's own, error or not, proves a new address."""
-        document = read_object(reply)
-        code = read_text(document.get("error"))
-        if (code or "result" in document) and root != self.client_endpoint:
-            self.client_endpoint = self.moved_to = root
-        if code or "error_description" in document:
-            raise BitrixError(code or "unknown", reply.status, read_text(document.get("error_description")))
-        if "result" not in document or reply.status >= httpx.codes.BAD_REQUEST:
-            raise Unreachable("the answer holds no result", reply.status)
-        return Answer(
-            document["result"],
-            read_number(document.get("total")),
-            read_number(document.get("next")),
-            _mapping(document.get("time")),
-        )
+
+def _read(reply: Reply, prepared: _Prepared) -> Answer:
+    """Read the answer. The results of a batch stay as they came, to be decoded one after another.
+
+    A redirect is not believed: whoever asked may ask the authorization server where the portal is.
+    """
+    if reply.status in _REDIRECTS:
+        raise Unreachable("the portal redirects to another address", reply.status)
+    try:
+        document = read_document(reply.body, prepared.bounds)
+        _raise_error(document, reply.status)
+        result = document.result if prepared.method == "batch" else decode_part(document.result, CALL)
+    except ValueError:  # As proxies and closed portals answer in HTML.
+        raise Unreachable("the answer is no JSON object", reply.status) from None
+    total, following = (read_whole(decode_small(part)) for part in (document.total, document.next))
+    return Answer(result, total, following, to_mapping(decode_small(document.time)))
+
+
+def _raise_error(document: Document, status: int) -> None:
+    code = read_text(decode_small(document.error))
+    if code or is_there(document.error_description):
+        raise BitrixError(code or "unknown", status, read_text(decode_small(document.error_description)))
+    if not is_there(document.result) or status >= httpx.codes.BAD_REQUEST:
+        raise Unreachable("the answer holds no result", status)
 
 
 def _is_busy(failure: BitrixError | Unreachable) -> bool:
@@ -227,33 +224,36 @@ def _is_busy(failure: BitrixError | Unreachable) -> bool:
     return failure.status in _BUSY
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    """PHP writes an empty array as `[]` and one with keys 0, 1, … as a list; both mean a mapping."""
-    if isinstance(value, dict):
-        return value
-    return {str(index): item for index, item in enumerate(value)} if isinstance(value, list) else {}
-
-
-def _batch_answer(answer: Answer) -> BatchAnswer:
-    parts = _mapping(answer.result)
-    errors = {name: _command_error(error) for name, error in _mapping(parts.get("result_error")).items()}
-    return BatchAnswer(
-        results=_mapping(parts.get("result")),
-        errors=errors,
-        totals=_numbers(parts.get("result_total")),
-        nexts=_numbers(parts.get("result_next")),
+async def _read_batch(answer: Answer, names: tuple[str, ...]) -> BatchAnswer:
+    """Decode what was asked for, and nothing else that the portal may have put there."""
+    parts = open_parts(answer.result, _PARTS)
+    found = {key: open_parts(parts.get(key), names) for key in _PARTS}
+    read = BatchAnswer(
+        results={},
+        errors={name: _command_error(part) for name, part in found["result_error"].items()},
+        totals=_numbers(found["result_total"]),
+        nexts=_numbers(found["result_next"]),
         time=answer.time,
-        times={name: _mapping(block) for name, block in _mapping(parts.get("result_time")).items()},
+        times={name: to_mapping(decode_small(part)) for name, part in found["result_time"].items()},
     )
+    for name, part in found["result"].items():
+        try:
+            read.results[name] = decode_part(part, CALL)
+        except TooLarge as error:
+            read.errors[name] = error
+        except ValueError:
+            read.errors[name] = BitrixError("malformed_answer", 200, "not JSON")
+        await asyncio.sleep(0)  # Events go first: all results at once would hold them up for long.
+    return read
 
 
-def _command_error(error: object) -> BitrixError:
-    told = _mapping(error)
+def _command_error(part: Part) -> BitrixError:
+    told = to_mapping(decode_small(part))
     return BitrixError(
         read_text(told.get("error")) or "unknown", 200, read_text(told.get("error_description"))
     )
 
 
-def _numbers(value: object) -> dict[str, int]:
-    numbers = ((name, read_number(item)) for name, item in _mapping(value).items())
+def _numbers(parts: Mapping[str, Part]) -> dict[str, int]:
+    numbers = ((name, read_whole(decode_small(part))) for name, part in parts.items())
     return {name: number for name, number in numbers if number is not None}

@@ -5,7 +5,7 @@ import msgspec
 from app.bitrix24.paging import list_rows
 from app.bitrix24.profile import full_name
 from app.bitrix24.rest import PortalClient
-from app.bitrix24.transfer import read_number
+from app.kit.decoding import read_whole
 
 _FIELDS = ("ID", "NAME", "LAST_NAME", "ACTIVE", "UF_DEPARTMENT")
 
@@ -31,7 +31,7 @@ async def list_users(client: PortalClient, access_token: str) -> list[User]:
 
 
 def _user(row: object) -> User | None:
-    user_id = read_number(row.get("ID")) if isinstance(row, dict) else None
+    user_id = read_whole(row.get("ID")) if isinstance(row, dict) else None
     if user_id is None or not isinstance(row, dict):
         return None
     is_active = row.get("ACTIVE", True) in (True, 1, "1", "Y", "true")
@@ -41,5 +41,5 @@ def _user(row: object) -> User | None:
 def _departments(value: object) -> frozenset[int]:
     """A list, or for who belongs to none `false`, null or nothing."""
     values = value if isinstance(value, list) else [value]
-    numbers = (read_number(item) for item in values)
+    numbers = (read_whole(item) for item in values)
     return frozenset(number for number in numbers if number)

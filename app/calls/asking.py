@@ -12,10 +12,11 @@ import msgspec
 import structlog
 
 from app.bitrix24.call_end import Undecodable
+from app.bitrix24.errors import TOO_LARGE
 from app.bitrix24.rest import BatchAnswer, Command
 from app.bitrix24.statistics import StatisticsRecord, read_statistics_row
-from app.calls.pace import Times, read_float, read_moment
-from app.calls.plan import OPEN, Range
+from app.calls.pace import Times, read_duration, read_moment
+from app.calls.plan import OPEN, PAGE_ROWS, Range
 from app.portals.model import Portal
 
 METHOD = "voximplant.statistic.get"
@@ -68,12 +69,26 @@ class Reply(msgspec.Struct, frozen=True):
     `partial` are pages with a row that cannot be told from others: true as far as they go, and failed.
     """
 
-    pages: dict[Question, Page]
-    partial: list[Page]
-    codes: dict[Question, str]
-    began_at: int | None
-    duration_s: float | None
-    times: list[Times]
+    pages: dict[Question, Page] = {}
+    partial: list[Page] = []
+    codes: dict[Question, str] = {}
+    began_at: int | None = None
+    duration_s: float | None = None
+    times: list[Times] = []
+
+    def find_failure(self) -> str | None:
+        """The code of a question that failed otherwise than by an answer that is too large, which is asked
+        for in parts.
+        """
+        return next((code for code in self.codes.values() if code != TOO_LARGE), None)
+
+
+def page_of_one(portal: Portal, statistics_id: int) -> Page:
+    """A row that is larger than any honest answer, by its id alone: everything else in it is unknown."""
+    row = {"ID": str(statistics_id)}
+    record, _ = _read_row(row)
+    log.warning("statistics row too large", portal_id=portal.id)
+    return Page([statistics_id], [] if record is None else [record], [(row, TOO_LARGE)], is_whole=True)
 
 
 async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Question]) -> Reply:
@@ -85,18 +100,15 @@ async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Ques
     names = {f"p{index}": question for index, question in enumerate(questions)}
     answer = await access.batch(portal, {name: _command(question) for name, question in names.items()})
     reply = Reply(
-        pages={},
-        partial=[],
-        codes={},
         began_at=read_moment(answer.time),
-        duration_s=read_float(answer.time.get("duration")),
+        duration_s=read_duration(answer.time),
         times=[*answer.times.values()],
     )
     for name, question in names.items():
         if name in answer.errors:
             reply.codes[question] = answer.errors[name].code
         elif _is_list_of_rows(answer.results.get(name)):
-            _take(reply, question, _read_page(portal, question, answer.results[name]))
+            _take(reply, question, _read_page(portal, question, answer.results[name][:PAGE_ROWS]))
             await asyncio.sleep(0)  # Events go first: all pages at once would hold them up for 100 ms.
         else:
             reply.codes[question] = MALFORMED if name in answer.results else MISSING
@@ -133,8 +145,9 @@ def _read_page(portal: Portal, question: Question, rows: Sequence[Row]) -> Page:
         if record is not None:
             records.append(record)
         if reason:
-            log.warning("statistics row not decoded", portal_id=portal.id, reason=reason)
             odd.append((row, reason))
+    if odd:  # One line a page: a portal may send nothing but odd rows.
+        log.warning("statistics rows not decoded", portal_id=portal.id, rows=len(odd), reason=odd[0][1])
     ids = [record.statistics_id for record in records]
     rising = ids[::-1] if question.is_descending else ids
     if any(before >= after for before, after in pairwise(rising)):

@@ -3,10 +3,20 @@
 import time
 from collections.abc import Iterable, Sequence
 
+from app.bitrix24.errors import TOO_LARGE, TooLarge
 from app.bitrix24.statistics import StatisticsRecord
-from app.calls.asking import Page, Question, Reply, Row, StatisticsAccess, StatisticsRefusedError, ask
+from app.calls.asking import (
+    Page,
+    Question,
+    Reply,
+    Row,
+    StatisticsAccess,
+    StatisticsRefusedError,
+    ask,
+    page_of_one,
+)
 from app.calls.legs import Leg
-from app.calls.pace import OPERATING_WINDOW_S, plan_pages, plan_rest
+from app.calls.pace import MOST_PAGES, OPERATING_WINDOW_S, plan_pages, plan_rest
 from app.calls.plan import OPEN, PAGE_ROWS, Plan, Progress, Range
 from app.calls.sync_writes import Installation, write_rows
 from app.calls.undecodable import keep_rows
@@ -15,6 +25,7 @@ from app.portals.model import Portal
 
 CHUNK_ROWS = 100  # A transaction of 500 keeps events waiting for four times as long, and is no cheaper a row.
 MOST_TRIES = 5
+SEARCH_S = 30  # At most 62 requests, of which a portal takes two a second; half of a turn.
 OUT_OF_TIME = "operation_time_limit"
 NEWEST = Question(Range(1, OPEN), is_descending=True)
 OLDEST = Question(Range(1, OPEN))
@@ -42,6 +53,7 @@ class BatchReader:
         self.high_id = 0  # The highest id that was read.
         self.revealed = 0
         self._known_to = self._known_before = 0
+        self._most_pages = MOST_PAGES  # Fewer once the answer to so many was too large.
 
     def expect_known(self, high_id: int, before: int) -> None:
         """Rows up to this id, of calls that began before, have been read already, if they were shown."""
@@ -53,12 +65,33 @@ class BatchReader:
         Raises what `ask` raises, and StatisticsRefusedError when a range has failed five times.
         """
         asked = plan.take(self.pages)
-        reply = await self._ask([Question(one) for one in asked])
+        try:
+            reply = await self._ask([Question(one) for one in asked])
+        except TooLarge:
+            if len(asked) > 1:
+                self.pages = self._most_pages = len(asked) // 2
+                plan.put_back(asked)
+                return plan.settle({})
+            reply = Reply(codes={Question(asked[0]): TOO_LARGE})
+        answered = [one for one in asked if not self._split(plan, one, reply)]
         await self._store([*reply.pages.values(), *reply.partial])
-        progress = plan.settle({one: _ids_of(reply, Question(one)) for one in asked})
-        if reply.codes and plan.most_tries >= MOST_TRIES:
-            raise StatisticsRefusedError(next(iter(reply.codes.values())))
+        progress = plan.settle({one: _ids_of(reply, Question(one)) for one in answered})
+        failure = reply.find_failure()
+        if failure and plan.most_tries >= MOST_TRIES:
+            raise StatisticsRefusedError(failure)
         return progress
+
+    def _split(self, plan: Plan, asked: Range, reply: Reply) -> bool:
+        """Whether the range is asked again in halves, because its page is too large. A single row that is too
+        large is a page by itself, so that no history stands still.
+        """
+        question = Question(asked)
+        if reply.codes.get(question) != TOO_LARGE:
+            return False
+        if plan.split(asked):
+            return True
+        reply.pages[question] = page_of_one(self._portal, asked.low)
+        return False
 
     async def read_ends(self) -> tuple[list[int], int]:
         """One request for the newest page, which is stored, and the oldest: the newest ids, descending, and
@@ -66,13 +99,42 @@ class BatchReader:
 
         Raises as `read_batch` does.
         """
-        reply = await self._ask((NEWEST, OLDEST))
-        if reply.codes:
+        try:
+            reply = await self._ask((NEWEST, OLDEST))
+        except TooLarge:
+            reply = Reply(codes={NEWEST: TOO_LARGE, OLDEST: TOO_LARGE})
+        if failure := reply.find_failure():
             await self._store(reply.partial)
-            raise StatisticsRefusedError(next(iter(reply.codes.values())))
-        newest, oldest = (reply.pages[one] for one in (NEWEST, OLDEST))
+            raise StatisticsRefusedError(failure)
+        newest = reply.pages.get(NEWEST) or await self._search_newest()
         await self._store([newest])
-        return newest.ids, min(oldest.ids, default=1)
+        return newest.ids, min(_ids_of(reply, OLDEST) or [1])
+
+    async def _search_newest(self) -> Page:
+        """The rows from some id up of which there are few enough: the newest page is too large."""
+        large_from, empty_from, until = 1, OPEN, self._clock.now() + SEARCH_S
+        while empty_from - large_from > 1:
+            if self._clock.now() > until:
+                raise StatisticsRefusedError(TOO_LARGE)
+            middle = (large_from + empty_from) // 2
+            page = await self._ask_one(Question(Range(middle, OPEN), is_descending=True))
+            if page is None:
+                large_from = middle
+            elif page.ids:
+                return page
+            else:
+                empty_from = middle
+        return page_of_one(self._portal, large_from)
+
+    async def _ask_one(self, question: Question) -> Page | None:
+        """Its page; None where that is too large."""
+        try:
+            reply = await self._ask([question])
+        except TooLarge:
+            return None
+        if failure := reply.find_failure():
+            raise StatisticsRefusedError(failure)
+        return reply.pages.get(question)
 
     async def _ask(self, questions: Sequence[Question]) -> Reply:
         begun = time.perf_counter()
@@ -80,7 +142,7 @@ class BatchReader:
         duration_s = time.perf_counter() - begun if reply.duration_s is None else reply.duration_s
         self.began_at = reply.began_at if self.began_at is None else self.began_at
         self.last_began_at = reply.began_at
-        self.pages = plan_pages(len(questions), duration_s)
+        self.pages = min(self._most_pages, plan_pages(len(questions), duration_s))
         self.rest_s = plan_rest(reply.times, self.pages, duration_s / len(questions))
         if OUT_OF_TIME in reply.codes.values():
             self.rest_s = self.rest_s or OPERATING_WINDOW_S

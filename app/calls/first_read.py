@@ -4,11 +4,12 @@ from app.calls.batches import BatchReader
 from app.calls.mark_queries import begin_mark, find_mark
 from app.calls.marks import Mark, estimate_total
 from app.calls.pace import FIRST_PAGES
-from app.calls.plan import PAGE_ROWS, fitting_width
+from app.calls.plan import fitting_width
 
 
 async def begin_history(reader: BatchReader, mark: Mark) -> Mark | None:
-    """Read the newest 50 rows, store them and begin the mark there, under it the history.
+    """Read the newest 50 rows (fewer where they are large), store them and begin the mark there, under it the
+    history.
 
     None when the portal was installed anew meanwhile; raises what the reader raises, and then nothing is
     begun. When another reader began before, its mark stands.
@@ -22,7 +23,7 @@ def _first_changes(newest: list[int], lowest: int, reader: BatchReader) -> dict[
     """`newest` are the highest ids, descending: all there are, when the page is not full."""
     rows = len(newest)
     top_id, low_id = (newest[0], newest[-1]) if newest else (0, 1)
-    bottom_id = min(lowest, low_id) if rows >= PAGE_ROWS else low_id
+    bottom_id = min(lowest, low_id)
     return {
         "history_state": "complete" if bottom_id == low_id else "running",
         "top_id": top_id,

@@ -43,6 +43,7 @@ FIRST_DELAY_S = 15
 LONGEST_DELAY_S = 6 * 3600
 MOST_FAILURES = 4  # Then it counts as failed, though it is tried again.
 STALE_S = 60
+UNEXPECTED = "internal_error"
 FAILURES = (
     *(BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError, QuotaReached),
 )
@@ -95,11 +96,13 @@ class Histories:
         try:
             await self._room.admit_read(portal.id)
             await part.read(lambda: self.is_stopping or self._clock.now() >= now + SLICE_S)
-        except FAILURES as failure:
+        except Exception as failure:
             log.warning("history not read", portal_id=portal.id, code=code_of(failure))
             changes = self._after(failure, part.last)
             noted = await note_failure(portal.id, part.last, changes)
             await self._tell(portal.id)
+            if not isinstance(failure, FAILURES):  # Nobody expected it, and it must not hold the claim.
+                raise
             return noted
         if part.mark is None:
             return None
@@ -204,4 +207,4 @@ def code_of(failure: Exception) -> str:
     """A code for the vendor; Bitrix24's own where there is one."""
     if isinstance(failure, PortalNotConnectedError):
         return "not_connected"
-    return str(getattr(failure, "code", "unreachable"))
+    return str(getattr(failure, "code", "unreachable")) if isinstance(failure, FAILURES) else UNEXPECTED

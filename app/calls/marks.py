@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+MOST_ROWS = 2**53  # More is no number to a browser; ids may be further apart than any rows are many.
 State = Literal["pending", "running", "complete", "failed"]
 
 
@@ -63,4 +64,5 @@ def estimate_total(top_id: int, bottom_id: int, low_id: int, rows_done: int) -> 
     """How many rows there will be, if the ids below `low_id` are as dense as those above it."""
     read_ids = top_id - low_id + 1
     unread_ids = max(low_id - bottom_id, 0)
-    return rows_done + (round(unread_ids * rows_done / read_ids) if read_ids > 0 else 0)
+    guess = round(unread_ids * rows_done / read_ids) if read_ids > 0 else 0
+    return min(rows_done + guess, max(rows_done, MOST_ROWS))

@@ -3,9 +3,11 @@
 Documentation: api-reference/telephony/voximplant/voximplant-statistic-get.md.
 """
 
+from app.bitrix24.call_end import Undecodable
 from app.bitrix24.rest import Command
 from app.bitrix24.statistics import StatisticsRecord, read_statistics_row
-from app.calls.asking import METHOD, StatisticsAccess, StatisticsRefusedError
+from app.calls.asking import MALFORMED, METHOD, WITHOUT_ID, StatisticsAccess, StatisticsRefusedError
+from app.calls.plan import PAGE_ROWS
 from app.portals.model import Portal
 
 
@@ -24,7 +26,10 @@ async def ask_for_call(access: StatisticsAccess, portal: Portal, call_id: str) -
         raise error
     rows = answer.results.get("call")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise StatisticsRefusedError("malformed_answer")
+        raise StatisticsRefusedError(MALFORMED)
     if any(row.get("CALL_ID") != call_id or not row.get("ID") for row in rows):
         raise StatisticsRefusedError("filter_not_applied")
-    return [read_statistics_row(row)[0] for row in rows]
+    try:
+        return [read_statistics_row(row)[0] for row in rows[:PAGE_ROWS]]
+    except Undecodable as error:  # An ID that is there and is none.
+        raise StatisticsRefusedError(WITHOUT_ID) from error

@@ -5,8 +5,10 @@ a request must end within 60 s).
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
+
+from app.kit.calendar import LAST, read_date
+from app.kit.decoding import read_finite
 
 FIRST_PAGES = 10
 MOST_PAGES = 50
@@ -14,6 +16,7 @@ REQUEST_S = 20.0  # What a batch is planned to take: a third of what a portal al
 OPERATING_S = 480.0
 OPERATING_SPARE = 0.9
 OPERATING_WINDOW_S = 600
+DAY_S = 86_400.0  # No request, and no method in ten minutes, runs for longer.
 
 Times = Mapping[str, Any]  # The `time` block of an answer.
 
@@ -21,7 +24,7 @@ Times = Mapping[str, Any]  # The `time` block of an answer.
 def plan_pages(pages: int, duration_s: float) -> int:
     """The size of the next batch after one of so many pages took so long."""
     page_s = duration_s / max(pages, 1)
-    return MOST_PAGES if page_s <= 0 else max(1, min(MOST_PAGES, int(REQUEST_S / page_s + 1e-9)))
+    return MOST_PAGES if page_s <= 0 else max(1, int(min(MOST_PAGES, REQUEST_S / page_s + 1e-9)))
 
 
 def plan_rest(times: Iterable[Times], pages: int, page_s: float) -> int:
@@ -31,7 +34,7 @@ def plan_rest(times: Iterable[Times], pages: int, page_s: float) -> int:
     """
     rest_s = 0
     for block in times:
-        operating = read_float(block.get("operating"))
+        operating = read_finite(block.get("operating"), 0, DAY_S)
         if operating is not None and operating + pages * page_s > OPERATING_S * OPERATING_SPARE:
             rest_s = max(rest_s, read_rest(block))
     return rest_s
@@ -41,7 +44,7 @@ def read_rest(block: Times) -> int:
     """Seconds until the portal counts execution time anew, by its own clock; ten minutes if it does not
     say.
     """
-    reset_at, now = read_float(block.get("operating_reset_at")), read_moment(block)
+    reset_at, now = read_finite(block.get("operating_reset_at"), 0, LAST), read_moment(block)
     if reset_at is None or now is None:
         return OPERATING_WINDOW_S
     return int(min(max(reset_at - now, 0), OPERATING_WINDOW_S)) + 1
@@ -51,16 +54,9 @@ def read_moment(block: Times) -> int | None:
     """When the request began by the portal's clock (`date_start`), in Unix seconds; None if it does not
     say.
     """
-    try:
-        moment = datetime.fromisoformat(str(block.get("date_start")))
-        return int(moment.timestamp()) if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
+    return read_date(block.get("date_start"))
 
 
-def read_float(value: object) -> float | None:
-    """A number that may be written as text."""
-    try:
-        return float(value) if isinstance(value, int | float | str) else None
-    except ValueError:
-        return None
+def read_duration(block: Times) -> float | None:
+    """How long the portal says that the request took, in seconds; None if it does not say."""
+    return read_finite(block.get("duration"), 0, DAY_S)

@@ -5,7 +5,7 @@ page: any order, exact repetition. Where ids are sparse, ranges widen by the den
 page that comes back full is read on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
 import msgspec
@@ -89,6 +89,23 @@ class Plan:
             self._frontier = low - 1
         return taken
 
+    def split(self, asked: Range) -> bool:
+        """Ask for the halves of a range whose answer is too large; False for one of a single id.
+
+        What has no end is cut after as many ids as a page is expected to hold.
+        """
+        if asked.low == asked.high:
+            return False
+        middle = (asked.low + asked.high) // 2
+        if asked.high == OPEN:
+            middle = min(middle, asked.low + self.width - 1)
+        self._pending += [Range(asked.low, middle), Range(middle + 1, asked.high)]
+        return True
+
+    def put_back(self, taken: Iterable[Range]) -> None:
+        """Ask for these again, of which nothing was learnt."""
+        self._pending += taken
+
     def settle(self, answers: Mapping[Range, Sequence[int] | None]) -> Progress:
         """Take in the ids of the rows that each range brought, ascending; None where it failed.
 
@@ -120,7 +137,7 @@ class Plan:
 
 def fitting_width(covered: int, rows: int) -> int:
     """How many ids a command should cover where `covered` ids held so many rows."""
-    return max(PAGE_ROWS, int(FILL * PAGE_ROWS * covered / max(rows, 1)))
+    return max(PAGE_ROWS, int(min(OPEN, FILL * PAGE_ROWS * covered / max(rows, 1))))
 
 
 def _split_open(low: int, open_from: int) -> list[Range]:

@@ -69,9 +69,11 @@ class Reconciliation:
             await self._histories.catch_up(portal, claim=claim)
         except PortalRestsError as rest:
             await claim.give_back({"next_at": self._clock.now() + rest.rest_s})
-        except FAILURES as failure:
+        except Exception as failure:
             log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
             await claim.give_back(self._after(failure, mark))
+            if not isinstance(failure, FAILURES):  # Nobody expected it, and it must not hold the claim.
+                raise
         else:
             return True
         return False

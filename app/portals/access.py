@@ -18,7 +18,6 @@ from app.kit.metrics import PAUSES
 from app.portals import contact_queries, queries
 from app.portals.clients import PortalClients
 from app.portals.contact import AMBIGUOUS, find_state
-from app.portals.lifecycle import address_changes
 from app.portals.model import ContactState, Portal
 from app.portals.moves import Moves
 from app.portals.refresh import Refresher, Verdict
@@ -111,12 +110,12 @@ class PortalAccess:
         pair = await self._read_pair(portal)
         try:
             try:
-                return await self._attempt(portal, pair, work)
+                return await self._work(portal, pair.access_token, work)
             except BitrixError as error:
                 if error.code not in SPENT:
                     raise
             pair = await self._renew(portal, pair)
-            return await self._attempt(portal, pair, work)
+            return await self._work(portal, pair.access_token, work)
         except BitrixError as error:
             state = find_state(error) or await self._ask_witness(portal, pair, error)
             if state is None:
@@ -129,7 +128,7 @@ class PortalAccess:
         if error.code != AMBIGUOUS:
             return None
         try:
-            await self._attempt(portal, pair, fetch_profile)
+            await self._work(portal, pair.access_token, fetch_profile)
         except BitrixError as refusal:
             return find_state(refusal, is_of_profile=True)
         except (BitrixFailure, PortalUnreachableError, PortalNotConnectedError):
@@ -147,22 +146,18 @@ class PortalAccess:
         What the portal refuses them says nothing of the portal. Raises BitrixError, or one of the two above.
         """
         try:
-            return await work(await self._open(portal), access_token)
-        except Unreachable as error:
-            raise PortalUnreachableError(error.reason) from error
+            return await self._work(portal, access_token, work)
+        except PortalUnreachableError:
+            if not await self._moves.has_moved(portal, access_token):
+                raise
+        return await self._work(portal, access_token, work)
 
-    async def _attempt(self, portal: Portal, pair: StoredPair, work: Work[Result]) -> Result:
+    async def _work(self, portal: Portal, access_token: str, work: Work[Result]) -> Result:
         client = await self._open(portal)
         try:
-            result = await work(client, pair.access_token)
+            return await work(client, access_token)
         except Unreachable as error:
             raise PortalUnreachableError(error.reason) from error
-        finally:
-            if client.moved_to is not None:
-                await queries.update_generation(
-                    portal.id, portal.generation, address_changes(client.moved_to)
-                )
-        return result
 
     async def _open(self, portal: Portal) -> PortalClient:
         current = await queries.get_portal(portal.id) or portal

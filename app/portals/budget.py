@@ -26,12 +26,16 @@ class Limits:
 
 
 class Budget:
-    """A bucket of attempts for each key, refilled evenly; the least recently used keys are forgotten."""
+    """A bucket of attempts for each key, refilled evenly; the least recently used keys are forgotten.
 
-    def __init__(self, clock: Clock, per_minute: int, max_keys: int = 10_000) -> None:
+    `per_minute` come at once and then in a minute, or in `period_s`.
+    """
+
+    def __init__(self, clock: Clock, per_minute: int, max_keys: int = 10_000, period_s: int = 60) -> None:
         self._clock = clock
         self._per_minute = per_minute
         self._max_keys = max_keys
+        self._period_s = period_s
         self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def has(self, key: str) -> bool:
@@ -41,7 +45,7 @@ class Budget:
     def spend(self, key: str) -> None:
         """Take one attempt; raises TooManyRequests when none is left."""
         if not self.has(key):
-            raise TooManyRequests(retry_after_s=max(1, 60 // self._per_minute))
+            raise TooManyRequests(retry_after_s=max(1, self._period_s // self._per_minute))
         self.charge(key, 1)
 
     def charge(self, key: str, attempts: int) -> None:
@@ -56,7 +60,7 @@ class Budget:
         level, at = self._buckets.get(key, (float(self._per_minute), now))
         if at > now:  # The clock was set back: it refills from now on, not from then.
             self._buckets[key] = (level, at := now)
-        refilled = level + (now - at) * self._per_minute / 60
+        refilled = level + (now - at) * self._per_minute / self._period_s
         return min(float(self._per_minute), refilled)
 
 

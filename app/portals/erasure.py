@@ -18,7 +18,7 @@ from app.portals import lifecycle, pending_queries, queries, uninstall_queries
 from app.portals.exchange_queries import erase_exchanges, erase_some_uninstalled_exchanges
 from app.portals.fact_queries import delete_fact, read_fact, write_fact
 from app.portals.model import Portal
-from app.portals.rate_queries import erase_bucket
+from app.portals.rate_queries import erase_buckets
 
 log = structlog.get_logger(__name__)
 CALLS_KEPT_S = 30 * 24 * 3600
@@ -82,7 +82,7 @@ class Erasure:
             await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
             for erase in self._erasers.at_once:
                 await erase(portal.id)
-            await erase_bucket(portal.member_id)
+            await erase_buckets(portal.member_id, portal.domain)
             await pending_queries.hurry(portal.member_id, now)  # It may be the next installation already.
             await self.note_overwriting()
             await self._news.notify(self._database, [portal.id])
@@ -110,7 +110,7 @@ class Erasure:
             if not await queries.bury(portal.id):
                 return  # It was installed anew: the calls belong to that installation again.
             await erase_exchanges(portal.member_id)
-            await erase_bucket(portal.member_id)
+            await erase_buckets(portal.member_id, portal.domain)
         for erase in self._erasers.at_once:
             await erase(portal.id)
         are_done = [await erase(portal.id) for erase in self._erasers.with_calls]

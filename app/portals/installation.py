@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import AddressRefused
 from app.bitrix24.oauth import AppInfo
 from app.bitrix24.payloads import Event, Page
@@ -20,9 +19,10 @@ from app.bitrix24.profile import Profile
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
-from app.kit.errors import Forbidden, TooManyRequests
+from app.kit.errors import Forbidden, Refusal, TooManyRequests
 from app.kit.words import N_
 from app.portals import lifecycle, queries
+from app.portals.addresses import Addresses
 from app.portals.admission import Claim
 from app.portals.budget import Budget, Limits
 from app.portals.lifecycle import Installation, OfferedPair
@@ -36,6 +36,17 @@ from app.portals.verification import StorePair, Verifier
 
 log = structlog.get_logger(__name__)
 FollowUp = Callable[[Portal, str], Coroutine[Any, Any, None]]  # With the admin's access token.
+
+
+class AddressTaken(Refusal):
+    """The authorization server names this address for another portal, too."""
+
+    status = 409
+    code = "address_taken"
+    message = N_(
+        "Another Bitrix24 that uses Callbook has this address. Try again in an hour. If it stays, write to "
+        "the vendor."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ class Installer:
         self,
         verifier: Verifier,
         vault: Vault,
-        policy: AddressPolicy,
+        addresses: Addresses,
         database: Database,
         clock: Clock,
         background: Background,
@@ -62,7 +73,7 @@ class Installer:
     ) -> None:
         self._verifier = verifier
         self._vault = vault
-        self._policy = policy
+        self._addresses = addresses
         self._database = database
         self._clock = clock
         self._background = background
@@ -127,8 +138,9 @@ class Installer:
         self, claim: Claim, info: AppInfo, pair: OfferedPair, is_wanted: IsWanted | None = None
     ) -> Opened:
         endpoint = self._check_endpoint(info)
-        identified = await self._verifier.identify(endpoint, claim)
-        profile = identified.profile
+        if not await self._addresses.is_free(endpoint, info.member_id):
+            raise AddressTaken
+        profile = await self._verifier.identify(endpoint, claim)
         if not profile.is_admin:
             log.warning("refused", code="not_admin", member_id=claim.member_id, source=claim.source)
             raise Forbidden(
@@ -140,7 +152,7 @@ class Installer:
                 code="no_refresh_token",
             )
         portal = await self._store(
-            lifecycle.build_installation(info, profile, identified.client_endpoint, pair, self._clock.now()),
+            lifecycle.build_installation(info, profile, endpoint, pair, self._clock.now()),
             is_wanted,
         )
         log.info("installed", portal_id=portal.id, member_id=portal.member_id, generation=portal.generation)
@@ -149,7 +161,7 @@ class Installer:
 
     def _check_endpoint(self, info: AppInfo) -> str:
         try:
-            return self._policy.check_portal(info.client_endpoint)
+            return self._addresses.check(info.client_endpoint)
         except AddressRefused as error:
             log.warning("refused", code=error.code, member_id=info.member_id)
             raise Forbidden(error.message, code=error.code) from error

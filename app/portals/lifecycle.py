@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.bitrix24.oauth import AppInfo
+from app.bitrix24.oauth import MOST_LIFETIME_S, AppInfo
 from app.bitrix24.profile import Profile
 from app.portals.contact import FINE
 
@@ -62,8 +62,10 @@ def build_installation(
         user_id=profile.user_id,
         access_token=pair.access_token,
         refresh_token=pair.refresh_token,
-        expires_in_s=pair.expires_in_s,
-        dated_at=info.expires_at if info.expires_at is not None else now + pair.expires_in_s,
+        expires_in_s=min(pair.expires_in_s, MOST_LIFETIME_S),
+        dated_at=info.expires_at
+        if info.expires_at is not None
+        else now + min(pair.expires_in_s, MOST_LIFETIME_S),
         application_token=pair.application_token or None,
     )
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 
-from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import AddressRefused
 from app.bitrix24.oauth import AppInfo
 from app.bitrix24.payloads import Page
@@ -14,18 +13,19 @@ from app.bitrix24.profile import Profile
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
-from app.kit.errors import Forbidden
+from app.kit.errors import Forbidden, Unavailable
 from app.kit.words import N_
 from app.portals import contact_queries, lifecycle, queries
 from app.portals.admission import Claim
 from app.portals.installation import Opened
 from app.portals.lifecycle import OfferedPair
 from app.portals.model import Portal
+from app.portals.moves import Moves
 from app.portals.refusals import PortalRefuses
 from app.portals.setup import PortalSetup
 from app.portals.standing import Standing, judge_standing
 from app.portals.vault import Vault
-from app.portals.verification import Identified, Verifier
+from app.portals.verification import Verifier
 
 log = structlog.get_logger(__name__)
 NOT_INSTALLED = N_(
@@ -41,7 +41,7 @@ class Opener:
         verifier: Verifier,
         vault: Vault,
         setup: PortalSetup,
-        policy: AddressPolicy,
+        moves: Moves,
         database: Database,
         clock: Clock,
         background: Background,
@@ -49,7 +49,7 @@ class Opener:
         self._verifier = verifier
         self._vault = vault
         self._setup = setup
-        self._policy = policy
+        self._moves = moves
         self._database = database
         self._clock = clock
         self._background = background
@@ -95,12 +95,18 @@ class Opener:
         info = await self._verifier.prove(claim)
         if self._find_endpoint(info) != portal.client_endpoint:
             info = await self._verifier.prove(claim, is_fresh=True)  # What is kept may be older than a move.
-            portal = await self._follow_move(portal, self._find_endpoint(info))
-        identified = await self._identify(portal, claim)
-        portal = await self._follow_move(portal, identified.client_endpoint)  # Its own word is the last.
-        return Opened(await self._note_answer(portal, identified.profile), identified.profile), info
+            await self._moves.addresses.adopt(portal, info.client_endpoint)
+            portal = await queries.get_portal(portal.id) or portal
+        try:
+            profile = await self._identify(portal, claim)
+        except Unavailable:
+            if not await self._moves.has_moved(portal, claim.access_token):
+                raise
+            portal = await queries.get_portal(portal.id) or portal
+            profile = await self._identify(portal, claim)
+        return Opened(await self._note_answer(portal, profile), profile), info
 
-    async def _identify(self, portal: Portal, claim: Claim) -> Identified:
+    async def _identify(self, portal: Portal, claim: Claim) -> Profile:
         """Who it is; that the portal as a whole refuses is noted, so that nothing else asks it in vain."""
         try:
             return await self._verifier.identify(portal.client_endpoint, claim)
@@ -119,16 +125,9 @@ class Opener:
         await contact_queries.note_answer(portal, self._clock.now())
         return await queries.get_portal(portal.id) or portal
 
-    async def _follow_move(self, portal: Portal, endpoint: str) -> Portal:
-        """Store the portal's address, if it has moved."""
-        if endpoint == portal.client_endpoint:
-            return portal
-        await queries.update_generation(portal.id, portal.generation, lifecycle.address_changes(endpoint))
-        return await queries.get_portal(portal.id) or portal
-
     def _find_endpoint(self, info: AppInfo) -> str:
         try:
-            return self._policy.check_portal(info.client_endpoint)
+            return self._moves.addresses.check(info.client_endpoint)
         except AddressRefused as error:
             raise Forbidden(error.message, code=error.code) from error
 

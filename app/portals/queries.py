@@ -210,6 +210,13 @@ async def list_waiting_for_lookup(now: int, limit: int) -> list[Portal]:
     )
 
 
+async def list_at(member_id: str, domain: str, limit: int) -> list[Portal]:
+    """Installed portals other than this one whose stored address is there and whose pair may work."""
+    is_another = And(PortalTable.domain == domain, PortalTable.member_id != member_id)
+    is_living = And(PortalTable.state == "installed", PortalTable.token_state == "ok")
+    return await _list_where(And(is_another, is_living), PortalTable.id, limit)
+
+
 async def list_witnesses(portal_id: int, limit: int) -> list[Portal]:
     """Reachable portals that are not this one, the most recently renewed first: their refresh shows whether
     our client secret is still accepted. Not those that are left alone: they refuse whatever our secret is.

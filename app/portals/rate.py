@@ -1,13 +1,14 @@
 """The accounts of the portals' rate buckets, common to all processes (decision 0016)."""
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from app.bitrix24.accounts import Accounts, LocalAccounts
 from app.kit.clock import Clock
 from app.kit.database import DATABASE_ERRORS, Database
-from app.portals.rate_queries import fill_bucket, take_from_bucket
+from app.portals.rate_queries import fill_buckets, take_from_buckets
 
 PATIENCE_S = 5
 log = structlog.get_logger(__name__)
@@ -24,24 +25,22 @@ class SharedAccounts:
         self._clock = clock
         self._spare = spare or LocalAccounts()
 
-    async def take(self, portal_key: str, cost_ms: int, most_ms: int) -> int | None:
-        """As `Accounts` says; the key is the portal's `member_id`."""
-        own_ms = await self._spare.take(portal_key, cost_ms, most_ms)
+    async def take(self, keys: Sequence[str], cost_ms: int, most_ms: int) -> int | None:
+        """As `Accounts` says; the keys are the portal's `member_id` and its host."""
+        own_ms = await self._spare.take(keys, cost_ms, most_ms)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await take_from_bucket(
-                    self._database, portal_key, cost_ms, most_ms, self._read_clock()
-                )
+                return await take_from_buckets(self._database, keys, cost_ms, most_ms, self._read_clock())
         except DATABASE_ERRORS as error:
             log.warning("rate bucket not shared", error=type(error).__name__)
             return own_ms
 
-    async def fill(self, portal_key: str, least_ms: int) -> None:
+    async def fill(self, keys: Sequence[str], least_ms: int) -> None:
         """As `Accounts` says."""
-        await self._spare.fill(portal_key, least_ms)
+        await self._spare.fill(keys, least_ms)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await fill_bucket(self._database, portal_key, least_ms, self._read_clock())
+                await fill_buckets(self._database, keys, least_ms, self._read_clock())
         except DATABASE_ERRORS as error:
             log.warning("rate bucket not shared", error=type(error).__name__)
 

@@ -3,6 +3,8 @@
 The machines' clocks differ, so only the database's counts; on SQLite all processes are on one machine.
 """
 
+from collections.abc import Sequence
+
 from app.kit.database import Database
 from app.portals.tables import RateBucketTable
 
@@ -18,10 +20,8 @@ _LEFT = """
 _AT = f"""
     CASE WHEN excluded.at_ms BETWEEN b.at_ms - {_LATE_MS} AND b.at_ms THEN b.at_ms ELSE excluded.at_ms END
 """
-_INSERT = """
-    INSERT INTO rate_buckets AS b (member_id, backlog_ms, at_ms)
-    VALUES ({}, CAST({} AS BIGINT), COALESCE(CAST({} AS BIGINT), :now))
-"""
+_ROW = "({}, CAST({} AS BIGINT), COALESCE(CAST({} AS BIGINT), :now))"
+_INSERT = "INSERT INTO rate_buckets AS b (member_id, backlog_ms, at_ms) VALUES :rows"
 _TAKE = (
     f"{_INSERT} ON CONFLICT (member_id) DO UPDATE"
     f" SET backlog_ms = {_LEFT} + excluded.backlog_ms, at_ms = {_AT}"
@@ -34,30 +34,43 @@ _FILL = (
 _PURGE = f"DELETE FROM rate_buckets WHERE at_ms < :now - {_KEPT_MS}"  # noqa: S608  Ours.
 
 
-async def take_from_bucket(
-    database: Database, member_id: str, cost_ms: int, most_ms: int, now_ms: int | None = None
+async def take_from_buckets(
+    database: Database, keys: Sequence[str], cost_ms: int, most_ms: int, now_ms: int | None = None
 ) -> int | None:
-    """The portal's backlog after one more request; None when it would exceed `most_ms`.
+    """The largest backlog after one more request in each bucket; None when one would exceed `most_ms`.
 
-    `now_ms` stands in for the database's clock where a test moves time.
+    The others have then counted the request all the same: it costs a portal whose host is busy half a second
+    of its own. `now_ms` stands in for the database's clock where a test moves time.
     """
-    rows = await RateBucketTable.raw(_with_clock(database, _TAKE), member_id, cost_ms, now_ms, most_ms)
-    return int(rows[0]["backlog_ms"]) if rows else None
+    rows = await RateBucketTable.raw(
+        _complete(database, _TAKE, len(keys)), *_values(keys, cost_ms, now_ms), most_ms
+    )
+    return max(int(row["backlog_ms"]) for row in rows) if len(rows) == len(keys) else None
 
 
-async def fill_bucket(database: Database, member_id: str, least_ms: int, now_ms: int | None = None) -> None:
-    """Raise the portal's backlog to this, if it is lower."""
-    await RateBucketTable.raw(_with_clock(database, _FILL), member_id, least_ms, now_ms)
+async def fill_buckets(
+    database: Database, keys: Sequence[str], least_ms: int, now_ms: int | None = None
+) -> None:
+    """Raise the backlogs to this, where they are lower."""
+    await RateBucketTable.raw(_complete(database, _FILL, len(keys)), *_values(keys, least_ms, now_ms))
 
 
-async def erase_bucket(member_id: str) -> None:
-    """Delete what concerns a portal that is gone."""
-    await RateBucketTable.delete().where(RateBucketTable.member_id == member_id)
+def _values(keys: Sequence[str], ms: int, now_ms: int | None) -> list[object]:
+    return [value for key in keys for value in (key, ms, now_ms)]
+
+
+async def erase_buckets(member_id: str, domain: str) -> None:
+    """Delete what concerns a portal that is gone, and the host where it was."""
+    await RateBucketTable.delete().where(RateBucketTable.member_id.is_in([member_id, f"host:{domain}"]))
 
 
 async def purge_buckets(database: Database) -> None:
     """Delete the accounts of portals that were sent nothing for long."""
     await RateBucketTable.raw(_with_clock(database, _PURGE))
+
+
+def _complete(database: Database, sql: str, buckets: int) -> str:
+    return _with_clock(database, sql.replace(":rows", ", ".join([_ROW] * buckets)))
 
 
 def _with_clock(database: Database, sql: str) -> str:

@@ -16,7 +16,6 @@ from typing import Any
 
 import structlog
 
-from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import (
     APP_GONE,
     DEAD_GRANT,
@@ -30,9 +29,11 @@ from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import DATABASE_ERRORS
 from app.portals import contact_queries, queries
+from app.portals.addresses import Addresses
+from app.portals.budget import Budget
 from app.portals.client_secret import is_asking_pointless, note_accepted, note_rejected
 from app.portals.contact import find_state
-from app.portals.lifecycle import address_changes, plan_renewal
+from app.portals.lifecycle import plan_renewal
 from app.portals.model import Portal
 from app.portals.vault import StoredPair, Vault
 
@@ -42,6 +43,10 @@ POLL_S = 0.1
 STORE_AGAIN_S = 0.1  # Doubled after each attempt, up to the longest.
 LONGEST_STORE_AGAIN_S = 2.0
 MAX_WITNESSES = 3
+# A token lives for an hour. A portal that calls each one expired would else have us buy as many as it likes,
+# for which Bitrix24 may block the application.
+REFRESHES = 6
+REFRESHES_PERIOD_S = 3600
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -74,18 +79,19 @@ class Refresher:
     def __init__(
         self,
         authorization_server: AuthorizationServer,
-        policy: AddressPolicy,
+        addresses: Addresses,
         vault: Vault,
         clock: Clock,
         background: Background,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._server = authorization_server
-        self._policy = policy
+        self._addresses = addresses
         self._vault = vault
         self._clock = clock
         self._background = background
         self._sleep = sleep
+        self._budget = Budget(clock, REFRESHES, period_s=REFRESHES_PERIOD_S)
         self._running: dict[tuple[int, int], asyncio.Task[Verdict]] = {}
 
     async def renew(self, portal_id: int, spent: StoredPair) -> Verdict:
@@ -111,6 +117,10 @@ class Refresher:
     async def _renew(self, portal_id: int, spent: StoredPair) -> Verdict:
         if await is_asking_pointless(self._clock.now()):
             return Verdict.SECRET_REJECTED
+        if not self._budget.has(str(portal_id)):
+            log.warning("refreshed too often", portal_id=portal_id)
+            return Verdict.AWAY
+        self._budget.spend(str(portal_id))
         while (lease := await self._claim(portal_id, spent)) is None:
             overtaken = await self._look_who_was_faster(portal_id, spent)
             if overtaken is not None:
@@ -144,6 +154,7 @@ class Refresher:
             return Verdict.AWAY
         await note_accepted(self._clock.now())
         if is_stored:
+            await self._addresses.adopt(portal, pair.client_endpoint)
             return Verdict.RENEWED
         return await self._look_who_was_faster(portal.id, spent) or Verdict.SUPERSEDED
 
@@ -234,15 +245,7 @@ class Refresher:
             "refresh_lease_id": None,
             "refresh_lease_until": 0,
             "license_status": pair.status or portal.license_status,
-        } | self._moved(portal, pair)
-
-    def _moved(self, portal: Portal, pair: TokenPair) -> dict[str, str]:
-        """The portal's new address, if the answer names another one that may be contacted."""
-        try:
-            endpoint = self._policy.check_portal(pair.client_endpoint)
-        except AddressRefused:
-            return {}
-        return address_changes(endpoint) if endpoint != portal.client_endpoint else {}
+        }
 
     async def _look_who_was_faster(self, portal_id: int, spent: StoredPair) -> Verdict | None:
         """RENEWED when the portal has a newer pair, SUPERSEDED when nobody may use this one, else None."""

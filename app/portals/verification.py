@@ -8,7 +8,6 @@ settings/oauth.
 import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -45,14 +44,6 @@ WRONG_APP = N_(
     "This Bitrix24 uses other application keys than this installation of Callbook. "
     "A local application has its own keys in each portal and so needs an installation of its own."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Identified:
-    """A user, and the REST root that answered: another one than was asked when the portal has moved."""
-
-    profile: Profile
-    client_endpoint: str
 
 
 class Verifier:
@@ -118,12 +109,11 @@ class Verifier:
             raise self._refuse(claim, "token_rejected", REJECTED) from error
         give_back()
 
-    async def identify(self, client_endpoint: str, claim: Claim) -> Identified:
+    async def identify(self, client_endpoint: str, claim: Claim) -> Profile:
         """The user whom the token acts for, by the portal itself; asked for each session."""
         try:
             client = self._clients.open(client_endpoint, claim.member_id)
-            profile = await fetch_profile(client, claim.access_token)
-            return Identified(profile, client.client_endpoint)
+            return await fetch_profile(client, claim.access_token)
         except AddressRefused as error:
             raise self._refuse(claim, error.code, error.message) from error
         except Unreachable as error:

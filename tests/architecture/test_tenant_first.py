@@ -27,6 +27,8 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.exchange_queries.purge_exchanges": "The scheduler deletes the oldest of all portals.",
     "app.portals.exchange_queries.erase_some_uninstalled_exchanges": "It goes for all that are uninstalled.",
     "app.portals.rate_queries.purge_buckets": "The scheduler deletes the empty ones of all portals.",
+    "app.portals.rate_queries.take_from_buckets": "A portal and the host that it claims are counted at once.",
+    "app.portals.rate_queries.fill_buckets": "A portal and the host that it claims are counted at once.",
     "app.portals.uninstall_queries.list_due_checks": "The scheduler asks about whichever uninstalls are due.",
     "app.portals.pending_queries.list_due": "The scheduler verifies whichever installations wait.",
     "app.portals.pending_queries.list_sealed": "A rotation of keys seals all of them anew.",

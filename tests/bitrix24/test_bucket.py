@@ -101,5 +101,5 @@ async def test_accounts_that_are_empty_are_forgotten() -> None:
     accounts = LocalAccounts(lambda: now[0])
     for index in range(1500):
         now[0] += 1
-        await accounts.take(str(index), 500, 1000)
+        await accounts.take([str(index)], 500, 1000)
     assert len(accounts._empty_at_ms) <= 1001  # noqa: SLF001  Memory shows nowhere else.

@@ -7,11 +7,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from app.bitrix24.answers import CALL
 from app.bitrix24.bindings import bind_events, bind_placements
 from app.bitrix24.cards import CARDS, list_call_activities
-from app.bitrix24.errors import BitrixError, Unreachable
+from app.bitrix24.errors import TOO_LARGE, BitrixError, TooLarge, Unreachable
 from app.bitrix24.exchange import Exchange
-from app.bitrix24.profile import MAX_ANSWER_BYTES, Profile, fetch_profile
+from app.bitrix24.profile import Profile, fetch_profile
 from app.bitrix24.rest import PortalClient
 from app.bitrix24.users import User, list_users
 
@@ -58,8 +59,8 @@ async def test_an_inactive_user_has_no_profile(portal: PortalClient, server: Any
 async def test_a_profile_that_is_held_back_or_too_large_is_not_waited_for(
     portal: PortalClient, server: Any, exchanges: list[Exchange], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_method(server, profile={"ID": "1", "NAME": "x" * MAX_ANSWER_BYTES})
-    with pytest.raises(Unreachable, match="too large"):
+    by_method(server, profile={"ID": "1", "NAME": "x" * CALL.most_bytes})
+    with pytest.raises(TooLarge):
         await fetch_profile(portal, TOKEN)
     never = asyncio.Event()
 
@@ -71,7 +72,7 @@ async def test_a_profile_that_is_held_back_or_too_large_is_not_waited_for(
     monkeypatch.setattr("app.bitrix24.profile.TOTAL_S", 0.05)
     with pytest.raises(Unreachable, match="in time"):
         await fetch_profile(portal, TOKEN)
-    assert [exchange.error_code for exchange in exchanges] == ["unreachable", "cancelled"]
+    assert [exchange.error_code for exchange in exchanges] == [TOO_LARGE, "cancelled"]
     never.set()
 
 

@@ -86,11 +86,15 @@ async def test_an_open_tab_its_session_and_another_process_go_on_after_a_move(
     assert len(await tab.list_ids()) == 2
 
 
-async def test_a_page_is_framed_by_the_address_that_answers_though_the_server_still_lists_the_old_one(
+async def test_a_redirect_is_believed_once_the_server_names_its_address(
     callbook: Callbook, portal: StandInPortal
 ) -> None:
-    portal.listed_endpoint = portal.client_endpoint
+    before = portal.listed_endpoint = portal.client_endpoint
     await portal.move()
+    page = await portal.open_page()
+    assert page.status_code == 503
+    assert (await find(portal)).client_endpoint == before
+    portal.listed_endpoint = None
     for _ in range(2):
         tab = await open_tab(callbook, portal)
         policy = tab.page.headers["content-security-policy"]

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from app.bitrix24.errors import BitrixError
 from app.bitrix24.exchange import Exchange
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.model import Portal
-from app.portals.refresh import LEASE_S, Refresher, Sleep, Verdict
+from app.portals.refresh import LEASE_S, REFRESHES, REFRESHES_PERIOD_S, Refresher, Sleep, Verdict
 from app.portals.renewal import renew_due_pairs
 from app.web.health import find_problems
 from tests.conftest import GENEROUS
@@ -54,6 +55,22 @@ async def test_twenty_waiting_calls_make_one_refresh(
     assert stand_in.counts["oauth.refresh"] == 1
 
 
+async def test_a_portal_that_calls_every_token_expired_has_few_pairs_bought(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    portal = await stored(callbook, installed)
+    stand_in.fail("user.get", code="expired_token", status=401, portal=installed)
+    for hours in range(1, 3):
+        for _ in range(20):
+            with pytest.raises((BitrixError, PortalUnreachableError)):
+                await callbook.parts.access.call(portal, "user.get", {})
+        assert stand_in.counts["oauth.refresh"] == hours * REFRESHES
+        clock.advance(REFRESHES_PERIOD_S)
+    stand_in.heal()
+    assert (await callbook.parts.access.call(portal, "user.get", {})).result
+    assert (await read_portal(callbook, installed.member_id))["token_state"] == "ok"
+
+
 async def test_a_pair_of_another_process_serves_those_who_wait(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
@@ -72,7 +89,7 @@ async def test_a_pair_of_another_process_serves_those_who_wait(
 
 def make_second(callbook: Callbook, sleep: Sleep = asyncio.sleep) -> Refresher:
     first = callbook.parts.refresher
-    return Refresher(first._server, first._policy, first._vault, first._clock, first._background, sleep)  # noqa: SLF001
+    return Refresher(first._server, first._addresses, first._vault, first._clock, first._background, sleep)  # noqa: SLF001
 
 
 async def renew_while_the_database_fails(

@@ -1,0 +1,91 @@
+"""Which address of a portal is believed: the one decision, wherever an address comes from.
+
+A redirect, or an answer from some host, proves nothing: a portal's owner can let its server say whatever they
+like, and another portal would be sent the requests. The authorization server's word counts. And where another
+portal has the address already, the server is asked about that one too: only when it no longer names the
+address for it, it is free.
+Documentation: settings/how-to-call-rest-api/change-domen.md.
+"""
+
+import structlog
+
+from app.bitrix24.address import AddressPolicy
+from app.bitrix24.errors import EXPIRED, TOKEN_REFUSED, AddressRefused, BitrixError, BitrixFailure
+from app.bitrix24.oauth import AppInfo, AuthorizationServer
+from app.kit.clock import Clock
+from app.portals import queries
+from app.portals.budget import RecentlySeen
+from app.portals.lifecycle import address_changes
+from app.portals.model import Portal
+from app.portals.vault import Vault
+
+log = structlog.get_logger(__name__)
+ASK_EVERY_S = 600  # About one portal for the sake of others: a refused claim may be repeated at will.
+MOST_HOLDERS = 3  # There is one by this very rule; more may be left from before it.
+
+
+class Addresses:
+    """Stores addresses that the authorization server has named."""
+
+    def __init__(
+        self, authorization_server: AuthorizationServer, policy: AddressPolicy, vault: Vault, clock: Clock
+    ) -> None:
+        self._server = authorization_server
+        self._policy = policy
+        self._vault = vault
+        self._recently = RecentlySeen(clock)
+
+    def check(self, named: str) -> str:
+        """The REST root there; raises AddressRefused for what may not be contacted."""
+        return self._policy.check_portal(named)
+
+    async def adopt(self, portal: Portal, named: str) -> bool:
+        """Store the address that the server has just named for this portal; say whether it has another one
+        now. What may not be contacted, or is another portal's, is left.
+        """
+        try:
+            endpoint = self.check(named)
+        except AddressRefused:
+            return False
+        if endpoint == portal.client_endpoint or not await self.is_free(endpoint, portal.member_id):
+            return False
+        return await queries.update_generation(portal.id, portal.generation, address_changes(endpoint))
+
+    async def is_free(self, endpoint: str, member_id: str) -> bool:
+        """Whether no other portal that can be asked has this (checked) address, by the server's own word."""
+        holders = await queries.list_at(member_id, address_changes(endpoint)["domain"], MOST_HOLDERS)
+        for holder in holders:
+            if not await self._has_left(holder):
+                log.warning("address of another portal", member_id=member_id, portal_id=holder.id)
+                return False
+        return True
+
+    async def _has_left(self, holder: Portal) -> bool:
+        if holder.member_id in self._recently:
+            return False
+        self._recently.remember(holder.member_id, ASK_EVERY_S)
+        pair = await self._vault.read_pair(holder.id)
+        if pair is None:
+            return True
+        try:
+            info = await self._server.app_info(pair.access_token, holder.oauth_server, holder.member_id)
+        except BitrixError as error:
+            return error.code in TOKEN_REFUSED - EXPIRED  # An expired one says nothing of its portal.
+        except BitrixFailure:
+            return False
+        return await self._follow(holder, info)
+
+    async def _follow(self, holder: Portal, info: AppInfo) -> bool:
+        """Let the holder go to where the server says that it is; False when that is where it was."""
+        if info.member_id != holder.member_id:
+            return False
+        try:
+            endpoint = self.check(info.client_endpoint)
+        except AddressRefused:
+            return False
+        changes = address_changes(endpoint)
+        if changes["domain"] == holder.domain:
+            return False
+        if not await queries.list_at(holder.member_id, changes["domain"], 1):
+            await queries.update_generation(holder.id, holder.generation, changes)
+        return True
