@@ -1,8 +1,13 @@
-"""What the portal posts: events and pages. Pure: bytes in, values out; no token kept that is not ours."""
+"""What the portal posts: events and pages. Pure: bytes in, values out; no token kept that is not ours.
+
+Anybody posts here, and nothing is proven yet. So time and memory are linear in the bytes that came, and of an
+event no more is decoded than says whose it is: its data are, once its token is proven.
+"""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -15,6 +20,9 @@ _PLAUSIBLE_MEMBER_ID = re.compile(r"[0-9a-z]{1,64}")
 _DEFAULT_LIFETIME_S = 3600
 _MAX_NAME = 64  # No event has a longer name, and names are logged.
 _MAX_DIGITS = 18  # Whatever has no more fits 64 bits.
+_MAX_DECODED = 2_048  # Characters, still escaped, of a key, a token or an id: what is cut is none of ours.
+_MAX_FIELDS = 250  # Of a form; an event has about thirty, a page fifteen.
+_MAX_JSON_PARTS = 500  # Commas and brackets, in texts too: a value of three bytes takes twenty times as many.
 
 
 class NotAnEvent(ValueError):
@@ -40,17 +48,33 @@ class InstallTokens(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """One event. What it does not say is empty (`member_id`, `application_token`) or None (the rest).
 
-    `name` is upper-cased and cut to 64 characters; `sent_at` is Unix seconds by the portal's queue; nested
-    keys of `data` read `A][B`.
+    `name` is upper-cased and cut to 64 characters; `sent_at` is Unix seconds by the portal's queue; `raw` is
+    the data as they came: values of JSON, or of a form (`is_escaped`), whose nested keys read `A][B`.
     """
 
     name: str
     member_id: str
     application_token: str
-    data: dict[str, str] | None
+    raw: Mapping[str, object]
+    is_escaped: bool
     sent_at: int | None
     server_endpoint: str | None
     install: InstallTokens | None
+
+    @property
+    def data(self) -> dict[str, object] | None:
+        """The data, decoded now; None when there are none."""
+        if not self.is_escaped:
+            return dict(self.raw) or None
+        return {
+            name: unquote_form(value) if "%" in value or "+" in value else value
+            for name, value in cast("Mapping[str, str]", self.raw).items()
+        } or None
+
+    def read_text(self, name: str) -> str:
+        """One text of the data; empty when it is not there."""
+        text = _text_of(self.raw.get(name))
+        return unquote_form(text) if self.is_escaped else text
 
     def __repr__(self) -> str:
         """Name and portal only: a repr may reach a log, and the data holds phone numbers."""
@@ -122,40 +146,54 @@ def decode_event(content_type: str, body: bytes) -> Event:
     """
     text = body.decode("utf-8", "replace")
     if "json" in content_type or text.lstrip("\ufeff \t\r\n").startswith("{"):
-        parts = _parts_of_json(text)
-    else:
-        parts = _parts_of_form(text)
-    return _event(*parts)
+        return _event_of_json(text)
+    return _event_of_form(text)
 
 
-def _parts_of_form(text: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+def _event_of_form(text: str) -> Event:
+    if text.count("&") >= _MAX_FIELDS:
+        raise NotAnEvent(f"the body has more than {_MAX_FIELDS} fields")
     parts: tuple[dict[str, str], dict[str, str], dict[str, str]] = ({}, {}, {})
     places = _PLACES
     for pair in text.split("&"):
         key, _, value = pair.partition("=")
-        where, name = places.get(key) or _place(unquote_form(key))
-        if where != _NOWHERE:
-            parts[where][name] = unquote_form(value) if "%" in value or "+" in value else value
-    return parts
+        where, name = places.get(key) or _place(unquote_form(key[:_MAX_DECODED]))
+        if where == _DATA:
+            parts[_DATA][name] = value
+        elif where != _NOWHERE:
+            parts[where][name] = unquote_form(value[:_MAX_DECODED])
+    return _event(parts[_TOP], parts[_AUTH], parts[_DATA], is_escaped=True)
 
 
-def _parts_of_json(text: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+def _event_of_json(text: str) -> Event:
     """Decode JSON with the standard library, not the faster decoder.
 
     Numbers stay the text that came. A key that comes twice, which two parsers may read differently, is
     refused.
     """
+    if text.count(",") + text.count("[") + text.count("{") > _MAX_JSON_PARTS:
+        raise NotAnEvent(f"the JSON body has more than {_MAX_JSON_PARTS} commas and brackets")
     try:
         document = _DECODER.decode(text.lstrip("\ufeff"))
-        if not isinstance(document, dict):
-            raise NotAnEvent("the JSON body is not an object")
-        parts: tuple[dict[str, str], dict[str, str], dict[str, str]] = ({}, {}, {})
-        _gather(document, "", parts)
     except RecursionError:
         raise NotAnEvent("the JSON body is nested too deeply") from None
     except json.JSONDecodeError:
         raise NotAnEvent("the body is not valid JSON") from None
-    return parts
+    if not isinstance(document, dict):
+        raise NotAnEvent("the JSON body is not an object")
+    data = document.get("data")
+    return _event(
+        _texts_of(document, _TOP_KEYS),
+        _texts_of(document.get("auth"), _AUTH_KEYS),
+        data if isinstance(data, dict) else {},
+        is_escaped=False,
+    )
+
+
+def _texts_of(document: object, keys: Sequence[str]) -> dict[str, str]:
+    if not isinstance(document, dict):
+        return {}
+    return {key: _text_of(document[key])[:_MAX_DECODED] for key in keys if key in document}
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -170,18 +208,16 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _gather(value: object, key: str, parts: tuple[dict[str, str], dict[str, str], dict[str, str]]) -> None:
+def _text_of(value: object) -> str:
+    """A value of JSON as text; empty for none, and for what is not one value."""
     if isinstance(value, dict | list):
-        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            _gather(inner, f"{key}[{name}]" if key else str(name), parts)
-        return
-    where, name = _place(key)
-    text = scalar_text(value)
-    if where != _NOWHERE and text is not None:
-        parts[where][without_surrogates(name)] = without_surrogates(text)
+        return ""
+    return without_surrogates(scalar_text(value) or "")
 
 
-def _event(top: dict[str, str], data: dict[str, str], auth: dict[str, str]) -> Event:
+def _event(
+    top: Mapping[str, str], auth: Mapping[str, str], data: Mapping[str, object], *, is_escaped: bool
+) -> Event:
     name = top.get("event", "").upper()[:_MAX_NAME]
     if not name:
         raise NotAnEvent("the body names no event")
@@ -198,7 +234,8 @@ def _event(top: dict[str, str], data: dict[str, str], auth: dict[str, str]) -> E
         name,
         member_id,
         auth.get("application_token", ""),
-        data or None,
+        data,
+        is_escaped,
         _whole_number(top.get("ts")),
         auth.get("server_endpoint") or None,
         install,
@@ -213,8 +250,12 @@ def _whole_number(text: str | None) -> int | None:
 
 
 def decode_form(body: bytes) -> dict[str, str]:
-    """Decode a flat form in UTF-8; invalid bytes become U+FFFD and the last of equal keys wins, as in PHP."""
-    pairs = (pair.partition("=") for pair in body.decode("utf-8", "replace").split("&") if pair)
+    """Decode a flat form in UTF-8; invalid bytes become U+FFFD and the last of equal keys wins, as in PHP.
+
+    What comes after the first 250 fields is left out, as PHP leaves out what comes after its thousand.
+    """
+    fields = body.decode("utf-8", "replace").split("&", _MAX_FIELDS)[:_MAX_FIELDS]
+    pairs = (field.partition("=") for field in fields if field)
     return {unquote_form(key): unquote_form(value) for key, _, value in pairs}
 
 

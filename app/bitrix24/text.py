@@ -1,8 +1,9 @@
 """Text as Bitrix24's forms and JSON carry it: kept as it comes, replaced only where it is no text at all."""
 
 import re
+from binascii import unhexlify
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote_plus, unquote
+from urllib.parse import quote_plus
 
 REPLACEMENT = "�"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -11,6 +12,8 @@ _ASCII_BY_HEX = {
     for code in range(0x80)
     for spelling in (f"{code:02X}", f"{code:02x}", f"{code:02X}".swapcase(), f"{code:02x}".title())
 }
+_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2}){1,64}")  # Without an end, a match takes memory for each of them.
+_SHORT = 512  # Characters: of more, the pieces at each `%` would take twenty times the memory of the text.
 
 
 def without_surrogates(text: str) -> str:
@@ -23,17 +26,30 @@ def without_surrogates(text: str) -> str:
 def unquote_form(text: str) -> str:
     """Decode one key or value of a form: `+` is a space, `%XX` a byte of UTF-8, invalid bytes are U+FFFD.
 
-    Does what `urllib.parse.unquote_plus` does, several times as fast where all escapes are ASCII.
+    Does what `urllib.parse.unquote_plus` does, several times as fast where all escapes are ASCII, and in
+    linear memory.
     """
     if "+" in text:
         text = text.replace("+", " ")
     if "%" not in text:
         return text
+    if len(text) > _SHORT:
+        return _unquote(text.encode("utf-8", "replace"))
     head, *escaped = text.split("%")
     try:
         return head + "".join([_ASCII_BY_HEX[part[:2]] + part[2:] for part in escaped])
     except KeyError:
-        return unquote(text, errors="replace")
+        return _unquote(text.encode("utf-8", "replace"))
+
+
+def _unquote(raw: bytes) -> str:
+    found, end = bytearray(), 0
+    for escapes in _ESCAPES.finditer(raw):
+        found += raw[end : escapes.start()]
+        found += unhexlify(escapes[0].replace(b"%", b""))
+        end = escapes.end()
+    found += raw[end:]
+    return found.decode("utf-8", "replace")
 
 
 def encode_form(parameters: Mapping[str, object]) -> str:

@@ -49,7 +49,7 @@ def read_offer(event: Event, source: str, now: int) -> Offer:
         refresh_token=tokens.refresh_token,
         application_token=event.application_token,
         server_endpoint=event.server_endpoint,
-        language=(event.data or {}).get("LANGUAGE_ID", "")[:MOST_OF_LANGUAGE],
+        language=event.read_text("LANGUAGE_ID")[:MOST_OF_LANGUAGE],
         source=source,
         expires_at=now + tokens.expires_in,
     )

@@ -84,7 +84,7 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
         parts.background.spawn("payment", parts.setup.take_hint(sender.portal))
     if event.name != "ONAPPUNINSTALL":
         return IGNORED
-    is_clean = (event.data or {}).get("CLEAN") == "1"
+    is_clean = event.read_text("CLEAN") == "1"
     outcome = await parts.uninstaller.announce(sender.portal, is_clean=is_clean)
     parts.directory.forget(event.member_id)
     return UNINSTALL_ANSWERS[outcome]
