@@ -61,6 +61,7 @@ from app.tables import TABLES
 from app.web.answering import Answers
 from app.web.exports.limits import make_export_places
 from app.web.playing import make_audio_places
+from app.web.refused import RefusedEvents
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -101,6 +102,7 @@ class Parts:
     pages: Pages
     streams: Streams = field(default_factory=Streams)
     answers: Answers = field(default_factory=Answers)
+    refused_events: RefusedEvents = field(default_factory=RefusedEvents)
     audio_places: Places = field(default_factory=make_audio_places)
     export_places: Places = field(default_factory=make_export_places)
 

@@ -5,11 +5,9 @@ of the batch is answered. A request that is cancelled takes nothing with it.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-import asyncpg
 import structlog
 
 from app.bitrix24.call_end import CallRecord
@@ -22,7 +20,7 @@ from app.calls.room import Room
 from app.calls.sizes import Size, size_of_arrival
 from app.calls.writes import Key
 from app.kit.clock import Clock
-from app.kit.database import Database
+from app.kit.database import Database, is_away, is_refusal
 from app.kit.errors import Unavailable
 from app.kit.metrics import BATCH_ROWS, QUOTA_REFUSALS
 from app.portals.quotas import QuotaReached
@@ -35,14 +33,11 @@ PROBE = (
     "INSERT INTO facts (name, value, at) VALUES ('storing_probe', 'written', {})"
     " ON CONFLICT (name) DO UPDATE SET at = excluded.at"
 )
-# The database itself is away, full or locked: no single event is to blame.
-AWAY = (
-    *(OSError, TimeoutError, sqlite3.OperationalError, asyncpg.PostgresConnectionError),
-    *(asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
-    *(asyncpg.ReadOnlySQLTransactionError, asyncpg.InvalidAuthorizationSpecificationError),
-    asyncpg.InternalClientError,  # The connection is ending: see app.kit.database.
-)
 log = structlog.get_logger(__name__)
+
+
+class UnstorableError(Exception):
+    """The database refuses a value of this event, and would again: the event is to blame, and no other."""
 
 
 class Waiting:
@@ -62,10 +57,10 @@ class Waiting:
         elif not self.answer.done():
             self.answer.set_result(outcome is not Outcome.REFUSED)
 
-    def fail(self) -> None:
+    def fail(self, error: Exception) -> None:
         """Tell the request that its event is not stored."""
         if not self.answer.done():
-            self.answer.set_exception(Unavailable())
+            self.answer.set_exception(error)
 
 
 # Stores events; None is a call that is known or refused, which the second path tells apart.
@@ -116,9 +111,9 @@ class Ingest:
         """Store a call-end event of a portal whose token, hashed to `token_hash`, came with it.
 
         True once it is durable (new, a duplicate or a further leg); False when the portal's row no longer is
-        installed with this hash; raises Unavailable (503) when it cannot be stored, QuotaReached when the
-        portal has no room. An event without a start gets the fallback, Unix seconds, else the time of its
-        arrival.
+        installed with this hash; raises Unavailable (503) when it cannot be stored now, QuotaReached when the
+        portal has no room, UnstorableError when it never can be. An event without a start gets the fallback,
+        Unix seconds, else the time of its arrival.
         """
         await self._room.admit(portal_id)
         if not self._is_open or len(self._queue) >= MAX_WAITING:
@@ -163,7 +158,7 @@ class Ingest:
         finally:
             self._is_open = False  # Whatever ended it: nobody may wait for an answer that never comes.
             for waiting in self._queue:
-                waiting.fail()
+                waiting.fail(Unavailable())
             self._answer_probes(can_store=False)
 
     async def _probe(self) -> None:
@@ -215,6 +210,9 @@ class Ingest:
 
     async def _recover(self, waiting: Sequence[Waiting], write: Write, error: Exception) -> list[Waiting]:
         log.warning("events not stored", count=len(waiting), error=type(error).__name__)
+        if len(waiting) == 1 and is_refusal(error):
+            waiting[0].fail(UnstorableError())
+            return []
         if len(waiting) == 1 or is_away(error):
             self._fail(waiting)
             return []
@@ -239,10 +237,4 @@ class Ingest:
 
     def _fail(self, waiting: Sequence[Waiting]) -> None:
         for each in waiting:
-            each.fail()
-
-
-def is_away(error: Exception) -> bool:
-    """Whether the database is to blame, rather than one of the rows."""
-    is_misuse = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
-    return is_misuse or isinstance(error, AWAY)
+            each.fail(Unavailable())

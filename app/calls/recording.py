@@ -3,6 +3,7 @@
 Documentation: api-reference/telephony/voximplant/events/on-voximplant-call-end.md.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 
 import structlog
@@ -11,16 +12,19 @@ from app.bitrix24.call_end import CallRecord, Undecodable, decode_call_end
 from app.bitrix24.payloads import Event
 from app.calls.evidence import Evidence
 from app.calls.hints import Lookups
-from app.calls.ingest import Ingest
+from app.calls.ingest import Ingest, UnstorableError
 from app.calls.undecodable import keep_undecodable
 from app.kit.calendar import has_date
 from app.kit.clock import Clock
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Unavailable
 from app.portals.directory import Directory, Sender
+from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
 ATTEMPTS = 2  # The second one with the portal read anew: a reinstallation may have changed its token.
+
+REFUSED_BY_DATABASE = "the database refuses a value"
 
 
 class Answer(Enum):
@@ -45,54 +49,69 @@ class Recorder:
 
     async def record(self, event: Event) -> Answer:
         """Verify and store one event; raises Unavailable when it cannot be stored now."""
+        for _ in range(ATTEMPTS):
+            known = await self._recognise(event)
+            if known is None:
+                return Answer.REFUSED
+            answer = await self._record(event, known)
+            if answer is not None:
+                return answer
+            self._directory.forget(event.member_id)
+        return Answer.REFUSED
+
+    async def _recognise(self, event: Event) -> Sender | Portal | None:
         try:
-            return await self._record(event)
+            return await self._directory.recognise(event.member_id, event.application_token)
         except DATABASE_ERRORS:  # Whose event it was is not known, and portals send nothing again.
             self._evidence.note_all_missing()
             raise
 
-    async def _record(self, event: Event) -> Answer:
-        for _ in range(ATTEMPTS):
-            sender = await self._directory.recognise(event.member_id, event.application_token)
-            if sender is None:
-                return await self._hint(event)
-            if await self._store(sender, event):
-                return Answer.STORED
-            self._directory.forget(event.member_id)
-        return Answer.REFUSED
+    async def _record(self, event: Event, known: Sender | Portal) -> Answer | None:
+        """None when the portal's row is no longer as the event was verified by.
+
+        Whatever goes wrong from here on, no other portal's events are to be looked for.
+        """
+        portal = known.portal if isinstance(known, Sender) else known
+        try:
+            if not isinstance(known, Sender):
+                return await self._hint(known)
+            return Answer.STORED if await self._store(known, event) else None
+        except (Unavailable, *DATABASE_ERRORS):
+            self._evidence.note_missing(portal.id)
+            raise
 
     async def _store(self, sender: Sender, event: Event) -> bool:
         """False when the portal's row no longer has the state and token hash that the event was verified
         by.
         """
         portal_id = sender.portal.id
+        data = event.data or {}
         try:
-            record = decode_call_end(event.data or {})
-        except Undecodable as error:
-            log.warning("event not decoded", portal_id=portal_id, reason=error.reason)
-            self._evidence.note_missing(portal_id)
-            return await keep_undecodable(
-                portal_id, sender.token_hash, event.name, event.data, error.reason, self._clock.now()
-            )
-        started_at = _guess_start(event, record) if record.started_at is None else None
-        try:
+            record = decode_call_end(data)
+            started_at = _guess_start(event, record) if record.started_at is None else None
             is_stored = await self._ingest.store(portal_id, sender.token_hash, record, started_at)
-        except Unavailable:
-            self._evidence.note_missing(portal_id)
-            raise
+        except Undecodable as error:
+            return await self._keep(sender, event.name, data, error.reason)
+        except UnstorableError:
+            return await self._keep(sender, event.name, data, REFUSED_BY_DATABASE)
         if is_stored:
             self._evidence.note_call(portal_id)
         return is_stored
 
-    async def _hint(self, event: Event) -> Answer:
+    async def _keep(self, sender: Sender, name: str, data: Mapping[str, object], reason: str) -> bool:
+        portal_id = sender.portal.id
+        log.warning("event not decoded", portal_id=portal_id, reason=reason)
+        self._evidence.note_missing(portal_id)
+        return await keep_undecodable(portal_id, sender.token_hash, name, data, reason, self._clock.now())
+
+    async def _hint(self, portal: Portal) -> Answer:
         """A call of a portal whose token is not known yet: worth one look into its statistics, and no
         record.
         """
-        portal = await self._directory.find(event.member_id)
-        if portal is None or not portal.is_installed or portal.application_token_hash is not None:
-            if portal is not None and portal.is_installed:
-                self._evidence.note_rejected(portal.id)
-            log.warning("event refused", name=event.name, member_id=event.member_id)
+        if not portal.is_installed:
+            return Answer.REFUSED
+        if portal.application_token_hash is not None:
+            self._evidence.note_rejected(portal.id)
             return Answer.REFUSED
         await self._lookups.want(portal)
         return Answer.PENDING

@@ -8,7 +8,7 @@ import msgspec
 
 from app.bitrix24.call_end import Undecodable, decode_call_end
 from app.bitrix24.statistics import decode_statistics_row
-from app.calls.ingest import Ingest
+from app.calls.ingest import Ingest, UnstorableError
 from app.calls.kept_payloads import is_whole, keep_payload
 from app.calls.sync_writes import Installation, write_rows
 from app.calls.undecodable_queries import (
@@ -111,7 +111,7 @@ async def _replay(ingest: Ingest, portal: Portal, event: UndecodableEvent) -> bo
     except Undecodable:
         return False
     fallback_started_at = event.received_at - (record.duration_s or 0)
-    with suppress(QuotaReached):  # It stays for another time.
+    with suppress(QuotaReached, UnstorableError):  # It stays for another time.
         token_hash = portal.application_token_hash or ""
         return await ingest.store(portal.id, token_hash, record, fallback_started_at)
     return False

@@ -14,13 +14,39 @@ from app.kit.sqlite_engine import KeptSQLiteEngine
 
 Dialect = Literal["sqlite", "postgresql"]
 
-# What the drivers raise when the database is away, full, locked or restarting. asyncpg's InternalClientError
-# is no fault of ours: a statement meets it on a connection of which the server has said that it ends, and
-# which it has not closed yet ("cannot switch to state 11; another operation (2) is in progress").
+# Whatever the drivers raise. asyncpg's InternalClientError is no fault of ours: a statement meets it on a
+# connection of which the server has said that it ends, and which it has not closed yet ("cannot switch to
+# state 11; another operation (2) is in progress"). `is_away` and `is_refusal` say which kind an error is.
 DATABASE_ERRORS = (
     *(sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
     *(OSError, TimeoutError),
 )
+# The database itself is away, full or locked, or the connection is ending: no value is to blame.
+_AWAY = (
+    *(OSError, TimeoutError, sqlite3.OperationalError, asyncpg.PostgresConnectionError),
+    *(asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
+    *(asyncpg.ReadOnlySQLTransactionError, asyncpg.InvalidAuthorizationSpecificationError),
+    asyncpg.InternalClientError,
+)
+# A value is to blame: no text, too large, out of range, against a constraint. The last two are Python's own,
+# for an integer of more than 64 bits and for half a character.
+_REFUSALS = (
+    *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError),
+    *(asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError),
+    *(OverflowError, UnicodeError),
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database is to blame, rather than a value in the statement."""
+    is_misuse = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    return is_misuse or isinstance(error, _AWAY)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a value in the statement is to blame, so that the same statement fails for ever."""
+    is_unencodable = isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+    return is_unencodable or isinstance(error, _REFUSALS)
 
 
 class DatabaseUrlError(ValueError):

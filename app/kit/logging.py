@@ -1,11 +1,16 @@
 """Logging by structlog: one line an event, to stdout, with nothing in it that must stay secret."""
 
+import json
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
 from app.kit.redaction import redact
+
+_TRACES = frozenset({"exception", "stack"})  # Of many lines, which the renderer puts below the first.
 
 
 def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -> None:
@@ -17,10 +22,10 @@ def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -
         structlog.processors.format_exc_info,
         redact,
     ]
-    renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer()
+    renderers: list[structlog.types.Processor] = (
+        [structlog.processors.JSONRenderer(serializer=_write_json)]
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        else [escape, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -32,10 +37,42 @@ def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
     for name in ("httpx", "httpcore", "uvicorn.access", "apscheduler", "aiosqlite", "asyncio", "piccolo"):
         logging.getLogger(name).setLevel(logging.WARNING)  # httpx writes whole addresses, tokens and all.
+
+
+def escape(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Spell out, in every name and value, what a terminal obeys instead of showing it; for structlog.
+
+    A value may be a stranger's text. With a line break of its own it would look like a line of ours.
+    """
+    escaped: dict[str, Any] = {}
+    for name, value in event.items():
+        text = value if isinstance(value, str) else None
+        if text is None:
+            escaped[_escape_text(name)] = value  # The renderer shows its repr, which is escaped.
+        elif name in _TRACES:
+            escaped[name] = "\n    ".join(map(_escape_text, text.split("\n")))
+        else:
+            escaped[_escape_text(name)] = _escape_text(text)
+    return escaped
+
+
+def _escape_text(text: str) -> str:
+    """Control characters, marks that turn the direction of a text, and whatever else shows nothing."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def _write_json(event: object, **options: Any) -> str:  # noqa: ANN401  As structlog hands them on.
+    """JSON escapes all control characters but DEL."""
+    return json.dumps(event, **options).replace("\x7f", "\\u007f")

@@ -2,13 +2,16 @@
 
 What is remembered is only a guess that saves a query. The statement that stores a call tests the portal's
 state and token hash itself, so nothing that is remembered here outlives an uninstall or a new token, in any
-process.
+process. That a token is wrong is never remembered: a reinstallation in another process makes it right. The
+portal is read again, and all events that wait for that share one read, so that forged ones cost less than
+good ones.
 """
 
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from app.kit.shared_reads import SharedReads
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.vault import Vault
@@ -30,24 +33,29 @@ class Directory:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._portals: OrderedDict[str, Portal] = OrderedDict()
+        self._reads = SharedReads(queries.find_portals)
 
-    async def recognise(self, member_id: str, application_token: str) -> Sender | None:
-        """The installed portal whose `application_token` this is, compared in constant time; else None."""
+    async def recognise(self, member_id: str, application_token: str) -> Sender | Portal | None:
+        """The sender whose `application_token` this is, compared in constant time, if it is installed.
+
+        Else the portal as stored now, whose token is another one or not known, or None if there is no such.
+        """
         token_hash = self._vault.hash_application_token(application_token)
         remembered = self._portals.get(member_id)
         if remembered is not None and _matches(remembered, token_hash):
             return Sender(remembered, token_hash)
-        return await self.recognise_now(member_id, application_token)
+        return await self._look(member_id, token_hash)
 
-    async def recognise_now(self, member_id: str, application_token: str) -> Sender | None:
+    async def recognise_now(self, member_id: str, application_token: str) -> Sender | Portal | None:
         """The same by what is stored now: for whoever does not test the row again while writing."""
-        token_hash = self._vault.hash_application_token(application_token)
-        portal = await self.find(member_id)
-        return Sender(portal, token_hash) if portal is not None and _matches(portal, token_hash) else None
+        return await self._look(member_id, self._vault.hash_application_token(application_token))
 
-    async def find(self, member_id: str) -> Portal | None:
-        """The portal as stored now, installed or not."""
-        portal = await queries.find_portal(member_id)
+    async def _look(self, member_id: str, token_hash: str) -> Sender | Portal | None:
+        portal = await self._find(member_id) if member_id else None
+        return Sender(portal, token_hash) if portal is not None and _matches(portal, token_hash) else portal
+
+    async def _find(self, member_id: str) -> Portal | None:
+        portal = await self._reads.find(member_id)
         if portal is None or not portal.is_installed:
             self._portals.pop(member_id, None)
             return portal

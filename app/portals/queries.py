@@ -4,7 +4,7 @@ Every write names the state it was decided on (generation, token version or leas
 that what was decided on an older state changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from piccolo.columns import Column
@@ -21,6 +21,12 @@ Changes = Mapping[Any, Any]  # By column, or by a column's name.
 async def find_portal(member_id: str) -> Portal | None:
     """The portal with this `member_id`, installed or not."""
     return await _read_one(PortalTable.member_id == member_id)
+
+
+async def find_portals(member_ids: Collection[str]) -> dict[str, Portal]:
+    """The portals that have these, installed or not, by `member_id`."""
+    rows = await PortalTable.select().where(PortalTable.member_id.is_in(list(member_ids)))
+    return {row["member_id"]: to_portal(row) for row in rows}
 
 
 async def get_portal(portal_id: int) -> Portal | None:

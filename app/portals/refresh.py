@@ -27,7 +27,7 @@ from app.bitrix24.errors import (
 from app.bitrix24.oauth import AuthorizationServer, TokenPair
 from app.kit.background import Background
 from app.kit.clock import Clock
-from app.kit.database import DATABASE_ERRORS
+from app.kit.database import DATABASE_ERRORS, is_refusal
 from app.portals import contact_queries, queries
 from app.portals.addresses import Addresses
 from app.portals.budget import Budget
@@ -226,7 +226,7 @@ class Refresher:
                 return await queries.update_unchanged(portal.id, spent.generation, spent.version, sealed)
             except DATABASE_ERRORS as error:
                 wait_s = min(STORE_AGAIN_S * 2**attempt, LONGEST_STORE_AGAIN_S)
-                if self._clock.now() + wait_s >= until:
+                if is_refusal(error) or self._clock.now() + wait_s >= until:
                     raise
                 log.warning("new pair not stored yet", portal_id=portal.id, error=type(error).__name__)
                 await self._sleep(wait_s)

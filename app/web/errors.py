@@ -8,7 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
-from app.kit.database import DATABASE_ERRORS
+from app.kit.database import DATABASE_ERRORS, is_refusal
 from app.kit.errors import Refusal, TooSlow, Unavailable
 from app.kit.metrics import REFUSALS
 from app.kit.query_turns import QueryTooSlowError
@@ -82,7 +82,10 @@ def refuse_for(error: Exception) -> Refusal:
 
 
 def answer_database_error(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
-    """The database is away, or took too long: nothing is wrong with the request."""
+    """The database is away, or took too long: nothing is wrong with the request. Or it refuses a value."""
+    if is_refusal(error):  # Without a trace: it would quote the value.
+        log.error("database refused a value", path=path_of(request), error=type(error).__name__)
+        return _tell_fault(request)
     log.error("database unavailable", path=path_of(request), error=type(error).__name__)
     return answer_refusal(request, refuse_for(error))
 
@@ -90,6 +93,10 @@ def answer_database_error(request: AnyRequest, error: Exception) -> Response[byt
 def answer_fault(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
     """A fault of ours: logged whole, told in one sentence."""
     log.error("request failed", path=path_of(request), exc_info=error)
+    return _tell_fault(request)
+
+
+def _tell_fault(request: AnyRequest) -> Response[bytes]:  # type: ignore[type-arg]
     detail = read_words(request).gettext("Something went wrong on our side. Try again in a minute.")
     return problem_response(SERVER_ERROR, "internal_error", detail)
 

@@ -14,6 +14,8 @@ from app.calls.recording import Answer
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Refusal, TooManyRequests, Unavailable
 from app.kit.metrics import EVENTS
+from app.portals.directory import Sender
+from app.portals.sources import find_network
 from app.portals.uninstall import Outcome
 from app.web.parts import WebParts
 from app.web.requests import MAX_BODY_BYTES
@@ -44,12 +46,13 @@ async def events(scope: Scope, receive: Receive, send: Send) -> None:
     if method == "HEAD":
         await _answer(send, (200, b""), {})
         return
-    name, reply, headers = await _handle(scope, receive)
+    parts: WebParts = scope["litestar_app"].state.parts
+    name, reply, headers = await _handle(parts, scope, receive)
     EVENTS.labels(name if name in KNOWN else "other", reply[0]).inc()
     await _answer(send, reply, headers)
 
 
-async def _handle(scope: Scope, receive: Receive) -> tuple[str, Reply, dict[bytes, bytes]]:
+async def _handle(parts: WebParts, scope: Scope, receive: Receive) -> tuple[str, Reply, dict[bytes, bytes]]:
     """The event's name, the answer, and its further headers."""
     body = await _read_body(receive)
     if body is None:
@@ -59,26 +62,28 @@ async def _handle(scope: Scope, receive: Receive) -> tuple[str, Reply, dict[byte
         event = decode_event(content_type.decode("latin-1"), body)
     except NotAnEvent as error:
         return "", (400, f'{{"status":"error","error":"not_an_event","reason":"{error}"}}'.encode()), {}
+    headers = {}
     try:
-        return event.name, await _dispatch(scope["litestar_app"].state.parts, event, scope), {}
+        reply = await _dispatch(parts, event, scope)
     except Refusal as refusal:
-        return event.name, _refuse(refusal), _retry_header(refusal)
+        reply, headers = _refuse(refusal), _retry_header(refusal)
     except DATABASE_ERRORS as error:
         log.error("event not stored", error=type(error).__name__)  # noqa: TRY400  A trace could quote the event.
-        return event.name, _refuse(Unavailable()), _retry_header(Unavailable())
+        reply, headers = _refuse(Unavailable()), _retry_header(Unavailable())
+    if reply is INVALID_TOKEN:
+        parts.refused_events.note(event.member_id, find_network(_source_of(parts, scope)))
+    return event.name, reply, headers
 
 
 async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     if event.name == "ONVOXIMPLANTCALLEND":
         return CALL_ANSWERS[await parts.recorder.record(event)]
     if event.name in {"ONAPPINSTALL", "ONAPPUPDATE"}:
-        source = read_source(ASGIConnection(scope), parts.settings.trusted_proxies)
-        is_installed = await parts.installer.install_from_event(event, source)
+        is_installed = await parts.installer.install_from_event(event, _source_of(parts, scope))
         parts.directory.forget(event.member_id)
         return OK if is_installed else PENDING
     sender = await parts.directory.recognise_now(event.member_id, event.application_token)
-    if sender is None:
-        log.warning("event refused", name=event.name, member_id=event.member_id)
+    if not isinstance(sender, Sender):
         return INVALID_TOKEN
     if event.name == "ONAPPPAYMENT":  # It proves nothing, but it may be worth asking.
         parts.background.spawn("payment", parts.setup.take_hint(sender.portal))
@@ -88,6 +93,10 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     outcome = await parts.uninstaller.announce(sender.portal, is_clean=is_clean)
     parts.directory.forget(event.member_id)
     return UNINSTALL_ANSWERS[outcome]
+
+
+def _source_of(parts: WebParts, scope: Scope) -> str:
+    return read_source(ASGIConnection(scope), parts.settings.trusted_proxies)
 
 
 def _refuse(refusal: Refusal) -> Reply:
@@ -103,16 +112,15 @@ def _retry_header(refusal: Refusal) -> dict[bytes, bytes]:
 
 async def _read_body(receive: Receive) -> bytes | None:
     """The whole body; None once it is too large, and then the rest is not read."""
-    chunks: list[bytes] = []
-    size, is_more = 0, True
-    while is_more and size <= MAX_BODY_BYTES:
+    body = bytearray()  # Not a list of chunks: who sends single bytes makes each of them an object.
+    is_more = True
+    while is_more and len(body) <= MAX_BODY_BYTES:
         message = await receive()
         if message["type"] != "http.request":
             return b""  # Disconnected: half an event is no event, though it might decode as one.
-        chunks.append(message["body"])
-        size += len(message["body"])
+        body += message["body"]
         is_more = message["more_body"]
-    return b"".join(chunks) if size <= MAX_BODY_BYTES else None
+    return bytes(body) if len(body) <= MAX_BODY_BYTES else None
 
 
 async def _answer(send: Send, reply: Reply, headers: dict[bytes, bytes]) -> None:

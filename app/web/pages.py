@@ -11,7 +11,7 @@ from litestar.types import ExceptionHandlersMap
 
 from app.bitrix24.cards import CARDS
 from app.bitrix24.payloads import MalformedPage, decode_page
-from app.kit.database import DATABASE_ERRORS
+from app.kit.database import DATABASE_ERRORS, is_refusal
 from app.kit.decoding import decode_json
 from app.kit.errors import Forbidden, Refusal
 from app.kit.metrics import REFUSALS
@@ -82,7 +82,7 @@ def refuse_broken_page(request: AnyRequest, error: Exception) -> Response[str]:
         return refuse_page(request, TooLargePage() if error.status_code == TooLargePage.status else Refusal())
     is_database = isinstance(error, DATABASE_ERRORS)
     log.error("page failed", path=request.url.path, exc_info=None if is_database else error)
-    return refuse_page(request, refuse_for(error) if is_database else BrokenPage())
+    return refuse_page(request, refuse_for(error) if is_database and not is_refusal(error) else BrokenPage())
 
 
 PAGE_EXCEPTION_HANDLERS: ExceptionHandlersMap = {

@@ -27,6 +27,7 @@ from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
 from app.settings import Settings
 from app.web.answering import Answers
+from app.web.refused import RefusedEvents
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -107,6 +108,8 @@ class WebParts(Protocol):
     def room(self) -> Room: ...  # noqa: D102
     @property
     def recorder(self) -> Recorder: ...  # noqa: D102
+    @property
+    def refused_events(self) -> RefusedEvents: ...  # noqa: D102
     @property
     def recordings(self) -> Recordings: ...  # noqa: D102
     @property

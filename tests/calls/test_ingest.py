@@ -15,7 +15,7 @@ from app.calls.ingest import MAX_BATCH, Ingest
 from app.calls.inserts import PostgresInserter
 from app.calls.last_events import LastEvents
 from app.calls.writes import Key
-from app.kit.database import Database
+from app.kit.database import Database, is_away
 from app.kit.errors import Unavailable
 from app.kit.text import original
 from app.portals import queries
@@ -434,7 +434,7 @@ async def test_a_checkpoint_empties_the_log(ingest: Ingest, database: Database) 
 
 
 def test_what_blames_the_database() -> None:
-    assert ingest_module.is_away(asyncpg.ConnectionDoesNotExistError("x"))
-    assert ingest_module.is_away(asyncpg.InterfaceError("x"))
-    assert ingest_module.is_away(asyncpg.InternalClientError("x"))
-    assert not ingest_module.is_away(asyncpg.CharacterNotInRepertoireError("x"))
+    assert is_away(asyncpg.ConnectionDoesNotExistError("x"))
+    assert is_away(asyncpg.InterfaceError("x"))
+    assert is_away(asyncpg.InternalClientError("x"))
+    assert not is_away(asyncpg.CharacterNotInRepertoireError("x"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.kit.logging import configure_logging
@@ -124,3 +124,51 @@ def test_json_is_one_object_a_line(restored: None, capsys: pytest.CaptureFixture
         "one",
         "two\nlines",
     ]
+
+
+HOSTILE = st.text(st.characters(exclude_categories=())) | st.sampled_from(
+    ["\x1b[2J\x1b]0;owned\x07", "a\nb", "\x7f", "\x9b31m", "\u202egnp.exe", "\u2028", "\ud800", "\u2066"]
+)
+
+
+class Odd:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_no_control_character_of_a_name_or_a_value_reaches_the_log_raw(
+    restored: None, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    configure_logging(log_format, "info")
+
+    @settings(deadline=None, max_examples=100)
+    @given(HOSTILE)
+    def check(text: str) -> None:
+        structlog.get_logger("ours").info(
+            text, value=text, deep={"k": [text]}, odd=Odd(text), **{f"k{text}": text}
+        )
+        logging.getLogger("theirs").warning("said %s", text)
+        shown = capsys.readouterr().out
+        assert all(character.isprintable() for line in shown.rstrip("\n").split("\n") for character in line)
+        assert len(shown.rstrip("\n").split("\n")) == 2
+
+    check()
+
+
+def test_a_trace_keeps_its_lines_and_none_of_them_begins_like_a_line_of_ours(
+    restored: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("console", "info")
+    try:
+        fail("\x1b[2J\n2026-11-30T00:00:00Z [info     ] installed")
+    except RuntimeError:
+        logging.getLogger("theirs").exception("failed")
+    first, *others = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert "failed" in first
+    assert len(others) > 3
+    assert not any(line.startswith("2026") for line in others)
+    assert all(line.isprintable() for line in others)
