@@ -31,6 +31,7 @@ class SharedReads(Generic[Value]):
 
     async def _run(self) -> None:
         while self._waiting:
+            await asyncio.sleep(0)  # Whoever has been received with the first shares its read.
             batch, self._waiting = self._waiting[:MAX_KEYS], self._waiting[MAX_KEYS:]
             try:
                 found = await self._read({key for key, _ in batch})

@@ -71,7 +71,7 @@ async def _handle(parts: WebParts, scope: Scope, receive: Receive) -> tuple[str,
         log.error("event not stored", error=type(error).__name__)  # noqa: TRY400  A trace could quote the event.
         reply, headers = _refuse(Unavailable()), _retry_header(Unavailable())
     if reply is INVALID_TOKEN:
-        parts.refused_events.note(event.member_id, find_network(_source_of(parts, scope)))
+        parts.refused_events.note(event.member_id, lambda: find_network(_source_of(parts, scope)))
     return event.name, reply, headers
 
 

@@ -5,12 +5,13 @@ Who forges events decides how many there are, never how many lines they cost. Th
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 
 log = structlog.get_logger(__name__)
 PERIOD_S = 60
-MAX_KINDS = 1_000  # Pairs of portal and network that are told apart in one period.
+LOOKED_AT = 1_000  # The first of a period, of which it is looked at whose they are; the others are counted.
 
 
 class RefusedEvents:
@@ -21,16 +22,16 @@ class RefusedEvents:
         self._kinds: Counter[tuple[str, str]] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
-    def note(self, member_id: str, network: str) -> None:
+    def note(self, member_id: str, find_network: Callable[[], str]) -> None:
         """An event that named this portal, from this network, was refused."""
         self._count += 1
-        if len(self._kinds) < MAX_KINDS or (member_id, network) in self._kinds:
-            self._kinds[member_id, network] += 1
+        if self._count <= LOOKED_AT:
+            self._kinds[member_id, find_network()] += 1
         if self._timer is None:
             self.tell()
 
     def tell(self) -> None:
-        """Log those since the last line, if there are any, and the kind that was the most frequent."""
+        """Log those since the last line, if there are any, and whose most of the first thousand were."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None

@@ -36,11 +36,19 @@ class Target(msgspec.Struct):
     sender: Sender
     idle_mib: float
     rounds: list[Round] = msgspec.field(default_factory=list)
+    forged_rounds: list[Round] = msgspec.field(default_factory=list)
     sent: int = 0
 
     @property
     def events_per_s(self) -> float:
         return median(each.events_per_s for each in self.rounds)
+
+    @property
+    def forged_ratio(self) -> float:
+        """The processor time of a forged event for that of a good one."""
+        return median(each.cpu_us for each in self.forged_rounds) / median(
+            each.cpu_us for each in self.rounds
+        )
 
 
 @contextlib.contextmanager
@@ -58,8 +66,17 @@ def run_callbook(name: str, database_url: str, sender: Sender) -> Iterator[Targe
 
 def run_round(target: Target, events: int = EVENTS) -> None:
     """Send the events from a process of its own and keep what it measured; every one must be stored."""
+    target.rounds.append(_measure(target, target.sender, events, 200))
+
+
+def run_forged_round(target: Target, events: int = EVENTS) -> None:
+    """The same with a wrong token; every one must be refused."""
+    forged = Sender(target.sender.member_id, "f" * 32, target.sender.prefix)
+    target.forged_rounds.append(_measure(target, forged, events, 403))
+
+
+def _measure(target: Target, sender: Sender, events: int, status: int) -> Round:
     target.sent += 1
-    sender = target.sender
     server = psutil.Process(target.process_id)
     before = server.cpu_times()
     arguments = [sender.member_id, sender.application_token, f"{sender.prefix[:24]}{target.sent:08x}"]
@@ -68,10 +85,10 @@ def run_round(target: Target, events: int = EVENTS) -> None:
     finished = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=120)
     after = server.cpu_times()
     summary = msgspec.json.decode(finished.stdout, type=Summary)
-    if summary.acknowledged != events:
-        raise SystemExit(f"{target.name}: answered {summary.statuses}, not {events} times 200")
+    if summary.statuses != {status: events}:
+        raise SystemExit(f"{target.name}: answered {summary.statuses}, not {events} times {status}")
     cpu_s = after.user + after.system - before.user - before.system
-    target.rounds.append(Round(summary.events_per_s, summary.p50_ms, summary.p99_ms, cpu_s / events * 1e6))
+    return Round(summary.events_per_s, summary.p50_ms, summary.p99_ms, cpu_s / events * 1e6)
 
 
 def _target(name: str, port: int, process: subprocess.Popen[bytes], sender: Sender) -> Target:
