@@ -11,7 +11,7 @@ import pytest
 from app.calls import ingest as ingest_module
 from app.calls.arrivals import Arrival
 from app.calls.changes import Changes
-from app.calls.ingest import MAX_BATCH, Ingest
+from app.calls.ingest import MAX_BATCH, Ingest, UnstorableError
 from app.calls.inserts import PostgresInserter
 from app.calls.last_events import LastEvents
 from app.calls.writes import Key
@@ -152,7 +152,7 @@ async def test_one_bad_event_fails_alone(ingest: Ingest, database: Database, hel
     good += store_many(ingest, portal_id, ["three"])
     held.gate.set()
     assert await asyncio.gather(*good) == [True, True, True]
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnstorableError):
         await bad
     assert held.batches == [4, 1, 1, 1, 1]
     assert [call["call_id"] for call in await read_calls(database, portal_id)] == ["one", "three", "two"]
@@ -166,7 +166,7 @@ async def test_a_bad_event_of_a_known_call_fails_alone(ingest: Ingest, database:
         ingest.store(portal_id, TOKEN_HASH, make_record("known", started_at=2)),
         return_exceptions=True,
     )
-    assert isinstance(answers[0], Unavailable)
+    assert isinstance(answers[0], UnstorableError)
     assert answers[1] is True
 
 
