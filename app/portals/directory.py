@@ -51,10 +51,11 @@ class Directory:
         return await self._look(member_id, self._vault.hash_application_token(application_token))
 
     async def _look(self, member_id: str, token_hash: str) -> Sender | Portal | None:
-        portal = await self._find(member_id) if member_id else None
+        portal = await self.find(member_id) if member_id else None
         return Sender(portal, token_hash) if portal is not None and _matches(portal, token_hash) else portal
 
-    async def _find(self, member_id: str) -> Portal | None:
+    async def find(self, member_id: str) -> Portal | None:
+        """The portal as stored now, installed or not."""
         portal = await self._reads.find(member_id)
         if portal is None or not portal.is_installed:
             self._portals.pop(member_id, None)
