@@ -1,24 +1,27 @@
 """Which job runs when. One scheduler acts at a time, by a lease in the database; a second copy is harmless.
 
 Jobs are one-line calls into features. Each asks for the lease itself, so a scheduler that lost it does
-nothing.
+nothing. None waits for a portal: each portal that is due is given a turn of its own (`app.kit.turns`).
 """
 
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from app.bitrix24.errors import BitrixFailure
 from app.kit.errors import Refusal
-from app.kit.turns import take_turn
+from app.kit.turns import Kind
 from app.portals import contact_queries, queries, uninstall_queries
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.erasure import ERASURE
 from app.portals.exchange_queries import purge_exchanges, trim_exchanges
 from app.portals.fact_queries import give_lease_back, take_lease
+from app.portals.model import Portal
 from app.portals.rate_queries import purge_buckets
 from app.portals.renewal import renew_due_pairs
 from app.wiring import Parts
@@ -26,6 +29,9 @@ from app.wiring import Parts
 log = structlog.get_logger(__name__)
 LEASE = "scheduler"
 LEASE_S = 60
+MOST_DUE = 500  # Portals at once; of more, those that have waited longest.
+UNINSTALL_CHECK, PROBE = Kind("uninstall check"), Kind("probe")
+PENDING = Kind("pending installation")  # By the row that waits: each network has its own of a portal.
 Job = Callable[[Parts], Awaitable[None]]
 
 
@@ -35,22 +41,20 @@ async def keep_lease(_: Parts) -> None:
 
 async def check_uninstalls(parts: Parts) -> None:
     """Ask again about uninstalls that were announced and not confirmed."""
-    for portal_id in await uninstall_queries.list_due_checks(parts.clock.now(), limit=50):
-        with take_turn("uninstall check", portal_id):
-            await parts.uninstaller.check(portal_id)
+    due = await uninstall_queries.list_due_checks(parts.clock.now(), MOST_DUE)
+    parts.turns.begin_all(UNINSTALL_CHECK, due, parts.uninstaller.check)
 
 
 async def verify_pending(parts: Parts) -> None:
     """Verify installations whose event found no room, or an authorization server that was away."""
-    for row in await parts.installer.pending.list_due(limit=50):
-        parts.background.spawn("pending installation", parts.installer.pending.ask(row))
+    for row in await parts.installer.pending.list_due(MOST_DUE):
+        parts.turns.begin(PENDING, row["id"], partial(parts.installer.pending.ask, row))
 
 
 async def erase_due(parts: Parts) -> None:
     """Erase what is kept no longer, and go on with what was interrupted."""
-    for portal in await queries.list_due_for_erasure(parts.clock.now(), limit=50):
-        with take_turn("erasure", portal.id):
-            await parts.erasure.erase_if_due(portal.id)
+    due = await queries.list_due_for_erasure(parts.clock.now(), MOST_DUE)
+    parts.turns.begin_all(ERASURE, [portal.id for portal in due], parts.erasure.erase_if_due)
 
 
 async def sweep(parts: Parts) -> None:
@@ -60,22 +64,25 @@ async def sweep(parts: Parts) -> None:
 
 async def renew_pairs(parts: Parts) -> None:
     """Renew pairs that lapse when nobody uses them."""
-    await renew_due_pairs(parts.vault, parts.refresher, parts.clock)
+    await renew_due_pairs(parts.vault, parts.refresher, parts.clock, parts.turns)
 
 
 async def check_up(parts: Parts) -> None:
     """Bind again what got lost, and look at the licence, once a day."""
-    await parts.setup.check_due(limit=20)
+    await parts.setup.check_due(parts.turns)
 
 
 async def probe_paused(parts: Parts) -> None:
     """Ask portals that refuse whether they answer again, when their pause is over."""
-    for portal in await contact_queries.list_due_for_probe(parts.clock.now(), limit=20):
-        with take_turn("probe", portal.id):
-            try:
-                await parts.access.probe(portal)
-            except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as failure:
-                log.info("portal still refuses", portal_id=portal.id, code=failure.code)
+    for portal in await contact_queries.list_due_for_probe(parts.clock.now(), MOST_DUE):
+        parts.turns.begin(PROBE, portal.id, partial(_probe, parts, portal))
+
+
+async def _probe(parts: Parts, portal: Portal) -> None:
+    try:
+        await parts.access.probe(portal)
+    except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as failure:
+        log.info("portal still refuses", portal_id=portal.id, code=failure.code)
 
 
 async def look_up(parts: Parts) -> None:
@@ -85,12 +92,12 @@ async def look_up(parts: Parts) -> None:
 
 async def read_histories(parts: Parts) -> None:
     """Read on where a portal's history is not complete, a minute each."""
-    await parts.histories.read_due(limit=2)
+    await parts.histories.read_due(parts.turns)
 
 
 async def reconcile(parts: Parts) -> None:
     """Begin to read what is new where evidence or the schedule asks for it."""
-    await parts.reconciliation.run_due(limit=20)
+    await parts.reconciliation.run_due()
 
 
 async def purge(parts: Parts) -> None:
@@ -102,7 +109,7 @@ async def purge(parts: Parts) -> None:
 
 async def retain(parts: Parts) -> None:
     """Remove the calls that their portal wants kept no longer."""
-    await parts.retention.purge_all()
+    await parts.retention.purge_all(parts.turns)
 
 
 async def recount(parts: Parts) -> None:

@@ -13,7 +13,13 @@ from app.bitrix24.names import NameServers, PortalNames
 from app.bitrix24.network import open_http_client
 from app.bitrix24.oauth import AuthorizationServer
 from app.calls.changes import Changes
-from app.calls.erasure import erase_calls, erase_mark, erase_undecodable_events, erase_usage, erase_views
+from app.calls.erasure import (
+    erase_calls,
+    erase_mark,
+    erase_some_undecodable_events,
+    erase_usage,
+    erase_views,
+)
 from app.calls.evidence import Evidence
 from app.calls.hints import Lookups
 from app.calls.histories import Histories
@@ -30,7 +36,8 @@ from app.kit.background import Background
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import Database
 from app.kit.places import Places
-from app.people.erasure import erase_people
+from app.kit.turns import PortalTurns
+from app.people.erasure import erase_some_people
 from app.people.preference_queries import count_preferences
 from app.people.queries import count_people
 from app.people.service import People
@@ -77,6 +84,7 @@ class Parts:
     clock: Clock
     database: Database
     background: Background
+    turns: PortalTurns
     vault: Vault
     directory: Directory
     access: PortalAccess
@@ -140,6 +148,7 @@ async def open_parts(
         stack.push_async_callback(parts.ingest.stop)
         stack.push_async_callback(parts.background.drain, SHUTDOWN_S)
         stack.callback(parts.histories.stop)
+        stack.callback(parts.turns.stop)
         yield parts
 
 
@@ -179,7 +188,7 @@ async def _open_outbound(
 
 
 def _make_erasure(database: Database, clock: Clock, changes: Changes) -> Erasure:
-    at_once = (erase_people, erase_undecodable_events, erase_mark)
+    at_once = (erase_some_people, erase_some_undecodable_events, erase_mark)
     with_calls = (erase_calls, erase_views, erase_settings, erase_usage)
     return Erasure(database, clock, changes, Erasers(at_once, with_calls))
 
@@ -229,15 +238,14 @@ def _put_together(
     settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, outbound: Outbound
 ) -> Parts:
     background = Background()
+    turns = PortalTurns(background)
     refresher, moves, access = _make_access(outbound, vault, clock, background)
     verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
-    changes = Changes(database)
+    changes, directory = Changes(database), Directory(vault)
     erasure = _make_erasure(database, clock, changes)
-    directory = Directory(vault)
     room, ingest, histories = _make_log(access, database, clock, changes, limits.quotas)
-    lookups = Lookups(histories, database, clock, background)
-    evidence = Evidence(database, clock)
+    lookups, evidence = Lookups(histories, database, clock, turns), Evidence(database, clock)
     people = People(access, database, clock, changes)
     follow_up = _make_follow_up(setup, people, histories)
     return Parts(
@@ -245,14 +253,15 @@ def _put_together(
         clock=clock,
         database=database,
         background=background,
+        turns=turns,
         vault=vault,
         directory=directory,
         access=access,
         refresher=refresher,
-        installer=Installer(verifier, vault, moves.addresses, database, clock, background, limits, follow_up),
-        opener=Opener(verifier, vault, setup, moves, database, clock, background),
+        installer=Installer(verifier, vault, moves.addresses, database, clock, turns, limits, follow_up),
+        opener=Opener(verifier, vault, setup, moves, database, clock, turns),
         setup=setup,
-        uninstaller=Uninstaller(outbound.server, refresher, vault, erasure, clock, background),
+        uninstaller=Uninstaller(outbound.server, refresher, vault, erasure, clock, turns),
         erasure=erasure,
         sessions=Sessions(settings.keyring, clock, queries.get_portal, find_settings, find_visible),
         changes=changes,
@@ -263,7 +272,7 @@ def _put_together(
         recount=_make_recount(database, clock),
         lookups=lookups,
         evidence=evidence,
-        reconciliation=Reconciliation(histories, clock, background),
+        reconciliation=Reconciliation(histories, clock, background, turns),
         recorder=Recorder(directory, ingest, lookups, evidence, clock),
         recordings=Recordings(access, outbound.media, clock),
         people=people,

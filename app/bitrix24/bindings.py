@@ -7,6 +7,7 @@ api-reference/widgets/placement-bind.md, placement-unbind.md, placement-get.md.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 
 from app.bitrix24.errors import BitrixError
 from app.bitrix24.rest import MAX_BATCH, Command, PortalClient
@@ -42,7 +43,7 @@ async def bind_events(
         and _is_for_all(item)
         and not _is_ours(item, handler_url)
     }
-    await client.batch(stale, access_token)
+    await _unbind(client, access_token, stale)
     return missing
 
 
@@ -81,8 +82,13 @@ async def bind_placements(
         for index, (placement, handler) in enumerate(sorted(bound)[:MAX_BATCH])
         if placement in wanted and handler != handler_url
     }
-    await client.batch(stale, access_token)
+    await _unbind(client, access_token, stale)
     return lacking
+
+
+async def _unbind(client: PortalClient, access_token: str, stale: Mapping[str, Command]) -> None:
+    """As many as one request takes: a portal can list any number, and the next check goes on."""
+    await client.batch(dict(islice(stale.items(), MAX_BATCH)), access_token)
 
 
 async def _bind(

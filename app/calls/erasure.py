@@ -4,11 +4,11 @@ from app.calls.erasure_queries import (
     delete_mark,
     delete_some_calls,
     delete_some_legs,
-    delete_undecodable_events,
+    delete_some_undecodable_events,
     has_calls,
 )
 from app.calls.usage_queries import delete_usage
-from app.calls.view_queries import delete_views
+from app.calls.view_queries import delete_some_views
 
 
 async def erase_calls(portal_id: int) -> bool:
@@ -28,17 +28,18 @@ async def erase_usage(portal_id: int) -> bool:
     return True
 
 
-async def erase_undecodable_events(portal_id: int) -> None:
-    """Erase the events that were kept because they could not be decoded."""
-    await delete_undecodable_events(portal_id)
+async def erase_some_undecodable_events(portal_id: int) -> bool:
+    """Erase some of the events that were kept because they could not be decoded; False when none is left."""
+    return await delete_some_undecodable_events(portal_id)
 
 
-async def erase_mark(portal_id: int) -> None:
+async def erase_mark(portal_id: int) -> bool:
     """Erase how far the portal's statistics have been read: another installation begins anew."""
-    await delete_mark(portal_id)
+    return await delete_mark(portal_id)
 
 
 async def erase_views(portal_id: int) -> bool:
     """Erase the saved views of a portal, with its calls: whoever installs it again before finds them."""
-    await delete_views(portal_id)
+    while await delete_some_views(portal_id):
+        pass
     return True

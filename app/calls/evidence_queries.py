@@ -10,6 +10,7 @@ from app.calls.tables import StatisticsMarkTable
 from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
 
+MARKS_A_STEP = 500
 _TYPES = {"portal_id": "bigint", "at": "bigint"}
 
 
@@ -24,16 +25,21 @@ async def want_late_facts(database: Database, times: Mapping[int, int]) -> None:
 
 
 async def want_read_everywhere(now: int) -> None:
-    """Events of any portal may be lost."""
+    """Events of any portal may be lost. In steps: events of some have their turn while others are noted."""
     marks = StatisticsMarkTable
     is_older = marks.evidence_at.is_null() | (marks.evidence_at < now)
-    await marks.update({marks.evidence_at: now}).where(is_older)
+    while True:
+        some = marks.select(marks.portal_id).where(is_older).limit(MARKS_A_STEP)
+        changed = marks.update({marks.evidence_at: now}).where(marks.portal_id.is_in(some))
+        if not await changed.returning(marks.portal_id):
+            return
 
 
 async def _want(database: Database, column: str, times: Mapping[int, int], or_else: str) -> None:
-    if times:
+    noted = sorted(times.items())
+    for begin in range(0, len(noted), MARKS_A_STEP):
         await database.run(
             f"UPDATE statistics_marks SET {column} = k.at FROM {rows_source(database, _TYPES)} k"  # noqa: S608
             f" WHERE statistics_marks.portal_id = k.portal_id AND ({column} IS NULL {or_else})",
-            encode_rows(sorted(times.items())),
+            encode_rows(noted[begin : begin + MARKS_A_STEP]),
         )

@@ -1,11 +1,10 @@
 """Reading a portal's statistics forward to their end: what is new, and what came late to known calls.
 
 A read begins 200 ids before the mark, because rows may become visible out of order, and goes on down to the
-first row of its window: two days, once a day thirty. What cuts it off, be it a portal that allows no more
-execution time or the end of our process, costs a batch at most: then it goes on where it was.
+first row of its window: two days, once a day thirty. What cuts it off, be it the end of its share, a portal
+that allows no more execution time or the end of our process, costs a batch at most: then it goes on where it
+was. The share ends whatever the portal answers, or one that shows ever new rows would be read for ever.
 """
-
-from collections.abc import Callable
 
 import msgspec
 
@@ -31,6 +30,7 @@ from app.calls.schedule import (
     WINDOW_S,
     plan_interval,
 )
+from app.calls.share import Share
 from app.calls.sync_writes import drop_disproved_legs, note_read
 from app.kit.clock import Clock
 from app.portals.access import PortalUnreachableError
@@ -50,22 +50,22 @@ class SyncResult(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt at a read: whether with the calls of 30 days, by which claim (None: without one), and
-    whether it shall end after the batch that it is at.
+    """One attempt at a read: whether with the calls of 30 days, by which claim (None: without one), and its
+    share, after which it ends with the batch that it is at.
     """
 
     is_full: bool
     claim: Claim | None
-    is_over: Callable[[], bool]
+    share: Share
 
 
 class PortalRestsError(PortalUnreachableError):
-    """The portal allows no more execution time for `rest_s` seconds, or (0) this process ends; then the read
-    goes on.
+    """The read goes on later: the portal allows no more execution time, or has had the rows of its minute,
+    for `rest_s` seconds; or (0) its turn is over, or this process ends.
     """
 
     def __init__(self, rest_s: int) -> None:
-        super().__init__("the portal allows no more execution time for now, or Callbook ends")
+        super().__init__("the portal's turn is over, or it allows no more execution time; it goes on later")
         self.rest_s = rest_s
 
 
@@ -115,8 +115,8 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
         if not plan.is_complete:
             going = going.moved_to(progress.low_id, reader.began_at)
             await _keep(mark, going, attempt.claim, clock.now())
-            if reader.rest_s or attempt.is_over():
-                raise PortalRestsError(reader.rest_s)
+            if reader.rest_s or attempt.share.is_over(reader.rows):
+                raise PortalRestsError(max(reader.rest_s, attempt.share.rest_s(reader.rows)))
     moved = await _finish(reader, mark, going, attempt.claim)
     await note_read(reader.installation, clock.now())
     return moved

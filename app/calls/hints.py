@@ -1,31 +1,32 @@
 """Looking calls up in a portal's statistics on a hint: at most once a minute for each portal."""
 
+from functools import partial
+
 import structlog
 
 from app.calls.evidence_queries import want_reads
 from app.calls.histories import FAILURES, Histories
-from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
-from app.kit.turns import take_turn
+from app.kit.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.refresh_budget import is_affordable
 
 log = structlog.get_logger(__name__)
 PAUSE_S = 60
+LOOKUP = Kind("lookup")
+MOST_WAITING = 500  # Portals at once; of more, those that have waited longest.
 
 
 class Lookups:
     """Notes that a portal wants a look, and looks when its minute has passed."""
 
-    def __init__(
-        self, histories: Histories, database: Database, clock: Clock, background: Background
-    ) -> None:
+    def __init__(self, histories: Histories, database: Database, clock: Clock, turns: PortalTurns) -> None:
         self._histories = histories
         self._database = database
         self._clock = clock
-        self._background = background
+        self._turns = turns
 
     async def want(self, portal: Portal) -> None:
         """Note the wish, so that the scheduler serves it if it cannot be served now, and try now.
@@ -35,7 +36,7 @@ class Lookups:
         if portal.is_lookup_wanted:
             return
         await queries.want_lookup(portal.id, portal.generation, self._clock.now())
-        self._background.spawn("lookup", self.look(portal))
+        self._turns.begin(LOOKUP, portal.id, partial(self.look, portal))
 
     async def look(self, portal: Portal) -> None:
         """Read the statistics to their end, unless that was tried less than a minute ago.
@@ -66,6 +67,5 @@ class Lookups:
 
     async def look_where_wanted(self) -> None:
         """Serve the wishes that had to wait."""
-        for portal in await queries.list_waiting_for_lookup(self._clock.now(), limit=50):
-            with take_turn("lookup", portal.id):
-                await self.look(portal)
+        for portal in await queries.list_waiting_for_lookup(self._clock.now(), MOST_WAITING):
+            self._turns.begin(LOOKUP, portal.id, partial(self.look, portal))

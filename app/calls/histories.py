@@ -27,10 +27,11 @@ from app.calls.marks import Mark
 from app.calls.pace import FIRST_PAGES, OPERATING_WINDOW_S
 from app.calls.room import Room
 from app.calls.schedule import is_full_due
+from app.calls.share import Share
 from app.calls.sync_writes import Installation
 from app.kit.clock import Clock
 from app.kit.database import Database
-from app.kit.turns import take_turn
+from app.kit.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
 from app.portals.checkup_queries import want_soon
@@ -38,12 +39,13 @@ from app.portals.model import Portal
 from app.portals.quotas import QuotaReached
 
 log = structlog.get_logger(__name__)
-SLICE_S = 60
 FIRST_DELAY_S = 15
 LONGEST_DELAY_S = 6 * 3600
 MOST_FAILURES = 4  # Then it counts as failed, though it is tried again.
 STALE_S = 60
 UNEXPECTED = "internal_error"
+HISTORY = Kind("history", places=2)  # Each writes all the time: more at once would be no quicker.
+MOST_DUE = 500  # Ids at once; of more, those that have waited longest.
 FAILURES = (
     *(BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError, QuotaReached),
 )
@@ -71,18 +73,22 @@ class Histories:
         """Let slices and reads end after the request that they are at."""
         self.is_stopping = True
 
-    async def read_due(self, limit: int) -> None:
-        """One slice for each of the portals that have waited longest."""
-        for portal_id in await list_due_histories(self._clock.now(), limit):
-            with take_turn("history", portal_id):
-                portal = await queries.get_portal(portal_id)
-                if portal is not None and not self.is_stopping:
-                    await self.run_slice(portal)
+    async def read_due(self, turns: PortalTurns) -> None:
+        """One slice for each portal whose history is not whole, those first that have waited longest."""
+        turns.begin_all(HISTORY, await list_due_histories(self._clock.now(), MOST_DUE), self._take_turn)
 
-    async def run_slice(self, portal: Portal, *, is_forced: bool = False) -> Mark | None:
-        """Read for a minute at most; the mark afterwards, or None when it is not this portal's turn.
+    async def _take_turn(self, portal_id: int) -> None:
+        portal = await queries.get_portal(portal_id)
+        if portal is not None and not self.is_stopping:
+            await self.run_slice(portal)
+
+    async def run_slice(
+        self, portal: Portal, *, is_forced: bool = False, is_bounded: bool = True
+    ) -> Mark | None:
+        """Read for a turn's share; the mark afterwards, or None when it is not this portal's turn.
 
         A failure is noted in the mark and the portal asked again later; `is_forced`: without that wait.
+        `is_bounded`: not to the end, however long that takes.
         """
         mark = await self._find_mark(portal)
         if mark is None or mark.history_state == "complete":
@@ -95,7 +101,7 @@ class Histories:
         part = Slice(reader, self._clock, mark, self._tell)
         try:
             await self._room.admit_read(portal.id)
-            await part.read(lambda: self.is_stopping or self._clock.now() >= now + SLICE_S)
+            await part.read(self._open_share(is_bounded=is_bounded))
         except Exception as failure:
             log.warning("history not read", portal_id=portal.id, code=code_of(failure))
             changes = self._after(failure, part.last)
@@ -112,12 +118,18 @@ class Histories:
         return done
 
     async def catch_up(
-        self, portal: Portal, *, is_full: bool | None = None, claim: Claim | None = None
+        self,
+        portal: Portal,
+        *,
+        is_full: bool | None = None,
+        claim: Claim | None = None,
+        is_bounded: bool = True,
     ) -> SyncResult:
         """Read the statistics forward to their end, or begin their history where it has not begun.
 
         `is_full`: with the calls of 30 days, or not; once a day unless said. `claim` is renewed with each
-        batch. Raises what PortalAccess raises, StatisticsRefusedError, and ClaimLostError;
+        batch. Raises PortalRestsError when the turn's share is spent before (never unless `is_bounded`), what
+        PortalAccess raises, StatisticsRefusedError, and ClaimLostError;
         PortalNotConnectedError also when the portal was uninstalled or installed anew meanwhile. Raises
         QuotaReached where there is no room: no read that begins then may say up to when the log is complete.
         """
@@ -127,7 +139,8 @@ class Histories:
             if is_full is None:
                 is_full = is_full_due(mark.full_read_at, portal.access_expires_at, self._clock.now())
             reader = self._open_reader(portal, min(mark.batch_pages, FIRST_PAGES))
-            moved = await self._read_to_end(reader, mark, Attempt(is_full, claim, lambda: self.is_stopping))
+            share = self._open_share(is_bounded=is_bounded)
+            moved = await self._read_to_end(reader, mark, Attempt(is_full, claim, share))
             if moved is not None:
                 await self._tell(portal.id)  # At least "complete up to" is another moment now.
                 if mark.has_begun and reader.inserted:  # No event told of these: is it still bound?
@@ -164,6 +177,9 @@ class Histories:
 
     def _open_reader(self, portal: Portal, pages: int) -> BatchReader:
         return BatchReader(self.access, self._clock, portal, self.installation_of(portal), pages)
+
+    def _open_share(self, *, is_bounded: bool) -> Share:
+        return Share(self._clock, lambda: self.is_stopping, is_bounded=is_bounded)
 
     def installation_of(self, portal: Portal) -> Installation:
         """Where a read of this portal writes."""

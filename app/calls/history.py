@@ -8,6 +8,7 @@ from app.calls.first_read import begin_history
 from app.calls.mark_queries import move_mark
 from app.calls.marks import Mark, estimate_total
 from app.calls.plan import Plan, Progress
+from app.calls.share import Share
 from app.kit.clock import Clock
 
 
@@ -23,8 +24,8 @@ class Slice:
         self.mark: Mark | None = mark
         self.last = mark  # As `mark`, but never None.
 
-    async def read(self, is_over: Callable[[], bool]) -> None:
-        """Read until nothing is left, `is_over` says so, or the portal must rest; raises what the reader
+    async def read(self, share: Share) -> None:
+        """Read until nothing is left, the share is spent, or the portal must rest; raises what the reader
         raises.
         """
         if not self.last.has_begun:
@@ -37,10 +38,15 @@ class Slice:
         plan = Plan(self.last.bottom_id, self.last.low_id, self.last.range_width)
         if plan.is_complete and self.last.history_state != "complete":
             await self._move({"history_state": "complete", "failures": 0, "failure_code": None})
-        while self.mark is not None and not (plan.is_complete or self._reader.rest_s or is_over()):
+        while self.mark is not None and not (plan.is_complete or self._is_over(share)):
             progress = await self._reader.read_batch(plan)
             changes = self._describe(progress, is_complete=plan.is_complete) | {"range_width": plan.width}
+            rest_s = max(self._reader.rest_s, share.rest_s(self._reader.rows))
+            changes["next_at"] = self._clock.now() + rest_s
             await self._move(changes)
+
+    def _is_over(self, share: Share) -> bool:
+        return self._reader.rest_s > 0 or share.is_over(self._reader.rows)
 
     async def _move(self, changes: dict[str, object]) -> None:
         await self._take(await move_mark(self.last.portal_id, self.last, changes))
@@ -62,7 +68,6 @@ class Slice:
             "rows_done": rows,
             "rows_total": total,
             "batch_pages": self._reader.pages,
-            "next_at": now + self._reader.rest_s,
             "claimed_until": now + CLAIM_S,
         }
         if progress.low_id < mark.low_id or is_complete:

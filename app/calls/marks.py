@@ -50,11 +50,6 @@ class Mark(msgspec.Struct, frozen=True):
         return self.top_id is not None
 
     @property
-    def is_going_on(self) -> bool:
-        """Whether its history can be read on at once, as far as is known."""
-        return self.history_state == "running" and self.failures == 0
-
-    @property
     def complete_up_to(self) -> int | None:
         """A moment of the portal's clock: what its statistics showed us then is in the log, all of it."""
         return self.read_up_to if self.history_state == "complete" else None

@@ -27,7 +27,8 @@ _DUE = """
         AND ((m.next_read_at <= {now} OR m.evidence_at <= {now})
                 AND (p.access_expires_at > {alive} OR p.access_expires_at <= {rested})
             OR m.late_facts_at <= {now} AND p.access_expires_at > {alive})
-    ORDER BY COALESCE(m.looked_at, 0), p.id LIMIT {limit}
+    ORDER BY CASE WHEN m.next_at > COALESCE(m.looked_at, 0) THEN m.next_at ELSE COALESCE(m.looked_at, 0) END,
+        p.id LIMIT {limit}
 """
 _FIRST_LEG = """
     SELECT MIN(l.statistics_id) AS id FROM calls c
@@ -70,7 +71,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def list_due_reads(now: int, limit: int) -> list[int]:
-    """Portal ids of all tenants whose statistics are to be read now, longest not looked at first."""
+    """Portal ids of all tenants whose statistics are to be read now, those first whose last turn, be it one
+    that was cut off, is longest ago.
+    """
     now = int(now)
     moments = {"now": now, "alive": now + ALIVE_FOR_S, "rested": now - EXPIRED_FOR_S}
     moments["lately"] = now - READ_EVERY_S + 1

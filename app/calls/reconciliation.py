@@ -5,6 +5,8 @@ by `app.portals.refresh_budget`, and what is due by one statement over all porta
 """
 
 import asyncio
+from collections import Counter
+from functools import partial
 
 import structlog
 
@@ -18,7 +20,7 @@ from app.calls.schedule import plan_delay
 from app.calls.sync_writes import write_rows
 from app.kit.background import Background
 from app.kit.clock import Clock
-from app.kit.turns import take_turn
+from app.kit.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.access import PortalPausedError
 from app.portals.budget import RecentlySeen
@@ -27,7 +29,9 @@ from app.portals.quotas import QuotaReached
 from app.portals.refresh_budget import is_affordable, is_alive
 
 log = structlog.get_logger(__name__)
-AT_ONCE = 8  # A portal that holds its answers back takes one of these places, for minutes.
+READ, WELCOME = Kind("read"), Kind("welcome")
+MOST_DUE = 500  # Ids at once; of more, those that have waited longest.
+CALLS_AT_ONCE = 4  # Of one portal: it may hold each answer back for a minute.
 CALL_EVERY_S = 300
 LOOK_S = 2.0
 
@@ -35,25 +39,19 @@ LOOK_S = 2.0
 class Reconciliation:
     """Reads what is new, and single calls anew."""
 
-    def __init__(self, histories: Histories, clock: Clock, background: Background) -> None:
+    def __init__(
+        self, histories: Histories, clock: Clock, background: Background, turns: PortalTurns
+    ) -> None:
         self._histories = histories
         self._clock = clock
         self._background = background
         self._read_calls = RecentlySeen(clock)
-        self._reads: set[asyncio.Task[None]] = set()
+        self._turns = turns
+        self._calls: Counter[int] = Counter()  # Being read, by portal.
 
-    async def run_due(self, limit: int) -> None:
-        """Begin to read the portals that are due, those first that have waited longest, each as soon as there
-        is a place. It does not wait for their ends: a long read goes on beside the next turns.
-        """
-        for portal_id in await list_due_reads(self._clock.now(), limit):
-            while len(self._reads) >= AT_ONCE:
-                await asyncio.wait(self._reads, return_when=asyncio.FIRST_COMPLETED)
-            if self._histories.is_stopping:
-                return
-            task = self._background.spawn("read", self._read_if_due(portal_id))
-            self._reads.add(task)
-            task.add_done_callback(self._reads.discard)
+    async def run_due(self) -> None:
+        """A read for each portal that is due, those first that have waited longest."""
+        self._turns.begin_all(READ, await list_due_reads(self._clock.now(), MOST_DUE), self._read_if_due)
 
     async def read(self, portal: Portal) -> bool:
         """Read what is new, if nobody does and nothing speaks against it; say whether it was read to its end.
@@ -92,7 +90,7 @@ class Reconciliation:
 
     def welcome(self, portal: Portal) -> None:
         """An administrator has opened the tab: their pair has just been stored, so a read is free."""
-        self._background.spawn("welcome", self._read_for_tab(portal.id))
+        self._turns.begin(WELCOME, portal.id, partial(self._read_for_tab, portal.id))
 
     async def read_call(self, portal: Portal, call_id: str) -> bool:
         """Read one call anew, however old it is, because somebody looks at it; say whether anything changed.
@@ -101,9 +99,17 @@ class Reconciliation:
         does not answer is no failure of whoever looks, who waits for two seconds at most: then the read goes
         on without them.
         """
+        if self._calls[portal.id] >= CALLS_AT_ONCE:
+            return False
         task = self._background.spawn("call", self._read_call(portal, call_id))
+        self._calls[portal.id] += 1
+        task.add_done_callback(lambda _: self._end_call(portal.id))
         await asyncio.wait({task}, timeout=LOOK_S)
         return task.done() and task.result()
+
+    def _end_call(self, portal_id: int) -> None:
+        self._calls[portal_id] -= 1
+        self._calls += Counter()  # Drops who has none.
 
     async def _read_call(self, portal: Portal, call_id: str) -> bool:
         current = await queries.get_portal(portal.id)
@@ -123,12 +129,11 @@ class Reconciliation:
         return bool(written.inserted or written.changed)
 
     async def _read_if_due(self, portal_id: int) -> None:
-        with take_turn("reconcile", portal_id):
-            portal = await queries.get_portal(portal_id)
-            if portal is None or not portal.is_reachable:
-                return
-            if is_affordable(portal.access_expires_at, self._clock.now()):  # It may have waited for a place.
-                await self.read(portal)
+        portal = await queries.get_portal(portal_id)
+        if portal is None or not portal.is_reachable:
+            return
+        if is_affordable(portal.access_expires_at, self._clock.now()):  # It may have waited for a place.
+            await self.read(portal)
 
     async def _read_for_tab(self, portal_id: int) -> None:
         portal = await queries.get_portal(portal_id)

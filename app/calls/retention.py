@@ -13,12 +13,13 @@ from app.calls.retention_queries import purge_some_calls, purge_undecodable
 from app.calls.room import Room
 from app.kit.clock import Clock
 from app.kit.database import Database
-from app.kit.turns import take_turn
+from app.kit.turns import Kind, PortalTurns
 from app.portals.model import Portal
 from app.portals.portal_settings import PortalSettings
 from app.portals.settings_queries import find_settings, hold_settings, list_limited, save_settings
 
 log = structlog.get_logger(__name__)
+PURGE = Kind("purge", places=2)  # It waits for nobody but the database, which has one writer or so.
 PORTALS_A_PAGE = 100
 STEPS_A_TURN = 1_000  # Then another portal's turn; the next one goes on.
 
@@ -51,13 +52,11 @@ class Retention:
         self._clock = clock
         self._note_overwriting = note_overwriting
 
-    async def purge_all(self) -> None:
-        """One portal after the other."""
+    async def purge_all(self, turns: PortalTurns) -> None:
+        """A purge for each portal that keeps its calls for a limited time."""
         last = 0
         while portal_ids := await list_limited(PORTALS_A_PAGE, last):
-            for portal_id in portal_ids:
-                with take_turn("purge", portal_id):
-                    await self.purge(portal_id)
+            turns.begin_all(PURGE, portal_ids, self.purge)
             last = portal_ids[-1]
 
     async def purge(self, portal_id: int) -> int:

@@ -16,7 +16,7 @@ async def purge_some_calls(portal_id: int, now: int, database: Database) -> Remo
 
     The settings are held: who lengthens the time meanwhile finds gone, and has read anew, what this removes.
     """
-    async with database.transaction():
+    async with database.patient_transaction():
         before = (await hold_settings(portal_id, database)).kept_from(now)
         if before is None:
             return NOTHING
@@ -30,7 +30,7 @@ async def purge_undecodable(portal_id: int, before: int) -> int:
     """Delete the undecodable events that came before; how many."""
     is_old = UndecodableEventTable.received_at < before
     rows = await (
-        UndecodableEventTable.delete()
+        UndecodableEventTable.delete()  # Of so few that are kept of a portal, at once.
         .where((UndecodableEventTable.portal_id == portal_id) & is_old)
         .returning(UndecodableEventTable.id)
     )

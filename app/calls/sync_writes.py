@@ -35,7 +35,7 @@ from app.kit.text import storable
 from app.portals.access import PortalNotConnectedError
 from app.portals.settings_queries import find_settings
 
-CHUNK_CALLS = 500
+CHUNK_CALLS = 100  # As many as of rows, in `batches.py`.
 ATTEMPTS = 3
 _DISPROVING = {"portal_id": "bigint", "window_from": "bigint", "read_at": "bigint", "told_before": "bigint"}
 _READ = {"portal_id": "bigint", "generation": "integer", "at": "bigint"}
@@ -145,7 +145,7 @@ async def _rewrite(installation: Installation, call_ids: Iterable[str], decision
 
 async def _rewrite_once(installation: Installation, call_ids: Sequence[str], decision: Decision) -> Written:
     database, portal_id = installation.database, installation.portal_id
-    async with database.transaction():
+    async with database.patient_transaction():
         if not await hold_installation(database, portal_id, installation.generation):
             raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
         known = await load_calls(database, ((portal_id, call_id) for call_id in call_ids))

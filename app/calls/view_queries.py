@@ -6,6 +6,7 @@ from piccolo.columns import Column
 
 from app.calls.tables import SavedViewTable
 from app.kit.database import Database
+from app.kit.deleting import delete_some
 from app.kit.text import original, storable
 
 VIEWS_LOCK = 0x_CA11 << 40  # PostgreSQL advisory locks: one for each portal, from here on.
@@ -98,9 +99,9 @@ async def delete_view(portal_id: int, view_id: int) -> None:
     await SavedViewTable.delete().where(is_this)
 
 
-async def delete_views(portal_id: int) -> None:
-    """Delete all views of a portal."""
-    await SavedViewTable.delete().where(SavedViewTable.portal_id == portal_id)
+async def delete_some_views(portal_id: int) -> bool:
+    """Delete some of the views of a portal; False when none is left."""
+    return await delete_some(SavedViewTable, SavedViewTable.portal_id == portal_id)
 
 
 def _select(portal_id: int, user_id: int) -> Any:  # noqa: ANN401  Piccolo's select is generic in its output.

@@ -75,10 +75,9 @@ async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> lis
 
 async def _sync(histories: Histories, portal: Portal) -> dict[str, object]:
     """Read the history as far as the portal lets us, then forward to the end."""
-    mark = await histories.run_slice(portal, is_forced=True)
-    while mark is not None and mark.is_going_on:
-        mark = await histories.run_slice(portal)
-    result = _show_times(msgspec.to_builtins(await histories.catch_up(portal, is_full=True)))
+    await histories.run_slice(portal, is_forced=True, is_bounded=False)
+    read = await histories.catch_up(portal, is_full=True, is_bounded=False)
+    result = _show_times(msgspec.to_builtins(read))
     return result | describe_history(await find_mark(portal.id, portal.generation))
 
 

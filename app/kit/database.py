@@ -1,8 +1,9 @@
 """One database, SQLite or PostgreSQL, behind one interface."""
 
+import asyncio
 import sqlite3
-from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -49,6 +50,11 @@ def is_refusal(error: BaseException) -> bool:
     return is_unencodable or isinstance(error, _REFUSALS)
 
 
+# Transactions at once of what nobody waits for. SQLite has one writer, in a queue: an event waits for one of
+# them, and not for those of all portals whose statistics are read. PostgreSQL has ten connections here.
+PATIENT_ON_SQLITE, PATIENT_ON_POSTGRESQL = 1, 4
+
+
 class DatabaseUrlError(ValueError):
     """DATABASE_URL is of no form that we know; the message holds no password."""
 
@@ -63,6 +69,7 @@ class Database:
         self.url = url
         self._tables = tuple(tables)
         self.dialect, self.engine = _make_engine(url)
+        self._patience = asyncio.Semaphore(PATIENT_ON_SQLITE if self.is_sqlite else PATIENT_ON_POSTGRESQL)
         for table in self._tables:
             table._meta.db = self.engine  # noqa: SLF001  Piccolo has no public way to bind a table.
 
@@ -82,6 +89,17 @@ class Database:
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """A write transaction (immediate on SQLite): no HTTP call and no new task inside."""
         return self.engine.immediate_transaction()
+
+    @asynccontextmanager
+    async def patient_transaction(self) -> AsyncIterator[None]:
+        """The same for one of many steps for which nobody waits: few at once, so that whoever somebody waits
+        for has their turn after one of them.
+        """
+        if self.engine.current_transaction.get() is not None:
+            yield  # Its own connection: whoever holds a place may wait for it.
+            return
+        async with self._patience, self.transaction():
+            yield
 
     async def overwrite_deleted(self) -> bool:
         """Make what was deleted unreadable in the files too, as far as the database can.

@@ -16,6 +16,7 @@ STREAMS = Gauge("callbook_live_streams", "Open live streams of this process")
 AUDIO_STREAMS = Gauge("callbook_audio_streams", "Recordings that this process is sending")
 PROBLEMS = Gauge("callbook_problem", "1 while the problem lasts (as in /readyz)", ["problem"])
 PAUSES = Counter("callbook_pauses_total", "Portals that were found refusing everything, by state", ["state"])
+LIMITED = Counter("callbook_limited_total", "Readings of a portal that told of more than is taken", ["what"])
 PORTALS = Gauge(
     "callbook_portals", "Installed portals by how we stand with them (`token` in the API)", ["state"]
 )

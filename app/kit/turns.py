@@ -1,16 +1,132 @@
-"""Turns of many portals in one job, of which one that fails hinders no other."""
+"""Turns of portals: each has a place of its own, so that none decides how long the others wait.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+A turn begins as soon as its kind has a place. One that lasts is moved out of the way of those that begin, and
+its portal waits among its like the next time, until a turn of it was short again.
+"""
 
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+
+import msgspec
 import structlog
 
+from app.kit.background import Background
+
 log = structlog.get_logger(__name__)
+PLACES = 8  # Far more than portals that answer need, each of them for a second or so.
+QUICK_S = 5.0  # A portal that answers is done by then, and nobody behind it waits for longer.
+LASTING = 2  # So many times as many places for turns that last: strangers come in numbers.
+LONGEST_S = 600.0  # Whatever a portal does. All that a turn does can be cut off, and goes on with the next.
+MOST_REMEMBERED = 10_000  # Portals that took long; of more, those are forgotten whose turn is longest ago.
+Work = Callable[[], Awaitable[object]]
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What turns are for, as the log names it, and how many may begin at once."""
+
+    name: str
+    places: int = PLACES
+
+
+class _Lanes:
+    """The places of one kind: to begin, to go on when it lasts, and for portals whose last turn lasted."""
+
+    def __init__(self, places: int) -> None:
+        self.quick = asyncio.Semaphore(places)
+        self.lasting = asyncio.Semaphore(places * LASTING)
+        self.slow = asyncio.Semaphore(places)
+        self.took_long: OrderedDict[int, None] = OrderedDict()
+
+    @asynccontextmanager
+    async def take_place(self, portal_id: int) -> AsyncIterator[None]:
+        """Wait for a place and hold it, be it another one by and by, until the context ends."""
+        held = self.slow if portal_id in self.took_long else self.quick
+        await held.acquire()
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+
+        async def move_on() -> None:
+            nonlocal held
+            await asyncio.sleep(QUICK_S)
+            await self.lasting.acquire()
+            held.release()
+            held = self.lasting
+
+        moving = None if held is self.slow else asyncio.create_task(move_on())
+        try:
+            yield
+        finally:
+            if moving is not None:
+                moving.cancel()
+            held.release()
+            self._remember(portal_id, is_long=loop.time() - began_at >= QUICK_S)
+
+    def _remember(self, portal_id: int, *, is_long: bool) -> None:
+        self.took_long.pop(portal_id, None)
+        if is_long:
+            self.took_long[portal_id] = None
+            if len(self.took_long) > MOST_REMEMBERED:
+                self.took_long.popitem(last=False)
+
+
+class PortalTurns:
+    """Runs turns in the background: of each portal one of a kind at a time, of each kind a few at once."""
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._lanes: dict[Kind, _Lanes] = {}
+        self._turns: dict[tuple[Kind, int], asyncio.Task[None]] = {}
+        self._next: dict[tuple[Kind, int], Work] = {}
+        self.is_stopping = False
+
+    def stop(self) -> None:
+        """Let what still waits for a place end without its turn."""
+        self.is_stopping = True
+
+    def begin(self, kind: Kind, portal_id: int, work: Work, *, is_news: bool = False) -> asyncio.Task[None]:
+        """Give the portal a turn as soon as there is a place; await the task to wait for its end.
+
+        While it has one, or waits for it, that is the turn: the work is dropped. `is_news`: it differs from
+        the work under way, so it follows, unless newer work comes before that.
+        """
+        key = (kind, portal_id)
+        task = self._turns.get(key)
+        if task is None or task.done():
+            task = self._turns[key] = self._background.spawn(kind.name, self._run(kind, portal_id, work))
+            task.add_done_callback(partial(self._forget, key))
+        elif is_news:
+            self._next[key] = work
+        return task
+
+    def begin_all(
+        self, kind: Kind, portal_ids: Iterable[int], work: Callable[[int], Awaitable[object]]
+    ) -> None:
+        """Give each of these portals a turn, those first that come first."""
+        for portal_id in portal_ids:
+            self.begin(kind, portal_id, partial(work, portal_id))
+
+    def _forget(self, key: tuple[Kind, int], ended: asyncio.Task[None]) -> None:
+        if self._turns.get(key) is ended:
+            del self._turns[key]
+
+    async def _run(self, kind: Kind, portal_id: int, work: Work | None) -> None:
+        lanes = self._lanes.setdefault(kind, _Lanes(kind.places))
+        while work is not None:
+            async with lanes.take_place(portal_id):
+                if self.is_stopping:
+                    return
+                with take_turn(kind.name, portal_id):
+                    async with asyncio.timeout(LONGEST_S):
+                        await work()
+            work = self._next.pop((kind, portal_id), None)
 
 
 @contextmanager
 def take_turn(job: str, portal_id: int) -> Iterator[None]:
-    """While inside, one portal has its turn: what nobody expected is logged, and the next one goes on."""
+    """While inside, one portal has its turn: what nobody expected is logged, and hinders no other."""
     try:
         yield
     except Exception:

@@ -1,24 +1,17 @@
-"""Reading and writing departments and who belongs to them, portal first."""
+"""Reading departments and who belongs to them, and forgetting them; portal first."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable
 
 from app.bitrix24.departments import Department
 from app.kit.conditions import is_among
-from app.kit.database import Database
-from app.kit.rows import encode_rows, rows_source
-from app.kit.text import original, storable
+from app.kit.deleting import delete_some
+from app.kit.text import original
 from app.people.structure import Structure
 from app.people.tables import DepartmentTable, MemberTable, StructureTable
-from app.portals.quotas import USUAL
 from app.portals.visibility import Everyone, Visible
 
-_STATE = {"portal_id": "bigint", "generation": "integer", "state": "text", "at": "bigint"}
-_DEPARTMENT = {"department_id": "bigint", "name": "text", "parent_id": "bigint", "head_id": "bigint"}
-_MEMBER = {"department_id": "bigint", "user_id": "bigint"}
 LONGEST_NAME = 255  # Of a department, where it stands beside a call.
 MOST_MEMBERSHIPS = 10_000  # Of the users of a page: 500 of them may belong to twenty departments each.
-Members = Mapping[int, frozenset[int]]  # Departments by user id.
 
 # Each query begins with SELECT, so that SQLite's readers take it, and UNION ends on a structure in circles.
 _LED = """
@@ -106,91 +99,9 @@ async def _select(sql: str, *values: int) -> frozenset[int]:
     return frozenset(row["user_id"] for row in await MemberTable.raw(sql, *values))
 
 
-async def store_structure(
-    portal_id: int,
-    generation: int,
-    departments: Sequence[Department] | None,
-    members: Members,
-    now: int,
-    database: Database,
-) -> bool:
-    """Replace what is known by what the portal told (None: the scope is missing, nothing is known any more),
-    unless it was uninstalled or installed anew meanwhile; say whether that was so.
-
-    Only what differs is written: from day to day that is next to nothing.
-    """
-    async with database.transaction():
-        state = "not_granted" if departments is None else "read"
-        if not await _note_state((portal_id, generation, state, now), database):
-            return False
-        known = (departments or ())[: USUAL.departments]
-        ids = {one.department_id for one in known}
-        pairs = {(one, user) for user, own in members.items() for one in own if one in ids}
-        await _replace_departments(portal_id, known, database)
-        await _replace_members(portal_id, set(islice(pairs, USUAL.memberships)), database)
-    return True
-
-
-async def _note_state(row: tuple[int, int, str, int], database: Database) -> bool:
-    hold = "" if database.is_sqlite else " FOR SHARE OF p"
-    rows = await database.run(
-        "INSERT INTO structures (portal_id, state, read_at) SELECT p.id, k.state, k.at"  # noqa: S608
-        f" FROM {rows_source(database, _STATE)} k JOIN portals p ON p.id = k.portal_id"
-        f" AND p.generation = k.generation AND p.state = 'installed' WHERE true{hold}"
-        " ON CONFLICT (portal_id) DO UPDATE SET state = excluded.state, read_at = excluded.read_at"
-        " RETURNING portal_id",
-        encode_rows([row]),
-    )
-    return bool(rows)
-
-
-async def _replace_departments(portal_id: int, departments: Sequence[Department], database: Database) -> None:
-    of_portal = DepartmentTable.portal_id == portal_id
-    stored = {row["department_id"]: row for row in await DepartmentTable.select().where(of_portal)}
-    told = {one.department_id: (one, storable(one.name)) for one in departments}
-    gone = [department_id for department_id in stored if department_id not in told]
-    changed = [
-        (one.department_id, name, one.parent_id, one.head_id)
-        for one, name in told.values()
-        if (row := stored.get(one.department_id)) is None
-        or (name, one.parent_id, one.head_id) != (row["name"], row["parent_id"], row["head_id"])
-    ]
-    await _delete(portal_id, "departments", {"department_id": "bigint"}, [(one,) for one in gone], database)
-    await database.run(
-        "INSERT INTO departments (portal_id, department_id, name, parent_id, head_id)"  # noqa: S608
-        f" SELECT k.portal_id, k.department_id, k.name, k.parent_id, k.head_id FROM"
-        f" {rows_source(database, {'portal_id': 'bigint', **_DEPARTMENT})} k WHERE true"
-        " ON CONFLICT (portal_id, department_id) DO UPDATE SET name = excluded.name,"
-        " parent_id = excluded.parent_id, head_id = excluded.head_id",
-        encode_rows((portal_id, *row) for row in changed),
-    )
-
-
-async def _replace_members(portal_id: int, pairs: set[tuple[int, int]], database: Database) -> None:
-    rows = await MemberTable.select().where(MemberTable.portal_id == portal_id)
-    stored = {(row["department_id"], row["user_id"]) for row in rows}
-    await _delete(portal_id, "department_members", _MEMBER, sorted(stored - pairs), database)
-    await database.run(
-        "INSERT INTO department_members (portal_id, department_id, user_id)"  # noqa: S608  Our names.
-        " SELECT k.portal_id, k.department_id, k.user_id FROM"
-        f" {rows_source(database, {'portal_id': 'bigint', **_MEMBER})} k WHERE true ON CONFLICT DO NOTHING",
-        encode_rows((portal_id, *pair) for pair in sorted(pairs - stored)),
-    )
-
-
-async def _delete(
-    portal_id: int, table: str, types: dict[str, str], keys: Sequence[tuple[int, ...]], database: Database
-) -> None:
-    names = ", ".join(("portal_id", *types))
-    source = rows_source(database, {"portal_id": "bigint", **types})
-    await database.run(
-        f"DELETE FROM {table} WHERE ({names}) IN (SELECT {names} FROM {source} k)",  # noqa: S608  Our names.
-        encode_rows((portal_id, *key) for key in keys),
-    )
-
-
-async def delete_structure(portal_id: int) -> None:
-    """Forget all departments of a portal and who belongs to them."""
-    await StructureTable.delete().where(StructureTable.portal_id == portal_id)
-    await DepartmentTable.delete().where(DepartmentTable.portal_id == portal_id)
-    await MemberTable.delete().where(MemberTable.portal_id == portal_id)
+async def delete_some_structure(portal_id: int) -> bool:
+    """Forget some of the departments of a portal and who belongs to them; False when none is left."""
+    for table in (StructureTable, MemberTable, DepartmentTable):
+        if await delete_some(table, table.portal_id == portal_id):
+            return True
+    return False

@@ -1,6 +1,7 @@
 """Reading and writing what users chose."""
 
 from app.kit.database import Database
+from app.kit.deleting import delete_some
 from app.people.preferences import THEMES, Preferences
 from app.people.tables import UserPreferencesTable
 from app.portals.quotas import USUAL
@@ -51,6 +52,6 @@ async def count_preferences(portal_id: int) -> int:
     return count
 
 
-async def delete_preferences(portal_id: int) -> None:
-    """Forget what all users of a portal chose."""
-    await UserPreferencesTable.delete().where(UserPreferencesTable.portal_id == portal_id)
+async def delete_some_preferences(portal_id: int) -> bool:
+    """Forget what some users of a portal chose; False when none is left."""
+    return await delete_some(UserPreferencesTable, UserPreferencesTable.portal_id == portal_id)

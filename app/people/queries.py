@@ -6,6 +6,7 @@ import msgspec
 
 from app.bitrix24.users import User
 from app.kit.database import Database
+from app.kit.deleting import delete_some
 from app.kit.rows import encode_rows, rows_source
 from app.kit.text import original, storable
 from app.people.tables import PersonTable
@@ -57,6 +58,12 @@ async def claim_reading(portal_id: int, generation: int, read_at: int, now: int)
     return bool(changed)
 
 
+async def note_read_at(portal_id: int, generation: int, read_at: int) -> None:
+    """Note when the users count as read: the next reading is due a day later."""
+    is_same = (PortalTable.id == portal_id) & (PortalTable.generation == generation)
+    await PortalTable.update({PortalTable.people_read_at: read_at}).where(is_same)
+
+
 async def upsert_people(portal_id: int, generation: int, users: Iterable[User], database: Database) -> None:
     """Store what the portal told, unless it was uninstalled or installed anew meanwhile.
 
@@ -85,14 +92,16 @@ async def _insert(
 ) -> None:
     rows = await _take_fitting(installation[0], rows)
     hold = "" if database.is_sqlite else " FOR SHARE OF p"
+    sql = (
+        "INSERT INTO people (portal_id, user_id, name, is_active, is_listed)"  # noqa: S608  Our names.
+        f" SELECT p.id, k.user_id, k.name, k.is_active, k.is_listed FROM {rows_source(database, _TOLD)} k"
+        " JOIN portals p ON p.id = k.portal_id AND p.generation = k.generation AND p.state = 'installed'"
+        f" WHERE true{hold} ON CONFLICT (portal_id, user_id) DO {conflict}"
+    )
     for begin in range(0, len(rows), ROWS_A_STATEMENT):
-        await database.run(
-            "INSERT INTO people (portal_id, user_id, name, is_active, is_listed)"  # noqa: S608  Our names.
-            f" SELECT p.id, k.user_id, k.name, k.is_active, k.is_listed FROM {rows_source(database, _TOLD)} k"
-            " JOIN portals p ON p.id = k.portal_id AND p.generation = k.generation AND p.state = 'installed'"
-            f" WHERE true{hold} ON CONFLICT (portal_id, user_id) DO {conflict}",
-            encode_rows((*installation, *row) for row in rows[begin : begin + ROWS_A_STATEMENT]),
-        )
+        step = encode_rows((*installation, *row) for row in rows[begin : begin + ROWS_A_STATEMENT])
+        async with database.patient_transaction():
+            await database.run(sql, step)
 
 
 async def _take_fitting(
@@ -114,6 +123,6 @@ async def count_people(portal_id: int) -> int:
     return count
 
 
-async def delete_people(portal_id: int) -> None:
-    """Forget all users of a portal."""
-    await PersonTable.delete().where(PersonTable.portal_id == portal_id)
+async def delete_some_people(portal_id: int) -> bool:
+    """Forget some users of a portal; False when none is left."""
+    return await delete_some(PersonTable, PersonTable.portal_id == portal_id)

@@ -3,6 +3,7 @@
 Documentation: api-reference/user/user-get.md, api-reference/departments/department-get.md.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -13,12 +14,15 @@ import structlog
 from app.bitrix24.departments import Department, list_departments
 from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.rest import PortalClient
-from app.bitrix24.users import User, list_users
+from app.bitrix24.users import MOST_USERS, User, list_users
 from app.kit.clock import Clock
 from app.kit.database import Database
+from app.kit.metrics import LIMITED
 from app.kit.text import shorten
-from app.people.department_queries import store_structure
-from app.people.queries import claim_reading, find_people, note_unlisted, upsert_people
+from app.kit.turns import Kind
+from app.people.queries import claim_reading, find_people, note_read_at, note_unlisted, upsert_people
+from app.people.structure import take
+from app.people.structure_queries import store_structure
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
 from app.portals.model import Portal
 from app.portals.refresh_budget import is_affordable
@@ -26,8 +30,10 @@ from app.portals.refresh_budget import is_affordable
 log = structlog.get_logger(__name__)
 DAY_S = 86_400
 LEAST_INTERVAL_S = 600
+ANSWERS_S = 240  # For all pages of a list; those of 50,000 users come in half of it.
 MAX_UNKNOWN = 500
 LONGEST_NAME = 100  # It stands in every row of a list.
+PEOPLE = Kind("people")
 
 
 Result = TypeVar("Result")
@@ -114,6 +120,7 @@ class People:
         users = await self._ask(portal, "users", list_users)
         if users is None:
             return
+        self._note_limit(portal, "users", is_whole=len(users) < MOST_USERS)
         await upsert_people(portal.id, portal.generation, users, self._database)
         unlisted = self._unknown.pop(portal.id, set()) - {user.user_id for user in users}
         await note_unlisted(portal.id, portal.generation, unlisted, self._database)
@@ -127,14 +134,27 @@ class People:
         answer = await self._ask(portal, "departments", _list_departments)
         if answer is None:
             return  # What was known stays.
-        members = {user.user_id: user.department_ids for user in users}
-        await store_structure(portal.id, portal.generation, answer[0], members, now, self._database)
+        told = None
+        if answer[0] is not None:
+            members = {user.user_id: user.department_ids for user in users}
+            told = await asyncio.to_thread(take, answer[0], members)
+            self._note_limit(portal, "departments", is_whole=told.is_whole)
+        await note_read_at(portal.id, portal.generation, now - DAY_S + LEAST_INTERVAL_S)  # If cut off, soon.
+        await store_structure(portal.id, portal.generation, told, now, self._database)
+        await note_read_at(portal.id, portal.generation, now)
+
+    @staticmethod
+    def _note_limit(portal: Portal, what: str, *, is_whole: bool) -> None:
+        if not is_whole:
+            LIMITED.labels(what).inc()
+            log.warning("more than is taken of a portal", portal_id=portal.id, what=what)
 
     async def _ask(self, portal: Portal, what: str, work: Work[Result]) -> Result | None:
         """What the portal answers; None, and a line in our log, when it does not."""
         try:
-            return await self._access.use(portal, work)
-        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as error:
+            async with asyncio.timeout(ANSWERS_S):
+                return await self._access.use(portal, work)
+        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError, TimeoutError) as error:
             log.warning("people not read", portal_id=portal.id, what=what, error=type(error).__name__)
             return None
 

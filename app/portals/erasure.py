@@ -1,5 +1,8 @@
 """Erasing a portal: its secrets and people in one transaction, everything else after it, in the background.
 
+A portal says how many people it has. So most of them are erased in small steps just before that transaction,
+which takes the rest: those whom somebody has written meanwhile.
+
 What is still to be done is in the database (`erase_at`, and a fact while bytes are to be overwritten), so
 that whoever is interrupted is followed by the scheduler.
 """
@@ -14,6 +17,7 @@ import structlog
 
 from app.kit.clock import Clock
 from app.kit.database import Database
+from app.kit.turns import Kind
 from app.portals import lifecycle, pending_queries, queries, uninstall_queries
 from app.portals.exchange_queries import erase_exchanges, erase_some_uninstalled_exchanges
 from app.portals.fact_queries import delete_fact, read_fact, write_fact
@@ -23,8 +27,9 @@ from app.portals.rate_queries import erase_buckets
 log = structlog.get_logger(__name__)
 CALLS_KEPT_S = 30 * 24 * 3600
 OVERWRITE_DUE = "overwrite_due"
+ERASURE = Kind("erasure")
 
-Erase = Callable[[int], Awaitable[None]]
+EraseSome = Callable[[int], Awaitable[bool]]  # A step; False when nothing is left.
 EraseAll = Callable[[int], Awaitable[bool]]  # Says whether nothing is left.
 
 
@@ -42,7 +47,7 @@ class Erasers:
     come.
     """
 
-    at_once: Sequence[Erase]
+    at_once: Sequence[EraseSome]
     with_calls: Sequence[EraseAll]
 
 
@@ -72,16 +77,18 @@ class Erasure:
         meanwhile. `finish` does what this leaves.
         """
         now = self._clock.now()
+        for erase_some in self._erasers.at_once:
+            while await self._erase_step(portal, erase_some):
+                pass
         async with self._database.transaction():
-            row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
-            if row is None or not _is_same_installation(row, portal):
+            row = await self._lock_if_same(portal)
+            if row is None:
                 return False
             is_announced_clean = await uninstall_queries.drop_check(portal.id, portal.generation)
             is_clean = calls is Calls.ERASED or (calls is Calls.AS_ANNOUNCED and is_announced_clean)
             erase_at = now if is_clean else now + CALLS_KEPT_S
             await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
-            for erase in self._erasers.at_once:
-                await erase(portal.id)
+            await self._erase_at_once(portal.id)
             await erase_buckets(portal.member_id, portal.domain)
             await pending_queries.hurry(portal.member_id, now)  # It may be the next installation already.
             await self.note_overwriting()
@@ -89,6 +96,20 @@ class Erasure:
         self._news.announce(portal.id)
         log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
         return True
+
+    async def _erase_step(self, portal: Portal, erase_some: EraseSome) -> bool:
+        async with self._database.patient_transaction():
+            return await self._lock_if_same(portal) is not None and await erase_some(portal.id)
+
+    async def _lock_if_same(self, portal: Portal) -> queries.Row | None:
+        """Its row; None when somebody has installed again or stored another pair since it was asked about."""
+        row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
+        return row if row is not None and _is_same_installation(row, portal) else None
+
+    async def _erase_at_once(self, portal_id: int) -> None:
+        for erase_some in self._erasers.at_once:
+            while await erase_some(portal_id):
+                pass
 
     async def finish(self, portal_id: int) -> None:
         """Do what an uninstall has left, down to the bytes; it can be interrupted and run again."""
@@ -111,8 +132,7 @@ class Erasure:
                 return  # It was installed anew: the calls belong to that installation again.
             await erase_exchanges(portal.member_id)
             await erase_buckets(portal.member_id, portal.domain)
-        for erase in self._erasers.at_once:
-            await erase(portal.id)
+        await self._erase_at_once(portal.id)
         are_done = [await erase(portal.id) for erase in self._erasers.with_calls]
         async with self._database.transaction():
             if all(are_done):  # Else the row stays due: without it nobody would find what is left.

@@ -10,6 +10,7 @@ from app.bitrix24.errors import (
     WRONG_CLIENT,
 )
 from app.bitrix24.exchange import Exchange
+from app.kit.deleting import delete_some
 from app.kit.metrics import OUTBOUND
 from app.portals.quotas import USUAL
 from app.portals.tables import PortalTable, RestExchangeTable
@@ -82,7 +83,8 @@ async def purge_exchanges(now: int) -> None:
     Who asked whose token it is, when its portal was erased, is written after that. Nobody can tell it then
     from an installation that has no row yet, so an hour later this sees whether one came.
     """
-    await RestExchangeTable.delete().where(RestExchangeTable.at < now - KEPT_FOR_S)
+    while await delete_some(RestExchangeTable, RestExchangeTable.at < now - KEPT_FOR_S):
+        pass
     while rows := await RestExchangeTable.raw(OF_NO_PORTAL, now - INSTALLING_S, ROWS_A_STEP):
         await RestExchangeTable.update({RestExchangeTable.member_id: None, RestExchangeTable.host: ""}).where(
             RestExchangeTable.id.is_in([row["id"] for row in rows])

@@ -7,6 +7,7 @@ Documentation: settings/app-installation, api-reference/common/events/on-app-ins
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,10 +17,10 @@ from app.bitrix24.errors import AddressRefused
 from app.bitrix24.oauth import AppInfo
 from app.bitrix24.payloads import Event, Page
 from app.bitrix24.profile import Profile
-from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden, Refusal, TooManyRequests
+from app.kit.turns import Kind, PortalTurns
 from app.kit.words import N_
 from app.portals import lifecycle, queries
 from app.portals.addresses import Addresses
@@ -35,6 +36,7 @@ from app.portals.vault import Vault
 from app.portals.verification import StorePair, Verifier
 
 log = structlog.get_logger(__name__)
+FOLLOW_UP = Kind("follow up")
 FollowUp = Callable[[Portal, str], Coroutine[Any, Any, None]]  # With the admin's access token.
 
 
@@ -67,7 +69,7 @@ class Installer:
         addresses: Addresses,
         database: Database,
         clock: Clock,
-        background: Background,
+        turns: PortalTurns,
         limits: Limits,
         follow_up: FollowUp,
     ) -> None:
@@ -76,7 +78,7 @@ class Installer:
         self._addresses = addresses
         self._database = database
         self._clock = clock
-        self._background = background
+        self._turns = turns
         self._follow_up = follow_up
         self.pending = PendingInstallations(self, vault.keyring, database, clock)
         self._by_member = Budget(clock, limits.installations_per_member)
@@ -156,7 +158,8 @@ class Installer:
             is_wanted,
         )
         log.info("installed", portal_id=portal.id, member_id=portal.member_id, generation=portal.generation)
-        self._background.spawn("follow up", self._follow_up(portal, claim.access_token))
+        follow_up = partial(self._follow_up, portal, claim.access_token)
+        self._turns.begin(FOLLOW_UP, portal.id, follow_up, is_news=True)
         return Opened(portal, profile)
 
     def _check_endpoint(self, info: AppInfo) -> str:

@@ -2,6 +2,7 @@
 
 import hmac
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -10,10 +11,10 @@ from app.bitrix24.errors import AddressRefused
 from app.bitrix24.oauth import AppInfo
 from app.bitrix24.payloads import Page
 from app.bitrix24.profile import Profile
-from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden, Unavailable
+from app.kit.turns import PortalTurns
 from app.kit.words import N_
 from app.portals import contact_queries, lifecycle, queries
 from app.portals.admission import Claim
@@ -22,7 +23,7 @@ from app.portals.lifecycle import OfferedPair
 from app.portals.model import Portal
 from app.portals.moves import Moves
 from app.portals.refusals import PortalRefuses
-from app.portals.setup import PortalSetup
+from app.portals.setup import SETUP, PortalSetup
 from app.portals.standing import Standing, judge_standing
 from app.portals.vault import Vault
 from app.portals.verification import Verifier
@@ -44,7 +45,7 @@ class Opener:
         moves: Moves,
         database: Database,
         clock: Clock,
-        background: Background,
+        turns: PortalTurns,
     ) -> None:
         self._verifier = verifier
         self._vault = vault
@@ -52,7 +53,7 @@ class Opener:
         self._moves = moves
         self._database = database
         self._clock = clock
-        self._background = background
+        self._turns = turns
 
     async def open_page(self, page: Page, source: str) -> Opened:
         """The portal and the person behind `POST /`; raises a Refusal. Unknown portals cost no outbound
@@ -66,7 +67,8 @@ class Opener:
         await self._note_status(opened.portal, info)
         if opened.profile.is_admin:
             await self._adopt_pair(opened, info, claim, page)
-            self._background.spawn("heal", self._setup.heal(opened.portal, claim.access_token))
+            heal = partial(self._setup.heal, opened.portal, claim.access_token)
+            self._turns.begin(SETUP, opened.portal.id, heal)
         stored = await queries.get_portal(opened.portal.id)
         if stored is None or stored.generation != opened.portal.generation:
             return opened

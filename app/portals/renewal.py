@@ -1,27 +1,33 @@
 """Renewing pairs that nothing else has renewed for 25 days, spread out; never hourly or daily."""
 
+from functools import partial
+
 import structlog
 
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError
-from app.kit.turns import take_turn
+from app.kit.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.refresh import Refresher
 from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
-MAX_AT_ONCE = 20
+RENEWAL = Kind("renewal")
+MOST_DUE = 500  # Portals at once; of more, those whose pair is oldest.
 AGAIN_AFTER_S = 6 * 3600  # A pair that is due has three days left even by the shorter documented lifetime.
 
 
-async def renew_due_pairs(vault: Vault, refresher: Refresher, clock: Clock) -> int:
-    """Renew the pairs that are due, one after the other; gives back how many were asked for."""
-    due = await queries.list_due_for_renewal(clock.now(), MAX_AT_ONCE)
+async def renew_due_pairs(vault: Vault, refresher: Refresher, clock: Clock, turns: PortalTurns) -> int:
+    """A renewal for each pair that is due; how many there are."""
+
+    async def renew(portal: Portal) -> None:
+        if await _postpone(portal, clock.now() + AGAIN_AFTER_S):
+            await _renew(portal, vault, refresher)
+
+    due = await queries.list_due_for_renewal(clock.now(), MOST_DUE)
     for portal in due:
-        with take_turn("renew", portal.id):
-            if await _postpone(portal, clock.now() + AGAIN_AFTER_S):
-                await _renew(portal, vault, refresher)
+        turns.begin(RENEWAL, portal.id, partial(renew, portal))
     return len(due)
 
 

@@ -19,7 +19,7 @@ from app.bitrix24.license import License, fetch_license
 from app.bitrix24.rest import PortalClient
 from app.kit.clock import Clock
 from app.kit.languages import LANGUAGES
-from app.kit.turns import take_turn
+from app.kit.turns import Kind, PortalTurns
 from app.kit.words import N_, load_words
 from app.portals import checkup_queries, contact_queries, queries
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
@@ -47,6 +47,8 @@ HINT_EVERY_S = 6 * 3600
 LEAST_LIFE_S = 120  # Of a token that a check may use: it never buys one for itself.
 DAY_S = 86_400
 STALLED_AFTER_S = 60
+SETUP, CHECKUP = Kind("setup"), Kind("checkup")
+MOST_DUE = 500  # Portals at once; of more, those that nobody looked at for longest.
 REMEDIES = {
     "insufficient_scope": N_("Give the app the permissions that its card lists, then try again."),
     "access_denied": N_("REST is not part of this Bitrix24's plan, or an administrator's right is missing."),
@@ -151,13 +153,16 @@ class PortalSetup:
             self._recently_healed.remember(portal.member_id, HEAL_EVERY_S)
             await self.begin(portal, access_token)
 
-    async def check_due(self, limit: int) -> None:
+    async def check_due(self, turns: PortalTurns) -> None:
         """Look at bindings and licence where nobody did for a day and a living token is there anyway."""
         now = self._clock.now()
-        for portal in await checkup_queries.list_due(now - CHECK_EVERY_S, now, LEAST_LIFE_S, limit):
-            with take_turn("checkup", portal.id):
-                if await checkup_queries.claim(portal, now, now - CHECK_EVERY_S):
-                    await self.repeat(portal)
+        for portal in await checkup_queries.list_due(now - CHECK_EVERY_S, now, LEAST_LIFE_S, MOST_DUE):
+            turns.begin(CHECKUP, portal.id, partial(self._check_up, portal))
+
+    async def _check_up(self, portal: Portal) -> None:
+        now = self._clock.now()
+        if await checkup_queries.claim(portal, now, now - CHECK_EVERY_S):
+            await self.repeat(portal)
 
     async def take_hint(self, portal: Portal) -> None:
         """Somebody says that the customer has paid: ask, even while the portal is left alone. Anyone in the

@@ -6,15 +6,16 @@ Documentation: api-reference/common/events/on-app-uninstall.md.
 """
 
 from enum import Enum
+from functools import partial
 
 import structlog
 
 from app.bitrix24.errors import APP_GONE, BitrixError, BitrixFailure
 from app.bitrix24.oauth import AuthorizationServer
-from app.kit.background import Background
 from app.kit.clock import Clock
+from app.kit.turns import PortalTurns
 from app.portals import queries, uninstall_queries
-from app.portals.erasure import Calls, Erasure
+from app.portals.erasure import ERASURE, Calls, Erasure
 from app.portals.model import Portal
 from app.portals.refresh import Refresher, Verdict
 from app.portals.vault import StoredPair, Vault
@@ -52,14 +53,14 @@ class Uninstaller:
         vault: Vault,
         erasure: Erasure,
         clock: Clock,
-        background: Background,
+        turns: PortalTurns,
     ) -> None:
         self._server = authorization_server
         self._refresher = refresher
         self._vault = vault
         self._erasure = erasure
         self._clock = clock
-        self._background = background
+        self._turns = turns
 
     async def announce(self, portal: Portal, *, is_clean: bool) -> Outcome:
         """Note the event, check it, and say how it stands. Repeated ones ask at most once a minute."""
@@ -123,7 +124,7 @@ class Uninstaller:
     async def _conclude(self, portal: Portal, proof: Proof, attempts: int) -> Outcome:
         if proof in CALLS_BY_PROOF:
             if await self._erasure.uninstall(portal, CALLS_BY_PROOF[proof]):
-                self._background.spawn("erase", self._erasure.finish(portal.id))
+                self._turns.begin(ERASURE, portal.id, partial(self._erasure.finish, portal.id), is_news=True)
                 return Outcome.ERASED
             proof = Proof.INSTALLED  # Somebody stored another, verified pair while this one was asked about.
         if proof is Proof.INSTALLED and attempts >= len(ASK_AGAIN_AFTER_S):

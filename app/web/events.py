@@ -4,6 +4,8 @@ A plain ASGI handler, because this is the hot path: a request object, its parsed
 cost more than the event. Documentation: api-reference/events, shared/interface.md ("HTTP").
 """
 
+from functools import partial
+
 import structlog
 from litestar import asgi
 from litestar.connection import ASGIConnection
@@ -15,6 +17,7 @@ from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Refusal, TooManyRequests, Unavailable
 from app.kit.metrics import EVENTS
 from app.portals.directory import Sender
+from app.portals.setup import SETUP
 from app.portals.sources import find_network
 from app.portals.uninstall import Outcome
 from app.web.parts import WebParts
@@ -86,7 +89,8 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     if not isinstance(sender, Sender):
         return INVALID_TOKEN
     if event.name == "ONAPPPAYMENT":  # It proves nothing, but it may be worth asking.
-        parts.background.spawn("payment", parts.setup.take_hint(sender.portal))
+        take_hint = partial(parts.setup.take_hint, sender.portal)
+        parts.turns.begin(SETUP, sender.portal.id, take_hint, is_news=True)
     if event.name != "ONAPPUNINSTALL":
         return IGNORED
     is_clean = event.read_text("CLEAN") == "1"

@@ -1,5 +1,7 @@
 """The installation wizard in the portal's frame: the server does the work, the page shows it."""
 
+from functools import partial
+
 import msgspec
 from litestar import Response, get, post
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
@@ -7,7 +9,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from app.kit.errors import Forbidden
 from app.kit.words import N_, Words, load_words
 from app.portals.model import Portal
-from app.portals.setup import Step, is_stalled, read_steps
+from app.portals.setup import SETUP, Step, is_stalled, read_steps
 from app.web.languages import choose_locale, read_locale
 from app.web.pages import PAGE_EXCEPTION_HANDLERS
 from app.web.parts import GivenParts
@@ -73,7 +75,7 @@ async def show_where_to_install(request: AnyRequest, parts: GivenParts) -> Respo
 async def show_progress(parts: GivenParts, session: GivenSession) -> Response[list[StepView]]:
     """How far it is; what was cut off by a restart begins again."""
     if is_stalled(session.portal, parts.clock.now()):
-        parts.background.spawn("setup", parts.setup.repeat(session.portal))
+        parts.turns.begin(SETUP, session.portal.id, partial(parts.setup.repeat, session.portal))
     return Response(view_steps(session.portal, load_words(session.locale)), headers=data_headers())
 
 
@@ -82,7 +84,7 @@ async def retry_steps(parts: GivenParts, session: GivenSession) -> Response[None
     """Do the steps once more, with the stored token of the admin who installed."""
     if not session.claims.is_admin:
         raise Forbidden(N_("Only an administrator can finish the installation."), code="not_admin")
-    await parts.background.spawn("setup", parts.setup.repeat(session.portal))
+    await parts.turns.begin(SETUP, session.portal.id, partial(parts.setup.repeat, session.portal))
     return Response(None, headers=data_headers())
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
+from functools import partial
 
+from app.people.service import PEOPLE
 from app.web.parts import WebParts
 from app.web.people import system_user_label
 from app.web.sessions import Session
@@ -13,7 +15,7 @@ FIRST_NAMES_S = 3.0
 def refresh_people(parts: WebParts, session: Session, *, is_somebody_unknown: bool) -> None:
     """Read the portal's users in the background when it is time to."""
     if parts.people.is_due(session.portal, is_somebody_unknown=is_somebody_unknown):
-        parts.background.spawn("people", parts.people.refresh(session.portal))
+        parts.turns.begin(PEOPLE, session.portal.id, partial(parts.people.refresh, session.portal))
 
 
 async def name_users(
@@ -31,5 +33,5 @@ async def name_users(
 async def meet_people(parts: WebParts, session: Session) -> None:
     """Before the first page of all, wait a moment for the users, so that it shows names from the start."""
     if session.portal.people_read_at == 0 and parts.people.is_due(session.portal, is_somebody_unknown=True):
-        task = parts.background.spawn("people", parts.people.refresh(session.portal))
+        task = parts.turns.begin(PEOPLE, session.portal.id, partial(parts.people.refresh, session.portal))
         await asyncio.wait({task}, timeout=FIRST_NAMES_S)

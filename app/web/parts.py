@@ -19,6 +19,7 @@ from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.places import Places
+from app.kit.turns import PortalTurns
 from app.people.service import People
 from app.portals.access import PortalAccess
 from app.portals.directory import Directory
@@ -88,6 +89,8 @@ class WebParts(Protocol):
     def database(self) -> Database: ...  # noqa: D102
     @property
     def background(self) -> Background: ...  # noqa: D102
+    @property
+    def turns(self) -> PortalTurns: ...  # noqa: D102
     @property
     def opener(self) -> Opener: ...  # noqa: D102
     @property

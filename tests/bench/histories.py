@@ -66,6 +66,7 @@ async def _read_whole(callbook: Callbook, portal: StandInPortal, clock: FakeCloc
     while (mark := await read_mark(portal)).history_state != "complete":
         clock.at = max(clock.at + 1, mark.next_at)
         await read_histories(callbook.parts)
+        await callbook.settle()
     (stored,) = await callbook.run_sql("SELECT COUNT(*) AS n FROM calls")
     if stored["n"] != len(portal.state.statistics):
         raise SystemExit(f"{stored['n']} calls are stored of {len(portal.state.statistics)}")

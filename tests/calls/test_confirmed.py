@@ -170,6 +170,7 @@ async def test_when_the_owner_may_see_more_the_history_is_read_anew(
     await callbook.run_sql("DELETE FROM statistics_marks")
     portal.admin.statistics_right = "own"
     await read_histories(callbook.parts)
+    await callbook.settle()
     for user_id in operators:
         await portal.end_call(user_id=user_id)
     await read(callbook, clock)
@@ -177,6 +178,7 @@ async def test_when_the_owner_may_see_more_the_history_is_read_anew(
     portal.admin.statistics_right = "all"
     await read(callbook, clock)
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert (await read_mark(portal)).complete_up_to is not None
     assert await callbook.run_sql("SELECT 1 AS one FROM calls WHERE call_id = 'call.1'")
 
@@ -199,6 +201,7 @@ async def test_a_limit_that_comes_and_goes_has_the_history_read_anew_once_a_day(
 
     assert await come_and_go() == "pending"
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert await come_and_go() == "complete"
     assert (await read_mark(portal)).is_limited
     clock.advance(86_400)
@@ -218,6 +221,7 @@ async def test_one_row_that_was_hidden_until_now_has_the_history_read_anew(
     portal.admin.statistics_right = "own"
     await callbook.run_sql("DELETE FROM statistics_marks")
     await read_histories(callbook.parts)
+    await callbook.settle()
     await read(callbook, clock)
     assert await callbook.run_sql("SELECT call_id FROM calls ORDER BY call_id") == [
         {"call_id": "call.1000"},
@@ -229,6 +233,7 @@ async def test_one_row_that_was_hidden_until_now_has_the_history_read_anew(
     mark = await read_mark(portal)
     assert (mark.history_state, mark.complete_up_to, mark.is_limited) == ("pending", None, False)
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert len(await callbook.run_sql("SELECT call_id FROM calls")) == 4
     for _ in range(2):
         clock.advance(day)

@@ -72,6 +72,7 @@ async def test_a_slow_portal_is_neither_overstrained_nor_kept_for_a_minute(
         clock.at = mark.next_at
         rests += 1
         await read_histories(callbook.parts)
+        await callbook.settle()
     assert rests == 2
     await assert_whole(callbook, portal)
     assert portal.longest_request_s <= 20
@@ -169,6 +170,7 @@ async def test_a_portal_that_fails_is_asked_again_later(
     hits = rule.hits
     assert hits > 0
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert rule.hits == hits
     mark = await read_mark(portal)
     assert mark.history_state in {"pending", "failed"}
@@ -176,6 +178,7 @@ async def test_a_portal_that_fails_is_asked_again_later(
     stand_in.heal()
     clock.at = max(mark.next_at, (await read_portal(portal)).contact_retry_at)
     await read_histories(callbook.parts)
+    await callbook.settle()
     await assert_whole(callbook, portal)
 
 
@@ -191,6 +194,7 @@ async def test_a_portal_that_moves_while_it_is_read_is_followed(
     portal.execution_s = 0.01
     clock.at = mark.next_at
     await read_histories(callbook.parts)
+    await callbook.settle()
     await assert_whole(callbook, portal)
     assert (await read_portal(portal)).domain == portal.domain
 
@@ -208,6 +212,7 @@ async def test_calls_that_end_meanwhile_are_complete_too_and_once(
     clock.at = first.next_at
     portal.execution_s = 0.01
     await read_histories(callbook.parts)
+    await callbook.settle()
     mark = await read_mark(portal)
     assert mark.complete_up_to == clock.now()  # Read forward at the end, because it took so long.
     calls, legs = await list_stored(callbook)

@@ -48,6 +48,7 @@ async def test_a_mark_with_nothing_left_to_read_becomes_complete(
     await install(callbook, portal)
     await callbook.run_sql("UPDATE statistics_marks SET history_state = 'failed', failures = 1")
     await read_histories(callbook.parts)
+    await callbook.settle()
     mark = await read_mark(portal)
     assert (mark.history_state, mark.failures, mark.claimed_until) == ("complete", 0, 0)
 
@@ -87,6 +88,7 @@ async def test_a_look_that_failed_is_made_up_for_and_asks_less_and_less(
     for _ in range(30):
         clock.advance(61)
         await look_up(callbook.parts)
+        await callbook.settle()
         await take_turn(callbook)
     assert (await read_mark(portal)).failures < 5
     rule.cancel()
@@ -107,6 +109,7 @@ async def test_hints_at_calls_cost_no_more_refreshes_than_the_schedule_allows(
         await callbook.parts.lookups.want(await read_portal(portal))
         await callbook.settle()
         await look_up(callbook.parts)
+        await callbook.settle()
         await take_turn(callbook)
     assert 0 < portal.counts["oauth.refresh"] <= 4
     assert len((await list_stored(callbook))[1]) >= 18
@@ -147,6 +150,7 @@ async def test_another_owner_of_the_token_begins_the_history_anew(
     assert (await portal.install(callbook.url, user=portal.operator)).status_code == 200
     await callbook.settle()
     await read_histories(callbook.parts)
+    await callbook.settle()
     now = await read_portal(portal)
     assert now.generation == former.generation
     assert now.token_user_id != former.token_user_id

@@ -82,7 +82,7 @@ class Place:
     async def read(self) -> None:
         """The history to its end, and then what is new."""
         mark = await self.histories.run_slice(self.portal)
-        while mark is not None and mark.is_going_on:
+        while mark is not None and mark.history_state == "running" and not mark.failures:
             mark = await self.histories.run_slice(self.portal)
         await self.histories.catch_up(self.portal)
 

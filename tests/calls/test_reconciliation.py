@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from app.calls import reconciliation, schedule
+from app.calls import reconciliation, schedule, share
 from app.calls.claims import CLAIM_S
 from app.calls.evidence import Evidence
 from app.calls.evidence_queries import want_reads
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.sqlite_engine import KeptSQLiteEngine
+from app.kit.turns import Kind
 from app.portals.access import PortalNotConnectedError
 from app.scheduler import reconcile, run_job
 from tests.calls.statistics import fill, install, list_stored, make_row, read_mark, read_portal
@@ -304,7 +305,7 @@ async def test_portals_that_answer_are_read_while_one_holds_its_answer_back(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes one of the places; each other goes on with the rest, in this turn and in the next ones."""
-    monkeypatch.setattr(reconciliation, "AT_ONCE", 2)
+    monkeypatch.setattr(reconciliation, "READ", Kind("read", places=2))
     slow = stand_in.portals[0]
     others = [stand_in.portals[1], await stand_in.add_portal(), await stand_in.add_portal()]
     for portal in (slow, *others):
@@ -328,9 +329,14 @@ async def test_portals_that_answer_are_read_while_one_holds_its_answer_back(
 
 
 async def test_a_long_read_keeps_its_claim_and_what_it_has_done(
-    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+    callbook: Callbook,
+    stand_in: StandIn,
+    portal: StandInPortal,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its process is killed in the end; another one goes on where it was."""
+    monkeypatch.setattr(share, "SLICE_S", 5 * CLAIM_S)  # Longer than a share lasts, but for late answers.
     started_at = clock.now() - DAY
     portal.state.statistics += [make_row(number, started_at=started_at) for number in range(1, 4_001)]
     await install_and_read(callbook, portal)

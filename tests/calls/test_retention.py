@@ -59,6 +59,7 @@ async def test_older_calls_go_with_their_legs_and_undecodable_events(
     await portal.end_call(data={"CALL_DURATION": "longer"})
     await keep(callbook, found.id, 1)
     await retain(callbook.parts)
+    await callbook.settle()
     assert await list_ids(callbook) == ["call.4", "call.3"]
     assert await list_ids(callbook, "call_legs") == ["call.4", "call.3"]
     assert len(await callbook.run_sql("SELECT id FROM undecodable_events")) == 1
@@ -87,6 +88,7 @@ async def test_neither_history_nor_reconciliation_brings_them_back(
     found = await install(callbook, portal)
     await keep(callbook, found.id, 1)
     await retain(callbook.parts)
+    await callbook.settle()
     assert await list_ids(callbook) == ["call.60"]
     mark_before = await callbook.run_sql("SELECT * FROM statistics_marks")
     await callbook.parts.histories.catch_up(await read_portal(portal), is_full=True)
@@ -110,6 +112,7 @@ async def test_a_longer_time_has_what_the_shorter_one_left_out_read_again(
     tab = await open_tab(callbook, portal)
     assert (await post_settings(tab, retention_months="1", confirm_removal="1")).status_code == 200
     await retain(callbook.parts)
+    await callbook.settle()
     before = await list_ids(callbook)
     assert len(before) == 240
     clock.advance(3600)
@@ -123,6 +126,7 @@ async def test_a_longer_time_has_what_the_shorter_one_left_out_read_again(
     sync = await tab_sync(callbook, portal)
     assert (sync["history"]["state"], sync["complete_up_to"]) == ("pending", None)
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert await list_ids(callbook) == ["call.300", *before]
     sync = await tab_sync(callbook, portal)
     assert (sync["history"], sync["complete_up_to"] is None) == (
@@ -132,6 +136,7 @@ async def test_a_longer_time_has_what_the_shorter_one_left_out_read_again(
     tab = await open_tab(callbook, portal)
     await post_settings(tab, retention_months="")
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert len(await list_ids(callbook)) == 300
 
 
@@ -144,6 +149,7 @@ async def test_who_reads_while_the_time_is_lengthened_promises_nothing(
     found = await install(callbook, portal)
     await keep(callbook, found.id, 1)
     await retain(callbook.parts)
+    await callbook.settle()
     await callbook.run_sql("UPDATE statistics_marks SET history_state = 'running', low_id = 150")
     gate = stand_in.hold("batch", portal=portal, times=1)
     reading = asyncio.create_task(callbook.parts.histories.run_slice(found))
@@ -154,6 +160,7 @@ async def test_who_reads_while_the_time_is_lengthened_promises_nothing(
     assert await reading is None
     assert (await read_mark(portal)).history_state == "pending"
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert len(await list_ids(callbook)) == 199
 
 
@@ -215,6 +222,7 @@ async def test_bytes_of_removed_calls_are_in_no_file(
     await insert_calls(found.id, {"phone_number": NUMBER, "started_at": clock.now() - 100 * DAY_S})
     await keep(callbook, found.id, 1)
     await retain(callbook.parts)
+    await callbook.settle()
     await sweep(callbook.parts)
     path = Path(callbook.parts.database.url.removeprefix("sqlite:///"))
     for file in path.parent.glob(f"{path.name}*"):

@@ -30,6 +30,7 @@ async def read_until_whole(callbook: Callbook, portal: StandInPortal, clock: Fak
     """As often as the scheduler would."""
     for _ in range(40):
         await read_histories(callbook.parts)
+        await callbook.settle()
         mark = await read_mark(portal)
         if mark.history_state == "complete":
             break

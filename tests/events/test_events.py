@@ -187,6 +187,7 @@ async def test_an_unknown_token_is_a_hint_and_never_a_record(
     assert stand_in.counts["voximplant.statistic.get"] == reads + 1
     clock.advance(61)
     await callbook.parts.lookups.look_where_wanted()
+    await callbook.settle()
     calls = await read_calls(callbook, portal)
     assert len(calls) == 10
     assert {call["source"] for call in calls} == {"history"}
@@ -218,6 +219,7 @@ async def test_hints_of_strangers_write_nothing_while_a_look_up_is_wanted_alread
     clock.advance(60)
     reads = stand_in.counts["voximplant.statistic.get"]
     await callbook.parts.lookups.look_where_wanted()
+    await callbook.settle()
     assert stand_in.counts["voximplant.statistic.get"] == reads + 1
     assert await hint() == clock.now()
 

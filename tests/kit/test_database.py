@@ -205,3 +205,31 @@ async def test_names_are_written_once(database: Database) -> None:
     first = await read_fact("once")
     await write_fact_once("once", "later", 2)
     assert await read_fact("once") == first
+
+
+async def test_who_is_waited_for_has_their_turn_after_one_step_of_those_who_are_not(sqlite_url: str) -> None:
+    database = Database(sqlite_url, TABLES)
+    await database.open()
+    order: list[str] = []
+    begun = asyncio.Event()
+
+    async def step(number: int) -> None:
+        async with database.patient_transaction():
+            begun.set()
+            await write_fact(f"step {number}", "written", number)
+            order.append("step")
+
+    steps = [asyncio.create_task(step(number)) for number in range(10)]
+    await begun.wait()
+    async with database.transaction():
+        order.append("event")
+    await asyncio.gather(*steps)
+    await database.close()
+    assert order.index("event") <= 2
+    assert order.count("step") == 10
+
+
+async def test_a_patient_transaction_within_another_is_part_of_it(database: Database) -> None:
+    async with database.patient_transaction(), database.transaction(), database.patient_transaction():
+        await write_fact("name", "value", 1)
+    assert await read_fact("name") == "value"

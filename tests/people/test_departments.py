@@ -12,7 +12,7 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.demo.state import Department
 from app.people.department_queries import find_structure, list_departments
-from app.people.erasure import erase_people
+from app.people.erasure import erase_some_people
 from app.people.queries import find_people, upsert_people
 from app.portals import queries
 from app.portals.model import Portal
@@ -151,7 +151,8 @@ async def test_an_uninstall_takes_the_departments_along(
     callbook: Callbook, bitrix_portal: StandInPortal
 ) -> None:
     portal_id = await install(callbook, bitrix_portal)
-    await erase_people(portal_id)
+    while await erase_some_people(portal_id):
+        pass
     assert (await find_structure(portal_id)).state == "unread"
     assert await list_staff(portal_id, 1) == set()
 

@@ -3,7 +3,7 @@ import pytest
 from app.bitrix24.users import User
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.people.queries import delete_people, find_names, upsert_people
+from app.people.queries import delete_some_people, find_names, upsert_people
 from app.people.service import MAX_UNKNOWN
 from app.portals import queries
 from app.portals.model import Portal
@@ -132,7 +132,7 @@ async def test_an_uninstall_and_a_reading_come_one_after_the_other(
     users = [User(user_id=1, name="Clara Winter", is_active=True)]
     async with database.transaction():
         await queries.update_locked(portal.id, {"state": "uninstalled", "generation": portal.generation + 1})
-        await delete_people(portal.id)
+        await delete_some_people(portal.id)
         late = begin_apart(upsert_people(portal.id, portal.generation, users, database))
         await wait_until_blocked(database, late, "INSERT INTO people")
     await late

@@ -56,17 +56,21 @@ async def test_bindings_that_an_update_dropped_come_back_within_a_day_while_no_a
     lose_bindings(portal)
     before = stand_in.counts.total()
     await check_up(callbook.parts)
+    await callbook.settle()
     assert stand_in.counts.total() == before  # It was looked at the installation.
     clock.advance(DAY_S)
     await check_up(callbook.parts)
+    await callbook.settle()
     assert stand_in.counts.total() == before  # The token has expired, and none is bought for this.
     await use_token(callbook, portal)
     refreshes = stand_in.counts["oauth.refresh"]
     await check_up(callbook.parts)
+    await callbook.settle()
     assert is_bound(callbook, portal)
     assert stand_in.counts["oauth.refresh"] == refreshes
     before = stand_in.counts.total()
     await check_up(callbook.parts)
+    await callbook.settle()
     assert stand_in.counts.total() == before
 
 
@@ -78,12 +82,14 @@ async def test_a_call_of_which_no_event_told_makes_it_look_sooner_and_once_an_ho
     await portal.end_call()
     await callbook.parts.histories.catch_up(await find(portal))
     await check_up(callbook.parts)
+    await callbook.settle()
     assert portal.installation.events == []
     clock.advance(1801)
     await portal.end_call()
     await use_token(callbook, portal)
     await callbook.parts.histories.catch_up(await find(portal))
     await check_up(callbook.parts)
+    await callbook.settle()
     assert is_bound(callbook, portal)
 
 
@@ -105,6 +111,21 @@ async def test_what_an_older_address_bound_goes_and_what_is_not_for_all_stays(
     assert kept == {("ONVOXIMPLANTCALLEND", f"{old}/own"), ("ONUSERADD", f"{old}/events")}
     assert [one.placement for one in installation.placements if one.handler == f"{old}/"] == ["CALL_CARD"]
     assert sum(one.event == "ONVOXIMPLANTCALLEND" for one in installation.events) == 2
+
+
+async def test_any_number_of_old_bindings_is_no_failure_and_goes_by_and_by(
+    callbook: Callbook, portal: StandInPortal
+) -> None:
+    portal.installation.events += [
+        EventBinding(number, "ONVOXIMPLANTCALLEND", f"https://old{number}.example.com/events")
+        for number in range(1, 81)
+    ]
+    left = [sum("old" in one.handler for one in portal.installation.events)]
+    while left[-1]:
+        await callbook.parts.setup.repeat(await find(portal))
+        assert '"failed"' not in (await find(portal)).setup
+        left.append(sum("old" in one.handler for one in portal.installation.events))
+    assert left == [80, 30, 0]
 
 
 async def test_a_portal_that_does_not_know_an_optional_event_is_installed_all_the_same(
@@ -130,6 +151,7 @@ async def test_the_licence_is_read_at_the_installation_and_once_a_day(
     clock.advance(DAY_S)
     await use_token(callbook, portal)
     await check_up(callbook.parts)
+    await callbook.settle()
     found = await find(portal)
     assert (found.license_ends_at, found.is_license_over) == (None, True)
     portal.installation.status, portal.installation.days = "P", 365

@@ -132,11 +132,13 @@ async def test_leases_claims_and_pauses_of_the_time_before_block_no_longer_than_
     clock.at -= STEP_S
     clock.advance(STEP_S + 299)
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert (await callbook.run_sql("SELECT history_state AS s FROM statistics_marks"))[0]["s"] == "running"
     portal.expire_access_tokens()
     await call(callbook, portal)
     clock.advance(1)
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert (await callbook.run_sql("SELECT history_state AS s FROM statistics_marks"))[0]["s"] == "complete"
     portal.state.rest_refusal = "portal_closed"
     with pytest.raises(Exception, match="refuses"):

@@ -71,6 +71,7 @@ async def test_a_portal_that_refuses_is_left_alone_and_resumed_by_itself(
     installed.state.rest_refusal = None
     clock.advance(FIRST_PAUSE_S)
     await probe_paused(callbook.parts)
+    await callbook.settle()
     portal = await find(installed)
     assert (portal.contact_state, portal.contact_failures, portal.contact_retry_at) == ("ok", 0, 0)
     assert stand_in.counts.total() == before + 2  # `rest` and the method are counted both.
@@ -87,6 +88,7 @@ async def test_the_pauses_grow_from_minutes_to_a_day(
     while clock.now() < began_at + 3 * DAY_S:
         clock.advance(300)
         await probe_paused(callbook.parts)
+        await callbook.settle()
     assert stand_in.counts["rest"] - asked <= 2 * 9  # Each finds its token expired first.
     assert stand_in.counts["oauth.refresh"] - refreshes <= 9
     assert [pause_s(failures) for failures in (0, 1, 2, 90)] == [300, 900, 2700, LONGEST_PAUSE_S]
@@ -201,11 +203,13 @@ async def test_a_history_waits_for_a_portal_that_refuses_and_has_not_failed(
     await callbook.run_sql("DELETE FROM statistics_marks")
     installed.state.rest_refusal = "payment_required"
     await read_histories(callbook.parts)
+    await callbook.settle()
     row = (await callbook.run_sql("SELECT * FROM statistics_marks"))[0]
     assert (row["history_state"], row["failures"]) == ("pending", 0)
     installed.state.rest_refusal = None
     clock.advance(FIRST_PAUSE_S)
     await read_histories(callbook.parts)
+    await callbook.settle()
     assert (await callbook.run_sql("SELECT * FROM statistics_marks"))[0]["history_state"] == "complete"
 
 

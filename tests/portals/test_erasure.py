@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from app.calls.changes import Changes
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.kit import deleting
 from app.kit.database import Database
 from app.portals import erasure, queries
 from app.portals.erasure import CALLS_KEPT_S, Calls, Erasure
@@ -60,6 +61,33 @@ class Gate:
         return await self._work(*args, **options)
 
 
+@pytest.mark.parametrize("is_clean", [False, True])
+async def test_however_many_people_a_portal_lists_no_transaction_of_its_end_is_a_long_one(
+    callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch, *, is_clean: bool
+) -> None:
+    monkeypatch.setattr(deleting, "ROWS_A_STEP", 2)
+    database, begin = callbook.parts.database, callbook.parts.database.transaction
+    tables = ("people", "departments", "department_members", "structures", "undecodable_events")
+    falls: list[int] = []
+
+    async def count_all() -> int:
+        return sum([await count(callbook, table) for table in tables])
+
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[None]:
+        before = await count_all()
+        async with begin():
+            yield
+        falls.append(before - await count_all())
+
+    assert await count_all() > 10
+    monkeypatch.setattr(database, "transaction", transaction)
+    await installed.uninstall(clean=is_clean)
+    await callbook.settle()
+    assert await count_all() == 0
+    assert max(falls) <= 2
+
+
 async def test_proven_without_clean_keeps_calls_for_30_days(
     callbook: Callbook, installed: StandInPortal, clock: FakeClock
 ) -> None:
@@ -71,9 +99,11 @@ async def test_proven_without_clean_keeps_calls_for_30_days(
     assert await count(callbook, "calls") == 1
     clock.advance(CALLS_KEPT_S - 1)
     await erase_due(callbook.parts)
+    await callbook.settle()
     assert await count(callbook, "calls") == 1
     clock.advance(1)
     await erase_due(callbook.parts)
+    await callbook.settle()
     await assert_nothing_is_left(callbook)
 
 
@@ -123,6 +153,7 @@ async def test_the_scheduler_goes_on_where_a_kill_ended_it(
         await installed.uninstall(clean=True)
         await callbook.settle()
     await erase_due(callbook.parts)
+    await callbook.settle()
     await sweep(callbook.parts)
     await assert_nothing_is_left(callbook)
     assert await callbook.run_sql("SELECT * FROM facts WHERE name = 'overwrite_due'") == []
@@ -155,6 +186,7 @@ async def test_what_was_written_late_goes_with_the_calls(
     )
     clock.advance(CALLS_KEPT_S)
     await erase_due(callbook.parts)
+    await callbook.settle()
     await assert_nothing_is_left(callbook)
 
 
@@ -243,7 +275,9 @@ async def test_one_portal_that_fails_keeps_no_other_from_being_erased_or_asked_a
     await callbook.run_sql("UPDATE portals SET state = 'uninstalled', erase_at = id")
     with capture_logs() as logs:
         await check_uninstalls(parts)
+        await parts.background.drain(30)
         await erase_due(parts)
+        await parts.background.drain(30)
     assert sorted(asked) == erased == [first, second]
     assert [entry["portal_id"] for entry in logs if entry["log_level"] == "error"] == [first, first]
 
@@ -270,6 +304,7 @@ async def test_every_process_hears_of_an_uninstall_whoever_finds_it(
     clock.advance(60)
     async with listener.watch(portal_id) as there, callbook.parts.changes.watch(portal_id) as here:
         await check_uninstalls(callbook.parts)
+        await callbook.settle()
         if listener.is_polling:
             await listener.check_file()
         await there.wait()

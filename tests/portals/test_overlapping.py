@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.calls import erasure_queries
 from app.demo.stand_in import StandIn
+from app.kit import deleting
 from app.portals import exchange_queries
 from app.scheduler import erase_due
 from tests.blocking import wait_until_blocked
@@ -25,7 +25,7 @@ async def uninstalled(
     postgres_url: str, stand_in: StandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callbook]:
     """With a portal whose three calls, their legs and requests are to be erased, one row a step."""
-    for module in (erasure_queries, exchange_queries):
+    for module in (deleting, exchange_queries):
         monkeypatch.setattr(module, "ROWS_A_STEP", 1)
     portal = stand_in.portals[0]
     portal.add_app()
@@ -52,10 +52,15 @@ async def run_behind(
         async with other.transaction():
             await other.execute(f"DELETE FROM {table} WHERE id IN ({first})")
             working = asyncio.create_task(work)
-            await wait_until_blocked(callbook.parts.database, working, f"DELETE FROM {table}")
+            await wait_until_blocked(callbook.parts.database, working, f"DELETE FROM%{table}")
         return await working
     finally:
         await other.close()
+
+
+async def erase(callbook: Callbook) -> None:
+    await erase_due(callbook.parts)
+    await callbook.settle()
 
 
 @pytest.mark.parametrize("table", ["call_legs", "calls"])
@@ -63,7 +68,7 @@ async def test_an_eraser_that_waited_for_another_goes_on_with_the_rest(
     uninstalled: Callbook, postgres_url: str, table: str
 ) -> None:
     first = f"SELECT id FROM {table} WHERE portal_id = 1 LIMIT 1"
-    await run_behind(uninstalled, postgres_url, table, first, erase_due(uninstalled.parts))
+    await run_behind(uninstalled, postgres_url, table, first, erase(uninstalled))
     assert [await count(uninstalled, name) for name in ("portals", "calls", "call_legs")] == [0, 0, 0]
 
 
@@ -91,7 +96,7 @@ async def test_the_row_stays_due_while_a_call_is_left(
 
     with monkeypatch.context() as patch:
         patch.setattr("app.calls.erasure.has_calls", is_late)
-        await erase_due(uninstalled.parts)
+        await erase(uninstalled)
     assert await count(uninstalled, "portals") == 1
-    await erase_due(uninstalled.parts)
+    await erase(uninstalled)
     assert await count(uninstalled, "portals") == 0

@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+from functools import partial
 from typing import Any
 
 import pytest
@@ -370,11 +371,13 @@ async def test_pairs_are_renewed_after_25_days_and_not_before(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:
     parts = callbook.parts
+    renew = partial(renew_due_pairs, parts.vault, parts.refresher, parts.clock, parts.turns)
     clock.advance(25 * DAY_S - 1)
-    assert await renew_due_pairs(parts.vault, parts.refresher, parts.clock) == 0
+    assert await renew() == 0
     clock.advance(DAY_S + 1)
-    assert await renew_due_pairs(parts.vault, parts.refresher, parts.clock) == 2
-    assert await renew_due_pairs(parts.vault, parts.refresher, parts.clock) == 0
+    assert await renew() == 2
+    await callbook.settle()
+    assert await renew() == 0
     assert stand_in.counts["oauth.refresh"] == 2
     due = {(await read_portal(callbook, portal.member_id))["renew_at"] for portal in stand_in.portals}
     assert len(due) == 2  # Spread out.

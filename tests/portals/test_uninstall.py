@@ -53,6 +53,7 @@ async def test_forged_event_changes_nothing_and_is_asked_again(
     for delay_s in (60, 600, 3600, 24 * 3600):
         clock.advance(delay_s)
         await check_uninstalls(callbook.parts)
+        await callbook.settle()
     assert await count(callbook, "uninstall_checks") == 0
     after = await read_portal(callbook, installed.member_id)
     changing = {
@@ -78,6 +79,7 @@ async def test_an_uninstall_that_becomes_true_later_is_found(
     clock.advance(60)
     await check_uninstalls(callbook.parts)
     await callbook.settle()
+    await callbook.settle()
     assert await count(callbook, "portals") == 1
 
 
@@ -92,6 +94,7 @@ async def test_server_away_is_pending_and_asked_again(
     rule.cancel()
     clock.advance(60)
     await check_uninstalls(callbook.parts)
+    await callbook.settle()
     await callbook.settle()
     assert await count(callbook, "portals") == 1
 
@@ -117,6 +120,7 @@ async def test_invalid_client_is_proof_only_while_others_succeed(
     stand_in.fail("oauth.refresh", code="invalid_client", portal=installed)
     clock.advance(60)
     await check_uninstalls(callbook.parts)
+    await callbook.settle()
     await callbook.settle()
     assert await count(callbook, "portals") == 1
 
@@ -158,6 +162,7 @@ async def test_a_repeated_event_never_erases_more(
     clock.advance(60)
     await check_uninstalls(callbook.parts)
     await callbook.settle()
+    await callbook.settle()
     assert (await read_portal(callbook, installed.member_id))["state"] == "uninstalled"
     assert await count(callbook, "calls") == 1
 
@@ -189,6 +194,7 @@ async def test_a_lost_refresh_makes_the_pair_prove_nothing(
     clock.advance(60)
     await check_uninstalls(callbook.parts)
     await callbook.settle()
+    await callbook.settle()
     row = await read_portal(callbook, installed.member_id)
     assert (row["state"], row["erase_at"]) == ("uninstalled", clock.now() + CALLS_KEPT_S)
     assert await count(callbook, "calls") == 1
@@ -201,6 +207,7 @@ async def test_a_genuine_event_after_a_forgery_is_asked_about_at_once(
     for delay_s in (60, 600, 3600):
         clock.advance(delay_s)
         await check_uninstalls(callbook.parts)
+        await callbook.settle()
     asked = stand_in.counts["app.info"]
     clock.advance(59)
     assert (await installed.uninstall_event()).status_code == 403

@@ -107,6 +107,7 @@ async def test_every_job_runs_on_an_empty_and_on_a_full_database(
     with capture_logs() as logs:
         for job, _ in JOBS:
             await run_job(callbook.parts, "one", job)
+            await callbook.settle()
     assert [entry for entry in logs if entry["log_level"] in {"warning", "error"}] == []
 
 
@@ -157,6 +158,7 @@ async def test_one_pair_that_does_not_open_keeps_no_other_from_being_renewed(
     clock.advance(27 * DAY_S)
     with capture_logs() as logs:
         await run_job(callbook.parts, "one", renew_pairs)
+        await callbook.settle()
     assert installed[1].counts["oauth.refresh"] == 1
     assert [entry["portal_id"] for entry in logs if entry["log_level"] == "error"] == [rows[0]["id"]]
 
@@ -182,6 +184,7 @@ async def test_one_portal_s_unexpected_fault_ends_no_job_for_the_others(
     with capture_logs() as logs:
         await run_job(callbook.parts, "one", job)
         await callbook.settle()
+        await callbook.settle()
     asked = [portal.counts["rest"] - count for portal, count in zip(installed, before, strict=True)]
     assert asked[0] == 0 < asked[1]
     assert {entry["portal_id"] for entry in logs if entry["log_level"] == "error"} == {rows[0]["id"]}
@@ -199,12 +202,14 @@ async def test_a_renewal_that_fails_waits_for_hours_and_lets_others_go_first(
     clock.advance(27 * DAY_S)
     for _ in range(8):
         await run_job(callbook.parts, "one", renew_pairs)
+        await callbook.settle()
         clock.advance(900)
     assert [portal.counts["oauth.refresh"] for portal in installed] == [1, 1]
     assert (await read_portal(callbook, installed[0].member_id))["token_state"] == "ok"
     stand_in.heal()
     clock.advance(DAY_S)
     await run_job(callbook.parts, "one", renew_pairs)
+    await callbook.settle()
     assert installed[0].counts["oauth.refresh"] == 2
 
 

@@ -188,6 +188,7 @@ async def test_an_uninstall_erases_preferences_at_once_and_views_with_the_calls(
     assert [await count(callbook, table) for table in ("user_preferences", "saved_views")] == [0, 1]
     clock.advance(CALLS_KEPT_S)
     await erase_due(callbook.parts)
+    await callbook.settle()
     assert await count(callbook, "saved_views") == 0
 
 

@@ -1,0 +1,18 @@
+"""Deleting many rows in steps, between which others have their turn."""
+
+from piccolo.columns.combination import And, Where
+from piccolo.table import Table
+
+ROWS_A_STEP = 2_000  # Some ten milliseconds, for which an event waits at most.
+
+
+async def delete_some(table: type[Table], condition: Where | And) -> bool:
+    """Delete some of the rows of which the condition holds; False when none is left.
+
+    To have deleted no row is not that: on PostgreSQL a statement that waited for another eraser finds its
+    rows gone, and that other one may have died before the rows after them.
+    """
+    key = table._meta.primary_key  # noqa: SLF001  Piccolo has no public name for it.
+    some = table.select(key).where(condition).limit(ROWS_A_STEP)
+    rows = await table.delete().where(And(condition, key.is_in(some))).returning(key)
+    return bool(rows) or bool(await table.exists().where(condition))
