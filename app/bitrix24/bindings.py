@@ -38,7 +38,7 @@ async def bind_events(
             raise error
     stale = {
         f"{event}{index}": ("event.unbind", {"event": event, "handler": _word(item, "handler")})
-        for index, item in enumerate(bound[:MAX_BATCH])
+        for index, item in enumerate(bound)
         if (event := _word(item, "event").upper()) in wanted
         and _is_for_all(item)
         and not _is_ours(item, handler_url)
@@ -79,7 +79,7 @@ async def bind_placements(
     await _bind(client, access_token, missing, handler_url, titles)
     stale: dict[str, Command] = {
         f"p{index}": ("placement.unbind", {"PLACEMENT": placement, "HANDLER": handler})
-        for index, (placement, handler) in enumerate(sorted(bound)[:MAX_BATCH])
+        for index, (placement, handler) in enumerate(sorted(bound))
         if placement in wanted and handler != handler_url
     }
     await _unbind(client, access_token, stale)
