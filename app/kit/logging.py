@@ -1,6 +1,5 @@
 """Logging by structlog: one line an event, to stdout, with nothing in it that must stay secret."""
 
-import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -23,7 +22,7 @@ def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -
         redact,
     ]
     renderers: list[structlog.types.Processor] = (
-        [structlog.processors.JSONRenderer(serializer=_write_json)]
+        [structlog.processors.JSONRenderer()]  # It escapes all that is not printable ASCII.
         if log_format == "json"
         else [escape, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     )
@@ -71,8 +70,3 @@ def _escape_text(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
-
-
-def _write_json(event: object, **options: Any) -> str:  # noqa: ANN401  As structlog hands them on.
-    """JSON escapes all control characters but DEL."""
-    return json.dumps(event, **options).replace("\x7f", "\\u007f")
