@@ -41,6 +41,7 @@ async def test_other_keys_are_refused_in_one_line(sqlite_url: str, command: list
 async def test_a_file_that_is_no_database_ends_the_command(tmp_path: Path) -> None:
     file = tmp_path / "x.sqlite3"
     file.write_bytes(b"this is no database" * 1000)
+    file.chmod(0o600)  # Else the first line is that it is narrowed.
     environment = make_environment(f"sqlite:///{file}")
     for command in (["portals", "list"], ["serve"]):
         assert "not a database" in (await run_command(environment, *command)).refusal()
