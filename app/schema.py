@@ -8,12 +8,13 @@ import os
 import sys
 from collections.abc import AsyncIterator
 
-from piccolo.apps.migrations.commands.forwards import run_forwards
+from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager, run_forwards
 from piccolo.apps.migrations.tables import Migration
 
 from app.kit.database import Database
 from app.piccolo_app import MIGRATIONS
 
+APP = "callbook"
 MIGRATION_LOCK = 0x_CA11_B00C  # PostgreSQL advisory lock: Piccolo's migrations take none.
 
 
@@ -22,11 +23,24 @@ class SchemaOutdatedError(Exception):
 
 
 async def migrate(database: Database) -> None:
-    """Run every migration that has not run; two processes at once do it once."""
+    """Run every migration that has not run, each with the note of it in one transaction, unless it can be in
+    none; two processes at once do it once.
+    """
     _point_piccolo_at(database)
     async with _alone(database):
-        with contextlib.redirect_stdout(io.StringIO()) as said:
-            result = await run_forwards(app_name="callbook")
+        await Migration.create_table(if_not_exists=True)
+        ran = set(await Migration.get_migrations_which_ran(APP))
+        modules = ForwardsMigrationManager(APP).get_migration_modules(str(MIGRATIONS))
+        for migration_id in sorted(modules.keys() - ran):
+            manager = await modules[migration_id].forwards()
+            is_whole = manager.wrap_in_transaction
+            async with database.transaction() if is_whole else contextlib.nullcontext():
+                await _run_one(migration_id)
+
+
+async def _run_one(migration_id: str) -> None:
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        result = await run_forwards(APP, migration_id)
     if not result.success:
         raise SchemaOutdatedError(f"the migration did not succeed: {result.message or said.getvalue()}")
 
@@ -34,7 +48,7 @@ async def migrate(database: Database) -> None:
 async def check_schema(database: Database) -> None:
     """Raise SchemaOutdatedError unless exactly the migrations of this code have run."""
     Migration._meta.db = database.engine  # noqa: SLF001  Piccolo has no public way to bind a table.
-    ran = await Migration.get_migrations_which_ran("callbook") if await Migration.table_exists().run() else []
+    ran = await Migration.get_migrations_which_ran(APP) if await Migration.table_exists().run() else []
     if set(ran) != _list_migrations():
         raise SchemaOutdatedError(
             "the database schema is not this version's: run `python -m app migrate` first"
@@ -61,9 +75,7 @@ def _point_piccolo_at(database: Database) -> None:
 async def _alone(database: Database) -> AsyncIterator[None]:
     path = list(sys.path)
     try:
-        async with database.transaction():
-            if not database.is_sqlite:
-                await database.run("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+        async with database.alone(MIGRATION_LOCK):
             yield
     finally:
         sys.path[:] = path  # Piccolo puts the folder of the migrations there.

@@ -1,6 +1,4 @@
-"""What each portal stores, counted: its quota is held against it. Its unconfirmed calls can be found, oldest
-first, because at the quota they go first.
-"""
+"""What each portal stores, counted: its quota is held against it."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -16,10 +14,9 @@ STATEMENTS = (
         counted_at BIGINT NOT NULL, undecodable BIGINT NOT NULL DEFAULT 0, people BIGINT NOT NULL DEFAULT 0,
         views BIGINT NOT NULL DEFAULT 0, preferences BIGINT NOT NULL DEFAULT 0,
         requests BIGINT NOT NULL DEFAULT 0)""",
-    "CREATE INDEX calls_unconfirmed ON calls (portal_id, id) WHERE NOT is_confirmed",
 )
 
 
 async def forwards() -> MigrationManager:
-    """Add the table and the index; the scheduler counts what is stored already."""
+    """Add the table; the scheduler counts what is stored already."""
     return make_manager(ID, DESCRIPTION, STATEMENTS)

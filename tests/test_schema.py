@@ -1,5 +1,8 @@
 """The schema that the migrations make, against the tables that the queries are written for."""
 
+import asyncio
+
+import asyncpg
 import pytest
 
 from app.kit.database import Database
@@ -7,6 +10,8 @@ from app.kit.migrations import IDENTITY
 from app.schema import SchemaOutdatedError, check_schema, migrate
 from app.tables import TABLES
 from migrations import callbook_2026_11_23t09_00_00 as first
+from migrations import callbook_2026_11_30t14_30_00 as index
+from tests.blocking import begin_apart, wait_until_blocked
 
 
 async def open_database(url: str) -> Database:
@@ -79,3 +84,75 @@ async def test_a_database_with_rows_is_brought_up_to_date(database_url: str) -> 
         assert len(await database.run("SELECT id FROM portals")) == 1
     finally:
         await database.close()
+
+
+STORED = CALL.format("stored")
+INDEX = "CREATE INDEX%calls_unconfirmed"
+
+
+async def forget_the_index(database: Database) -> None:
+    """As before the migration that builds it."""
+    await database.run("DROP INDEX IF EXISTS calls_unconfirmed")
+    await database.run(f"DELETE FROM migration WHERE name = '{index.ID}'")
+
+
+async def is_built(database: Database) -> bool:
+    if database.is_sqlite:
+        return bool(await database.run("SELECT 1 FROM sqlite_master WHERE name = 'calls_unconfirmed'"))
+    rows = await database.run(
+        "SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass('calls_unconfirmed')"
+    )
+    return [row["valid"] for row in rows] == [True]
+
+
+async def cut_off(database: Database, task: asyncio.Task[None]) -> None:
+    """End an attempt that waits for a transaction of the caller's."""
+    await wait_until_blocked(database, task, INDEX)
+    await database.run(
+        f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '{INDEX}%'"
+        " AND pid <> pg_backend_pid()"
+    )
+    with pytest.raises(asyncpg.QueryCanceledError):
+        await task
+
+
+async def test_an_index_is_built_once_and_one_that_is_there_already_stays(database_url: str) -> None:
+    database = await open_database(database_url)
+    try:
+        await database.run(f"DELETE FROM migration WHERE name = '{index.ID}'")
+        await migrate(database)
+        await check_schema(database)
+        await forget_the_index(database)
+        await asyncio.gather(migrate(database), begin_apart(migrate(database)))
+        await check_schema(database)
+        assert await is_built(database)
+    finally:
+        await database.close()
+
+
+async def test_calls_are_stored_while_an_index_is_built_and_an_attempt_that_was_cut_off_is_made_good(
+    postgres_url: str,
+) -> None:
+    database = await open_database(postgres_url)
+    try:
+        await forget_the_index(database)
+        async with database.transaction():  # A call that is not committed yet: the index waits for it.
+            await database.run(CALL.format("waiting"))
+            await cut_off(database, begin_apart(migrate(database)))
+            assert not await is_built(database)
+            again = begin_apart(migrate(database))
+            await wait_until_blocked(database, again, "INDEX%calls_unconfirmed")
+            await begin_apart(store_at_once(database))
+        await again
+        await check_schema(database)
+        assert await is_built(database)
+        assert len(await database.run("SELECT 1 FROM calls WHERE call_id IN ('waiting', 'stored')")) == 2
+    finally:
+        await database.close()
+
+
+async def store_at_once(database: Database) -> None:
+    """Raises where the statement would wait for a lock."""
+    async with database.transaction():
+        await database.run("SET LOCAL lock_timeout = '1s'")
+        await database.run(STORED)

@@ -101,6 +101,14 @@ class Database:
         async with self._patience, self.transaction():
             yield
 
+    def alone(self, number: int) -> AbstractAsyncContextManager[None]:
+        """While no other process is here with the same number: on SQLite as the one who writes, in one
+        transaction; on PostgreSQL in none, under an advisory lock.
+        """
+        if isinstance(self.engine, KeptSQLiteEngine):
+            return self.transaction()
+        return self.engine.hold_lock(number)
+
     async def overwrite_deleted(self) -> bool:
         """Make what was deleted unreadable in the files too, as far as the database can.
 

@@ -3,10 +3,13 @@
 Documentation: piccolo-orm, "Migrations", raw.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.engine import engine_finder
+
+from app.kit.postgres_engine import PooledPostgresEngine
+from app.kit.sqlite_engine import KeptSQLiteEngine
 
 IDENTITY = {
     "sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT",  # An id is never used again, so a cursor never skips.
@@ -15,15 +18,51 @@ IDENTITY = {
 
 
 def make_manager(migration_id: str, description: str, statements: Iterable[str]) -> MigrationManager:
-    """Run these statements in turn; `{identity}` in one stands for a key that the database counts up."""
-    manager = MigrationManager(migration_id=migration_id, app_name="callbook", description=description)
+    """Run these statements in turn, in one transaction; `{identity}` in one stands for a key that the
+    database counts up.
+    """
+    manager = _make(migration_id, description)
 
     async def run() -> None:
-        engine = engine_finder()
-        if engine is None:
-            raise RuntimeError("PICCOLO_CONF names no engine")
+        engine = _find_engine()
         for statement in statements:
             await engine.run_ddl(statement.format(identity=IDENTITY[engine.engine_type]))
 
     manager.add_raw(run)
     return manager
+
+
+def make_index_manager(migration_id: str, description: str, indexes: Mapping[str, str]) -> MigrationManager:
+    """Build indexes (`ON table (columns)` by name) of tables that hold rows, while old code writes to them.
+
+    In no transaction: PostgreSQL builds them CONCURRENTLY. So such a migration may end halfway, and is run
+    again whole: what is built already stays. On SQLite, which has one writer, all wait for it.
+    """
+    manager = _make(migration_id, description, wrap_in_transaction=False)
+
+    async def run() -> None:
+        engine = _find_engine()
+        for name, definition in indexes.items():
+            if isinstance(engine, PooledPostgresEngine):
+                await engine.build_index(name, definition)
+            else:
+                await engine.run_ddl(f"CREATE INDEX IF NOT EXISTS {name} {definition}")
+
+    manager.add_raw(run)
+    return manager
+
+
+def _make(migration_id: str, description: str, *, wrap_in_transaction: bool = True) -> MigrationManager:
+    return MigrationManager(
+        migration_id=migration_id,
+        app_name="callbook",
+        description=description,
+        wrap_in_transaction=wrap_in_transaction,
+    )
+
+
+def _find_engine() -> KeptSQLiteEngine | PooledPostgresEngine:
+    engine = engine_finder()
+    if not isinstance(engine, KeptSQLiteEngine | PooledPostgresEngine):
+        raise TypeError("PICCOLO_CONF names no engine of ours")
+    return engine

@@ -18,6 +18,8 @@ OF_BACKGROUND = 4
 STATEMENT_TIMEOUT_S = 60
 VACUUM_TIMEOUT_S = 3600
 VACUUM_LOCK_TIMEOUT_S = 10
+LOCK_ASKED_EVERY_S = 0.5
+IS_INVALID = "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
 SETTINGS = {"synchronous_commit": "on", "timezone": "UTC", "application_name": "callbook"}
 
 
@@ -70,14 +72,41 @@ class PooledPostgresEngine(PostgresEngine):
             return await self._vacuum_apart(f"VACUUM {', '.join(tables)}")
 
     async def _vacuum_apart(self, sql: str) -> bool:
-        settings = SETTINGS | {"lock_timeout": f"{VACUUM_LOCK_TIMEOUT_S}s"}
-        connection = await asyncpg.connect(self._dsn, server_settings=settings)
         try:
-            await connection.execute(sql, timeout=VACUUM_TIMEOUT_S)
+            async with self._connect_apart(lock_timeout=f"{VACUUM_LOCK_TIMEOUT_S}s") as connection:
+                await connection.execute(sql, timeout=VACUUM_TIMEOUT_S)
         except asyncpg.LockNotAvailableError:
             return False
-        else:
-            return True
+        return True
+
+    async def build_index(self, name: str, definition: str) -> None:
+        """Build the index `name`, `ON table (columns)`, while others write to the table, however long it
+        takes; nothing where it is built already. What an attempt that was cut off has left is built anew.
+        """
+        async with self._connect_apart(statement_timeout="0", lock_timeout="0") as connection:
+            if await connection.fetchval(IS_INVALID, name):
+                await connection.execute(f"DROP INDEX CONCURRENTLY {name}")
+            await connection.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} {definition}")
+
+    @asynccontextmanager
+    async def hold_lock(self, number: int) -> AsyncIterator[None]:
+        """Hold this advisory lock, which one process at a time has, as soon as nobody else does.
+
+        In no transaction, and asked for again and again: whoever builds an index waits for every statement
+        that began before, also for one that waits for the lock.
+        """
+        async with self._connect_apart() as connection:
+            # No event tells of another process's lock.
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", number):  # noqa: ASYNC110
+                await asyncio.sleep(LOCK_ASKED_EVERY_S)
+            yield
+
+    @asynccontextmanager
+    async def _connect_apart(self, **settings: str) -> AsyncIterator[asyncpg.Connection]:
+        """A connection besides the pool, without a limit of its own for a statement."""
+        connection = await asyncpg.connect(self._dsn, server_settings=SETTINGS | settings)
+        try:
+            yield connection
         finally:
             await connection.close(timeout=STATEMENT_TIMEOUT_S)
 
