@@ -12,7 +12,6 @@ class Reply(msgspec.Struct, frozen=True):
     """An answer as it came over the wire."""
 
     status: int
-    location: str | None
     body: bytes
 
 
@@ -35,7 +34,7 @@ async def transfer(http: httpx.AsyncClient, request: httpx.Request, *, limit: in
         raise Unreachable("no whole answer in time") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unreachable(f"no answer: {type(error).__name__}") from None
-    return Reply(response.status_code, response.headers.get("location"), body)
+    return Reply(response.status_code, body)
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:
