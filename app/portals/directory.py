@@ -28,7 +28,7 @@ class Sender:
 
 
 class Directory:
-    """Portals by `member_id`, the least recently used forgotten."""
+    """Portals by `member_id`; beyond the bound the one that was remembered first is forgotten."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
