@@ -22,9 +22,19 @@ def raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _as_number(hard)
     if _as_number(soft) < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        _raise_to(wanted, hard)
     if count_places() < ENOUGH_PLACES:
         log.warning("few files may be open: raise the limit (ulimit -n, LimitNOFILE=)", places=count_places())
+
+
+def _raise_to(wanted: int, hard: int) -> None:
+    """A system may call its limit "unlimited" and refuse the number all the same, as macOS does: then the
+    limit stays as it is.
+    """
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError) as error:
+        log.warning("the system refuses to raise its limit of open files", wanted=wanted, error=str(error))
 
 
 def count_places() -> int:
