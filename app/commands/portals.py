@@ -1,6 +1,7 @@
 """What the vendor does with portals."""
 
 import argparse
+import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from app.calls.marks import Mark
 from app.calls.undecodable import list_undecodable, replay_undecodable
 from app.calls.usage_queries import Usage, find_usage, limits_of, name_of
 from app.kit.languages import SOURCE
+from app.kit.text import escape_text
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.quotas import Quotas
@@ -129,10 +131,13 @@ def _show_times(row: dict[str, object]) -> dict[str, object]:
 
 
 def _print(rows: list[dict[str, object]], *, is_json: bool) -> None:
+    """Portals choose many of the values, and a terminal may show them: in neither form anything unprintable
+    is raw.
+    """
     if is_json:
-        print(msgspec.json.encode(rows).decode())
+        print(json.dumps(msgspec.to_builtins(rows), separators=(",", ":")))  # ASCII only, the rest escaped.
         return
     for row in rows:
-        print("\n".join(f"{name}: {value}" for name, value in row.items()), end="\n\n")
+        print("\n".join(f"{name}: {escape_text(str(value))}" for name, value in row.items()), end="\n\n")
     if not rows:
         print("none")

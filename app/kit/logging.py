@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from app.kit.redaction import redact
+from app.kit.text import escape_text
 
 _TRACES = frozenset({"exception", "stack"})  # Of many lines, which the renderer puts below the first.
 
@@ -54,19 +55,9 @@ def escape(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappin
     for name, value in event.items():
         text = value if isinstance(value, str) else None
         if text is None:
-            escaped[_escape_text(name)] = value  # The renderer shows its repr, which is escaped.
+            escaped[escape_text(name)] = value  # The renderer shows its repr, which is escaped.
         elif name in _TRACES:
-            escaped[name] = "\n    ".join(map(_escape_text, text.split("\n")))
+            escaped[name] = "\n    ".join(map(escape_text, text.split("\n")))
         else:
-            escaped[_escape_text(name)] = _escape_text(text)
+            escaped[escape_text(name)] = escape_text(text)
     return escaped
-
-
-def _escape_text(text: str) -> str:
-    """Control characters, marks that turn the direction of a text, and whatever else shows nothing."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )

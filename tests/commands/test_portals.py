@@ -78,6 +78,17 @@ async def test_list_and_show(vendor: Vendor, stand_in: StandIn, portal: StandInP
     assert f"domain: {portal.domain}\n" in await vendor.run("show", portal.member_id)
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+async def test_what_a_portal_chose_reaches_no_terminal_raw(
+    vendor: Vendor, callbook: Callbook, portal: StandInPortal, form: tuple[str, ...]
+) -> None:
+    await callbook.run_sql("UPDATE portals SET app_code = 'a\x1b]0;b\x07\x7f\x9b2J\u202e'")
+    for action in (("list",), ("show", portal.member_id)):
+        shown = await vendor.run(*action, *form)
+        assert [sign for sign in shown if sign != "\n" and not sign.isprintable()] == []
+        assert "2J" in shown
+
+
 async def test_sync_reads_what_never_came(vendor: Vendor, callbook: Callbook, portal: StandInPortal) -> None:
     ended = await portal.end_call(lose=True)
     await vendor.run("sync", portal.member_id, "--json")
