@@ -23,7 +23,9 @@ from app.kit.metrics import CONNECTIONS_ENDED
 from app.portals.sources import find_network
 
 PATIENCE_S = 10.0  # A body has at most 64 KiB, and a proxy in front sends whole requests.
-MAX_HEAD_BYTES = 65_536  # Of a request up to its body; proxies stop at less, the parser itself at nothing.
+# Of a request beside its body: address, headers, trailers. Proxies stop at less, the parser at nothing.
+MAX_HEAD_BYTES = 65_536
+STEP_BYTES = 4_096  # Are parsed, then counted: a server may read 256 KiB at once, and an event has about one.
 MAX_PIPELINED = 8  # Requests that wait on one connection for their turn; hardly anybody sends a second one.
 MOST_OF_A_NETWORK = 0.25  # Of the places, once none is free.
 CUT_AT_ONCE = 256  # Connections that end in one go, for a fraction of a millisecond each.
@@ -120,7 +122,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.network = ""
         self._all = connections_of(server_state)
         self._is_reading = False  # A request has begun and is not whole.
-        self._is_in_head = True
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -135,27 +136,41 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; a head without end is refused."""
-        super().data_received(data)
-        if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.end("head")
+        """Parse in small steps; a head that is too large is refused before the rest of it is looked at."""
+        begin = 0
+        while begin < len(data) and not self.transport.is_closing():
+            left = MAX_HEAD_BYTES - self._head_bytes if self._is_reading else MAX_HEAD_BYTES
+            step = data[begin : begin + min(STEP_BYTES, left + 1)]
+            begin += len(step)
+            super().data_received(step)
+            self._count_head(len(step))
+
+    def _count_head(self, step_bytes: int) -> None:
+        """Count a step that was parsed; `on_body` has taken off what is none of the head's."""
+        if not self._is_reading:
+            return
+        self._head_bytes += step_bytes
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.end("head")
 
     def on_message_begin(self) -> None:
         """A request begins, perhaps while another is being answered."""
         super().on_message_begin()
-        self._is_reading = self._is_in_head = True
+        self._is_reading = True
         self._head_bytes = 0
         if self._last is None or self._last.response_complete:
             self._all.wait(self)
 
     def on_headers_complete(self) -> None:
         """Start it; HttpParserError, which uvicorn answers with 400, where too many wait for their turn."""
-        self._is_in_head = False
         if len(self.pipeline) >= MAX_PIPELINED:
             raise HttpParserError("too many requests at once")
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body, whose size is the application's to bound."""
+        super().on_body(body)
+        self._head_bytes -= len(body)
 
     def on_message_complete(self) -> None:
         """It is whole, and the next step is ours."""

@@ -139,6 +139,35 @@ async def test_a_head_without_end_is_refused() -> None:
         assert (await read_to_the_end((reader, writer))).startswith(b"HTTP/1.1 431")
 
 
+HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+LARGE = b"X-Large: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        HEAD + LARGE,
+        HEAD + b"X: a\r\n" * (MAX_HEAD_BYTES // 6) + b"\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6000\r\n\r\n" + b"b" * 6000 + HEAD + LARGE,
+        CHUNKED + LARGE,
+    ],
+    ids=["one header", "many headers", "a second request", "trailers"],
+)
+async def test_a_head_that_comes_whole_in_one_piece_is_bounded_too(sent: bytes) -> None:
+    async with serve(Room()) as port:
+        answer = await read_to_the_end(await connect(port, sent))
+        assert b"HTTP/1.1 431" in answer
+
+
+async def test_a_large_body_is_no_head() -> None:
+    size = 4 * MAX_HEAD_BYTES
+    head = f"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n".encode()
+    async with serve(Room()) as port:
+        answer = await read_to_the_end(await connect(port, head + b"b" * size))
+        assert answer.startswith(b"HTTP/1.1 200")
+
+
 async def test_one_connection_does_not_queue_requests_without_end() -> None:
     room = Room()
     request = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
