@@ -99,11 +99,20 @@ def _add_portals(parser: argparse.ArgumentParser) -> None:
         ("sync", "read from the statistics what is missing"),
         ("events", "what was verified but could not be decoded"),
         ("forget", "erase a portal and all its data now"),
+        ("gone", "portals that say they are uninstalled though no event told of it"),
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument("--json", action="store_true", help="for scripts")
-        if name != "list":
+        if name not in {"list", "gone"}:
             action.add_argument("member_id")
+        if name == "list":
+            action.add_argument("--attention", action="store_true", help="those that need the vendor")
+        if name == "gone":
+            answers = action.add_mutually_exclusive_group()
+            answers.add_argument(
+                "--accept", action="store_true", help="they are: erase them when they insist"
+            )
+            answers.add_argument("--keep", action="store_true", help="they are not: try their pairs again")
         if name == "events":
             action.add_argument("--replay", action="store_true", help="decode them again and store the calls")
 

@@ -16,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from app.bitrix24.errors import BitrixFailure
 from app.kit.errors import Refusal
 from app.kit.turns import Kind
-from app.portals import contact_queries, queries, uninstall_queries
+from app.portals import contact_queries, queries, silence, tombstone_queries, uninstall_queries
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.erasure import ERASURE
 from app.portals.exchange_queries import purge_exchanges, trim_exchanges
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 LEASE = "scheduler"
 LEASE_S = 60
 MOST_DUE = 500  # Portals at once; of more, those that have waited longest.
-UNINSTALL_CHECK, PROBE = Kind("uninstall check"), Kind("probe")
+UNINSTALL_CHECK, PROBE, SILENCE = Kind("uninstall check"), Kind("probe"), Kind("silence")
 PENDING = Kind("pending installation")  # By the row that waits: each network has its own of a portal.
 Job = Callable[[Parts], Awaitable[None]]
 
@@ -55,6 +55,13 @@ async def erase_due(parts: Parts) -> None:
     """Erase what is kept no longer, and go on with what was interrupted."""
     due = await queries.list_due_for_erasure(parts.clock.now(), MOST_DUE)
     parts.turns.begin_all(ERASURE, [portal.id for portal in due], parts.erasure.erase_if_due)
+
+
+async def end_silent(parts: Parts) -> None:
+    """Announce, and in the end erase, portals of which nothing has come for months."""
+    quiet = await silence.list_quiet(parts.clock, MOST_DUE)
+    end = partial(silence.end_if_silent, erasure=parts.erasure, clock=parts.clock)
+    parts.turns.begin_all(SILENCE, [portal.id for portal in quiet], end)
 
 
 async def sweep(parts: Parts) -> None:
@@ -101,8 +108,11 @@ async def reconcile(parts: Parts) -> None:
 
 
 async def purge(parts: Parts) -> None:
-    """Delete the oldest of the request log, and the accounts of portals that were sent nothing for long."""
+    """Delete the oldest of the request log, the accounts of portals that were sent nothing for long, and what
+    was remembered of an uninstall for a day.
+    """
     await purge_exchanges(parts.clock.now())
+    await tombstone_queries.purge(parts.clock.now())
     await trim_exchanges()
     await purge_buckets(parts.database)
 
@@ -137,6 +147,7 @@ JOBS: tuple[tuple[Job, int], ...] = (
     (recount, 600),
     (renew_pairs, 900),
     (retain, 1800),
+    (end_silent, 3600),
     (purge, 3600),
 )
 

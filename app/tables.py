@@ -11,6 +11,7 @@ from app.calls.tables import (
 from app.people.tables import DepartmentTable, MemberTable, PersonTable, StructureTable, UserPreferencesTable
 from app.portals.tables import (
     FactTable,
+    ForgottenPortalTable,
     LeaseTable,
     PendingInstallationTable,
     PortalSettingsTable,
@@ -23,6 +24,7 @@ from app.portals.tables import (
 TABLES = (
     PortalTable,
     UninstallCheckTable,
+    ForgottenPortalTable,
     PendingInstallationTable,
     RestExchangeTable,
     RateBucketTable,

@@ -59,6 +59,7 @@ from app.portals.rate import SharedAccounts
 from app.portals.refresh import Refresher
 from app.portals.settings_queries import erase_settings, find_settings
 from app.portals.setup import PortalSetup
+from app.portals.tombstones import Tombstones
 from app.portals.uninstall import Uninstaller
 from app.portals.vault import Vault
 from app.portals.verification import Verifier
@@ -187,10 +188,10 @@ async def _open_outbound(
     )
 
 
-def _make_erasure(database: Database, clock: Clock, changes: Changes) -> Erasure:
+def _make_erasure(database: Database, clock: Clock, changes: Changes, tombstones: Tombstones) -> Erasure:
     at_once = (erase_some_people, erase_some_undecodable_events, erase_mark)
     with_calls = (erase_calls, erase_views, erase_settings, erase_usage)
-    return Erasure(database, clock, changes, Erasers(at_once, with_calls))
+    return Erasure(database, clock, changes, Erasers(at_once, with_calls), tombstones)
 
 
 def _make_recount(database: Database, clock: Clock) -> Recount:
@@ -243,11 +244,12 @@ def _put_together(
     verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
     changes, directory = Changes(database), Directory(vault)
-    erasure = _make_erasure(database, clock, changes)
+    erasure = _make_erasure(database, clock, changes, Tombstones(vault, clock))
     room, ingest, histories = _make_log(access, database, clock, changes, limits.quotas)
     lookups, evidence = Lookups(histories, database, clock, turns), Evidence(database, clock)
     people = People(access, database, clock, changes)
     follow_up = _make_follow_up(setup, people, histories)
+    installer = Installer(verifier, vault, moves.addresses, database, clock, turns, limits, follow_up)
     return Parts(
         settings=settings,
         clock=clock,
@@ -258,8 +260,8 @@ def _put_together(
         directory=directory,
         access=access,
         refresher=refresher,
-        installer=Installer(verifier, vault, moves.addresses, database, clock, turns, limits, follow_up),
-        opener=Opener(verifier, vault, setup, moves, database, clock, turns),
+        installer=installer,
+        opener=Opener(verifier, vault, setup, moves, database, clock, turns, installer),
         setup=setup,
         uninstaller=Uninstaller(outbound.server, refresher, vault, erasure, clock, turns),
         erasure=erasure,

@@ -20,6 +20,8 @@ from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Unavailable
 from app.portals.directory import Directory, Sender
 from app.portals.model import Portal
+from app.portals.quotas import QuotaReached
+from app.portals.silence import is_seeing_due, note_seen
 
 log = structlog.get_logger(__name__)
 ATTEMPTS = 2  # The second one with the portal read anew: a reinstallation may have changed its token.
@@ -94,6 +96,9 @@ class Recorder:
             return await self._keep(sender, event.name, data, error.reason)
         except UnstorableError:
             return await self._keep(sender, event.name, data, REFUSED_BY_DATABASE)
+        except QuotaReached:
+            await self._note_seen(sender)
+            raise
         if is_stored:
             self._evidence.note_call(portal_id)
         return is_stored
@@ -102,7 +107,14 @@ class Recorder:
         portal_id = sender.portal.id
         log.warning("event not decoded", portal_id=portal_id, reason=reason)
         self._evidence.note_missing(portal_id)
+        await self._note_seen(sender)
         return await keep_undecodable(portal_id, sender.token_hash, name, data, reason, self._clock.now())
+
+    async def _note_seen(self, sender: Sender) -> None:
+        """A call that is not stored shows all the same that the portal is there; it is noted once a day."""
+        if is_seeing_due(sender.portal, self._clock.now()):
+            await note_seen(sender.portal, self._clock.now())
+            self._directory.forget(sender.portal.member_id)
 
     async def _hint(self, portal: Portal) -> Answer:
         """A call of a portal whose token is not known yet: worth one look into its statistics, and no

@@ -14,9 +14,11 @@ from app.calls.undecodable import list_undecodable, replay_undecodable
 from app.calls.usage_queries import Usage, find_usage, limits_of, name_of
 from app.kit.languages import SOURCE
 from app.kit.text import escape_text
-from app.portals import queries
+from app.portals import gone_guard, queries
 from app.portals.model import Portal
 from app.portals.quotas import Quotas
+from app.portals.silence_rules import erased_for_silence_at
+from app.portals.uninstall_queries import is_gone, list_gone
 from app.settings import Settings
 from app.web.doubt import find_limited
 from app.wiring import Parts, open_parts
@@ -35,8 +37,13 @@ TIMES = (
     "license_ends_at",
     "checked_at",
     "counted_at",
+    "dead_since",
+    "seen_at",
+    "silence_erases_at",
+    "noted_at",
+    "next_at",
 )
-HIDDEN = ("application_token_hash", "setup")
+HIDDEN = ("application_token_hash", "setup", "silence_warned_at")
 
 
 class NoSuchPortalError(Exception):
@@ -46,14 +53,29 @@ class NoSuchPortalError(Exception):
 async def run(settings: Settings, options: argparse.Namespace) -> None:
     """Do one action and print its result."""
     async with open_parts(settings) as parts:
-        if options.action == "list":
-            listed = [await describe_whole(parts, portal) for portal in await queries.list_portals()]
+        if options.action in {"list", "gone"}:
+            listed = await (_list(parts, options) if options.action == "list" else _ask_gone(parts, options))
             _print(listed, is_json=options.json)
             return
         portal = await queries.find_portal(options.member_id.lower())
         if portal is None:
             raise NoSuchPortalError(f"no portal has the member_id {options.member_id}")
         _print(await _act(parts, portal, options), is_json=options.json)
+
+
+async def _list(parts: Parts, options: argparse.Namespace) -> list[dict[str, object]]:
+    listed = [await describe_whole(parts, portal) for portal in await queries.list_portals()]
+    return [row for row in listed if row["attention"] or not options.attention]
+
+
+async def _ask_gone(parts: Parts, options: argparse.Namespace) -> list[dict[str, object]]:
+    """The portals that say they are gone, as they were before the answer."""
+    listed = await list_gone()
+    if options.accept:
+        await gone_guard.accept(parts.clock)
+    elif options.keep:
+        await gone_guard.keep()
+    return [_show_times(msgspec.to_builtins(portal)) for portal in listed]
 
 
 async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> list[dict[str, object]]:
@@ -84,11 +106,20 @@ async def _sync(histories: Histories, portal: Portal) -> dict[str, object]:
 
 
 async def describe_whole(parts: Parts, portal: Portal) -> dict[str, object]:
-    """A portal, how far its calls have been read, whose rights limit them, and what it stores."""
+    """A portal, how far its calls have been read, whose rights limit them, what it stores, and why the vendor
+    should look at it.
+    """
     limited = msgspec.to_builtins(await find_limited(portal, parts.people, SOURCE))
     history = describe_history(await find_mark(portal.id, portal.generation))
     usage = describe_usage(await find_usage(portal.id), parts.room.quotas)
-    return describe(portal) | history | {"limited": limited} | usage
+    attention = {"attention": await list_reasons(portal)}
+    return describe(portal) | history | {"limited": limited} | usage | attention
+
+
+async def list_reasons(portal: Portal) -> list[str]:
+    """Why it needs attention: `gone` says so though no event told of it, `silent` is to be erased soon."""
+    reasons = ["gone"] if await is_gone(portal.id) else []
+    return reasons if erased_for_silence_at(portal) is None else [*reasons, "silent"]
 
 
 def describe_usage(usage: Usage, quotas: Quotas) -> dict[str, object]:
@@ -118,6 +149,7 @@ def describe(portal: Portal) -> dict[str, object]:
     """A portal for the vendor, without anything secret; times in ISO 8601, UTC."""
     shown = {name: value for name, value in asdict(portal).items() if name not in HIDDEN}
     shown["token"] = portal.connection
+    shown["silence_erases_at"] = erased_for_silence_at(portal)
     return _show_times(shown | {"has_application_token": portal.application_token_hash is not None})
 
 

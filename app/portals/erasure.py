@@ -23,6 +23,7 @@ from app.portals.exchange_queries import erase_exchanges, erase_some_uninstalled
 from app.portals.fact_queries import delete_fact, read_fact, write_fact
 from app.portals.model import Portal
 from app.portals.rate_queries import erase_buckets
+from app.portals.tombstones import Tombstones
 
 log = structlog.get_logger(__name__)
 CALLS_KEPT_S = 30 * 24 * 3600
@@ -66,7 +67,10 @@ class News(Protocol):
 class Erasure:
     """Erases what an uninstall, the end of 30 days or the vendor wants erased."""
 
-    def __init__(self, database: Database, clock: Clock, news: News, erasers: Erasers) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, news: News, erasers: Erasers, tombstones: Tombstones
+    ) -> None:
+        self._tombstones = tombstones
         self._database = database
         self._clock = clock
         self._news = news
@@ -74,7 +78,8 @@ class Erasure:
 
     async def uninstall(self, portal: Portal, calls: Calls) -> bool:
         """Erase secrets and people, and say when the calls are to go; False when it was installed anew
-        meanwhile. `finish` does what this leaves.
+        meanwhile. `finish` does what this leaves. Calls that are ERASED whatever was announced are the
+        vendor's or silence's doing; all others belong to an uninstall that was confirmed.
         """
         now = self._clock.now()
         for erase_some in self._erasers.at_once:
@@ -89,6 +94,8 @@ class Erasure:
             erase_at = now if is_clean else now + CALLS_KEPT_S
             await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
             await self._erase_at_once(portal.id)
+            if calls is not Calls.ERASED:
+                await self._tombstones.note_uninstall(portal.member_id)
             await erase_buckets(portal.member_id, portal.domain)
             await pending_queries.hurry(portal.member_id, now)  # It may be the next installation already.
             await self.note_overwriting()
@@ -142,10 +149,12 @@ class Erasure:
     async def forget(self, portal: Portal) -> None:
         """Erase a portal and all its data now, because the vendor says so."""
         current: Portal | None = portal
+        await self._tombstones.forget(portal.member_id)
         while current is not None and current.is_installed:
             if await self.uninstall(current, Calls.ERASED):
                 break
             current = await queries.get_portal(portal.id)  # A refresh or installation came in between.
+            await self._tombstones.forget(portal.member_id)
         await pending_queries.erase_pending(portal.member_id)
         await self._erase_calls(portal)
         await self.sweep()

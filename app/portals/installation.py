@@ -32,6 +32,7 @@ from app.portals.offers import IsWanted, Offer
 from app.portals.pending import PendingInstallations
 from app.portals.setup import begin_steps
 from app.portals.standing import Standing, judge_standing
+from app.portals.tombstones import Tombstones
 from app.portals.vault import Vault
 from app.portals.verification import StorePair, Verifier
 
@@ -73,6 +74,7 @@ class Installer:
         limits: Limits,
         follow_up: FollowUp,
     ) -> None:
+        self._tombstones = Tombstones(vault, clock)
         self._verifier = verifier
         self._vault = vault
         self._addresses = addresses
@@ -87,16 +89,26 @@ class Installer:
         """What the installer page asks for; raises a Refusal, and then nothing has changed."""
         standing = await self._judge(page.member_id, page.application_token)
         claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source, standing)
-        info = await self._prove(claim)
+        return await self.install_proven(page, claim, await self._prove(claim))
+
+    async def install_proven(
+        self, page: Page, claim: Claim, info: AppInfo, is_wanted: IsWanted | None = None
+    ) -> Opened:
+        """Install by a page whose token was proven; `is_wanted` is asked in the transaction that stores."""
         if page.domain and not _is_same_host(page.domain, info.domain):
             raise Forbidden(N_("The address of this request is not your Bitrix24's."), code="wrong_domain")
         pair = OfferedPair(
             page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang
         )
-        return await self._install(claim, info, pair)
+        return await self._install(claim, info, pair, is_wanted)
 
     async def install_from_event(self, event: Event, source: str) -> bool:
-        """What ONAPPINSTALL and ONAPPUPDATE bring; False when it waits to be verified. Raises a Refusal."""
+        """What ONAPPINSTALL and ONAPPUPDATE bring; False when it waits to be verified. Raises a Refusal.
+
+        An update is no installation: it brings no portal back that was forgotten or has just uninstalled.
+        """
+        if event.name == "ONAPPUPDATE" and await self._tombstones.is_barred(event.member_id):
+            raise Forbidden("The portal is not installed.", code="not_installed")
         return await self.pending.take(event, source)
 
     async def judge(self, offer: Offer) -> Claim:
@@ -171,9 +183,10 @@ class Installer:
 
     async def _store(self, installation: Installation, is_wanted: IsWanted | None) -> Portal:
         async with self._database.transaction():
-            if is_wanted is not None and not await is_wanted():
-                raise Forbidden("It was forgotten while it waited.", code="forgotten")
             row = await queries.make_row(installation.member_id)
+            if is_wanted is not None and not await is_wanted():
+                raise Forbidden("It was forgotten meanwhile.", code="forgotten")
+            await self._tombstones.lift(installation.member_id)
             if row["erase_at"] is not None and row["erase_at"] <= self._clock.now():
                 await queries.bury(row["id"])  # What is to be erased is not found again by being quick.
                 row = await queries.make_row(installation.member_id)

@@ -46,6 +46,9 @@ class Portal:
     is_license_over: bool
     app_code: str
     checked_at: int
+    dead_since: int
+    seen_at: int
+    silence_warned_at: int
 
     @property
     def is_reachable(self) -> bool:

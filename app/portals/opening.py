@@ -15,23 +15,22 @@ from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden, Unavailable
 from app.kit.turns import PortalTurns
-from app.kit.words import N_
-from app.portals import contact_queries, lifecycle, queries
+from app.portals import contact_queries, lifecycle, queries, uninstall_queries
 from app.portals.admission import Claim
-from app.portals.installation import Opened
+from app.portals.installation import Installer, Opened
 from app.portals.lifecycle import OfferedPair
 from app.portals.model import Portal
 from app.portals.moves import Moves
+from app.portals.readmission import NotInstalled, Readmission
 from app.portals.refusals import PortalRefuses
 from app.portals.setup import SETUP, PortalSetup
+from app.portals.silence import note_seen
 from app.portals.standing import Standing, judge_standing
+from app.portals.tombstones import Tombstones
 from app.portals.vault import Vault
 from app.portals.verification import Verifier
 
 log = structlog.get_logger(__name__)
-NOT_INSTALLED = N_(
-    "Callbook is not installed in this Bitrix24. An administrator installs it from the Marketplace."
-)
 
 
 class Opener:
@@ -46,7 +45,9 @@ class Opener:
         database: Database,
         clock: Clock,
         turns: PortalTurns,
+        installer: Installer,
     ) -> None:
+        self._readmission = Readmission(verifier, installer, Tombstones(vault, clock))
         self._verifier = verifier
         self._vault = vault
         self._setup = setup
@@ -56,10 +57,12 @@ class Opener:
         self._turns = turns
 
     async def open_page(self, page: Page, source: str) -> Opened:
-        """The portal and the person behind `POST /`; raises a Refusal. Unknown portals cost no outbound
-        call.
+        """The portal and the person behind `POST /`; raises a Refusal. A portal that is not installed here
+        may be installed by it.
         """
-        portal = await self._find(page.member_id)
+        portal = await queries.find_portal(page.member_id)
+        if portal is None or not portal.is_installed:
+            return await self._readmission.readmit(page, source)
         standing = judge_standing(portal, page.application_token, self._vault)
         server = page.server_endpoint or portal.oauth_server
         claim = Claim(page.member_id, page.auth_id, server, source, standing)
@@ -81,20 +84,17 @@ class Opener:
             await queries.update_generation(portal.id, portal.generation, changes)
 
     async def open_session(self, member_id: str, access_token: str, source: str) -> Opened:
-        """The same for `POST /session`, which brings no refresh token and so mends nothing."""
-        portal = await self._find(member_id)
+        """The same for `POST /session`, which brings no refresh token and so mends and installs nothing."""
+        portal = await queries.find_portal(member_id)
+        if portal is None or not portal.is_installed:
+            raise NotInstalled
         claim = Claim(member_id, access_token, portal.oauth_server, source, Standing.KNOWN)
         opened, _ = await self._open(portal, claim)
         return opened
 
-    async def _find(self, member_id: str) -> Portal:
-        portal = await queries.find_portal(member_id)
-        if portal is None or not portal.is_installed:
-            raise Forbidden(NOT_INSTALLED, code="not_installed")
-        return portal
-
     async def _open(self, portal: Portal, claim: Claim) -> tuple[Opened, AppInfo]:
         info = await self._verifier.prove(claim)
+        await note_seen(portal, self._clock.now())
         if self._find_endpoint(info) != portal.client_endpoint:
             info = await self._verifier.prove(claim, is_fresh=True)  # What is kept may be older than a move.
             await self._moves.addresses.adopt(portal, info.client_endpoint)
@@ -150,6 +150,8 @@ class Opener:
             sealed = _without_known_token(row, self._vault.seal_changes(row["id"], changes))
             if sealed:
                 await queries.update_locked(row["id"], sealed)
+                if "refresh_token" in sealed:
+                    await uninstall_queries.drop_unannounced(row["id"])
                 log.info("taken from an admin's page", portal_id=row["id"], columns=sorted(sealed))
 
 

@@ -84,6 +84,9 @@ async def make_row(member_id: str) -> Row:
         is_license_over=False,
         app_code="",
         checked_at=0,
+        dead_since=0,
+        seen_at=0,
+        silence_warned_at=0,
     )
     rows: Sequence[Row] = await (
         PortalTable.insert(blank)
@@ -283,4 +286,7 @@ def to_portal(row: Row) -> Portal:
         is_license_over=bool(row["is_license_over"]),
         app_code=row["app_code"],
         checked_at=row["checked_at"],
+        dead_since=row["dead_since"],
+        seen_at=row["seen_at"],
+        silence_warned_at=row["silence_warned_at"],
     )

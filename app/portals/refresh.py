@@ -28,11 +28,12 @@ from app.bitrix24.oauth import AuthorizationServer, TokenPair
 from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import DATABASE_ERRORS, is_refusal
-from app.portals import contact_queries, queries
+from app.portals import contact_queries, queries, silence_queries, uninstall_queries
 from app.portals.addresses import Addresses
 from app.portals.budget import Budget
 from app.portals.client_secret import is_asking_pointless, note_accepted, note_rejected
 from app.portals.contact import find_state
+from app.portals.gone import ASK_AGAIN_AFTER_S
 from app.portals.lifecycle import plan_renewal
 from app.portals.model import Portal
 from app.portals.vault import StoredPair, Vault
@@ -173,10 +174,14 @@ class Refresher:
         return Verdict.PAUSED
 
     async def _mark(self, portal_id: int, spent: StoredPair, verdict: Verdict) -> Verdict:
-        """Mark the portal for reconnection and so stop contact, unless it has another pair by now."""
-        is_marked = await queries.update_unchanged(
-            portal_id, spent.generation, spent.version, {"token_state": "reinstall_needed"}
-        )
+        """Mark the portal for reconnection and so stop contact, unless it has another pair by now. That it
+        is gone is asked again, for no event told of it.
+        """
+        now = self._clock.now()
+        is_marked = await silence_queries.mark_dead(portal_id, spent.generation, spent.version, now)
+        if is_marked and verdict is Verdict.GONE:
+            first_at = now + ASK_AGAIN_AFTER_S[0]
+            await uninstall_queries.note_unannounced(portal_id, spent.generation, now, first_at)
         if is_marked:
             return verdict
         return await self._look_who_was_faster(portal_id, spent) or Verdict.SUPERSEDED

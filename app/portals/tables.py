@@ -53,10 +53,13 @@ class PortalTable(Table, tablename="portals"):
     is_license_over = Boolean()
     app_code = Text()  # CODE of app.info: our name in the portal's links; empty until it was told
     checked_at = BigInt()  # when bindings and licence were last looked at
+    dead_since = BigInt()  # when the stored pair was found dead; counts only while token_state says so
+    seen_at = BigInt()  # a page, session or odd event, noted once a day; calls are in last_event_at
+    silence_warned_at = BigInt()  # when the vendor was first told that it is to be erased for silence
 
 
 class UninstallCheckTable(Table, tablename="uninstall_checks"):
-    """An uninstall that the authorization server has not confirmed yet."""
+    """An uninstall that is not proven yet: announced by an event, or only by the answer to a refresh."""
 
     portal_id = BigInt(primary_key=True)
     generation = Integer()
@@ -65,6 +68,17 @@ class UninstallCheckTable(Table, tablename="uninstall_checks"):
     attempts = Integer()
     next_at = BigInt()
     claimed_until = BigInt()
+    is_unannounced = Boolean()  # no event came, and so `is_clean` is false
+    is_accepted = Boolean()  # the vendor believes it, however many others say the same
+    noted_at = BigInt()
+
+
+class ForgottenPortalTable(Table, tablename="forgotten_portals"):
+    """A portal that only the installer page installs again: for good when the vendor forgot it."""
+
+    member_hash = Text(primary_key=True)
+    at = BigInt()
+    until = _optional(BigInt)  # null: for good
 
 
 class PendingInstallationTable(Table, tablename="pending_installations"):

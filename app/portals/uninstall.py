@@ -1,7 +1,8 @@
 """Uninstalling: announced by an event that proves nothing, proven by the authorization server, then erased.
 
 `application_token` passes through the browser of everyone who opens the tab, and a late event can follow a
-reinstallation. So the event only makes us ask whether the stored pair is still accepted.
+reinstallation. So the event only makes us ask whether the stored pair is still accepted. Where no event came
+and a refresh is answered as if the application were gone, the answer has to be the same five times, in a day.
 Documentation: api-reference/common/events/on-app-uninstall.md.
 """
 
@@ -14,15 +15,16 @@ from app.bitrix24.errors import APP_GONE, BitrixError, BitrixFailure
 from app.bitrix24.oauth import AuthorizationServer
 from app.kit.clock import Clock
 from app.kit.turns import PortalTurns
-from app.portals import queries, uninstall_queries
+from app.portals import gone_guard, queries, uninstall_queries
 from app.portals.erasure import ERASURE, Calls, Erasure
+from app.portals.gone import ASK_AGAIN_AFTER_S, plan_next
 from app.portals.model import Portal
 from app.portals.refresh import Refresher, Verdict
+from app.portals.uninstall_queries import Claimed
 from app.portals.vault import StoredPair, Vault
 
 log = structlog.get_logger(__name__)
 CLAIM_S = 120  # Longer than one check can take: two questions, another's lease, three witnesses.
-ASK_AGAIN_AFTER_S = (60, 600, 3600, 24 * 3600)
 
 
 class Outcome(Enum):
@@ -75,14 +77,15 @@ class Uninstaller:
         claim = await uninstall_queries.claim_check(portal_id, now, now + CLAIM_S)
         if claim is None:
             return await self._look_up_outcome(portal_id)
-        generation, attempts = claim
         portal = await queries.get_portal(portal_id)
-        if portal is None or not portal.is_installed or portal.generation != generation:
-            await uninstall_queries.drop_check(portal_id, generation)
+        if portal is None or not _is_same(portal, claim):
+            await uninstall_queries.drop_check(portal_id, claim.generation)
             return Outcome.STILL_INSTALLED
         proof = await self._ask(portal)
-        log.info("uninstall checked", portal_id=portal_id, proof=proof.value, attempts=attempts + 1)
-        return await self._conclude(portal, proof, attempts)
+        log.info("uninstall checked", portal_id=portal_id, proof=proof.value, attempts=claim.attempts + 1)
+        if claim.is_unannounced:
+            return await self._conclude_unannounced(portal, proof, claim)
+        return await self._conclude(portal, proof, claim.attempts)
 
     async def _look_up_outcome(self, portal_id: int) -> Outcome:
         """Somebody else is asking, or it was asked a moment ago."""
@@ -123,8 +126,7 @@ class Uninstaller:
 
     async def _conclude(self, portal: Portal, proof: Proof, attempts: int) -> Outcome:
         if proof in CALLS_BY_PROOF:
-            if await self._erasure.uninstall(portal, CALLS_BY_PROOF[proof]):
-                self._turns.begin(ERASURE, portal.id, partial(self._erasure.finish, portal.id), is_news=True)
+            if await self._erase(portal, CALLS_BY_PROOF[proof]):
                 return Outcome.ERASED
             proof = Proof.INSTALLED  # Somebody stored another, verified pair while this one was asked about.
         if proof is Proof.INSTALLED and attempts >= len(ASK_AGAIN_AFTER_S):
@@ -137,6 +139,49 @@ class Uninstaller:
             portal.id, portal.generation, attempts + 1, now, next_at, is_answered=is_answered
         )
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
+
+    async def _conclude_unannounced(self, portal: Portal, proof: Proof, claim: Claimed) -> Outcome:
+        """What one of the answers to an uninstall of which no event told leads to: any other answer than the
+        same one ends it, and silence counts for nothing.
+        """
+        if proof in {Proof.NOTHING, Proof.UNINSTALLED}:
+            return await self._go_on(portal, claim, is_said=proof is Proof.UNINSTALLED)
+        if proof is Proof.INSTALLED:  # So the pair counts as alive, until a refresh says something else.
+            alive = {"token_state": "ok"}
+            await queries.update_unchanged(portal.id, portal.generation, portal.token_version, alive)
+        await uninstall_queries.drop_unannounced(portal.id)
+        return Outcome.STILL_INSTALLED
+
+    async def _go_on(self, portal: Portal, claim: Claimed, *, is_said: bool) -> Outcome:
+        now = self._clock.now()
+        is_held = is_said and not claim.is_accepted and await gone_guard.is_holding(now)
+        planned = plan_next(claim.attempts, is_said=is_said, is_held=is_held)
+        if planned is None:
+            return Outcome.ERASED if await self._erase(portal, Calls.AS_ANNOUNCED) else Outcome.PENDING
+        attempts, pause_s = planned
+        await uninstall_queries.postpone_check(
+            portal.id,
+            portal.generation,
+            attempts,
+            now,
+            now + pause_s,
+            is_answered=False,
+            is_unannounced=True,
+        )
+        return Outcome.PENDING
+
+    async def _erase(self, portal: Portal, calls: Calls) -> bool:
+        """False when somebody stored another, verified pair while this one was asked about."""
+        if not await self._erasure.uninstall(portal, calls):
+            return False
+        self._turns.begin(ERASURE, portal.id, partial(self._erasure.finish, portal.id), is_news=True)
+        return True
+
+
+def _is_same(portal: Portal, claim: Claimed) -> bool:
+    """Whether the check is about this installation, and no other pair has come since its own was refused."""
+    is_healed = claim.is_unannounced and portal.token_state == "ok"
+    return portal.is_installed and portal.generation == claim.generation and not is_healed
 
 
 CALLS_BY_PROOF = {

@@ -1,11 +1,40 @@
 """Reading and writing noted uninstalls; nothing else touches the ORM for them."""
 
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from piccolo.columns import Column
 from piccolo.columns.combination import And
 
-from app.portals.tables import UninstallCheckTable
+from app.portals.tables import PortalTable, UninstallCheckTable
 
 Check = UninstallCheckTable
 PAUSE_S = 60  # Announcements make us ask no more often than this.
+# Unannounced, of this installation, and not healed since: an administrator's page brings another pair.
+STILL_GONE = """FROM uninstall_checks c JOIN portals p ON p.id = c.portal_id AND p.generation = c.generation
+    WHERE c.is_unannounced AND p.state = 'installed' AND p.token_state = 'reinstall_needed'"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A check that this process may do now."""
+
+    generation: int
+    attempts: int  # so far
+    is_unannounced: bool
+    is_accepted: bool
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """A portal that says it is gone, as the vendor is shown it; times are Unix seconds."""
+
+    member_id: str
+    domain: str
+    noted_at: int
+    attempts: int
+    next_at: int
+    is_accepted: bool
 
 
 async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean: bool) -> None:
@@ -14,16 +43,16 @@ async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean:
     Of several announcements the most careful counts: anyone in the portal can send one, so CLEAN=1 after
     CLEAN=0 erases no calls. One that comes a minute after the last question is asked about at once.
     """
-    await Check.delete().where(And(Check.portal_id == portal_id, Check.generation < generation))
-    note = Check(
-        portal_id=portal_id,
-        generation=generation,
-        is_clean=is_clean,
-        is_answered=False,
-        attempts=0,
-        next_at=now,
-        claimed_until=0,
-    )
+    await _drop_older(portal_id, generation)
+    note = _make_note(portal_id, generation, now, is_clean=is_clean)
+    announced: dict[Column | str, Any] = {
+        Check.is_unannounced: False,
+        Check.is_clean: is_clean,
+        Check.attempts: 0,
+        Check.next_at: now,
+    }
+    is_first = And(Check.portal_id == portal_id, Check.is_unannounced.eq(True))
+    await Check.update(announced).where(is_first)
     await Check.insert(note).on_conflict(target=Check.portal_id, action="DO NOTHING")
     if not is_clean:
         await Check.update({Check.is_clean: False}).where(Check.portal_id == portal_id)
@@ -33,23 +62,62 @@ async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean:
     )
 
 
-async def claim_check(portal_id: int, now: int, until: int) -> tuple[int, int] | None:
-    """Take the right to check, if it is due and nobody else has it: (generation, attempts so far)."""
+async def note_unannounced(portal_id: int, generation: int, now: int, next_at: int) -> None:
+    """Note that a refresh was answered as if the application were gone, unless something is noted already."""
+    await _drop_older(portal_id, generation)
+    note = _make_note(portal_id, generation, now, is_clean=False)
+    note.is_unannounced = True
+    note.next_at = next_at
+    await Check.insert(note).on_conflict(target=Check.portal_id, action="DO NOTHING")
+
+
+def _make_note(portal_id: int, generation: int, now: int, *, is_clean: bool) -> Check:
+    return Check(
+        portal_id=portal_id,
+        generation=generation,
+        is_clean=is_clean,
+        is_answered=False,
+        attempts=0,
+        next_at=now,
+        claimed_until=0,
+        is_unannounced=False,
+        is_accepted=False,
+        noted_at=now,
+    )
+
+
+async def _drop_older(portal_id: int, generation: int) -> None:
+    await Check.delete().where(And(Check.portal_id == portal_id, Check.generation < generation))
+
+
+async def claim_check(portal_id: int, now: int, until: int) -> Claimed | None:
+    """Take the right to check, if it is due and nobody else has it."""
     rows = await (
         Check.update({Check.claimed_until: until})
         .where(And(Check.portal_id == portal_id, And(Check.claimed_until <= now, Check.next_at <= now)))
-        .returning(Check.generation, Check.attempts)
+        .returning(Check.generation, Check.attempts, Check.is_unannounced, Check.is_accepted)
     )
-    return (rows[0]["generation"], rows[0]["attempts"]) if rows else None
+    if not rows:
+        return None
+    row = rows[0]
+    return Claimed(row["generation"], row["attempts"], bool(row["is_unannounced"]), bool(row["is_accepted"]))
 
 
 async def postpone_check(
-    portal_id: int, generation: int, attempts: int, now: int, next_at: int, *, is_answered: bool
+    portal_id: int,
+    generation: int,
+    attempts: int,
+    now: int,
+    next_at: int,
+    *,
+    is_answered: bool,
+    is_unannounced: bool = False,
 ) -> None:
     """End the claim and ask again then; `is_answered`: the authorization server could be asked this time.
 
-    A note of another generation stays as it is: somebody else's uninstall was announced meanwhile.
+    A note of another generation or kind stays as it is: an uninstall was announced meanwhile.
     """
+    is_same = And(Check.generation == generation, Check.is_unannounced.eq(is_unannounced))
     await Check.update(
         {
             Check.attempts: attempts,
@@ -57,7 +125,7 @@ async def postpone_check(
             Check.claimed_until: now,
             Check.is_answered: is_answered,
         }
-    ).where(And(Check.portal_id == portal_id, Check.generation == generation))
+    ).where(And(Check.portal_id == portal_id, is_same))
 
 
 async def is_answered(portal_id: int, now: int) -> bool:
@@ -71,6 +139,53 @@ async def drop_check(portal_id: int, generation: int) -> bool:
     is_same = And(Check.portal_id == portal_id, Check.generation == generation)
     rows = await Check.delete().where(is_same).returning(Check.is_clean)
     return bool(rows and rows[0]["is_clean"])
+
+
+async def drop_unannounced(portal_id: int) -> None:
+    """Forget that the portal seemed to be gone: it has another pair."""
+    await Check.delete().where(And(Check.portal_id == portal_id, Check.is_unannounced.eq(True)))
+
+
+async def list_gone() -> list[Gone]:
+    """The portals of all tenants that say they are gone, longest first, for the vendor."""
+    rows = await Check.raw(
+        "SELECT p.member_id, p.domain, c.noted_at, c.attempts, c.next_at, c.is_accepted"
+        f" {STILL_GONE} ORDER BY c.noted_at, p.id"
+    )
+    return [Gone(**(row | {"is_accepted": bool(row["is_accepted"])})) for row in rows]
+
+
+async def is_gone(portal_id: int) -> bool:
+    """Whether this portal is among them."""
+    return bool(await Check.raw(f"SELECT c.portal_id {STILL_GONE} AND c.portal_id = {{}}", portal_id))
+
+
+async def list_times_gone() -> list[int]:
+    """When each portal of all tenants that says so began to, but for those that the vendor believes."""
+    rows = await Check.raw(f"SELECT c.noted_at {STILL_GONE} AND NOT c.is_accepted")
+    return [row["noted_at"] for row in rows]
+
+
+async def count_installed() -> int:
+    """How many portals of all tenants are installed."""
+    return int(await PortalTable.count().where(PortalTable.state == "installed"))
+
+
+async def accept_gone(now: int, last_attempt: int) -> None:
+    """Believe all portals that say so; those that were held back at their last question get it now."""
+    await Check.update({Check.is_accepted: True}).where(Check.is_unannounced.eq(True))
+    is_held = And(Check.is_accepted.eq(True), Check.attempts >= last_attempt)
+    await Check.update({Check.next_at: now}).where(And(Check.is_unannounced.eq(True), is_held))
+
+
+async def keep_gone() -> None:
+    """Believe none of the portals that say so: their pairs count as alive again until the next refresh."""
+    await Check.raw(
+        "UPDATE portals SET token_state = 'ok' WHERE state = 'installed'"
+        " AND token_state = 'reinstall_needed' AND EXISTS (SELECT 1 FROM uninstall_checks c"
+        " WHERE c.portal_id = portals.id AND c.generation = portals.generation AND c.is_unannounced)"
+    )
+    await Check.delete().where(Check.is_unannounced.eq(True))
 
 
 async def list_due_checks(now: int, limit: int) -> list[int]:

@@ -47,9 +47,16 @@ class Vault:
 
     def hash_application_token(self, application_token: str) -> str:
         """The keyed hash (HMAC-SHA256, hex) under which a portal's `application_token` is stored."""
+        return self._hash(application_token)
+
+    def hash_member_id(self, member_id: str) -> str:
+        """The keyed hash under which it is remembered that a portal was forgotten: it names nobody."""
+        return self._hash(f"member_id:{member_id}")
+
+    def _hash(self, text: str) -> str:
         if self._hash_key is None:
             raise RuntimeError("the vault is not open")
-        return keyed_hash(self._hash_key, application_token)
+        return keyed_hash(self._hash_key, text)
 
     def seal_changes(self, portal_id: int, changes: dict[str, Any]) -> dict[str, Any]:
         """The same changes with secrets sealed for this portal, the application token only as a hash."""

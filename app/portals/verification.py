@@ -89,6 +89,13 @@ class Verifier:
         self._remember(claim, info)
         return info
 
+    def choose_server(self, endpoint: str | None) -> str:
+        """One listed server, so that one claim is one question: this one, else the first that is listed."""
+        try:
+            return self._policy.check_oauth(endpoint)
+        except AddressRefused:
+            return self._policy.check_oauth(None)
+
     async def renew(self, claim: Claim, refresh_token: str, store: StorePair) -> None:
         """Buy a new pair in the place of one that has expired, which counts as a question, and store it.
 

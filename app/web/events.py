@@ -18,6 +18,7 @@ from app.kit.errors import Refusal, TooManyRequests, Unavailable
 from app.kit.metrics import EVENTS
 from app.portals.directory import Sender
 from app.portals.setup import SETUP
+from app.portals.silence import note_seen
 from app.portals.sources import find_network
 from app.portals.uninstall import Outcome
 from app.web.parts import WebParts
@@ -88,6 +89,7 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     sender = await parts.directory.recognise_now(event.member_id, event.application_token)
     if not isinstance(sender, Sender):
         return INVALID_TOKEN
+    await note_seen(sender.portal, parts.clock.now())
     if event.name == "ONAPPPAYMENT":  # It proves nothing, but it may be worth asking.
         take_hint = partial(parts.setup.take_hint, sender.portal)
         parts.turns.begin(SETUP, sender.portal.id, take_hint, is_news=True)

@@ -15,6 +15,7 @@ from app.kit.metrics import AT_QUOTA, PORTALS, PROBLEMS
 from app.portals.client_secret import is_client_secret_rejected
 from app.portals.contact_queries import count_connections
 from app.portals.fact_queries import read_lease_end
+from app.portals.gone_guard import is_question_open
 from app.portals.model import Connection
 from app.web.parts import WebParts
 
@@ -22,7 +23,7 @@ SILENT_AFTER_S = 120
 STORE_TIMEOUT_S = 5
 READ_TIMEOUT_S = 5
 STORING_FAILS = "storing_fails"
-OTHER_PROBLEMS = ("client_secret_rejected", "scheduler_silent")
+OTHER_PROBLEMS = ("client_secret_rejected", "scheduler_silent", "many_portals_gone")
 log = structlog.get_logger(__name__)
 
 
@@ -100,6 +101,8 @@ async def _find_others(parts: WebParts) -> list[str]:
     lease_end = await read_lease_end("scheduler")
     if lease_end is None or lease_end < parts.clock.now() - SILENT_AFTER_S:
         problems.append("scheduler_silent")
+    if await is_question_open():
+        problems.append("many_portals_gone")
     return problems
 
 

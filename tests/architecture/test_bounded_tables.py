@@ -23,6 +23,7 @@ BOUNDS: dict[str, tuple[str, tuple[int, ...]]] = {
         "so many of a network and in all, for a day; each as long as an event may be",
         (MOST_OF_ORIGIN, MOST_IN_ALL, PENDING_FOR_S, MAX_BODY_BYTES),
     ),
+    "forgotten_portals": ("one row a portal that was installed here and is not any more", ()),
     "rest_exchanges": ("a week, and so many a portal; each is cut", (KEPT_FOR_S, USUAL.requests)),
     "rate_buckets": (f"{ONE_A_PORTAL} that was sent something within ten minutes", ()),
     "leases": ("one row for each thing that is done alone", ()),

@@ -7,8 +7,9 @@ import pytest
 
 from tests.architecture.sources import ROOT, Source, is_queries, parse, read_app
 
-# A portal's id, the portal itself, or Bitrix24's own unique name of it, which is all that a request brings.
-NAMES_ONE_PORTAL = {"portal_id", "portal", "member_id"}
+# A portal's id, the portal itself, Bitrix24's own unique name of it, which is all that a request brings, or
+# the keyed hash of that name, which is all that is left of a forgotten one.
+NAMES_ONE_PORTAL = {"portal_id", "portal", "member_id", "member_hash"}
 # May stand before it: where the query runs.
 NAMES_THE_PLACE = {"self", "database"}
 # These hold nothing of any portal; a query that names only these needs no portal.
@@ -30,6 +31,14 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.rate_queries.take_from_buckets": "A portal and the host that it claims are counted at once.",
     "app.portals.rate_queries.fill_buckets": "A portal and the host that it claims are counted at once.",
     "app.portals.uninstall_queries.list_due_checks": "The scheduler asks about whichever uninstalls are due.",
+    "app.portals.uninstall_queries.list_gone": "The vendor is shown whichever portals say they are gone.",
+    "app.portals.uninstall_queries.list_times_gone": "Only the number of all that say so shows a fault.",
+    "app.portals.uninstall_queries.count_installed": "So many are too many of all that are installed.",
+    "app.portals.uninstall_queries.accept_gone": "The vendor answers for all that say they are gone.",
+    "app.portals.uninstall_queries.keep_gone": "The vendor answers for all that say they are gone.",
+    "app.portals.silence_queries.date_dead_pairs": "The scheduler counts for whichever pairs are dead.",
+    "app.portals.silence_queries.list_silent": "The scheduler ends whichever portals have been silent.",
+    "app.portals.tombstone_queries.purge": "The scheduler forgets whichever were remembered for a day.",
     "app.portals.pending_queries.list_due": "The scheduler verifies whichever installations wait.",
     "app.portals.pending_queries.list_sealed": "A rotation of keys seals all of them anew.",
     "app.portals.pending_queries.purge_pending": "The scheduler forgets whichever waited for a day.",

@@ -11,6 +11,7 @@ from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
 from tests.commands.running import Completed, make_environment, run_command
 from tests.databases import KEYS
+from tests.portals.gone import check, seem_gone
 from tests.portals.reading import read_portal
 from tests.running import CLIENT_SECRET, Callbook, FakeClock
 
@@ -136,3 +137,51 @@ async def test_forget_erases_one_portal_and_no_other(
         "last_event_at": 0
     }
     assert (await portal.end_call()).responses[0].status_code == 403  # In the process that remembers it.
+
+
+async def seem_all_gone(
+    callbook: Callbook, stand_in: StandIn, portals: list[StandInPortal], clock: FakeClock
+) -> None:
+    for one in portals:
+        one.add_app()
+        await one.install(callbook.url)
+        await callbook.settle()
+        await seem_gone(callbook, stand_in, one)
+    await check(callbook, clock, 60)
+    assert "many_portals_gone" in (await callbook.client.get("/readyz")).json()["problems"]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("--keep", []), ("--accept", [True] * 5)])
+async def test_portals_that_say_they_are_gone_are_listed_and_answered_for(
+    vendor: Vendor,
+    callbook: Callbook,
+    stand_in: StandIn,
+    clock: FakeClock,
+    portal: StandInPortal,
+    *,
+    answer: str,
+    left: list[bool],
+) -> None:
+    for _ in range(3):
+        await stand_in.add_portal()
+    await seem_all_gone(callbook, stand_in, stand_in.portals, clock)
+    gone = await vendor.read("gone")
+    assert [row["member_id"] for row in gone] == [one.member_id for one in stand_in.portals]
+    assert {(row["attempts"], row["is_accepted"]) for row in gone} == {(1, False)}
+    assert {tuple(row["attention"]) for row in await vendor.read("list", "--attention")} == {("gone",)}
+    assert await vendor.read("gone", answer) == gone
+    assert [row["is_accepted"] for row in await vendor.read("gone")] == left
+    assert "many_portals_gone" not in (await callbook.client.get("/readyz")).json()["problems"]
+
+
+async def test_portals_that_are_to_be_erased_for_silence_need_attention(
+    vendor: Vendor, callbook: Callbook, portal: StandInPortal
+) -> None:
+    assert await vendor.read("list", "--attention") == []
+    await callbook.run_sql(
+        "UPDATE portals SET token_state = 'reinstall_needed', dead_since = 1, last_event_at = NULL,"
+        f" silence_warned_at = 60 * 86400 + 1 WHERE member_id = '{portal.member_id}'"
+    )
+    (row,) = await vendor.read("list", "--attention")
+    assert (row["member_id"], row["attention"]) == (portal.member_id, ["silent"])
+    assert row["silence_erases_at"] == "1970-04-01T00:00:01+00:00"

@@ -68,6 +68,7 @@ async def post_page(sides: Sides, path: str) -> list[httpx.Response]:
         (victims_query, form | {"member_id": sides.victim.member_id, "APPLICATION_TOKEN": "f" * 32}),
         (query, form | {"member_id": sides.victim.member_id, "REFRESH_ID": victims_form["REFRESH_ID"]}),
         (victims_query, victims_form | {"member_id": sides.attacker.member_id}),
+        (query, form | {"member_id": "0" * 32}),  # Nor is a portal made that nobody has.
     ]
     for parameters, fields in mixed:
         answers.append(await sides.send("POST", path, params=parameters, data=fields))

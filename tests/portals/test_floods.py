@@ -41,13 +41,27 @@ async def in_groups(work: list, size: int = 100) -> list[int]:  # type: ignore[t
     return results
 
 
-async def test_malformed_and_unknown_cost_no_outbound_call(strict: Callbook, stand_in: StandIn) -> None:
+async def test_malformed_names_cost_no_outbound_call(strict: Callbook, stand_in: StandIn) -> None:
     before = stand_in.counts.total()
-    for member_id in ("", "x", "../", "0" * 32, "f" * 31, "\x00" * 32):
+    for member_id in ("", "x", "../", "f" * 31, "\x00" * 32):
         assert await post_page(strict, member_id, "a" * 40, "192.0.2.1") == 403
         answer = await strict.client.post("/session", json={"member_id": member_id, "auth_id": "a" * 40})
         assert answer.status_code == 403
     assert stand_in.counts.total() == before
+
+
+async def test_pages_of_unknown_portals_spend_what_is_their_networks_alone(
+    strict: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    asked = stand_in.counts["app.info"]
+    work = [
+        post_page(strict, secrets.token_hex(16), secrets.token_hex(20), f"198.51.100.{index % 200}")
+        for index in range(300)
+    ]
+    assert set(await in_groups(work)) == {403, 429}
+    assert stand_in.counts["app.info"] - asked <= LIMITS.questions_per_group
+    assert await open_honestly(strict, portal, "198.51.100.9") == 200
 
 
 async def test_a_rejected_token_is_remembered_for_ten_minutes(

@@ -64,6 +64,7 @@ async def test_forged_event_changes_nothing_and_is_asked_again(
         "pair_dated_at",
         "renew_at",
         "last_event_at",
+        "seen_at",
     }
     assert {k: v for k, v in after.items() if k not in changing} == {
         k: v for k, v in before.items() if k not in changing

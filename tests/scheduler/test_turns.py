@@ -12,6 +12,7 @@ from app.scheduler import (
     JOBS,
     Job,
     checkpoint,
+    end_silent,
     erase_due,
     keep_lease,
     probe_paused,
@@ -26,7 +27,7 @@ from app.scheduler import (
 from tests.portals.reading import read_portal
 from tests.running import Callbook, FakeClock
 
-ASK_NOBODY = {checkpoint, erase_due, keep_lease, purge, recount, retain, sweep}
+ASK_NOBODY = {checkpoint, end_silent, erase_due, keep_lease, purge, recount, retain, sweep}
 ASKING = [job for job, _ in JOBS if job not in ASK_NOBODY]
 
 

@@ -1,0 +1,39 @@
+"""Reading and writing which portals only an installation brings back, by a keyed hash of their names."""
+
+from piccolo.columns.combination import And, Or
+
+from app.portals.tables import ForgottenPortalTable
+
+
+async def bar(member_hash: str, at: int, until: int | None) -> None:
+    """Remember the portal until then, or for good (None); one that is remembered for good stays so."""
+    note = ForgottenPortalTable(member_hash=member_hash, at=at, until=until)
+    await ForgottenPortalTable.insert(note).on_conflict(
+        target=ForgottenPortalTable.member_hash, action="DO NOTHING"
+    )
+    is_passing = And(
+        ForgottenPortalTable.member_hash == member_hash, ForgottenPortalTable.until.is_not_null()
+    )
+    await ForgottenPortalTable.update({ForgottenPortalTable.at: at, ForgottenPortalTable.until: until}).where(
+        is_passing
+    )
+
+
+async def is_barred(member_hash: str, now: int) -> bool:
+    """Whether the portal is remembered still."""
+    lasts = Or(ForgottenPortalTable.until.is_null(), ForgottenPortalTable.until > now)
+    return bool(
+        await ForgottenPortalTable.exists().where(And(ForgottenPortalTable.member_hash == member_hash, lasts))
+    )
+
+
+async def lift(member_hash: str) -> None:
+    """Remember it no longer."""
+    await ForgottenPortalTable.delete().where(ForgottenPortalTable.member_hash == member_hash)
+
+
+async def purge(now: int) -> None:
+    """Forget those of all tenants whose time is over."""
+    await ForgottenPortalTable.delete().where(
+        And(ForgottenPortalTable.until.is_not_null(), ForgottenPortalTable.until <= now)
+    )

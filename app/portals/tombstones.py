@@ -1,0 +1,37 @@
+"""Which portals no page but the installer's installs again: those that the vendor forgot, for good, and for a
+day those of which the authorization server said that they uninstalled the application.
+
+A tab that was open all the while would else bring back what somebody has just ended (decision 0024).
+"""
+
+from app.kit.clock import Clock
+from app.portals import tombstone_queries
+from app.portals.vault import Vault
+
+BARRED_AFTER_UNINSTALL_S = 24 * 3600  # Longer than a token of an open tab lives, or the server is late.
+
+
+class Tombstones:
+    """Remembers them by a keyed hash, so that of a portal that was forgotten no name is left."""
+
+    def __init__(self, vault: Vault, clock: Clock) -> None:
+        self._vault = vault
+        self._clock = clock
+
+    async def forget(self, member_id: str) -> None:
+        """The vendor forgot this portal: until its installer page comes."""
+        await tombstone_queries.bar(self._vault.hash_member_id(member_id), self._clock.now(), None)
+
+    async def note_uninstall(self, member_id: str) -> None:
+        """Its uninstall was confirmed: for a day, or until its installer page comes."""
+        now = self._clock.now()
+        member_hash = self._vault.hash_member_id(member_id)
+        await tombstone_queries.bar(member_hash, now, now + BARRED_AFTER_UNINSTALL_S)
+
+    async def is_barred(self, member_id: str) -> bool:
+        """Whether only an installation installs it."""
+        return await tombstone_queries.is_barred(self._vault.hash_member_id(member_id), self._clock.now())
+
+    async def lift(self, member_id: str) -> None:
+        """It was installed."""
+        await tombstone_queries.lift(self._vault.hash_member_id(member_id))
