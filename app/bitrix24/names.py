@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import aiodns
 
-from app.kit.fair_semaphore import FairSemaphore
+from app.kit.fair_queue import FairQueue
+from app.kit.places import Share
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 MAX_LOOKUPS = 2  # Of one portal at once: it has one host, and another one while it moves.
@@ -44,7 +45,7 @@ class PortalNames:
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
-        self._places = FairSemaphore(MAX_LOOKUPS, MAX_LOOKUPS_OVERALL, MAX_LOOKUPS_OVERALL // 2)
+        self._places = FairQueue(Share(MAX_LOOKUPS_OVERALL, MAX_LOOKUPS, MAX_LOOKUPS))
         self._resting: OrderedDict[str, float] = OrderedDict()
 
     async def find(self, portal: str, host: str, port: int) -> Sequence[str]:

@@ -16,7 +16,8 @@ from app.bitrix24.address import AddressPolicy, refused_address
 from app.bitrix24.errors import AddressRefused
 from app.bitrix24.names import Names, NameServers, PortalNames, ServerNames
 from app.bitrix24.streams import Connection, GatheringBackend
-from app.kit.fair_semaphore import FairSemaphore
+from app.kit.fair_queue import FairQueue
+from app.kit.places import Share
 
 Purpose = Literal["portals", "oauth"]
 _CONNECT_TIMEOUT_S = 10.0
@@ -113,9 +114,7 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
     turns: from the beginning of a request to the end of its answer it holds one of the places.
     """
 
-    def __init__(
-        self, backend: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext, places: FairSemaphore
-    ) -> None:
+    def __init__(self, backend: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext, places: FairQueue) -> None:
         super().__init__(verify=tls, trust_env=False, limits=_LIMITS)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
@@ -175,12 +174,15 @@ async def open_http_client(
     name_servers = NameServers()
     if purpose == "portals":
         own: Names = PortalNames(name_servers.resolve)
-        places = FairSemaphore(MAX_OF_A_PORTAL, MAX_CONNECTIONS, reserve=MAX_CONNECTIONS // 2)
+        share = Share(MAX_CONNECTIONS, MAX_OF_A_PORTAL, MAX_OF_A_PORTAL)
     else:
-        own, places = ServerNames(name_servers.resolve), FairSemaphore(MAX_CONNECTIONS, MAX_CONNECTIONS)
+        own = ServerNames(name_servers.resolve)
+        share = Share(2 * MAX_CONNECTIONS, MAX_CONNECTIONS, MAX_CONNECTIONS)  # In nobody's name: all are one.
     backend = GuardedBackend(policy, purpose, names or own)
     client = httpx.AsyncClient(
-        transport=_GuardedTransport(backend, tls or httpx.create_ssl_context(trust_env=False), places),
+        transport=_GuardedTransport(
+            backend, tls or httpx.create_ssl_context(trust_env=False), FairQueue(share)
+        ),
         timeout=httpx.Timeout(_READ_TIMEOUT_S[purpose], connect=_CONNECT_TIMEOUT_S),
         follow_redirects=False,
         trust_env=False,

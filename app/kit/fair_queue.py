@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 from app.kit.places import Places, Share
@@ -17,67 +17,74 @@ class FairQueue:
 
     def __init__(self, share: Share) -> None:
         self.places = Places(share)
-        self._waiting: OrderedDict[int, OrderedDict[int, deque[Turn]]] = OrderedDict()
+        self._waiting: OrderedDict[Hashable, OrderedDict[Hashable, deque[Turn]]] = OrderedDict()
 
     @asynccontextmanager
-    async def take(self, portal_id: int, user_id: int, wait_s: float | None = None) -> AsyncIterator[None]:
+    async def take(
+        self, portal: Hashable, user: Hashable, wait_s: float | None = None
+    ) -> AsyncIterator[None]:
         """Hold a place while inside; raises TimeoutError when none came in so many seconds."""
-        if self.places.find_full(portal_id, user_id) is None:
-            self.places.enter(portal_id, user_id)
-        else:
-            async with asyncio.timeout(wait_s):
-                await self._wait(portal_id, user_id)
+        await self.acquire(portal, user, wait_s)
         try:
             yield
         finally:
-            self._leave(portal_id, user_id)
+            self.release(portal, user)
 
-    async def _wait(self, portal_id: int, user_id: int) -> None:
+    async def acquire(self, portal: Hashable, user: Hashable = None, wait_s: float | None = None) -> None:
+        """Take a place, which `release` gives back; raises as `take` does."""
+        if self.places.find_full(portal, user) is None:
+            self.places.enter(portal, user)
+            return
+        async with asyncio.timeout(wait_s):
+            await self._wait(portal, user)
+
+    def release(self, portal: Hashable, user: Hashable = None) -> None:
+        """Give a place back, and on to whoever waits longest for their turn."""
+        self.places.leave(portal, user)
+        while (following := self._find_next()) is not None:
+            self._give(*following)
+
+    async def _wait(self, portal: Hashable, user: Hashable) -> None:
         turn: Turn = asyncio.get_running_loop().create_future()
-        users = self._waiting.setdefault(portal_id, OrderedDict())
-        users.setdefault(user_id, deque()).append(turn)
+        users = self._waiting.setdefault(portal, OrderedDict())
+        users.setdefault(user, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._forget(portal_id, user_id, turn)
+                self._forget(portal, user, turn)
             else:  # It was given just before.
-                self._leave(portal_id, user_id)
+                self.release(portal, user)
             raise
 
-    def _leave(self, portal_id: int, user_id: int) -> None:
-        self.places.leave(portal_id, user_id)
-        while (following := self._find_next()) is not None:
-            self._give(*following)
-
-    def _find_next(self) -> tuple[int, int] | None:
+    def _find_next(self) -> tuple[Hashable, Hashable] | None:
         """Whose turn it is among those who may have a place: the longest without one."""
-        for portal_id, users in self._waiting.items():
-            for user_id in users:
-                level = self.places.find_full(portal_id, user_id)
+        for portal, users in self._waiting.items():
+            for user in users:
+                level = self.places.find_full(portal, user)
                 if level is None:
-                    return portal_id, user_id
+                    return portal, user
                 if level != "user":  # It is the same for all of the portal's users.
                     break
         return None
 
-    def _give(self, portal_id: int, user_id: int) -> None:
-        users = self._waiting[portal_id]
-        turn = users[user_id][0]
-        users.move_to_end(user_id)
-        self._waiting.move_to_end(portal_id)
-        self._forget(portal_id, user_id, turn)
+    def _give(self, portal: Hashable, user: Hashable) -> None:
+        users = self._waiting[portal]
+        turn = users[user][0]
+        users.move_to_end(user)
+        self._waiting.move_to_end(portal)
+        self._forget(portal, user, turn)
         if not turn.cancelled():  # Else whoever waited has given up, and hears of it in a moment.
-            self.places.enter(portal_id, user_id)
+            self.places.enter(portal, user)
             turn.set_result(None)
 
-    def _forget(self, portal_id: int, user_id: int, turn: Turn) -> None:
-        users = self._waiting.get(portal_id, OrderedDict[int, deque[Turn]]())
-        turns = users.get(user_id, deque())
+    def _forget(self, portal: Hashable, user: Hashable, turn: Turn) -> None:
+        users = self._waiting.get(portal, OrderedDict[Hashable, deque[Turn]]())
+        turns = users.get(user, deque())
         if turn not in turns:
             return
         turns.remove(turn)
         if not turns:
-            del users[user_id]
+            del users[user]
         if not users:
-            del self._waiting[portal_id]
+            del self._waiting[portal]

@@ -5,7 +5,7 @@ portal that holds none gets one: a few portals never hold more than half, and on
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
@@ -51,22 +51,22 @@ class NoPlace(Refusal):
 
 
 class Places:
-    """Who holds places; a user is anything that can be told apart within a portal."""
+    """Who holds places. A portal is known by any name, and a user is anything that differs within it."""
 
     def __init__(self, share: Share, sentences: Sentences | None = None, gauge: Gauge | None = None) -> None:
         self.share = share
         self._sentences = sentences or Sentences()
         self._gauge = gauge
-        self._held: Counter[tuple[int, ...]] = Counter()
+        self._held: Counter[tuple[Hashable, ...]] = Counter()
 
     @property
     def count(self) -> int:
         """How many are taken."""
         return self._held[()]
 
-    def find_full(self, portal_id: int, user_id: int) -> Level | None:
+    def find_full(self, portal: Hashable, user: Hashable) -> Level | None:
         """The bound that keeps this user from one more place, None where there is one."""
-        overall, of_portal, of_user = (self._held[key] for key in _keys(portal_id, user_id))
+        overall, of_portal, of_user = (self._held[key] for key in _keys(portal, user))
         if of_user >= self.share.per_user:
             return "user"
         if of_portal >= self.share.per_portal:
@@ -74,36 +74,36 @@ class Places:
         bound = self.share.overall // 2 if of_portal else self.share.overall
         return "overall" if overall >= bound else None
 
-    def enter(self, portal_id: int, user_id: int) -> None:
+    def enter(self, portal: Hashable, user: Hashable) -> None:
         """Take a place, which `leave` gives back; raises NoPlace."""
-        if (level := self.find_full(portal_id, user_id)) is not None:
+        if (level := self.find_full(portal, user)) is not None:
             raise NoPlace(level, self._sentences)
-        self._held.update(_keys(portal_id, user_id))
+        self._held.update(_keys(portal, user))
         if self._gauge is not None:
             self._gauge.inc()
 
-    def leave(self, portal_id: int, user_id: int) -> None:
+    def leave(self, portal: Hashable, user: Hashable) -> None:
         """Give one place back."""
-        for key in _keys(portal_id, user_id):
+        for key in _keys(portal, user):
             self._held[key] -= 1
             if not self._held[key]:
                 del self._held[key]  # Users that are gone, invented ones too, take no memory.
         if self._gauge is not None:
             self._gauge.dec()
 
-    def count_of(self, portal_id: int) -> int:
+    def count_of(self, portal: Hashable) -> int:
         """How many a portal holds."""
-        return self._held[(portal_id,)]
+        return self._held[(portal,)]
 
     @contextmanager
-    def take(self, portal_id: int, user_id: int) -> Iterator[None]:
+    def take(self, portal: Hashable, user: Hashable) -> Iterator[None]:
         """Hold a place while inside; raises NoPlace."""
-        self.enter(portal_id, user_id)
+        self.enter(portal, user)
         try:
             yield
         finally:
-            self.leave(portal_id, user_id)
+            self.leave(portal, user)
 
 
-def _keys(portal_id: int, user_id: int) -> tuple[tuple[int, ...], ...]:
-    return (), (portal_id,), (portal_id, user_id)
+def _keys(portal: Hashable, user: Hashable) -> tuple[tuple[Hashable, ...], ...]:
+    return (), (portal,), (portal, user)
