@@ -31,6 +31,7 @@ from app.calls.share import Share
 from app.calls.sync_writes import Installation
 from app.kit.clock import Clock
 from app.kit.database import Database
+from app.kit.query_turns import QueryTooSlowError
 from app.kit.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
@@ -48,6 +49,7 @@ HISTORY = Kind("history", places=2)  # Each writes all the time: more at once wo
 MOST_DUE = 500  # Ids at once; of more, those that have waited longest.
 FAILURES = (
     *(BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError, QuotaReached),
+    QueryTooSlowError,
 )
 
 

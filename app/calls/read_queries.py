@@ -14,6 +14,7 @@ from app.calls.marks import Mark
 from app.calls.schedule import LATE_FACTS_S, READ_EVERY_S
 from app.portals.refresh_budget import ALIVE_FOR_S, EXPIRED_FOR_S
 
+MOST_LOOKED_AT = 100_000  # Legs or calls of a portal by one statement: up to half a second.
 # With a token that lives a read costs no refresh, so every wish counts; a new pair is bought only when the
 # last one came long ago, and never for what comes late.
 _DUE = """
@@ -30,10 +31,14 @@ _DUE = """
     ORDER BY CASE WHEN m.next_at > COALESCE(m.looked_at, 0) THEN m.next_at ELSE COALESCE(m.looked_at, 0) END,
         p.id LIMIT {limit}
 """
+# No "IS NOT NULL": SQLite would take the index of the statistics' ids for it, and read all of them each time.
 _FIRST_LEG = """
-    SELECT MIN(l.statistics_id) AS id FROM calls c
-    JOIN call_legs l ON l.portal_id = c.portal_id AND l.call_id = c.call_id
-    WHERE c.portal_id = {} AND c.started_at BETWEEN {} AND {} AND l.started_at BETWEEN {} AND {}
+    SELECT MIN(id) AS id FROM (
+        SELECT l.statistics_id AS id FROM calls c CROSS JOIN call_legs l
+        WHERE c.portal_id = {} AND c.started_at BETWEEN {} AND {} AND c.is_confirmed
+            AND l.portal_id = c.portal_id AND l.call_id = c.call_id AND l.started_at BETWEEN {} AND {}
+            AND COALESCE(l.statistics_id, 0) <> 0
+        ORDER BY c.started_at LIMIT {}) oldest
 """
 _RECENT = """
     SELECT COUNT(*) AS n FROM
@@ -42,9 +47,10 @@ _RECENT = """
 # Of an operator whose later calls are shown the owner may see the calls: those that are missing are forged.
 _UNSEEN = """
     SELECT COUNT(*) AS n FROM (
-        SELECT user_id FROM calls
-        WHERE portal_id = {} AND started_at BETWEEN {} AND {} AND user_id IS NOT NULL
-        GROUP BY user_id
+        SELECT user_id FROM (
+            SELECT user_id, is_confirmed, received_at, started_at FROM calls
+            WHERE portal_id = {} AND started_at BETWEEN {} AND {} ORDER BY started_at DESC LIMIT {}) newest
+        WHERE user_id IS NOT NULL GROUP BY user_id
         HAVING MAX(CASE WHEN NOT is_confirmed AND received_at < {} THEN started_at END)
             > COALESCE(MAX(CASE WHEN is_confirmed THEN started_at END), 0)) unseen
 """
@@ -111,11 +117,12 @@ async def finish_read(
 
 
 async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:
-    """The lowest statistics id of the calls that started between these two moments.
+    """The lowest statistics id of the calls that started between these two moments, of the oldest of them
+    where they are very many: ids rise with the time, but for those of imported calls.
 
     By the start of the leg itself: an event that names a later start for an old call changes nothing.
     """
-    rows = await Marks.raw(_FIRST_LEG, portal_id, since, until, since, until)
+    rows = await Marks.raw(_FIRST_LEG, portal_id, since, until, since, until, MOST_LOOKED_AT)
     found: int | None = rows[0]["id"]
     return found
 
@@ -128,7 +135,10 @@ async def count_recent_calls(portal_id: int, since: int, until: int, most: int) 
 
 
 async def count_unseen_operators(portal_id: int, since: int, until: int, doubted_before: int) -> int:
-    """How many operators have calls that the statistics lack, and since then none that they show."""
-    rows = await Marks.raw(_UNSEEN, portal_id, since, until, doubted_before)
+    """How many operators have calls that the statistics lack, and since then none that they show.
+
+    Where the calls between the two moments are very many, it looks at the newest of them.
+    """
+    rows = await Marks.raw(_UNSEEN, portal_id, since, until, MOST_LOOKED_AT, doubted_before)
     found: int = rows[0]["n"]
     return found

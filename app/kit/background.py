@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from app.kit.lanes import BACKGROUND, use_lane
+from app.kit.lanes import use_background
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -19,8 +19,8 @@ class Background:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, name: str, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-        """Start the work now, in the background's lane of the database; awaiting the task is optional."""
-        with use_lane(BACKGROUND):
+        """Start the work now, in the background's lanes of the database; awaiting the task is optional."""
+        with use_background():
             task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._finish)

@@ -51,7 +51,7 @@ def is_refusal(error: BaseException) -> bool:
 
 
 # Transactions at once of what nobody waits for. SQLite has one writer, in a queue: an event waits for one of
-# them, and not for those of all portals whose statistics are read. PostgreSQL has ten connections here.
+# them, and not for those of all portals whose statistics are read. PostgreSQL has as many connections for it.
 PATIENT_ON_SQLITE, PATIENT_ON_POSTGRESQL = 1, 4
 
 

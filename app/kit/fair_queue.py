@@ -17,6 +17,7 @@ class FairQueue:
 
     def __init__(self, share: Share) -> None:
         self.places = Places(share)
+        self._is_stopped = False
         self._waiting: OrderedDict[Hashable, OrderedDict[Hashable, deque[Turn]]] = OrderedDict()
 
     @asynccontextmanager
@@ -35,8 +36,19 @@ class FairQueue:
         if self.places.find_full(portal, user) is None:
             self.places.enter(portal, user)
             return
+        if self._is_stopped:
+            raise TimeoutError
         async with asyncio.timeout(wait_s):
             await self._wait(portal, user)
+
+    def stop(self) -> None:
+        """Let whoever waits, and whoever would from now on, hear at once that no place comes."""
+        self._is_stopped = True
+        turns = [turn for users in self._waiting.values() for queue in users.values() for turn in queue]
+        self._waiting.clear()
+        for turn in turns:
+            if not turn.done():
+                turn.set_exception(TimeoutError())
 
     def release(self, portal: Hashable, user: Hashable = None) -> None:
         """Give a place back, and on to whoever waits longest for their turn."""
@@ -53,7 +65,7 @@ class FairQueue:
         except asyncio.CancelledError:
             if turn.cancelled():
                 self._forget(portal, user, turn)
-            else:  # It was given just before.
+            elif turn.exception() is None:  # It was given just before.
                 self.release(portal, user)
             raise
 

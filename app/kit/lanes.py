@@ -1,7 +1,8 @@
-"""Whose queries run: every request has a lane, which its portal and user claim once they are known.
+"""Whose queries run: every request has a lane, which its portal and user claim once they are known, and so
+has what runs in the background, for a portal or for all.
 
-The database gives its connections in turns by lane. What has no lane (events, strangers, the command line)
-waits for none of these; what runs in the background has one of its own.
+The database gives its connections in turns by lane. What has no lane (events, strangers, the command line,
+and the single rows that everything begins with) waits for none of these.
 """
 
 from collections.abc import Iterator
@@ -12,19 +13,19 @@ from contextvars import ContextVar
 class Lane:
     """A portal's and a user's, or nobody's while `portal_id` is None. Tasks within a request share it."""
 
-    __slots__ = ("portal_id", "user_id")
+    __slots__ = ("is_background", "portal_id", "user_id")
 
-    def __init__(self) -> None:
-        self.portal_id: int | None = None
+    def __init__(self, portal_id: int | None = None, *, is_background: bool = False) -> None:
+        self.portal_id = portal_id
         self.user_id = 0
+        self.is_background = is_background
 
 
-BACKGROUND = Lane()
 _current: ContextVar[Lane | None] = ContextVar("lane", default=None)
 
 
 @contextmanager
-def use_lane(lane: Lane) -> Iterator[None]:
+def use_lane(lane: Lane | None) -> Iterator[None]:
     """While inside, queries run in this lane, and so do those of tasks that begin here."""
     token = _current.set(lane)
     try:
@@ -33,14 +34,30 @@ def use_lane(lane: Lane) -> Iterator[None]:
         _current.reset(token)
 
 
+@contextmanager
+def use_background(portal_id: int | None = None) -> Iterator[None]:
+    """While inside, queries run in the background, by default for the portal for which they ran before."""
+    if portal_id is None and (lane := _current.get()) is not None:
+        portal_id = lane.portal_id
+    with use_lane(Lane(portal_id, is_background=True)):
+        yield
+
+
+@contextmanager
+def use_no_lane() -> Iterator[None]:
+    """While inside, queries wait for nobody's: only for a single row, found by its key."""
+    with use_lane(None):
+        yield
+
+
 def claim_lane(portal_id: int, user_id: int) -> None:
     """From here on the request that runs is this user's; nothing outside of requests."""
     lane = _current.get()
-    if lane is not None and lane is not BACKGROUND:
+    if lane is not None and not lane.is_background:
         lane.portal_id, lane.user_id = portal_id, user_id
 
 
 def find_lane() -> Lane | None:
-    """The lane that is used here: a user's, BACKGROUND, or None."""
+    """The lane that is used here: a user's, one of the background, or None."""
     lane = _current.get()
-    return lane if lane is BACKGROUND or (lane is not None and lane.portal_id is not None) else None
+    return lane if lane is not None and (lane.is_background or lane.portal_id is not None) else None

@@ -14,7 +14,7 @@ from app.kit.query_turns import QueryTooSlowError, QueryTurns
 
 POOL_SIZE = 12  # More than both shares: what has no lane, as ingest, always finds a connection.
 OF_PORTALS = Share(overall=6, per_portal=3, per_user=2)
-OF_BACKGROUND = 4
+OF_BACKGROUND = Share(overall=4, per_portal=2, per_user=2)
 STATEMENT_TIMEOUT_S = 60
 VACUUM_TIMEOUT_S = 3600
 VACUUM_LOCK_TIMEOUT_S = 10

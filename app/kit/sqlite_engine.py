@@ -20,9 +20,9 @@ from app.kit.places import Share
 from app.kit.private_files import make_private_file, make_private_folder, narrow
 from app.kit.query_turns import QueryTooSlowError, QueryTurns
 
-READERS = 8  # More than both shares: what has no lane always finds one.
+READERS = 11  # More than both shares: what has no lane always finds one.
 OF_PORTALS = Share(overall=6, per_portal=2, per_user=1)  # Each slow query keeps a core of the machine busy.
-OF_BACKGROUND = 1
+OF_BACKGROUND = Share(overall=3, per_portal=1, per_user=1)
 INTERRUPT_EVERY_S = 0.02
 CHECKPOINT_PAGES = 20_000
 BUSY_TIMEOUT_S = 30

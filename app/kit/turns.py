@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from app.kit.background import Background
+from app.kit.lanes import use_background
 
 log = structlog.get_logger(__name__)
 PLACES = 8  # Far more than portals that answer need, each of them for a second or so.
@@ -126,8 +127,11 @@ class PortalTurns:
 
 @contextmanager
 def take_turn(job: str, portal_id: int) -> Iterator[None]:
-    """While inside, one portal has its turn: what nobody expected is logged, and hinders no other."""
+    """While inside, one portal has its turn, of the database's connections too: what nobody expected is
+    logged, and hinders no other.
+    """
     try:
-        yield
+        with use_background(portal_id):
+            yield
     except Exception:
         log.exception("a portal's turn failed", job=job, portal_id=portal_id)

@@ -10,6 +10,7 @@ from typing import Any
 from piccolo.columns import Column
 from piccolo.columns.combination import And, Where
 
+from app.kit.lanes import use_no_lane
 from app.portals.model import Portal
 from app.portals.tables import PortalTable
 
@@ -31,7 +32,8 @@ async def find_portals(member_ids: Collection[str]) -> dict[str, Portal]:
 
 async def get_portal(portal_id: int) -> Portal | None:
     """The portal with this id of ours."""
-    return await _read_one(PortalTable.id == portal_id)
+    with use_no_lane():  # Each turn of a portal begins with it, and must not wait for those of others.
+        return await _read_one(PortalTable.id == portal_id)
 
 
 async def list_portals() -> list[Portal]:
@@ -41,7 +43,8 @@ async def list_portals() -> list[Portal]:
 
 async def read_row(portal_id: int) -> Row | None:
     """The whole row with its sealed secrets, for the vault."""
-    row: Row | None = await PortalTable.select().where(PortalTable.id == portal_id).first()
+    with use_no_lane():  # Who holds the lease of a refresh, or waits for one, waits for nobody else's.
+        row: Row | None = await PortalTable.select().where(PortalTable.id == portal_id).first()
     return row
 
 

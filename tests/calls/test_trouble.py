@@ -4,13 +4,18 @@ from typing import Any
 
 import pytest
 
+from app.calls import forward
 from app.calls.asking import StatisticsRefusedError
+from app.calls.evidence_queries import want_reads
+from app.calls.share import SLICE_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.model import Portal
-from app.scheduler import read_histories
+from app.scheduler import read_histories, reconcile
 from tests.calls.statistics import fill, install, list_stored, read_mark
 from tests.running import Callbook, FakeClock
+
+ENDLESS = "SELECT (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT 1 FROM c) SELECT COUNT(*) FROM c)"
 
 
 @pytest.fixture
@@ -108,3 +113,22 @@ async def test_rows_that_become_visible_out_of_order_are_found(
     await callbook.parts.histories.catch_up(installed)
     calls, _ = await list_stored(callbook)
     assert late.call_id in calls
+
+
+async def test_a_read_whose_own_query_takes_too_long_ends_and_says_so_in_the_mark(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(portal, range(1, 4))
+    installed = await install(callbook, portal)
+    clock.advance(SLICE_S)
+    await want_reads(callbook.parts.database, [installed.id], clock.now())
+    callbook.parts.database.engine.turns.background_limit_s = 0.05
+
+    async def look_for_ever(*_: object) -> None:
+        await callbook.parts.database.run(ENDLESS)
+
+    monkeypatch.setattr(forward, "find_first_leg", look_for_ever)
+    await reconcile(callbook.parts)
+    await callbook.settle()
+    mark = await read_mark(portal)
+    assert (mark.failure_code, mark.failures, mark.claimed_until) == ("too_slow", 1, 0)
