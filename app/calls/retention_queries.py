@@ -7,7 +7,7 @@ from piccolo.columns.combination import And
 
 from app.calls.removal_queries import CALLS_A_STEP, NOTHING, Removed, remove_calls
 from app.calls.tables import CallTable, UndecodableEventTable
-from app.kit.database import Database
+from app.kit.database import Database, patiently
 from app.portals.settings_queries import hold_settings
 
 
@@ -29,9 +29,10 @@ async def purge_some_calls(portal_id: int, now: int, database: Database) -> Remo
 async def purge_undecodable(portal_id: int, before: int) -> int:
     """Delete the undecodable events that came before; how many."""
     is_old = UndecodableEventTable.received_at < before
-    rows = await (
-        UndecodableEventTable.delete()  # Of so few that are kept of a portal, at once.
-        .where((UndecodableEventTable.portal_id == portal_id) & is_old)
-        .returning(UndecodableEventTable.id)
-    )
+    async with patiently(UndecodableEventTable):
+        rows = await (
+            UndecodableEventTable.delete()  # Of so few that are kept of a portal, at once.
+            .where((UndecodableEventTable.portal_id == portal_id) & is_old)
+            .returning(UndecodableEventTable.id)
+        )
     return len(rows)

@@ -1,6 +1,5 @@
 """One database, SQLite or PostgreSQL, behind one interface."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -50,9 +49,20 @@ def is_refusal(error: BaseException) -> bool:
     return is_unencodable or isinstance(error, _REFUSALS)
 
 
-# Transactions at once of what nobody waits for. SQLite has one writer, in a queue: an event waits for one of
-# them, and not for those of all portals whose statistics are read. PostgreSQL has as many connections for it.
-PATIENT_ON_SQLITE, PATIENT_ON_POSTGRESQL = 1, 4
+@asynccontextmanager
+async def _be_patient(engine: KeptSQLiteEngine | PooledPostgresEngine) -> AsyncIterator[None]:
+    if engine.current_transaction.get() is not None:
+        yield  # Its own connection: whoever holds a place may wait for it.
+        return
+    async with engine.patience, engine.immediate_transaction():
+        yield
+
+
+def patiently(table: type[Table]) -> AbstractAsyncContextManager[None]:
+    """A patient transaction (see `Database`) of the database that the table is bound to."""
+    engine = table._meta.db  # noqa: SLF001  Piccolo has no public way to ask.
+    assert isinstance(engine, KeptSQLiteEngine | PooledPostgresEngine)  # noqa: S101  `Database` bound it.
+    return _be_patient(engine)
 
 
 class DatabaseUrlError(ValueError):
@@ -69,7 +79,6 @@ class Database:
         self.url = url
         self._tables = tuple(tables)
         self.dialect, self.engine = _make_engine(url)
-        self._patience = asyncio.Semaphore(PATIENT_ON_SQLITE if self.is_sqlite else PATIENT_ON_POSTGRESQL)
         for table in self._tables:
             table._meta.db = self.engine  # noqa: SLF001  Piccolo has no public way to bind a table.
 
@@ -90,16 +99,11 @@ class Database:
         """A write transaction (immediate on SQLite): no HTTP call and no new task inside."""
         return self.engine.immediate_transaction()
 
-    @asynccontextmanager
-    async def patient_transaction(self) -> AsyncIterator[None]:
+    def patient_transaction(self) -> AbstractAsyncContextManager[None]:
         """The same for one of many steps for which nobody waits: few at once, so that whoever somebody waits
         for has their turn after one of them.
         """
-        if self.engine.current_transaction.get() is not None:
-            yield  # Its own connection: whoever holds a place may wait for it.
-            return
-        async with self._patience, self.transaction():
-            yield
+        return _be_patient(self.engine)
 
     def alone(self, number: int) -> AbstractAsyncContextManager[None]:
         """While no other process is here with the same number: on SQLite as the one who writes, in one

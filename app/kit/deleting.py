@@ -1,7 +1,9 @@
-"""Deleting many rows in steps, between which others have their turn."""
+"""Deleting many rows in steps, between which others have their turn; nobody waits for a deletion."""
 
 from piccolo.columns.combination import And, Where
 from piccolo.table import Table
+
+from app.kit.database import patiently
 
 ROWS_A_STEP = 2_000  # Some ten milliseconds, for which an event waits at most.
 
@@ -14,5 +16,6 @@ async def delete_some(table: type[Table], condition: Where | And) -> bool:
     """
     key = table._meta.primary_key  # noqa: SLF001  Piccolo has no public name for it.
     some = table.select(key).where(condition).limit(ROWS_A_STEP)
-    rows = await table.delete().where(And(condition, key.is_in(some))).returning(key)
+    async with patiently(table):
+        rows = await table.delete().where(And(condition, key.is_in(some))).returning(key)
     return bool(rows) or bool(await table.exists().where(condition))

@@ -15,6 +15,7 @@ from app.kit.query_turns import QueryTooSlowError, QueryTurns
 POOL_SIZE = 12  # More than both shares: what has no lane, as ingest, always finds a connection.
 OF_PORTALS = Share(overall=6, per_portal=3, per_user=2)
 OF_BACKGROUND = Share(overall=4, per_portal=2, per_user=2)
+PATIENT = 4  # Transactions at once for which nobody waits: as many as the background has connections.
 STATEMENT_TIMEOUT_S = 60
 VACUUM_TIMEOUT_S = 3600
 VACUUM_LOCK_TIMEOUT_S = 10
@@ -32,6 +33,7 @@ class PooledPostgresEngine(PostgresEngine):
         )
         self._dsn = dsn
         self._vacuuming = asyncio.Lock()
+        self.patience = asyncio.Semaphore(PATIENT)
         self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
 
     async def check_version(self) -> None:

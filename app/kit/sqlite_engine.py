@@ -23,6 +23,7 @@ from app.kit.query_turns import QueryTooSlowError, QueryTurns
 READERS = 11  # More than both shares: what has no lane always finds one.
 OF_PORTALS = Share(overall=6, per_portal=2, per_user=1)  # Each slow query keeps a core of the machine busy.
 OF_BACKGROUND = Share(overall=3, per_portal=1, per_user=1)
+PATIENT = 1  # There is one writer: an event waits for one step of what nobody waits for, not for all.
 INTERRUPT_EVERY_S = 0.02
 CHECKPOINT_PAGES = 20_000
 BUSY_TIMEOUT_S = 30
@@ -45,6 +46,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         self.writer: aiosqlite.Connection | None = None
         self.readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self.write_lock = asyncio.Lock()
+        self.patience = asyncio.Semaphore(PATIENT)
         self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
 
     async def open(self) -> None:

@@ -1,5 +1,9 @@
 """The log of requests to Bitrix24 that the Marketplace demands: redacted, for a week, in the database."""
 
+from typing import Any
+
+from piccolo.columns import Column
+
 from app.bitrix24.errors import (
     APP_GONE,
     PAYMENT_REQUIRED,
@@ -10,6 +14,7 @@ from app.bitrix24.errors import (
     WRONG_CLIENT,
 )
 from app.bitrix24.exchange import Exchange
+from app.kit.database import patiently
 from app.kit.deleting import delete_some
 from app.kit.metrics import OUTBOUND
 from app.portals.quotas import USUAL
@@ -86,9 +91,10 @@ async def purge_exchanges(now: int) -> None:
     while await delete_some(RestExchangeTable, RestExchangeTable.at < now - KEPT_FOR_S):
         pass
     while rows := await RestExchangeTable.raw(OF_NO_PORTAL, now - INSTALLING_S, ROWS_A_STEP):
-        await RestExchangeTable.update({RestExchangeTable.member_id: None, RestExchangeTable.host: ""}).where(
-            RestExchangeTable.id.is_in([row["id"] for row in rows])
-        )
+        async with patiently(RestExchangeTable):
+            unnamed: dict[Column | str, Any] = {RestExchangeTable.member_id: None, RestExchangeTable.host: ""}
+            is_one = RestExchangeTable.id.is_in([row["id"] for row in rows])
+            await RestExchangeTable.update(unnamed).where(is_one)
 
 
 async def trim_exchanges(most: int = USUAL.requests) -> None:
@@ -97,7 +103,7 @@ async def trim_exchanges(most: int = USUAL.requests) -> None:
         member_id = row["member_id"]
         of_one, names = ("member_id IS NULL", []) if member_id is None else ("member_id = {}", [member_id])
         surplus = SURPLUS.format(of_one=of_one)
-        while await RestExchangeTable.raw(surplus, *names, *names, most, ROWS_A_STEP):
+        while await _delete_step(surplus, *names, *names, most, ROWS_A_STEP):
             pass
 
 
@@ -122,11 +128,14 @@ async def erase_some_uninstalled_exchanges() -> bool:
 
     To have deleted no row is not that: another eraser may have been at the same rows, and died after them.
     """
-    rows = await RestExchangeTable.raw(
-        f"DELETE FROM rest_exchanges WHERE id IN ({OF_UNINSTALLED}) RETURNING id",  # noqa: S608  A constant.
-        ROWS_A_STEP,
-    )
-    return bool(rows) or bool(await RestExchangeTable.raw(OF_UNINSTALLED, 1))
+    sql = f"DELETE FROM rest_exchanges WHERE id IN ({OF_UNINSTALLED}) RETURNING id"  # noqa: S608  A constant.
+    return await _delete_step(sql, ROWS_A_STEP) or bool(await RestExchangeTable.raw(OF_UNINSTALLED, 1))
+
+
+async def _delete_step(sql: str, *values: object) -> bool:
+    """Whether it deleted something; nobody waits for it."""
+    async with patiently(RestExchangeTable):
+        return bool(await RestExchangeTable.raw(sql, *values))
 
 
 def _outcome(error_code: str | None) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from piccolo.columns.combination import And
 
+from app.kit.database import patiently
 from app.portals.tables import PendingInstallationTable
 
 Pending = PendingInstallationTable
@@ -113,7 +114,8 @@ async def erase_pending(member_id: str) -> None:
 
 async def purge_pending(now: int) -> None:
     """Delete what has waited for a day, of all tenants."""
-    await Pending.delete().where(Pending.received_at <= now - KEPT_FOR_S)
+    async with patiently(Pending):
+        await Pending.delete().where(Pending.received_at <= now - KEPT_FOR_S)
 
 
 def _is(member_id: str, origin: str) -> And:

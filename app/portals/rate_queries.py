@@ -66,7 +66,8 @@ async def erase_buckets(member_id: str, domain: str) -> None:
 
 async def purge_buckets(database: Database) -> None:
     """Delete the accounts of portals that were sent nothing for long."""
-    await RateBucketTable.raw(_with_clock(database, _PURGE))
+    async with database.patient_transaction():
+        await RateBucketTable.raw(_with_clock(database, _PURGE))
 
 
 def _complete(database: Database, sql: str, buckets: int) -> str:

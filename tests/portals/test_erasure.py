@@ -66,7 +66,7 @@ async def test_however_many_people_a_portal_lists_no_transaction_of_its_end_is_a
     callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch, *, is_clean: bool
 ) -> None:
     monkeypatch.setattr(deleting, "ROWS_A_STEP", 2)
-    database, begin = callbook.parts.database, callbook.parts.database.transaction
+    engine, begin = callbook.parts.database.engine, callbook.parts.database.engine.immediate_transaction
     tables = ("people", "departments", "department_members", "structures", "undecodable_events")
     falls: list[int] = []
 
@@ -81,7 +81,7 @@ async def test_however_many_people_a_portal_lists_no_transaction_of_its_end_is_a
         falls.append(before - await count_all())
 
     assert await count_all() > 10
-    monkeypatch.setattr(database, "transaction", transaction)
+    monkeypatch.setattr(engine, "immediate_transaction", transaction)
     await installed.uninstall(clean=is_clean)
     await callbook.settle()
     assert await count_all() == 0
