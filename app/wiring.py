@@ -2,9 +2,11 @@
 line.
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.bucket import RateBucket
@@ -36,6 +38,7 @@ from app.kit.background import Background
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import Database
 from app.kit.places import Places
+from app.kit.repeats import Repeats
 from app.kit.turns import PortalTurns
 from app.people.erasure import erase_some_people
 from app.people.preference_queries import count_preferences
@@ -69,7 +72,6 @@ from app.tables import TABLES
 from app.web.answering import Answers
 from app.web.exports.limits import make_export_places
 from app.web.playing import make_audio_places
-from app.web.refused import RefusedEvents
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -111,7 +113,10 @@ class Parts:
     pages: Pages
     streams: Streams = field(default_factory=Streams)
     answers: Answers = field(default_factory=Answers)
-    refused_events: RefusedEvents = field(default_factory=RefusedEvents)
+    refused_events: Repeats = field(default_factory=partial(Repeats, "event refused", "member_id", "network"))
+    unstored_events: Repeats = field(
+        default_factory=partial(Repeats, "event not stored", "error", level=logging.ERROR)
+    )
     audio_places: Places = field(default_factory=make_audio_places)
     export_places: Places = field(default_factory=make_export_places)
 

@@ -6,8 +6,6 @@ Documentation: api-reference/telephony/voximplant/events/on-voximplant-call-end.
 from collections.abc import Mapping
 from enum import Enum
 
-import structlog
-
 from app.bitrix24.call_end import CallRecord, Undecodable, decode_call_end
 from app.bitrix24.payloads import Event
 from app.calls.evidence import Evidence
@@ -18,12 +16,12 @@ from app.kit.calendar import has_date
 from app.kit.clock import Clock
 from app.kit.database import DATABASE_ERRORS
 from app.kit.errors import Unavailable
+from app.kit.repeats import Repeats
 from app.portals.directory import Directory, Sender
 from app.portals.model import Portal
 from app.portals.quotas import QuotaReached
 from app.portals.silence import is_seeing_due, note_seen
 
-log = structlog.get_logger(__name__)
 ATTEMPTS = 2  # The second one with the portal read anew: a reinstallation may have changed its token.
 
 REFUSED_BY_DATABASE = "the database refuses a value"
@@ -48,6 +46,7 @@ class Recorder:
         self._lookups = lookups
         self._evidence = evidence
         self._clock = clock
+        self.undecoded = Repeats("event not decoded", "portal_id", "reason")
 
     async def record(self, event: Event) -> Answer:
         """Verify and store one event; raises Unavailable when it cannot be stored now."""
@@ -105,7 +104,7 @@ class Recorder:
 
     async def _keep(self, sender: Sender, name: str, data: Mapping[str, object], reason: str) -> bool:
         portal_id = sender.portal.id
-        log.warning("event not decoded", portal_id=portal_id, reason=reason)
+        self.undecoded.note(lambda: (portal_id, reason))
         self._evidence.note_missing(portal_id)
         await self._note_seen(sender)
         return await keep_undecodable(portal_id, sender.token_hash, name, data, reason, self._clock.now())

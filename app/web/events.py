@@ -6,7 +6,6 @@ cost more than the event. Documentation: api-reference/events, shared/interface.
 
 from functools import partial
 
-import structlog
 from litestar import asgi
 from litestar.connection import ASGIConnection
 from litestar.types import Receive, Scope, Send
@@ -25,7 +24,6 @@ from app.web.parts import WebParts
 from app.web.requests import MAX_BODY_BYTES
 from app.web.source import read_source
 
-log = structlog.get_logger(__name__)
 KNOWN = frozenset({"ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL", "ONAPPPAYMENT"})
 OK = (200, b'{"status":"ok"}')
 IGNORED = (200, b'{"status":"ignored"}')
@@ -72,10 +70,11 @@ async def _handle(parts: WebParts, scope: Scope, receive: Receive) -> tuple[str,
     except Refusal as refusal:
         reply, headers = _refuse(refusal), _retry_header(refusal)
     except DATABASE_ERRORS as error:
-        log.error("event not stored", error=type(error).__name__)  # noqa: TRY400  A trace could quote the event.
+        name = type(error).__name__  # Without a trace, which could quote the event.
+        parts.unstored_events.note(lambda: (name,))
         reply, headers = _refuse(Unavailable()), _retry_header(Unavailable())
     if reply is INVALID_TOKEN:
-        parts.refused_events.note(event.member_id, lambda: find_network(_source_of(parts, scope)))
+        parts.refused_events.note(lambda: (event.member_id, find_network(_source_of(parts, scope))))
     return event.name, reply, headers
 
 

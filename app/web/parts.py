@@ -19,6 +19,7 @@ from app.kit.background import Background
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.places import Places
+from app.kit.repeats import Repeats
 from app.kit.turns import PortalTurns
 from app.people.service import People
 from app.portals.access import PortalAccess
@@ -28,7 +29,6 @@ from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
 from app.settings import Settings
 from app.web.answering import Answers
-from app.web.refused import RefusedEvents
 from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
@@ -112,7 +112,9 @@ class WebParts(Protocol):
     @property
     def recorder(self) -> Recorder: ...  # noqa: D102
     @property
-    def refused_events(self) -> RefusedEvents: ...  # noqa: D102
+    def refused_events(self) -> Repeats: ...  # noqa: D102
+    @property
+    def unstored_events(self) -> Repeats: ...  # noqa: D102
     @property
     def recordings(self) -> Recordings: ...  # noqa: D102
     @property

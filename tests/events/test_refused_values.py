@@ -5,11 +5,14 @@ import sqlite3
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
+from app.calls import undecodable
 from app.calls.recording import REFUSED_BY_DATABASE
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.database import DATABASE_ERRORS, Database, is_away, is_refusal
+from app.portals.quotas import Quotas
 from tests.running import Callbook, FakeClock
 
 REFUSED = "poison"
@@ -105,3 +108,37 @@ async def test_a_constraint_is_a_refusal(callbook: Callbook, portals: list[Stand
 def test_a_database_that_is_away_refuses_no_value(error: Exception) -> None:
     assert is_away(error)
     assert not is_refusal(error)
+
+
+async def test_any_number_of_such_events_costs_two_lines_also_beyond_the_quota(
+    callbook: Callbook, portals: list[StandInPortal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undecodable, "USUAL", Quotas(undecodable_events=3))
+    await refuse_inserts(callbook.parts.database, "calls", f"NEW.call_id = '{REFUSED}'")
+    with capture_logs() as lines:
+        ended = [await portals[0].end_call(call_id=REFUSED) for _ in range(6)]
+        callbook.parts.recorder.undecoded.tell()
+    assert [call.response.status_code for call in ended] == [200] * 3 + [503] * 3
+    told = [line for line in lines if line["event"] == "event not decoded"]
+    assert [(line["count"], line["reason"]) for line in told] == [
+        (1, REFUSED_BY_DATABASE),
+        (5, REFUSED_BY_DATABASE),
+    ]
+
+
+async def test_events_that_are_not_stored_cost_two_lines(
+    callbook: Callbook, portals: list[StandInPortal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(callbook.parts.ingest, "store", fail)
+    with capture_logs() as lines:
+        for _ in range(4):
+            assert (await portals[0].end_call()).response.status_code == 503
+        callbook.parts.unstored_events.tell()
+    told = [line for line in lines if line["event"] == "event not stored"]
+    assert [(line["count"], line["error"]) for line in told] == [
+        (1, "ConnectionError"),
+        (3, "ConnectionError"),
+    ]
