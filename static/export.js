@@ -33,7 +33,7 @@
 
   function showProgress({ rows, of }) {
     if (of) { bar.max = of; bar.value = rows; }
-    const [done, total] = [rows, of].map((number) => numbers.format(number));
+    const [done, total] = [rows, of].map((number) => (number === null ? "…" : numbers.format(number)));
     said.textContent = root.dataset.progress.replace("{done}", done).replace("{total}", total);
   }
 

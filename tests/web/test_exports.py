@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.demo.stand_in import StandIn
+from app.kit.query_turns import QueryTooSlowError
 from app.portals.model import Portal
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
@@ -259,6 +260,23 @@ async def test_who_has_no_place_for_an_export_counts_nothing_either(
         assert (await tab.get("/log/export/csv")).status_code == 429
     assert (await tab.get("/log/export/csv")).status_code == 503
     assert callbook.parts.export_places.count == 0
+
+
+async def test_an_export_whose_calls_take_too_long_to_count_has_no_total(
+    callbook: Callbook, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await insert_calls(await install(callbook, stand_in.portals[0]), {}, {})
+    tab = await open_tab(callbook, stand_in.portals[0])
+
+    async def take_too_long(*_: object) -> int:
+        raise QueryTooSlowError
+
+    monkeypatch.setattr("app.web.exports.endpoints.count_calls", take_too_long)
+    answer = await tab.get("/log/export/csv")
+    assert answer.status_code == 200
+    progress, _ = read_frames(answer.content)
+    assert {line["of"] for line in progress[:-1]} == {None}
+    assert progress[-1] == {"rows": 2, "of": 2, "bytes": 0, "end": True}
 
 
 async def test_whoever_hangs_up_makes_room_at_once(callbook: Callbook, stand_in: StandIn) -> None:

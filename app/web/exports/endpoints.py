@@ -19,6 +19,7 @@ from app.calls.exporting import read_all
 from app.calls.filters import ListRequest
 from app.calls.parameters import join_lists, parse_choices
 from app.calls.reading import LoggedCall, Viewer, count_calls, list_legs
+from app.kit.query_turns import QueryTooSlowError
 from app.kit.words import load_words
 from app.people.department_queries import find_department_names
 from app.web.columns import COLUMNS, Column
@@ -108,10 +109,15 @@ def _read(request: AnyRequest, parts: WebParts, session: Session, kind: str) -> 
     return Asked(kind, read_list_request(session, parameters, now), columns, zone, headers)
 
 
-async def _count(session: Session, asked: Asked, pieces: AsyncGenerator[Piece]) -> int:
-    """How many calls there are to come. Only who has a place for an export may ask, because it reads each."""
+async def _count(session: Session, asked: Asked, pieces: AsyncGenerator[Piece]) -> int | None:
+    """How many calls there are to come; None where counting them takes too long, which the export does not.
+
+    Only who has a place for an export may ask, because it reads each.
+    """
     try:
         return await count_calls(session.viewer, asked.request.filters)
+    except QueryTooSlowError:
+        return None
     except BaseException:
         await pieces.aclose()
         raise

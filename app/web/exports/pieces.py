@@ -14,10 +14,12 @@ class Piece(NamedTuple):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """The line before each part of a file in the tab; `of` is what was counted when the export began."""
+    """The line before each part of a file in the tab; `of` is what was counted when the export began, or
+    null where that took too long.
+    """
 
     rows: int
-    of: int
+    of: int | None
     bytes: int
     end: bool = False
 
@@ -29,7 +31,7 @@ async def plain(pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
             yield piece.content
 
 
-async def with_progress(pieces: AsyncIterator[Piece], total: int) -> AsyncIterator[bytes]:
+async def with_progress(pieces: AsyncIterator[Piece], total: int | None) -> AsyncIterator[bytes]:
     """The file for the tab: each part after a line that says how far it is and how many bytes follow.
 
     Only the last line says `end`, so that what was cut off on the way cannot look complete.
@@ -37,7 +39,8 @@ async def with_progress(pieces: AsyncIterator[Piece], total: int) -> AsyncIterat
     rows = 0
     async for piece in pieces:
         rows = piece.rows
-        yield _line(Progress(rows, max(rows, total), len(piece.content))) + piece.content
+        of = None if total is None else max(rows, total)
+        yield _line(Progress(rows, of, len(piece.content))) + piece.content
     yield _line(Progress(rows, rows, 0, end=True))
 
 
