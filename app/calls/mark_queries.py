@@ -13,9 +13,9 @@ from app.calls.marks import Mark
 from app.calls.pace import FIRST_PAGES
 from app.calls.plan import PAGE_ROWS
 from app.calls.tables import StatisticsMarkTable
-from app.calls.writes import hold_installation
 from app.kit.database import Database
 from app.portals import queries
+from app.portals.hold_queries import hold_installation
 
 Marks = StatisticsMarkTable
 Changes = Mapping[str, Any]
@@ -48,7 +48,7 @@ async def ensure_mark(database: Database, portal_id: int, generation: int, now: 
     the installation is another.
     """
     async with database.transaction():
-        if not await hold_installation(database, portal_id, generation):
+        if not await hold_installation(portal_id, generation, database):
             return False
         portal = await queries.get_portal(portal_id)
         owner_id = (portal and portal.token_user_id) or 0

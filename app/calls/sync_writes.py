@@ -24,7 +24,6 @@ from app.calls.writes import (
     Key,
     KnownCall,
     OvertakenError,
-    hold_installation,
     is_changed,
     load_calls,
     save_calls,
@@ -33,6 +32,7 @@ from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
 from app.kit.text import storable
 from app.portals.access import PortalNotConnectedError
+from app.portals.hold_queries import hold_installation
 from app.portals.settings_queries import find_settings
 
 CHUNK_CALLS = 100  # As many as of rows, in `batches.py`.
@@ -146,7 +146,7 @@ async def _rewrite(installation: Installation, call_ids: Iterable[str], decision
 async def _rewrite_once(installation: Installation, call_ids: Sequence[str], decision: Decision) -> Written:
     database, portal_id = installation.database, installation.portal_id
     async with database.patient_transaction():
-        if not await hold_installation(database, portal_id, installation.generation):
+        if not await hold_installation(portal_id, installation.generation, database):
             raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
         known = await load_calls(database, ((portal_id, call_id) for call_id in call_ids))
         drafts = [_draft((portal_id, call_id), known, decision) for call_id in call_ids]

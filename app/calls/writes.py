@@ -39,7 +39,6 @@ LEG_TYPES = {  # In the order of Leg's fields.
 }
 KEY_TYPES = {"portal_id": "bigint", "call_id": "text"}
 _PAIR_TYPES = {"portal_id": "bigint", "token_hash": "text"}
-_INSTALLATION_TYPES = {"portal_id": "bigint", "generation": "integer"}
 _SHOWN = [name for name in LEG_TYPES if name not in {"received_at", "statistics_id"}]
 _CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {"phone_digits": "text", "is_confirmed": "boolean"}
 _NOT_A_DIGIT = re.compile("[^0-9]")
@@ -223,14 +222,3 @@ async def hold_portals(database: Database, pairs: Iterable[tuple[int, str]]) -> 
         encode_rows(sorted(set(pairs))),
     )
     return {(_as_integer(row["portal_id"]), str(row["token_hash"])) for row in rows}
-
-
-async def hold_installation(database: Database, portal_id: int, generation: int) -> bool:
-    """Whether the portal is installed in this generation; its row is then held until the transaction ends."""
-    rows = await database.run(
-        f"SELECT p.id FROM {rows_source(database, _INSTALLATION_TYPES)} k"  # noqa: S608
-        " JOIN portals p ON p.id = k.portal_id AND p.generation = k.generation"
-        f" WHERE p.state = 'installed'{'' if database.is_sqlite else ' FOR SHARE OF p'}",
-        encode_rows([(portal_id, generation)]),
-    )
-    return bool(rows)
