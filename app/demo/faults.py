@@ -7,10 +7,11 @@ Operations: `oauth.refresh` and `app.info` (authorization server), every REST me
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+Answered = TypeVar("Answered")
 Network = Literal["drop", "drop_after", "half", "503", "504", "html", "timeout"]
 AFTER = frozenset({"drop_after", "half"})  # The work is done, the answer does not come, or not whole.
 
@@ -60,10 +61,14 @@ class FaultRule:
 
 @dataclass
 class Lie:
-    """One `lie(...)`: what `change` makes of an answer is sent in its place; `times` None: always."""
+    """What `change` makes of an answer, and of the call that it answers, is sent in its place; `times` None:
+    always.
+
+    A method answers with a RestAnswer to a RestCall; all else is the body of an answer, to no call (None).
+    """
 
     operation: str
-    change: Callable[[Any], Any]
+    change: Callable[[Any, Any], Any]
     member_id: str | None = None
     times: int | None = None
     hits: int = 0
@@ -131,12 +136,19 @@ class Faults:
         self._lies.append(lie)
         return lie
 
-    def bend(self, operation: str, member_id: str | None, answer: Any) -> Any:  # noqa: ANN401  Any JSON.
-        """The answer as it is sent."""
-        for lie in self._lies:
+    def bend(
+        self,
+        operation: str,
+        member_id: str | None,
+        answer: Answered,
+        call: object = None,
+        own: Sequence[Lie] = (),
+    ) -> Answered:
+        """The answer as it is sent; `own`: what the portal itself makes of it, before all others."""
+        for lie in (*own, *self._lies):
             if lie.is_for(operation, member_id):
                 lie.hits += 1
-                answer = lie.change(answer)
+                answer = lie.change(answer, call)
         return answer
 
     def add_rule(self, rule: FaultRule) -> FaultRule:

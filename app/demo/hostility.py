@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from litestar.types import HTTPResponseStartEvent, Send
 
-from app.demo.lies import Lie, endless_departments, endless_statistics, endless_users, fat_texts, wild_numbers
-from app.demo.rest.request import RestAnswer, RestCall
+from app.demo.faults import Lie
+from app.demo.lies import ENDLESS_STATISTICS, FAT_TEXTS, INVENTED_PEOPLE, WILD_NUMBERS
 
 SLOW_S = 20.0  # Long, and less than the time-out of whoever asks.
 HUGE_ELEMENTS = 5_000_000  # `[],` each: 15 MiB.
@@ -81,12 +81,6 @@ class Hostility:
     deliver: Deliver = at_once
     redirect_to: str | None = None  # An origin: every request is sent on to another portal.
 
-    def lie(self, method: str, call: RestCall, answer: RestAnswer) -> RestAnswer:
-        """What the method answers instead."""
-        for lie in self.lies:
-            answer = lie(method, call, answer)
-        return answer
-
     async def send(self, path: str, held: list[Any], send: Send) -> None:
         """Send an answer that an honest portal would have sent as `held`, its ASGI messages."""
         start: dict[str, Any] = dict(held[0])
@@ -111,12 +105,12 @@ class Hostility:
 HOSTILITIES = {
     "slow": Hostility(deliver=slowly),
     "silent": Hostility(deliver=never),
-    "dripping": Hostility(lies=(endless_statistics,), deliver=dripping),
+    "dripping": Hostility(lies=(ENDLESS_STATISTICS,), deliver=dripping),
     "unending": Hostility(deliver=unending),
     "huge": Hostility(spoil=swell),
-    "endless": Hostility(lies=(endless_statistics,)),
-    "fat": Hostility(lies=(endless_statistics, fat_texts)),
-    "inventing": Hostility(lies=(endless_users, endless_departments)),
-    "wild": Hostility(lies=(endless_statistics, wild_numbers), spoil=confuse_times),
+    "endless": Hostility(lies=(ENDLESS_STATISTICS,)),
+    "fat": Hostility(lies=(ENDLESS_STATISTICS, FAT_TEXTS)),
+    "inventing": Hostility(lies=INVENTED_PEOPLE),
+    "wild": Hostility(lies=(ENDLESS_STATISTICS, *WILD_NUMBERS), spoil=confuse_times),
 }
 """One of each kind; `Hostility().towards(origin)` is the portal that redirects."""

@@ -1,13 +1,12 @@
-"""What hostile portals say instead of the truth: each lie is given a method's answer and returns another."""
+"""What hostile portals say instead of the truth, method by method; `Lie` is that of all other trouble."""
 
-from collections.abc import Callable
 from typing import Any
 
+from app.demo.faults import Lie
 from app.demo.rest.request import PAGE_SIZE, RestAnswer, RestCall
 from app.demo.statistics import StatisticsRow
 
-Lie = Callable[[str, RestCall, RestAnswer], RestAnswer]
-
+STATISTICS = "voximplant.statistic.get"
 ROWS_A_S = 1_000  # So much the newest id grows while one reads: the end is never reached.
 TOTAL = 10**9
 FAT_TEXT = "x" * 20_000
@@ -23,10 +22,8 @@ WILD = {
 }
 
 
-def endless_statistics(method: str, call: RestCall, answer: RestAnswer) -> RestAnswer:
+def endless_statistics(_: RestAnswer, call: RestCall) -> RestAnswer:
     """Whatever is asked for, fifty more rows, and ever more behind them."""
-    if method != "voximplant.statistic.get":
-        return answer
     asked = call.parameter("FILTER")
     bounds = asked if isinstance(asked, dict) else {}
     newest = call.stand_in.clock.now() % 1_000_000 * ROWS_A_S
@@ -37,24 +34,23 @@ def endless_statistics(method: str, call: RestCall, answer: RestAnswer) -> RestA
     return RestAnswer([_invent_row(call, number) for number in ordered], TOTAL, PAGE_SIZE)
 
 
-def fat_texts(method: str, _: RestCall, answer: RestAnswer) -> RestAnswer:
+def fat_texts(answer: RestAnswer, _: RestCall) -> RestAnswer:
     """Rows of the statistics whose texts have no end."""
-    return _change_rows(
-        method, answer, dict.fromkeys(("CALL_FAILED_REASON", "COMMENT", "CALL_LOG"), FAT_TEXT)
-    )
+    return _change_rows(answer, dict.fromkeys(("CALL_FAILED_REASON", "COMMENT", "CALL_LOG"), FAT_TEXT))
 
 
-def wild_numbers(method: str, _: RestCall, answer: RestAnswer) -> RestAnswer:
-    """Numbers and times that none of ours can hold, in the statistics and in the days that are left."""
-    if method == "app.info" and isinstance(answer.result, dict):
-        return RestAnswer(answer.result | {"DAYS": 10**18})
-    return _change_rows(method, answer, WILD)
+def wild_numbers(answer: RestAnswer, _: RestCall) -> RestAnswer:
+    """Numbers and times that none of ours can hold."""
+    return _change_rows(answer, WILD)
 
 
-def endless_users(method: str, call: RestCall, answer: RestAnswer) -> RestAnswer:
+def wild_days(answer: RestAnswer, _: RestCall) -> RestAnswer:
+    """More days are left than any calendar has."""
+    return RestAnswer(answer.result | {"DAYS": 10**18})
+
+
+def endless_users(_: RestAnswer, call: RestCall) -> RestAnswer:
     """Fifty more people on each page, each of them in 2,000 departments."""
-    if method != "user.get":
-        return answer
     start = _number({"start": call.parameter("start")}, ("start",), 0)
     departments = list(range(1, DEPARTMENTS_OF_A_USER + 1))
     people = [
@@ -64,10 +60,8 @@ def endless_users(method: str, call: RestCall, answer: RestAnswer) -> RestAnswer
     return RestAnswer(people, TOTAL, start + PAGE_SIZE)
 
 
-def endless_departments(method: str, call: RestCall, answer: RestAnswer) -> RestAnswer:
+def endless_departments(_: RestAnswer, call: RestCall) -> RestAnswer:
     """Fifty more departments on each page."""
-    if method != "department.get":
-        return answer
     start = _number({"start": call.parameter("start")}, ("start",), 0)
     rows = [
         {"ID": str(number + 1), "NAME": FAT_TEXT[:500], "PARENT": str(number)}
@@ -76,9 +70,7 @@ def endless_departments(method: str, call: RestCall, answer: RestAnswer) -> Rest
     return RestAnswer(rows, TOTAL, start + PAGE_SIZE)
 
 
-def _change_rows(method: str, answer: RestAnswer, changes: dict[str, Any]) -> RestAnswer:
-    if method != "voximplant.statistic.get":
-        return answer
+def _change_rows(answer: RestAnswer, changes: dict[str, Any]) -> RestAnswer:
     return RestAnswer([row | changes for row in answer.result], answer.total, answer.next)
 
 
@@ -99,3 +91,9 @@ def _invent_row(call: RestCall, number: int) -> dict[str, Any]:
 def _number(given: dict[str, Any], names: tuple[str, ...], otherwise: int) -> int:
     found = next((str(given[name]) for name in names if str(given.get(name, "")).isdigit()), None)
     return otherwise if found is None else int(found)
+
+
+ENDLESS_STATISTICS = Lie(STATISTICS, endless_statistics)
+FAT_TEXTS = Lie(STATISTICS, fat_texts)
+WILD_NUMBERS = (Lie(STATISTICS, wild_numbers), Lie("portal.app.info", wild_days))
+INVENTED_PEOPLE = (Lie("user.get", endless_users), Lie("department.get", endless_departments))

@@ -40,7 +40,6 @@ class StandInPortal:
         self.ignored_operators: frozenset[str] = frozenset()  # Of FILTER: unknown to this portal.
         self.delayed: deque[events.Post] = deque()
         self.redirect_to: str | None = None
-        self.sends_rest_to: StandInPortal | None = None  # Each request is redirected there, as after a move.
         self.listed_endpoint: str | None = None  # What `app.info` still says after a move.
         self.sends_install_event = True
         self.understands_range = True

@@ -55,8 +55,6 @@ def redirect_moved(stand_in: "StandIn", request: Request[Any, Any, Any]) -> Resp
     portal = find_portal(stand_in, request)
     server = request.scope["server"]
     target = portal.redirect_to
-    if portal.sends_rest_to is not None and request.scope["path"].startswith("/rest/"):
-        target = f"{portal.sends_rest_to.origin}{request.scope['path']}"
     if target is None and server and server[1] in portal.state.moved_from_ports:
         query = request.url.query
         target = f"{portal.origin}{request.scope['path']}" + (f"?{query}" if query else "")

@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import httpx
@@ -20,6 +21,7 @@ from app.demo.faults import FaultRule, Faults, Gate, Lie, Network
 from app.demo.people import staff_portal
 from app.demo.portal import StandInPortal
 from app.demo.portal_app import create_portal_app
+from app.demo.rest.request import RestAnswer
 from app.demo.serve import Front, Listener, ReceivedRequest, listen
 from app.demo.state import PortalState, StandInState
 from app.demo.statistics import format_time
@@ -170,7 +172,11 @@ class StandIn:
         It is given the result of a REST method, also within a batch, or for `rest` the whole body, which may
         become bytes; for `app.info` and `oauth.refresh` the body of the authorization server.
         """
-        return self.faults.add_lie(Lie(operation, change, portal.member_id if portal else None, times))
+
+        def bend(told: Any, _: object) -> Any:  # noqa: ANN401  Whatever JSON holds, or a method's answer.
+            return replace(told, result=change(told.result)) if isinstance(told, RestAnswer) else change(told)
+
+        return self.faults.add_lie(Lie(operation, bend, portal.member_id if portal else None, times))
 
     def hold(
         self,

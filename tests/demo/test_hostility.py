@@ -9,7 +9,7 @@ import pytest
 
 from app.demo import hostility
 from app.demo.hostility import HOSTILITIES, Hostility
-from app.demo.lies import wild_numbers
+from app.demo.lies import WILD_NUMBERS
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 
@@ -49,7 +49,7 @@ async def test_statistics_go_on_behind_whatever_was_asked_for(
 
 
 async def test_lies_go_together(client: httpx.AsyncClient, portal: StandInPortal) -> None:
-    portal.hostility = Hostility((*HOSTILITIES["fat"].lies, wild_numbers), HOSTILITIES["wild"].spoil)
+    portal.hostility = Hostility((*HOSTILITIES["fat"].lies, *WILD_NUMBERS), HOSTILITIES["wild"].spoil)
     answer = (await ask(client, portal, "voximplant.statistic.get", **STATISTICS)).json()
     assert len(answer["result"][0]["COMMENT"]) == 20_000
     assert answer["result"][0]["COST"] == "NaN"

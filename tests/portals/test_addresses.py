@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.demo.hostility import Hostility
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
@@ -46,7 +47,7 @@ async def test_portals_that_redirect_to_another_spend_nothing_of_it(
     liars = [await join(callbook, await stand_in.add_portal()) for _ in range(6)]
     before, asked = victim.counts["rest"], stand_in.counts["app.info"]
     for portal in liars:
-        portal.sends_rest_to = victim
+        portal.hostility = Hostility().towards(victim.origin)
         for _ in range(20):
             with pytest.raises(PortalUnreachableError):
                 await callbook.parts.access.call(await find(portal), "user.get", {})
@@ -64,7 +65,7 @@ async def test_portals_that_redirect_to_another_spend_nothing_of_it(
 async def test_a_page_of_a_portal_that_redirects_to_another_opens_nothing(
     callbook: Callbook, victim: StandInPortal, liar: StandInPortal
 ) -> None:
-    liar.sends_rest_to = victim
+    liar.hostility = Hostility().towards(victim.origin)
     before = victim.counts["rest"]
     for _ in range(3):
         assert (await liar.open_page()).status_code == 503

@@ -125,8 +125,5 @@ async def _execute(
         raise Refusal("insufficient_scope", 403, message)
     portal.operating.spend(f"{token.client_id} {name}", portal.execution_s)
     call = RestCall(stand_in, portal, token, parameters)
-    answer = method.run(call)
-    if portal.hostility is not None:
-        answer = portal.hostility.lie(name, call, answer)
-    answer.result = stand_in.faults.bend(_operation(name), portal.member_id, answer.result)
-    return answer
+    own = portal.hostility.lies if portal.hostility else ()
+    return stand_in.faults.bend(_operation(name), portal.member_id, method.run(call), call, own)
