@@ -29,6 +29,7 @@ from app.wiring import Parts
 log = structlog.get_logger(__name__)
 LEASE = "scheduler"
 LEASE_S = 60
+PURGED_EVERY_S = 3600
 MOST_DUE = 500  # Portals at once; of more, those that have waited longest.
 UNINSTALL_CHECK, PROBE, SILENCE = Kind("uninstall check"), Kind("probe"), Kind("silence")
 PENDING = Kind("pending installation")  # By the row that waits: each network has its own of a portal.
@@ -148,7 +149,7 @@ JOBS: tuple[tuple[Job, int], ...] = (
     (renew_pairs, 900),
     (retain, 1800),
     (end_silent, 3600),
-    (purge, 3600),
+    (purge, PURGED_EVERY_S),
 )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from app.bitrix24.payloads import Event, is_token
 from app.kit.errors import Forbidden
 
-MOST_CHARACTERS = 512  # Of a secret or an address; Bitrix24's tokens have 70. So an offer has 2 KiB at most.
+MOST_BYTES = 2_048  # As it is sealed; Bitrix24's, with tokens of 70 characters, has a quarter of that.
 MOST_OF_LANGUAGE = 16
 IsWanted = Callable[[], Awaitable[bool]]  # Whether nobody said meanwhile that it is to be forgotten.
 
@@ -40,10 +40,9 @@ def read_offer(event: Event, source: str, now: int) -> Offer:
     tokens = event.install
     if tokens is None or not event.member_id or not is_token(tokens.access_token):
         raise _proves_nothing()
-    others = (tokens.refresh_token, event.application_token, event.server_endpoint or "")
-    if not event.application_token or max(map(len, others)) > MOST_CHARACTERS:
+    if not event.application_token:
         raise _proves_nothing()
-    return Offer(
+    offer = Offer(
         member_id=event.member_id,
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
@@ -53,6 +52,9 @@ def read_offer(event: Event, source: str, now: int) -> Offer:
         source=source,
         expires_at=now + tokens.expires_in,
     )
+    if len(msgspec.json.encode(offer)) > MOST_BYTES:
+        raise _proves_nothing()
+    return offer
 
 
 def _proves_nothing() -> Forbidden:

@@ -9,7 +9,7 @@ from app.kit.database import Database
 from app.portals.tables import RateBucketTable
 
 _LATE_MS = 5_000  # A statement that waited for its turn tells an older time; a clock that was set back more.
-_KEPT_MS = 600_000  # Long after every backlog has melted away.
+KEPT_MS = 600_000  # Long after every backlog has melted away.
 _SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 _POSTGRES_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
 _LEFT = """
@@ -31,7 +31,7 @@ _FILL = (
     f"{_INSERT} ON CONFLICT (member_id) DO UPDATE SET at_ms = {_AT}, backlog_ms ="
     f" CASE WHEN {_LEFT} > excluded.backlog_ms THEN {_LEFT} ELSE excluded.backlog_ms END RETURNING backlog_ms"
 )
-_PURGE = f"DELETE FROM rate_buckets WHERE at_ms < :now - {_KEPT_MS}"  # noqa: S608  Ours.
+_PURGE = f"DELETE FROM rate_buckets WHERE at_ms < :now - {KEPT_MS}"  # noqa: S608  Ours.
 
 
 async def take_from_buckets(

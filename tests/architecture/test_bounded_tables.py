@@ -6,9 +6,12 @@ from app.calls.kept_payloads import MAX_PAYLOAD
 from app.calls.undecodable import ROWS_A_PAGE
 from app.calls.views import MAX_PARAMETERS, MAX_SHARED, MAX_VIEWS
 from app.portals.exchange_queries import KEPT_FOR_S
+from app.portals.offers import MOST_BYTES
 from app.portals.pending_queries import KEPT_FOR_S as PENDING_FOR_S
 from app.portals.pending_queries import MOST_IN_ALL, MOST_OF_ORIGIN
 from app.portals.quotas import USUAL
+from app.portals.rate_queries import KEPT_MS
+from app.scheduler import PURGED_EVERY_S
 from app.tables import TABLES
 from app.web.requests import MAX_BODY_BYTES
 from app.web.settings_form import MAX_LINES
@@ -20,12 +23,15 @@ BOUNDS: dict[str, tuple[str, tuple[int, ...]]] = {
     "portals": (f"{ONE_A_PORTAL}; its texts are the steps of a setup and what that server told", ()),
     "uninstall_checks": (f"{ONE_A_PORTAL}, of numbers", ()),
     "pending_installations": (
-        "so many of a network and in all, for a day; each as long as an event may be",
-        (MOST_OF_ORIGIN, MOST_IN_ALL, PENDING_FOR_S, MAX_BODY_BYTES),
+        "so many of a network and in all, for a day; each of 2 KiB before it is sealed",
+        (MOST_OF_ORIGIN, MOST_IN_ALL, PENDING_FOR_S, MOST_BYTES),
     ),
     "forgotten_portals": ("one row a portal that was installed here and is not any more", ()),
     "rest_exchanges": ("a week, and so many a portal; each is cut", (KEPT_FOR_S, USUAL.requests)),
-    "rate_buckets": (f"{ONE_A_PORTAL} that was sent something within ten minutes", ()),
+    "rate_buckets": (
+        "so many minutes after the last request to a portal or a host, where that server says that one is",
+        (KEPT_MS, PURGED_EVERY_S),
+    ),
     "leases": ("one row for each thing that is done alone", ()),
     "facts": ("one row for each value of the installation, and each of its processes", ()),
     "calls": ("rows and bytes together with the legs", (USUAL.rows, USUAL.text_bytes)),

@@ -338,7 +338,8 @@ async def test_the_right_application_token_is_asked_about_wherever_it_comes_from
     "changes",
     [
         {"auth[access_token]": "x"},
-        {"auth[refresh_token]": "r" * 600},
+        {"auth[refresh_token]": "r" * 1_900},
+        {"auth[refresh_token]": "\x00" * 400},  # Each takes six bytes of what is kept.
         {"auth[application_token]": ""},
         {"auth[member_id]": "../"},
     ],
