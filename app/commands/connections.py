@@ -23,8 +23,9 @@ from app.kit.metrics import CONNECTIONS_ENDED
 from app.portals.sources import find_network
 
 PATIENCE_S = 10.0  # A body has at most 64 KiB, and a proxy in front sends whole requests.
-# Of a request beside its body: address, headers, trailers. Proxies stop at less, the parser at nothing.
-MAX_HEAD_BYTES = 65_536
+# Of a request beside its body: address, headers, trailers. Proxies stop at as much, the parser at nothing.
+MAX_HEAD_BYTES = 32_768
+MAX_HEADERS = 128  # With trailers. Each takes about 120 bytes of memory, also one of four bytes.
 STEP_BYTES = 4_096  # Are parsed, then counted: a server may read 256 KiB at once, and an event has about one.
 MAX_PIPELINED = 8  # Requests that wait on one connection for their turn; hardly anybody sends a second one.
 MOST_OF_A_NETWORK = 0.25  # Of the places, once none is free.
@@ -123,6 +124,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._all = connections_of(server_state)
         self._is_reading = False  # A request has begun and is not whole.
         self._head_bytes = 0
+        self._header_count = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place."""
@@ -157,9 +159,22 @@ class GuardedProtocol(HttpToolsProtocol):
         """A request begins, perhaps while another is being answered."""
         super().on_message_begin()
         self._is_reading = True
-        self._head_bytes = 0
+        self._head_bytes = self._header_count = 0
         if self._last is None or self._last.response_complete:
             self._all.wait(self)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header or trailer; HttpParserError, which stops the parser, where they are too many."""
+        self._header_count += 1
+        if self._header_count > MAX_HEADERS:
+            self.end("head")
+            raise HttpParserError("too many headers")
+        super().on_header(name, value)
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell whoever sends no HTTP, unless they have been told something else already."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def on_headers_complete(self) -> None:
         """Start it; HttpParserError, which uvicorn answers with 400, where too many wait for their turn."""
@@ -213,6 +228,7 @@ _WORDS: dict[Why, bytes] = {
     ),
     "head": _refusal(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        f"Address and headers have more than {MAX_HEAD_BYTES} bytes. Send less.",
+        f"Address and headers have more than {MAX_HEAD_BYTES} bytes, or there are more than {MAX_HEADERS}"
+        " headers. Send less.",
     ),
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -10,7 +11,7 @@ import pytest
 import uvicorn
 
 from app.commands import connections
-from app.commands.connections import MAX_HEAD_BYTES, MAX_PIPELINED, Connections, GuardedProtocol
+from app.commands.connections import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, Connections, GuardedProtocol
 from tests.load import Load
 from tests.processes import insert_sender, make_environment, run_process
 from tests.running import free_port
@@ -158,6 +159,46 @@ async def test_a_head_that_comes_whole_in_one_piece_is_bounded_too(sent: bytes) 
     async with serve(Room()) as port:
         answer = await read_to_the_end(await connect(port, sent))
         assert b"HTTP/1.1 431" in answer
+
+
+SMALL = b"a:\r\n"  # Counted once the next one begins.
+
+
+@pytest.mark.parametrize("begin", [HEAD, CHUNKED], ids=["headers", "trailers"])
+@pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["left open", "whole"])
+async def test_headers_and_trailers_are_counted(begin: bytes, end: bytes) -> None:
+    async with serve(Room()) as port:
+        answer = await read_to_the_end(await connect(port, begin + SMALL * (MAX_HEADERS + 1) + end))
+        assert answer.startswith(b"HTTP/1.1 431")
+        assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_as_many_headers_as_may_be_are_answered() -> None:
+    whole = HEAD + b"Connection: close\r\n" + SMALL * (MAX_HEADERS - 2) + b"\r\n"
+    async with serve(Room()) as port:
+        assert (await read_to_the_end(await connect(port, whole))).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("header", [SMALL, b"X-Some: " + b"a" * 300 + b"\r\n"], ids=["small", "large"])
+async def test_an_open_head_takes_little_more_memory_than_its_bytes(header: bytes) -> None:
+    """A header of four bytes took 120."""
+    everybody = 20
+    async with serve(Room()) as port:
+        await read_to_the_end(await connect(port, HEAD + b"Connection: close\r\n\r\n"))
+        tracemalloc.start()
+        try:
+            opened = [await connect(port, HEAD) for _ in range(everybody)]
+            before = tracemalloc.get_traced_memory()[0]
+            for _, writer in opened:
+                writer.write(header * ((MAX_HEAD_BYTES - len(HEAD)) // len(header)))
+            # Read after all of theirs: the loop reads those that are ready in turn.
+            await read_to_the_end(await connect(port, HEAD + b"Connection: close\r\n\r\n"))
+            grown = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        for _, writer in opened:
+            writer.transport.abort()
+    assert grown < everybody * 4 * MAX_HEAD_BYTES
 
 
 async def test_a_large_body_is_no_head() -> None:
