@@ -14,7 +14,7 @@ import structlog
 from app.bitrix24.departments import Department, list_departments
 from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.rest import PortalClient
-from app.bitrix24.users import MOST_USERS, User, list_users
+from app.bitrix24.users import User, list_users
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.metrics import LIMITED
@@ -25,15 +25,17 @@ from app.people.structure import take
 from app.people.structure_queries import store_structure
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
 from app.portals.model import Portal
+from app.portals.quotas import USUAL
 from app.portals.refresh_budget import is_affordable
 
 log = structlog.get_logger(__name__)
 DAY_S = 86_400
 LEAST_INTERVAL_S = 600
-ANSWERS_S = 240  # For all pages of a list; those of 50,000 users come in half of it.
+ANSWERS_S = 240  # For all pages of a list; those of 20,000 users come in a fifth of it.
 MAX_UNKNOWN = 500
 LONGEST_NAME = 100  # It stands in every row of a list.
-PEOPLE = Kind("people")
+# A list of the length that a portal may have takes 50 MiB; it is read once a day.
+PEOPLE = Kind("people", places=2)
 
 
 Result = TypeVar("Result")
@@ -41,6 +43,11 @@ Result = TypeVar("Result")
 
 def _no_label(_: int) -> str:
     return ""
+
+
+async def _list_users(client: PortalClient, access_token: str) -> list[User]:
+    """As many as are kept of a portal."""
+    return await list_users(client, access_token, most_users=USUAL.people, most_memberships=USUAL.memberships)
 
 
 async def _list_departments(client: PortalClient, access_token: str) -> tuple[list[Department] | None]:
@@ -117,10 +124,10 @@ class People:
         now = self._clock.now()
         if not await claim_reading(portal.id, portal.generation, portal.people_read_at, now):
             return
-        users = await self._ask(portal, "users", list_users)
+        users = await self._ask(portal, "users", _list_users)
         if users is None:
             return
-        self._note_limit(portal, "users", is_whole=len(users) < MOST_USERS)
+        self._note_limit(portal, "users", is_whole=len(users) < USUAL.people)
         await upsert_people(portal.id, portal.generation, users, self._database)
         unlisted = self._unknown.pop(portal.id, set()) - {user.user_id for user in users}
         await note_unlisted(portal.id, portal.generation, unlisted, self._database)

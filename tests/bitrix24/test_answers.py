@@ -74,7 +74,7 @@ READERS: dict[str, Reader] = {
     "batch": lambda portal, _: portal.batch(COMMANDS, TOKEN),
     "profile": lambda portal, _: fetch_profile(portal, TOKEN),
     "license": lambda portal, _: fetch_license(portal, TOKEN),
-    "users": lambda portal, _: list_users(portal, TOKEN),
+    "users": lambda portal, _: list_users(portal, TOKEN, most_users=100, most_memberships=100),
     "departments": lambda portal, _: list_departments(portal, TOKEN),
     "activities": lambda portal, _: list_call_activities(portal, TOKEN, CARDS["CRM_DEAL_DETAIL_TAB"], 1),
     "addresses": lambda portal, _: _list(list_addresses(portal, TOKEN, 1, set())),

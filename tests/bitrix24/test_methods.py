@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,9 +15,10 @@ from app.bitrix24.errors import TOO_LARGE, BitrixError, TooLarge, Unreachable
 from app.bitrix24.exchange import Exchange
 from app.bitrix24.profile import Profile, fetch_profile
 from app.bitrix24.rest import PortalClient
-from app.bitrix24.users import User, list_users
+from app.bitrix24.users import LONGEST_NAME, MOST_DEPARTMENTS_OF_USER, User, list_users
 
 HANDLER = "https://app.example/events"
+read_users = partial(list_users, most_users=10_000, most_memberships=10_000)
 TOKEN = "the-access-token"
 
 
@@ -183,7 +185,7 @@ async def test_users_are_read_page_by_page_in_batches(portal: PortalClient, serv
 
     first = {"result": [row(n) for n in range(1, 51)], "total": 2600, "next": 50}
     by_method(server, user_get=lambda _: first, batch=batch)
-    users = await list_users(portal, TOKEN)
+    users = await read_users(portal, TOKEN)
     assert len(users) == 2600
     assert users[1] == User(2, "U 2", is_active=False)
     assert len(server.requests) == 3
@@ -194,8 +196,28 @@ async def test_a_portal_s_word_on_how_many_users_it_has_is_not_believed(
 ) -> None:
     first = {"result": [{"ID": "1", "NAME": "x" * 1000}] * 60, "total": 10**17, "next": 50}
     by_method(server, user_get=lambda _: first, batch={"result": []})
-    assert await list_users(portal, TOKEN) == [User(1, "x" * 255, is_active=True)]
+    assert await read_users(portal, TOKEN) == [User(1, "x" * LONGEST_NAME, is_active=True)]
     assert len(server.requests) == 2
+
+
+async def test_no_more_is_held_of_a_list_of_users_than_is_kept(portal: PortalClient, server: Any) -> None:
+    """Each of 101 departments beside a name of emoji: 50,000 users took 670 MiB."""
+
+    def row(number: int) -> dict[str, object]:
+        departments = [number * 1_000 + one for one in range(200)]
+        return {"ID": str(number), "NAME": "😀" * 300, "UF_DEPARTMENT": departments}
+
+    def batch(request: Any) -> dict[str, Any]:
+        starts = [int(name.removeprefix("from")) for name in request.json["cmd"]]
+        return {"result": {"result": {f"from{one}": [row(one + n) for n in range(10)] for one in starts}}}
+
+    by_method(server, user_get=lambda _: {"result": [row(0)], "total": 10**17, "next": 50}, batch=batch)
+    users = await list_users(portal, TOKEN, most_users=600, most_memberships=1_000)
+    assert len(users) == 600
+    assert sum(len(user.department_ids) for user in users) == 1_001  # One more, so that it shows.
+    assert len(users[0].department_ids) == MOST_DEPARTMENTS_OF_USER + 1
+    assert {len(user.name) for user in users} == {LONGEST_NAME}
+    assert len(server.requests) == 3
 
 
 async def test_a_portal_that_never_ends_its_users_is_not_read_for_ever(
@@ -204,7 +226,7 @@ async def test_a_portal_that_never_ends_its_users_is_not_read_for_ever(
     monkeypatch.setattr("app.bitrix24.paging.MAX_ROWS", 5_000)
     first = {"result": [{"ID": "1"}], "total": 10**17, "next": 50}
     by_method(server, user_get=lambda _: first, batch={"result": {"from50": [{"ID": "2"}]}})
-    assert len(await list_users(portal, TOKEN)) == 2
+    assert len(await read_users(portal, TOKEN)) == 2
     assert len(server.requests) == 3
 
 
@@ -213,9 +235,9 @@ async def test_a_page_that_fails_fails_the_list(portal: PortalClient, server: An
     failed = {"result_error": {"from50": {"error": "ACCESS_DENIED"}}}
     by_method(server, user_get=lambda _: first, batch=failed)
     with pytest.raises(BitrixError, match="access_denied"):
-        await list_users(portal, TOKEN)
+        await read_users(portal, TOKEN)
     by_method(server, user_get=[{"ID": "1"}, "odd", {"NAME": "no id"}])
-    assert await list_users(portal, TOKEN) == [User(1, "", is_active=True)]
+    assert await read_users(portal, TOKEN) == [User(1, "", is_active=True)]
 
 
 async def test_a_card_costs_two_requests_whatever_its_portal_says_of_the_number_of_activities(

@@ -1,6 +1,7 @@
 """What a portal's people, their choices and views, and the log of requests may fill."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.bitrix24.exchange import Exchange
 from app.bitrix24.users import User
@@ -9,14 +10,15 @@ from app.calls.reading import Viewer
 from app.calls.views import Draft, save_view
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.people import preference_queries, queries
+from app.people import preference_queries, queries, service, structure
 from app.people.preference_queries import find_preferences, write_preferences
 from app.people.preferences import Preferences
 from app.people.queries import find_people, upsert_people
 from app.portals.exchange_queries import count_exchanges, record_exchange, trim_exchanges
+from app.portals.queries import find_portal
 from app.portals.quotas import QuotaReached, Quotas
 from app.portals.visibility import EVERYONE
-from tests.running import Callbook
+from tests.running import Callbook, FakeClock
 from tests.web.browsing import install
 
 SMALL = Quotas(people=60, preferences=2, views=2)
@@ -43,6 +45,29 @@ async def test_invented_people_beyond_the_quota_are_left_out_and_known_ones_stil
         assert await queries.count_people(portal_id) == SMALL.people
     await upsert_people(portal_id, 1, [User(1_000, "changed", True)], database)
     assert (await find_people(portal_id, [1_000]))[1_000].name == "changed"
+
+
+async def test_a_portal_s_list_of_users_is_read_as_far_as_it_is_kept(
+    callbook: Callbook,
+    portal: StandInPortal,
+    portal_id: int,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = Quotas(people=2, memberships=3)
+    monkeypatch.setattr(service, "USUAL", few)
+    monkeypatch.setattr(structure, "MOST_PAIRS", few.memberships)
+    for user in portal.users.values():
+        user.department_ids = [one.id for one in portal.state.departments]
+    assert len(portal.users) > few.people
+    clock.advance(600)
+    stored = await find_portal(portal.member_id)
+    assert stored is not None
+    with capture_logs() as logs:
+        await callbook.parts.people.refresh(stored)
+    assert [entry["count"] for entry in logs if entry["event"] == "users read"] == [few.people]
+    limited = [entry["what"] for entry in logs if entry["event"] == "more than is taken of a portal"]
+    assert limited == ["users", "departments"]
 
 
 async def test_choices_of_invented_users_are_not_kept_and_those_of_known_ones_change(
