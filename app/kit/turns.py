@@ -19,7 +19,9 @@ from app.kit.lanes import use_background
 log = structlog.get_logger(__name__)
 PLACES = 8  # Far more than portals that answer need, each of them for a second or so.
 QUICK_S = 5.0  # A portal that answers is done by then, and nobody behind it waits for longer.
-LASTING = 2  # So many times as many places for turns that last: strangers come in numbers.
+# So many times as many places for turns that last: strangers come in numbers. As many again for portals whose
+# last turn lasted: it may have been ours, when an honest portal shows as many rows as a turn may write.
+LASTING = 2
 LONGEST_S = 600.0  # Whatever a portal does. All that a turn does can be cut off, and goes on with the next.
 MOST_REMEMBERED = 10_000  # Portals that took long; of more, those are forgotten whose turn is longest ago.
 Work = Callable[[], Awaitable[object]]
@@ -38,7 +40,7 @@ class _Lanes:
     def __init__(self, places: int) -> None:
         self.quick = asyncio.Semaphore(places)
         self.lasting = asyncio.Semaphore(places * LASTING)
-        self.slow = asyncio.Semaphore(places)
+        self.slow = asyncio.Semaphore(places * LASTING)
         self.took_long: OrderedDict[int, None] = OrderedDict()
 
     @asynccontextmanager

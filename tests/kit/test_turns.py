@@ -92,7 +92,7 @@ async def test_any_number_that_hold_their_answers_are_overtaken(
     for number in range(3):
         await given.begin(SOME, number, portals.answer(number))
     assert [portals.asked[number] for number in range(3)] == [1, 1, 1]
-    assert sum(portals.asked[portal_id] for portal_id in hostile) == SOME.places
+    assert sum(portals.asked[portal_id] for portal_id in hostile) == SOME.places * turns.LASTING
     portals.may_answer.set()
     await background.drain(5)
     assert all(portals.asked[portal_id] == 1 for portal_id in hostile)
