@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 
 from litestar import Litestar
 
@@ -18,7 +19,7 @@ from app.web.health import HEALTH_ROUTES
 from app.web.requests import DEPENDENCIES, MAX_BODY_BYTES
 from app.web.routes import OPENAPI, ROUTES
 from app.web.streams import end_on_signals
-from app.wiring import open_parts
+from app.wiring import Parts, open_parts
 
 
 def create_app(
@@ -45,7 +46,7 @@ def create_app(
             app.state.parts = parts
             if is_alone:
                 spare_what_stays()
-            with end_on_signals(parts.streams):
+            with end_on_signals(partial(end_waits, parts)):
                 async with parts.evidence.watch(), run_scheduler(parts) if is_scheduling else nullcontext():
                     yield
 
@@ -58,6 +59,13 @@ def create_app(
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
+
+
+def end_waits(parts: Parts) -> None:
+    """Let every request that waits for others end now, so that none is cut off later: the process ends."""
+    parts.streams.end_all()
+    parts.answers.stop()
+    parts.database.end_waits()
 
 
 def from_environment() -> Litestar:

@@ -153,8 +153,8 @@ async def open_parts(
         await parts.ingest.start()
         stack.push_async_callback(parts.ingest.stop)
         stack.push_async_callback(parts.background.drain, SHUTDOWN_S)
+        stack.push_async_callback(parts.turns.stop)
         stack.callback(parts.histories.stop)
-        stack.callback(parts.turns.stop)
         yield parts
 
 

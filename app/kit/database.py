@@ -95,6 +95,10 @@ class Database:
         """Close them."""
         await self.engine.close()
 
+    def end_waits(self) -> None:
+        """Let whoever's request waits for a connection give up now (TimeoutError): the process ends."""
+        self.engine.turns.stop()
+
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """A write transaction (immediate on SQLite): no HTTP call and no new task inside."""
         return self.engine.immediate_transaction()

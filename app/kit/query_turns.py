@@ -48,5 +48,5 @@ class QueryTurns:
                 yield self.limit_s
 
     def stop(self) -> None:
-        """Let whoever waits for a connection give up, and nobody wait from now on: the server goes down."""
+        """Let users who wait for a connection give up, and nobody wait from now on: the process ends."""
         self._portals.stop()

@@ -23,6 +23,7 @@ QUICK_S = 5.0  # A portal that answers is done by then, and nobody behind it wai
 # last turn lasted: it may have been ours, when an honest portal shows as many rows as a turn may write.
 LASTING = 2
 LONGEST_S = 600.0  # Whatever a portal does. All that a turn does can be cut off, and goes on with the next.
+STOP_S = 10.0  # A portal that answers has done so; one that holds its answer back may for a minute and more.
 MOST_REMEMBERED = 10_000  # Portals that took long; of more, those are forgotten whose turn is longest ago.
 Work = Callable[[], Awaitable[object]]
 
@@ -85,9 +86,13 @@ class PortalTurns:
         self._next: dict[tuple[Kind, int], Work] = {}
         self.is_stopping = False
 
-    def stop(self) -> None:
-        """Let what still waits for a place end without its turn."""
+    async def stop(self) -> None:
+        """Let what waits for a place end without its turn, and cut off what lasts: the process ends."""
         self.is_stopping = True
+        if under_way := set(self._turns.values()):
+            _, late = await asyncio.wait(under_way, timeout=STOP_S)
+            for turn in late:
+                turn.cancel()
 
     def begin(self, kind: Kind, portal_id: int, work: Work, *, is_news: bool = False) -> asyncio.Task[None]:
         """Give the portal a turn as soon as there is a place; await the task to wait for its end.

@@ -16,6 +16,7 @@ from app.kit.errors import Unavailable
 from app.kit.fair_queue import FairQueue
 from app.kit.lanes import Lane, use_lane
 from app.kit.places import Places, Share
+from app.web.errors import PROBLEM, encode_problem
 from app.web.exports.pacing import move_limit
 
 # An answer takes up to some MB while it is made and sent.
@@ -36,6 +37,12 @@ class Answers:
         self.queue = FairQueue(under_way)
         self.places = Places(in_all)
         self.stall_s = STALL_S
+        self.is_stopped = False
+
+    def stop(self) -> None:
+        """Let whoever waits for a turn give up, and nobody wait from now on: the process ends."""
+        self.is_stopped = True
+        self.queue.stop()
 
 
 class Ticket:
@@ -76,10 +83,16 @@ class Answering:
         ticket = Ticket()
         loose: Any = scope
         loose[TICKET] = ticket
+        limit = asyncio.timeout(None)
+        pieces = _Pieces(send, ticket, limit)
         try:
             with use_lane(Lane()), suppress(TimeoutError):
-                async with asyncio.timeout(None) as limit:
-                    await self._app(scope, receive, _Pieces(send, ticket, limit).send)
+                async with limit:
+                    await self._app(scope, receive, pieces.send)
+        except asyncio.CancelledError:
+            if not loose["litestar_app"].state.parts.answers.is_stopped:
+                raise
+            await pieces.give_up()  # The server has waited for so long as it does when it ends.
         finally:
             await ticket.give_back()
 
@@ -90,9 +103,25 @@ class _Pieces:
     def __init__(self, send: Send, ticket: Ticket, limit: asyncio.Timeout) -> None:
         self._send, self._ticket, self._limit = send, ticket, limit
         self._loop = asyncio.get_running_loop()
+        self._has_begun = False
+
+    async def give_up(self) -> None:
+        """Answer 503 where nothing has been answered yet; what has begun ends here, and is cut off."""
+        if not self._has_begun:
+            refusal = Unavailable()
+            body = encode_problem(refusal.status, refusal.code, refusal.message)
+            fields = {
+                "content-type": PROBLEM,
+                "content-length": str(len(body)),
+                "retry-after": str(refusal.retry_after_s),
+            }
+            headers = [(name.encode(), value.encode()) for name, value in fields.items()]
+            await self._send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def send(self, message: Message) -> None:
         """As an ASGI server takes it."""
+        self._has_begun = True
         if message["type"] != "http.response.body":
             await self._send(message)
         elif message["more_body"]:

@@ -31,13 +31,17 @@ class Problem(msgspec.Struct, frozen=True):
     type: str = "about:blank"
 
 
+def encode_problem(status: int, code: str, detail: str) -> bytes:
+    """Its body alone."""
+    return msgspec.json.encode(Problem(http.HTTPStatus(status).phrase, status, detail, code))
+
+
 def problem_response(
     status: int, code: str, detail: str, headers: dict[str, str] | None = None
 ) -> Response[bytes]:
     """The answer to a request that was not granted."""
-    problem = Problem(http.HTTPStatus(status).phrase, status, detail, code)
     return Response(
-        msgspec.json.encode(problem),
+        encode_problem(status, code, detail),
         status_code=status,
         media_type=PROBLEM,
         headers={**data_headers(), **(headers or {})},

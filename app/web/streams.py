@@ -8,7 +8,7 @@ does a tab that finds no place: each stream looks at the database whenever a cal
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Literal
@@ -97,8 +97,8 @@ class Streams:
 
 
 @contextmanager
-def end_on_signals(streams: Streams) -> Iterator[None]:
-    """While inside, SIGTERM and SIGINT end the streams first, then do what they did before.
+def end_on_signals(end_waits: Callable[[], None]) -> Iterator[None]:
+    """While inside, SIGTERM and SIGINT end what waits first, then do what they did before.
 
     A server waits for open answers before it tells the application to stop; streams never end by themselves.
     Handlers that were not set from Python (the default ones) are left alone.
@@ -107,7 +107,7 @@ def end_on_signals(streams: Streams) -> Iterator[None]:
     former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def end(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(streams.end_all)
+        loop.call_soon_threadsafe(end_waits)
         handler = former[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)

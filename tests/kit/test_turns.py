@@ -160,7 +160,18 @@ async def test_what_waits_when_the_process_ends_has_no_turn(
     for portal_id in range(10):
         given.begin(SOME, portal_id, portals.hold(portal_id))
     await settle()
-    given.stop()
     portals.may_answer.set()
+    await given.stop()
     await background.drain(5)
     assert portals.asked.total() == SOME.places
+
+
+async def test_a_turn_that_lasts_is_cut_off_when_the_process_ends(
+    given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "STOP_S", LATER_S)
+    turn = given.begin(SOME, 1, Portals().hold(1))
+    await settle()
+    await given.stop()
+    await background.drain(5)
+    assert turn.cancelled()

@@ -267,7 +267,7 @@ async def test_a_signal_ends_the_streams_and_then_does_what_it_did() -> None:
     former = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
     streams = Streams()
     try:
-        with end_on_signals(streams), streams.join(1, 1) as stream:
+        with end_on_signals(streams.end_all), streams.join(1, 1) as stream:
             os.kill(os.getpid(), signal.SIGTERM)
             await stream.ended.wait()
             assert stream.ending == "shutdown"
