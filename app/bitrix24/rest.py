@@ -37,7 +37,7 @@ from app.kit.clock import Clock
 from app.kit.decoding import read_whole
 
 MAX_BATCH = 50
-_TOTAL_S = 75.0
+_TOTAL_S = 75.0  # Of one call with its repetitions: a portal may hold each refusal back.
 _RETRY_WAITS_S = (1.0, 2.0, 4.0)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
@@ -116,7 +116,8 @@ class PortalClient:
     ) -> Answer:
         """Call one method. Raises BitrixError, TooLarge among them, Unreachable or AddressRefused.
 
-        A request is sent again only where the portal was too busy to look at it, three times at most.
+        A request is sent again only where the portal was too busy to look at it, three times and within 75
+        seconds at most.
         """
         body = msgspec.json.encode({**parameters, "auth": access_token})
         return await self._call(_Prepared(method, body, redact(parameters)))
@@ -143,31 +144,35 @@ class PortalClient:
         )
 
     async def _call(self, prepared: _Prepared) -> Answer:
-        for wait_s in (*_RETRY_WAITS_S, None):
+        left_s = _TOTAL_S
+        for wait_s in (*_RETRY_WAITS_S, 0.0):
+            begun = time.perf_counter()
+            pause_s = wait_s * random.uniform(1, 1.5)  # noqa: S311  Spreads retries; nothing secret.
             try:
-                return await self._attempt(prepared)
+                return await self._attempt(prepared, left_s)
             except (BitrixError, Unreachable) as failure:
-                if wait_s is None or not _is_busy(failure):
+                left_s -= time.perf_counter() - begun + pause_s
+                if not wait_s or left_s <= 0 or not _is_busy(failure):
                     raise
                 await self._bucket.fill(*self._bucket_keys)
-            await self._sleep(wait_s * random.uniform(1, 1.5))  # noqa: S311  Spreads retries; nothing secret.
+            await self._sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _attempt(self, prepared: _Prepared) -> Answer:
-        """POST once, in the portal's turn."""
+    async def _attempt(self, prepared: _Prepared, total_s: float) -> Answer:
+        """POST once, in the portal's turn; the answer may take so long."""
         request = self._http.build_request(
             "POST", self.client_endpoint + prepared.method, content=prepared.body, headers=_JSON_HEADERS
         )
         async with self._bucket.admit(*self._bucket_keys):
             with on_behalf_of(self._bucket_keys[0]):
-                return await self._send(request, prepared)
+                return await self._send(request, prepared, total_s)
 
-    async def _send(self, request: httpx.Request, prepared: _Prepared) -> Answer:
+    async def _send(self, request: httpx.Request, prepared: _Prepared, total_s: float) -> Answer:
         """Send it and record it, whatever comes of it."""
         started_at, begun = self._clock.now(), time.perf_counter()
         status, code, summary = None, None, ""
         try:
-            reply = await transfer(self._http, request, limit=prepared.bounds.most_bytes, total_s=_TOTAL_S)
+            reply = await transfer(self._http, request, limit=prepared.bounds.most_bytes, total_s=total_s)
             status = reply.status
             answer = _read(reply, prepared)
             summary = "batch" if prepared.method == "batch" else summarise(answer.result, answer.total)

@@ -1,17 +1,20 @@
 """REST calls over real HTTP: answers, errors, back-off, moved portals, batches."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
+from app.bitrix24 import rest
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.bucket import MAX_AT_ONCE
 from app.bitrix24.errors import BitrixError, Unreachable
 from app.bitrix24.exchange import Exchange, redact, summarise
 from app.bitrix24.rest import BatchAnswer, Command, PortalClient
+from app.bitrix24.transfer import Reply, transfer
 from tests.bitrix24.conftest import FixedClock
 
 TOKEN = "the-access-token"
@@ -111,6 +114,28 @@ async def test_a_busy_portal_is_asked_again_and_not_for_ever(
         await portal.call("x", {}, TOKEN)
     assert len(server.requests) == 6
     assert all(wait > 0 for wait in waits)
+
+
+async def test_a_busy_portal_that_holds_its_refusals_back_has_one_time_for_all_of_them(
+    portal: PortalClient, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four refusals of 74 s each took five minutes."""
+    totals: list[float] = []
+
+    async def note(*arguments: Any, total_s: float, **options: Any) -> Reply:
+        totals.append(total_s)
+        return await transfer(*arguments, total_s=total_s, **options)
+
+    monkeypatch.setattr(rest, "transfer", note)
+    answering(server, (None, {"body": b"later", "status": 503}))
+    with pytest.raises(Unreachable):
+        await portal.call("x", {}, TOKEN)
+    assert len(totals) == 4
+    assert all(later <= earlier - 1 for earlier, later in pairwise(totals))
+    monkeypatch.setattr(rest, "_TOTAL_S", 2.5)  # The pauses are of 1 s, then of 2 s at least.
+    with pytest.raises(Unreachable):
+        await portal.call("x", {}, TOKEN)
+    assert len(totals) <= 4 + 2
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
