@@ -225,7 +225,7 @@ def _make_access(
     outbound: Outbound, vault: Vault, clock: Clock, background: Background
 ) -> tuple[Refresher, Moves, PortalAccess]:
     """All that asks portals with their stored pairs, and finds them."""
-    addresses = Addresses(outbound.server, outbound.policy, vault, clock)
+    addresses = Addresses(outbound.server, outbound.policy, vault, clock, background)
     refresher = Refresher(outbound.server, addresses, vault, clock, background)
     moves = Moves(outbound.server, addresses, vault, refresher, clock)
     return refresher, moves, PortalAccess(outbound.clients, vault, refresher, moves, clock)

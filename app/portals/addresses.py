@@ -7,11 +7,14 @@ address for it, it is free.
 Documentation: settings/how-to-call-rest-api/change-domen.md.
 """
 
+import asyncio
+
 import structlog
 
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import EXPIRED, TOKEN_REFUSED, AddressRefused, BitrixError, BitrixFailure
 from app.bitrix24.oauth import AppInfo, AuthorizationServer
+from app.kit.background import Background
 from app.kit.clock import Clock
 from app.portals import queries
 from app.portals.budget import RecentlySeen
@@ -28,12 +31,19 @@ class Addresses:
     """Stores addresses that the authorization server has named."""
 
     def __init__(
-        self, authorization_server: AuthorizationServer, policy: AddressPolicy, vault: Vault, clock: Clock
+        self,
+        authorization_server: AuthorizationServer,
+        policy: AddressPolicy,
+        vault: Vault,
+        clock: Clock,
+        background: Background,
     ) -> None:
         self._server = authorization_server
         self._policy = policy
         self._vault = vault
-        self._recently = RecentlySeen(clock)
+        self._background = background
+        self._left, self._there = RecentlySeen(clock), RecentlySeen(clock)
+        self._asking: dict[str, asyncio.Task[bool]] = {}
 
     def check(self, named: str) -> str:
         """The REST root there; raises AddressRefused for what may not be contacted."""
@@ -61,9 +71,29 @@ class Addresses:
         return True
 
     async def _has_left(self, holder: Portal) -> bool:
-        if holder.member_id in self._recently:
+        """The server's word, which is asked for once and then remembered: the page and the event of one
+        installation want to know the same, often at once.
+        """
+        key = holder.member_id
+        if key in self._there:
             return False
-        self._recently.remember(holder.member_id, ASK_EVERY_S)
+        if _name_pair(holder) in self._left:
+            return True
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = self._asking[key] = self._background.spawn("holder", self._ask_once(holder))
+            asking.add_done_callback(lambda _: self._asking.pop(key, None))
+        return await asyncio.shield(asking)
+
+    async def _ask_once(self, holder: Portal) -> bool:
+        has_left = await self._ask(holder)
+        if has_left:
+            self._left.remember(_name_pair(holder), ASK_EVERY_S)
+        else:
+            self._there.remember(holder.member_id, ASK_EVERY_S)
+        return has_left
+
+    async def _ask(self, holder: Portal) -> bool:
         pair = await self._vault.read_pair(holder.id)
         if pair is None:
             return True
@@ -89,3 +119,8 @@ class Addresses:
         if not await queries.list_at(holder.member_id, changes["domain"], 1):
             await queries.update_generation(holder.id, holder.generation, changes)
         return True
+
+
+def _name_pair(holder: Portal) -> str:
+    """What was said holds for this pair, here: of a holder that is installed anew it is asked again."""
+    return f"{holder.member_id} {holder.domain} {holder.generation} {holder.token_version}"

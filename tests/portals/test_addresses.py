@@ -2,6 +2,7 @@
 longer names it for that one.
 """
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -137,6 +138,24 @@ async def test_the_server_is_asked_about_the_other_portal_once_in_ten_minutes(
     clock.advance(max(ASK_EVERY_S, LOOK_EVERY_S))
     await liar.open_page()
     assert victim.counts["app.info"] - asked == 2
+
+
+async def test_all_who_ask_about_a_portal_that_has_left_hear_the_same(
+    callbook: Callbook, stand_in: StandIn, victim: StandInPortal, liar: StandInPortal, clock: FakeClock
+) -> None:
+    """A portal that was set up anew at its old host brings its page and its event, at once or one by one."""
+    await victim.uninstall(send=False)
+    addresses = callbook.parts.access._moves.addresses  # noqa: SLF001
+    asked, gate = stand_in.counts["app.info"], stand_in.hold("app.info", when="before", times=1)
+    both = [asyncio.create_task(addresses.is_free(victim.client_endpoint, liar.member_id)) for _ in "12"]
+    await gate.reached()
+    gate.release()
+    assert await asyncio.gather(*both) == [True, True]
+    assert await addresses.is_free(victim.client_endpoint, liar.member_id)
+    assert stand_in.counts["app.info"] - asked == 1
+    victim.add_app()
+    assert (await victim.install(callbook.url)).status_code == 200
+    assert not await addresses.is_free(victim.client_endpoint, liar.member_id)
 
 
 async def test_an_uninstalled_portal_holds_no_address(
