@@ -16,7 +16,7 @@ from app.bitrix24.payloads import Event
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring
 from app.kit.database import Database
-from app.kit.errors import Refusal, TooManyRequests, Unavailable
+from app.kit.errors import Forbidden, Refusal, TooManyRequests, Unavailable
 from app.portals import pending_queries
 from app.portals.admission import Claim
 from app.portals.offers import IsWanted, Offer, read_offer
@@ -69,13 +69,15 @@ class PendingInstallations:
     async def take(self, event: Event, source: str) -> bool:
         """Install as ONAPPINSTALL and ONAPPUPDATE say, whoever sent them: False when that is kept for later.
 
-        Raises Forbidden when nothing is proven, NoRoom when it cannot be kept either.
+        Raises Forbidden for what stays refused, NoRoom when it cannot be kept either.
         """
         offer = read_offer(event, source, self._clock.now())
         claim = await self._installer.judge(offer)
         try:
             await self._installer.install_offer(offer, claim)
-        except (TooManyRequests, Unavailable) as refusal:
+        except Forbidden:
+            raise
+        except Refusal as refusal:  # It may pass: a portal that is closed, an address that another one has.
             await self._keep(offer, _find_origin(claim))
             log.info("installation pending", member_id=offer.member_id, code=refusal.code)
             return False
@@ -113,10 +115,10 @@ class PendingInstallations:
             await self._install(member_id, origin, sealed)
         except TooManyRequests as refusal:
             await waits(sealed, attempts, self._clock.now() + refusal.retry_after_s)
-        except Unavailable:
-            await waits(sealed, attempts + 1, self._clock.now() + pause_s)
-        except Refusal:  # Logged where it was found.
+        except Forbidden:  # Which stays so; logged where it was found.
             await pending_queries.settle(member_id, origin, sealed)
+        except Refusal:  # Which may pass, as above: it was answered that it waits.
+            await waits(sealed, attempts + 1, self._clock.now() + pause_s)
 
     async def _install(self, member_id: str, origin: str, sealed: str) -> None:
         """What was forgotten meanwhile stays so: it is settled in the transaction that installs."""

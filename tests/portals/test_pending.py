@@ -322,6 +322,38 @@ async def test_what_waited_is_refused_when_the_application_was_removed_meanwhile
     assert [await count(callbook, table) for table in ("portals", TABLE)] == [0, 0]
 
 
+async def test_an_installation_outlasts_that_its_portal_is_closed(
+    callbook: Callbook, portal: StandInPortal, clock: FakeClock
+) -> None:
+    portal.state.rest_refusal = "portal_closed"
+    answer = await portal.install_event()
+    assert (answer.status_code, answer.json()) == PENDING
+    for after_s in (0, 60):
+        await verify(callbook, clock, after_s)
+        assert [await count(callbook, table) for table in ("portals", TABLE)] == [0, 1]
+    portal.state.rest_refusal = None
+    await verify(callbook, clock, 300)
+    assert (await read_portal(callbook, portal.member_id))["state"] == "installed"
+    assert await count(callbook, TABLE) == 0
+
+
+async def test_an_installation_outlasts_that_another_portal_has_its_address(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    other = stand_in.portals[1]
+    other.add_app()
+    await other.install(callbook.url)
+    await callbook.settle()
+    portal.listed_endpoint = other.client_endpoint
+    answer = await portal.install_event()
+    assert (answer.status_code, answer.json()) == PENDING
+    await verify(callbook, clock)
+    assert await count(callbook, TABLE) == 1
+    portal.listed_endpoint = None
+    await verify(callbook, clock, 60)
+    assert (await read_portal(callbook, portal.member_id))["state"] == "installed"
+
+
 async def test_the_right_application_token_is_asked_about_wherever_it_comes_from(
     database_url: str, stand_in: StandIn, clock: FakeClock, portal: StandInPortal
 ) -> None:
