@@ -16,6 +16,7 @@ from app.bitrix24.oauth import AuthorizationServer
 from app.kit.clock import Clock
 from app.kit.turns import PortalTurns
 from app.portals import gone_guard, queries, uninstall_queries
+from app.portals.announcements import Announcements
 from app.portals.erasure import ERASURE, Calls, Erasure
 from app.portals.gone import ASK_AGAIN_AFTER_S, plan_next
 from app.portals.model import Portal
@@ -24,7 +25,6 @@ from app.portals.uninstall_queries import Claimed
 from app.portals.vault import StoredPair, Vault
 
 log = structlog.get_logger(__name__)
-CLAIM_S = 120  # Longer than one check can take: two questions, another's lease, three witnesses.
 
 
 class Outcome(Enum):
@@ -57,6 +57,7 @@ class Uninstaller:
         clock: Clock,
         turns: PortalTurns,
     ) -> None:
+        self._announcements = Announcements(clock)
         self._server = authorization_server
         self._refresher = refresher
         self._vault = vault
@@ -65,16 +66,19 @@ class Uninstaller:
         self._turns = turns
 
     async def announce(self, portal: Portal, *, is_clean: bool) -> Outcome:
-        """Note the event, check it, and say how it stands. Repeated ones ask at most once a minute."""
-        await uninstall_queries.note_uninstall(
-            portal.id, portal.generation, self._clock.now(), is_clean=is_clean
-        )
-        return await self.check(portal.id)
+        """Note the event, check it, and say how it stands. Repeated ones ask at most once a minute, and write
+        nothing in between.
+        """
+        claim = await self._announcements.note(portal, is_clean=is_clean)
+        return await self._follow(portal.id, claim)
 
     async def check(self, portal_id: int) -> Outcome:
         """Check a noted uninstall if it is due and nobody else is at it."""
-        now = self._clock.now()
-        claim = await uninstall_queries.claim_check(portal_id, now, now + CLAIM_S)
+        return await self._follow(
+            portal_id, await uninstall_queries.claim_check(portal_id, self._clock.now())
+        )
+
+    async def _follow(self, portal_id: int, claim: Claimed | None) -> Outcome:
         if claim is None:
             return await self._look_up_outcome(portal_id)
         portal = await queries.get_portal(portal_id)
@@ -89,10 +93,10 @@ class Uninstaller:
 
     async def _look_up_outcome(self, portal_id: int) -> Outcome:
         """Somebody else is asking, or it was asked a moment ago."""
-        portal = await queries.get_portal(portal_id)
-        if portal is None or not portal.is_installed:
+        standing = await self._announcements.find(portal_id)
+        if not standing.is_installed:
             return Outcome.ERASED
-        is_answered = await uninstall_queries.is_answered(portal_id, self._clock.now())
+        is_answered = standing.noted is not None and standing.noted.has_answer(self._clock.now())
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 
     async def _ask(self, portal: Portal) -> Proof:

@@ -1,5 +1,6 @@
 """Reading and writing noted uninstalls; nothing else touches the ORM for them."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from piccolo.columns.combination import And
 from app.portals.tables import PortalTable, UninstallCheckTable
 
 Check = UninstallCheckTable
+CLAIM_S = 120  # Longer than one check can take: two questions, another's lease, three witnesses.
 PAUSE_S = 60  # Announcements make us ask no more often than this.
 # Unannounced, of this installation, and not healed since: an administrator's page brings another pair.
 STILL_GONE = """FROM uninstall_checks c JOIN portals p ON p.id = c.portal_id AND p.generation = c.generation
@@ -24,6 +26,26 @@ class Claimed:
     attempts: int  # so far
     is_unannounced: bool
     is_accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An uninstall that is noted of a portal; times are Unix seconds."""
+
+    generation: int
+    is_clean: bool
+    is_unannounced: bool
+    is_answered: bool
+    claimed_until: int
+    next_at: int
+
+    def is_resting(self, now: int) -> bool:
+        """Whether it is being checked, or was less than a minute ago: nobody may ask about it now."""
+        return self.claimed_until > now or self.claimed_until + PAUSE_S > now < self.next_at
+
+    def has_answer(self, now: int) -> bool:
+        """Whether the last check ended with an answer and the next one is not due yet."""
+        return self.is_answered and self.claimed_until <= now < self.next_at
 
 
 class Gone(msgspec.Struct, frozen=True):
@@ -90,10 +112,10 @@ async def _drop_older(portal_id: int, generation: int) -> None:
     await Check.delete().where(And(Check.portal_id == portal_id, Check.generation < generation))
 
 
-async def claim_check(portal_id: int, now: int, until: int) -> Claimed | None:
+async def claim_check(portal_id: int, now: int) -> Claimed | None:
     """Take the right to check, if it is due and nobody else has it."""
     rows = await (
-        Check.update({Check.claimed_until: until})
+        Check.update({Check.claimed_until: now + CLAIM_S})
         .where(And(Check.portal_id == portal_id, And(Check.claimed_until <= now, Check.next_at <= now)))
         .returning(Check.generation, Check.attempts, Check.is_unannounced, Check.is_accepted)
     )
@@ -128,10 +150,27 @@ async def postpone_check(
     ).where(And(Check.portal_id == portal_id, is_same))
 
 
-async def is_answered(portal_id: int, now: int) -> bool:
-    """Whether the last check ended with an answer and the next one is not due yet."""
-    row = await Check.select().where(Check.portal_id == portal_id).first()
-    return bool(row and row["is_answered"] and row["claimed_until"] <= now < row["next_at"])
+async def find_installed(portal_ids: Collection[int]) -> set[int]:
+    """Those of them that are installed."""
+    is_one = And(PortalTable.id.is_in(list(portal_ids)), PortalTable.state == "installed")
+    return {row["id"] for row in await PortalTable.select(PortalTable.id).where(is_one)}
+
+
+async def find_noted(portal_ids: Collection[int]) -> dict[int, Noted]:
+    """What is noted of these portals, by portal."""
+    rows = await Check.select().where(Check.portal_id.is_in(list(portal_ids)))
+    return {row["portal_id"]: _to_noted(row) for row in rows}
+
+
+def _to_noted(row: Mapping[str, Any]) -> Noted:
+    return Noted(
+        row["generation"],
+        bool(row["is_clean"]),
+        bool(row["is_unannounced"]),
+        bool(row["is_answered"]),
+        row["claimed_until"],
+        row["next_at"],
+    )
 
 
 async def drop_check(portal_id: int, generation: int) -> bool:

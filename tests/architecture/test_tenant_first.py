@@ -52,6 +52,8 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.calls.usage_queries.list_due_counts": "The scheduler counts whichever portals are due.",
     "app.calls.usage_queries.count_at_quota": "The vendor's metrics count all portals at a quota.",
     "app.portals.exchange_queries.trim_exchanges": "The scheduler trims whoever has too many.",
+    "app.portals.uninstall_queries.find_installed": "Announcements at the same time share one look.",
+    "app.portals.uninstall_queries.find_noted": "Announcements at the same time share one look.",
     "app.portals.queries.find_portals": "Events that wait at the same time share one look at their portals.",
     "app.portals.queries.list_waiting_for_lookup": "The scheduler looks up calls for whichever portals wait.",
 }

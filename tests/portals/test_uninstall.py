@@ -1,13 +1,16 @@
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from app.bitrix24.oauth import _TOTAL_S as TOTAL_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.portals import uninstall_queries
 from app.portals.erasure import CALLS_KEPT_S
 from app.portals.refresh import LEASE_S
-from app.portals.uninstall import CLAIM_S
+from app.portals.uninstall_queries import CLAIM_S
 from app.scheduler import check_uninstalls
 from tests.portals.reading import count, read_portal
 from tests.running import Callbook, FakeClock
@@ -234,6 +237,61 @@ async def test_one_check_at_a_time(callbook: Callbook, stand_in: StandIn, instal
     assert stand_in.counts["app.info"] == asked
     gate.release()
     assert (await first).status_code == 403
+
+
+class Writes:
+    """Counts the notes of uninstalls and the claims to check them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        for name in ("note_uninstall", "claim_check"):
+            monkeypatch.setattr(uninstall_queries, name, self._counted(getattr(uninstall_queries, name)))
+
+    def _counted(self, write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def wrapper(*args: object, **named: object) -> object:
+            self.count += 1
+            return await write(*args, **named)
+
+        return wrapper
+
+
+async def test_repeated_events_write_nothing_but_a_more_careful_one(
+    callbook: Callbook,
+    stand_in: StandIn,
+    installed: StandInPortal,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before, during and after the check, from everybody at once."""
+    writes, asked = Writes(monkeypatch), stand_in.counts["app.info"]
+    for is_clean, written in [(True, 2), (True, 2), (False, 4), (False, 4), (True, 4)]:
+        await asyncio.gather(*(installed.uninstall_event(clean=is_clean) for _ in range(20)))
+        assert writes.count == written
+        noted = await callbook.run_sql("SELECT is_clean FROM uninstall_checks")
+        assert bool(noted[0]["is_clean"]) is (written == 2)
+    clock.advance(59)
+    await installed.uninstall_event()
+    assert (writes.count, stand_in.counts["app.info"] - asked) == (4, 1)
+    clock.advance(1)
+    await asyncio.gather(*(installed.uninstall_event() for _ in range(20)))
+    assert (writes.count, stand_in.counts["app.info"] - asked) == (6, 2)
+
+
+async def test_an_event_that_could_not_be_noted_is_noted_by_the_next_one(
+    callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, failures = uninstall_queries.note_uninstall, iter([OSError("the database is away")])
+
+    async def fail_first(*args: Any, **named: Any) -> None:
+        await asyncio.sleep(0)
+        if (error := next(failures, None)) is not None:
+            raise error
+        await note(*args, **named)
+
+    monkeypatch.setattr(uninstall_queries, "note_uninstall", fail_first)
+    answers = await asyncio.gather(*(installed.uninstall_event() for _ in range(5)))
+    assert sum(answer.status_code == 503 for answer in answers) == 1
+    assert await count(callbook, "uninstall_checks") == 1
 
 
 async def test_reinstallation_during_a_check_survives_it(
