@@ -20,6 +20,7 @@ from app.bitrix24.profile import Profile
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden, Refusal, TooManyRequests
+from app.kit.shared_reads import SharedReads
 from app.kit.turns import Kind, PortalTurns
 from app.kit.words import N_
 from app.portals import lifecycle, queries
@@ -83,6 +84,7 @@ class Installer:
         self._turns = turns
         self._follow_up = follow_up
         self.pending = PendingInstallations(self, vault.keyring, database, clock)
+        self._portals = SharedReads(queries.find_portals)  # Strangers ask before they have proven anything.
         self._by_member = Budget(clock, limits.installations_per_member)
 
     async def install_from_page(self, page: Page, source: str) -> Opened:
@@ -134,7 +136,7 @@ class Installer:
         await self._verifier.renew(claim, offer.refresh_token, store)
 
     async def _judge(self, member_id: str, application_token: str | None) -> Standing:
-        return judge_standing(await queries.find_portal(member_id), application_token, self._vault)
+        return judge_standing(await self._portals.find(member_id), application_token, self._vault)
 
     async def _prove(self, claim: Claim) -> AppInfo:
         """Ask now, whatever was answered a while ago.

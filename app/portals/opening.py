@@ -14,6 +14,7 @@ from app.bitrix24.profile import Profile
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.errors import Forbidden, Unavailable
+from app.kit.shared_reads import SharedReads
 from app.kit.turns import PortalTurns
 from app.portals import contact_queries, lifecycle, queries, uninstall_queries
 from app.portals.admission import Claim
@@ -48,6 +49,7 @@ class Opener:
         installer: Installer,
     ) -> None:
         self._readmission = Readmission(verifier, installer, Tombstones(vault, clock))
+        self._portals = SharedReads(queries.find_portals)  # Strangers ask before they have proven anything.
         self._verifier = verifier
         self._vault = vault
         self._setup = setup
@@ -60,7 +62,7 @@ class Opener:
         """The portal and the person behind `POST /`; raises a Refusal. A portal that is not installed here
         may be installed by it.
         """
-        portal = await queries.find_portal(page.member_id)
+        portal = await self._portals.find(page.member_id)
         if portal is None or not portal.is_installed:
             return await self._readmission.readmit(page, source)
         standing = judge_standing(portal, page.application_token, self._vault)
@@ -85,7 +87,7 @@ class Opener:
 
     async def open_session(self, member_id: str, access_token: str, source: str) -> Opened:
         """The same for `POST /session`, which brings no refresh token and so mends and installs nothing."""
-        portal = await queries.find_portal(member_id)
+        portal = await self._portals.find(member_id)
         if portal is None or not portal.is_installed:
             raise NotInstalled
         claim = Claim(member_id, access_token, portal.oauth_server, source, Standing.KNOWN)

@@ -67,4 +67,4 @@ class Readmission:
 
     async def _is_wanted(self, member_id: str) -> bool:
         """Asked once more while the row is locked: it may have been forgotten while others were asked."""
-        return not await self._tombstones.is_barred(member_id)
+        return not await self._tombstones.is_barred_now(member_id)

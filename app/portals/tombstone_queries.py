@@ -1,5 +1,7 @@
 """Reading and writing which portals only an installation brings back, by a keyed hash of their names."""
 
+from collections.abc import Collection
+
 from piccolo.columns.combination import And, Or
 
 from app.portals.tables import ForgottenPortalTable
@@ -19,12 +21,21 @@ async def bar(member_hash: str, at: int, until: int | None) -> None:
     )
 
 
+async def find_barred(member_hashes: Collection[str], now: int) -> set[str]:
+    """Those of them that are remembered still."""
+    is_one = ForgottenPortalTable.member_hash.is_in(list(member_hashes))
+    rows = await ForgottenPortalTable.select(ForgottenPortalTable.member_hash).where(And(is_one, _lasts(now)))
+    return {row["member_hash"] for row in rows}
+
+
 async def is_barred(member_hash: str, now: int) -> bool:
     """Whether the portal is remembered still."""
-    lasts = Or(ForgottenPortalTable.until.is_null(), ForgottenPortalTable.until > now)
-    return bool(
-        await ForgottenPortalTable.exists().where(And(ForgottenPortalTable.member_hash == member_hash, lasts))
-    )
+    is_one = ForgottenPortalTable.member_hash == member_hash
+    return bool(await ForgottenPortalTable.exists().where(And(is_one, _lasts(now))))
+
+
+def _lasts(now: int) -> Or:
+    return Or(ForgottenPortalTable.until.is_null(), ForgottenPortalTable.until > now)
 
 
 async def lift(member_hash: str) -> None:

@@ -5,6 +5,7 @@ A tab that was open all the while would else bring back what somebody has just e
 """
 
 from app.kit.clock import Clock
+from app.kit.shared_reads import SharedReads
 from app.portals import tombstone_queries
 from app.portals.vault import Vault
 
@@ -17,6 +18,7 @@ class Tombstones:
     def __init__(self, vault: Vault, clock: Clock) -> None:
         self._vault = vault
         self._clock = clock
+        self._barred = SharedReads(self._find_barred)
 
     async def forget(self, member_id: str) -> None:
         """The vendor forgot this portal: until its installer page comes."""
@@ -29,9 +31,16 @@ class Tombstones:
         await tombstone_queries.bar(member_hash, now, now + BARRED_AFTER_UNINSTALL_S)
 
     async def is_barred(self, member_id: str) -> bool:
-        """Whether only an installation installs it."""
+        """Whether only an installation installs it; those who ask at the same time share one look."""
+        return await self._barred.find(self._vault.hash_member_id(member_id)) is not None
+
+    async def is_barred_now(self, member_id: str) -> bool:
+        """The same within a transaction that the caller opened."""
         return await tombstone_queries.is_barred(self._vault.hash_member_id(member_id), self._clock.now())
 
     async def lift(self, member_id: str) -> None:
         """It was installed."""
         await tombstone_queries.lift(self._vault.hash_member_id(member_id))
+
+    async def _find_barred(self, member_hashes: set[str]) -> dict[str, bool]:
+        return dict.fromkeys(await tombstone_queries.find_barred(member_hashes, self._clock.now()), True)

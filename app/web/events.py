@@ -83,7 +83,8 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
         return CALL_ANSWERS[await parts.recorder.record(event)]
     if event.name in {"ONAPPINSTALL", "ONAPPUPDATE"}:
         is_installed = await parts.installer.install_from_event(event, _source_of(parts, scope))
-        parts.directory.forget(event.member_id)
+        if is_installed:
+            parts.directory.forget(event.member_id)
         return OK if is_installed else PENDING
     sender = await parts.directory.recognise_now(event.member_id, event.application_token)
     if not isinstance(sender, Sender):

@@ -54,6 +54,7 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.exchange_queries.trim_exchanges": "The scheduler trims whoever has too many.",
     "app.portals.uninstall_queries.find_installed": "Announcements at the same time share one look.",
     "app.portals.uninstall_queries.find_noted": "Announcements at the same time share one look.",
+    "app.portals.tombstone_queries.find_barred": "Updates that come at the same time share one look.",
     "app.portals.queries.find_portals": "Events that wait at the same time share one look at their portals.",
     "app.portals.queries.list_waiting_for_lookup": "The scheduler looks up calls for whichever portals wait.",
 }

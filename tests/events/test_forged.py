@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Collection
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.bitrix24.payloads import decode_event
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.kit.errors import Forbidden
 from app.kit.shared_reads import SharedReads
 from app.portals import queries
 from app.portals.model import Portal
@@ -70,3 +73,30 @@ async def test_a_flood_shares_its_reads_and_costs_two_lines(
     assert [line["count"] for line in told] == [1, 5]
     assert told[0]["network"] == "127.0.0.0/24"
     assert told[0]["member_id"] == installed.member_id
+
+
+@pytest.mark.parametrize("name", ["ONAPPINSTALL", "ONAPPUPDATE"])
+async def test_forged_installations_that_come_at_once_share_their_statements(
+    callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    body = (
+        f"event={name}&data[VERSION]=1&auth[member_id]={installed.member_id}&auth[application_token]=guess"
+        f"&auth[access_token]={'a' * 40}&auth[refresh_token]={'r' * 40}&auth[expires_in]=3600"
+    )
+    assert (await callbook.client.post("/events", content=body, headers=FORM)).status_code == 403
+    event = decode_event(FORM["content-type"], body.encode())
+    engine, statements = type(callbook.parts.database.engine), 0
+    run = engine.run_querystring
+
+    async def count(self: Any, *args: Any, **named: Any) -> Any:
+        nonlocal statements
+        statements += 1
+        return await run(self, *args, **named)
+
+    monkeypatch.setattr(engine, "run_querystring", count)
+    refused = await asyncio.gather(
+        *(callbook.parts.installer.install_from_event(event, f"198.51.{n}.7") for n in range(200)),
+        return_exceptions=True,
+    )
+    assert {type(refusal) for refusal in refused} == {Forbidden}
+    assert 1 <= statements <= 4
