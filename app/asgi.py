@@ -11,6 +11,7 @@ from app.kit.clock import Clock
 from app.kit.collector import spare_what_stays
 from app.kit.logging import configure_logging
 from app.portals.budget import Limits
+from app.portals.quotas import USUAL, Quotas
 from app.scheduler import run_scheduler
 from app.settings import Settings
 from app.web.errors import EXCEPTION_HANDLERS
@@ -27,6 +28,7 @@ def create_app(
     *,
     clock: Clock | None = None,
     limits: Limits | None = None,
+    quotas: Quotas = USUAL,
     rate_clock: Clock | None = None,
     is_migrating: bool = False,
     is_scheduling: bool = False,
@@ -41,7 +43,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_parts(
-            settings, clock=clock, limits=limits, rate_clock=rate_clock, is_migrating=is_migrating
+            settings,
+            clock=clock,
+            limits=limits,
+            quotas=quotas,
+            rate_clock=rate_clock,
+            is_migrating=is_migrating,
         ) as parts:
             app.state.parts = parts
             if is_alone:

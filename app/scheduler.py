@@ -114,7 +114,7 @@ async def purge(parts: Parts) -> None:
     """
     await purge_exchanges(parts.clock.now())
     await tombstone_queries.purge(parts.clock.now())
-    await trim_exchanges()
+    await trim_exchanges(parts.room.quotas.requests)
     await purge_buckets(parts.database)
 
 

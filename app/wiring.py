@@ -40,6 +40,7 @@ from app.kit.database import Database
 from app.kit.places import Places
 from app.kit.repeats import Repeats
 from app.kit.turns import PortalTurns
+from app.people.department_queries import count_departments, count_memberships
 from app.people.erasure import erase_some_people
 from app.people.preference_queries import count_preferences
 from app.people.queries import count_people
@@ -57,7 +58,7 @@ from app.portals.installation import FollowUp, Installer
 from app.portals.model import Portal
 from app.portals.moves import Moves
 from app.portals.opening import Opener
-from app.portals.quotas import Quotas
+from app.portals.quotas import USUAL, Quotas
 from app.portals.rate import SharedAccounts
 from app.portals.refresh import Refresher
 from app.portals.settings_queries import erase_settings, find_settings
@@ -76,6 +77,7 @@ from app.web.rendering import Pages
 from app.web.sessions import Sessions
 from app.web.streams import Streams
 
+Bounds = tuple[Limits, Quotas]  # What strangers and portals may have us ask, what each portal may store.
 SHUTDOWN_S = 35.0  # A refresh under way may take its lease of 30 s.
 
 
@@ -127,6 +129,7 @@ async def open_parts(
     *,
     clock: Clock | None = None,
     limits: Limits | None = None,
+    quotas: Quotas = USUAL,
     rate_clock: Clock | None = None,
     is_migrating: bool = False,
 ) -> AsyncIterator[Parts]:
@@ -147,7 +150,7 @@ async def open_parts(
         await vault.open()
         accounts = SharedAccounts(database, rate_clock)
         outbound = await _open_outbound(settings, clock, accounts, stack)
-        parts = _put_together(settings, clock, limits or Limits(), database, vault, outbound)
+        parts = _put_together(settings, clock, (limits or Limits(), quotas), database, vault, outbound)
         await parts.changes.start()
         stack.push_async_callback(parts.changes.stop)
         await parts.ingest.start()
@@ -203,6 +206,8 @@ def _make_recount(database: Database, clock: Clock) -> Recount:
     counters = {
         "undecodable": count_events,
         "people": count_people,
+        "departments": count_departments,
+        "memberships": count_memberships,
         "views": count_views,
         "preferences": count_preferences,
         "requests": count_exchanges,
@@ -241,18 +246,18 @@ def _make_log(
 
 
 def _put_together(
-    settings: Settings, clock: Clock, limits: Limits, database: Database, vault: Vault, outbound: Outbound
+    settings: Settings, clock: Clock, bounds: Bounds, database: Database, vault: Vault, outbound: Outbound
 ) -> Parts:
-    background = Background()
+    limits, quotas, background = *bounds, Background()
     turns = PortalTurns(background)
     refresher, moves, access = _make_access(outbound, vault, clock, background)
     verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
     changes, directory = Changes(database), Directory(vault)
     erasure = _make_erasure(database, clock, changes, Tombstones(vault, clock))
-    room, ingest, histories = _make_log(access, database, clock, changes, limits.quotas)
+    room, ingest, histories = _make_log(access, database, clock, changes, quotas)
     lookups, evidence = Lookups(histories, database, clock, turns), Evidence(database, clock)
-    people = People(access, database, clock, changes)
+    people = People(access, database, clock, quotas, changes)
     follow_up = _make_follow_up(setup, people, histories)
     installer = Installer(verifier, vault, moves.addresses, database, clock, turns, limits, follow_up)
     return Parts(
@@ -280,7 +285,7 @@ def _put_together(
         lookups=lookups,
         evidence=evidence,
         reconciliation=Reconciliation(histories, clock, background, turns),
-        recorder=Recorder(directory, ingest, lookups, evidence, clock),
+        recorder=Recorder(directory, ingest, lookups, evidence, quotas, clock),
         recordings=Recordings(access, outbound.media, clock),
         people=people,
         pages=Pages(settings),

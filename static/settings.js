@@ -4,13 +4,15 @@
   const { base } = document.documentElement.dataset;
   const { form } = callbook.log;
 
-  /* What cannot be kept holds in this tab all the same. */
-  function keep(choice) {
-    callbook.session.fetch(`${base}/log/preferences`, {
+  /* What cannot be kept holds in this tab all the same; why it was refused is said in the menu. */
+  async function keep(choice) {
+    const answer = await callbook.session.fetch(`${base}/log/preferences`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(choice),
-    }).catch(() => {});
+    }).catch(() => null);
+    const isRefused = answer && !answer.ok;
+    document.getElementById("choice-refused").textContent = isRefused ? (await answer.json()).detail : "";
   }
 
   function applyColumns() {

@@ -19,6 +19,7 @@ from app.demo.stand_in import StandIn
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring
 from app.portals.budget import Limits
+from app.portals.quotas import USUAL, Quotas
 from app.settings import PRIVATE_NETWORKS, Settings
 from app.wiring import Parts
 from tests.databases import KEYS
@@ -88,6 +89,7 @@ async def run_callbook(
     clock: Clock,
     limits: Limits | None = None,
     *,
+    quotas: Quotas = USUAL,
     rate_clock: Clock | None = None,
     **changes: Any,
 ) -> AsyncIterator[Callbook]:
@@ -95,7 +97,7 @@ async def run_callbook(
     url = f"http://127.0.0.1:{port}"
     stand_in.app_url = url
     settings = make_settings(database_url, stand_in, url, **changes)
-    app = create_app(settings, clock=clock, limits=limits, rate_clock=rate_clock)
+    app = create_app(settings, clock=clock, limits=limits, quotas=quotas, rate_clock=rate_clock)
     async with hold_lifespan(app), httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
         listener = await listen(app, port)
         try:

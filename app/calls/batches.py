@@ -163,8 +163,7 @@ class BatchReader:
 
     async def _keep(self, odd: Sequence[tuple[Row, str]]) -> None:
         if odd:
-            place = self.installation
-            await keep_rows(place.portal_id, place.generation, odd, self._clock.now())
+            await keep_rows(self.installation, odd, self._clock.now())
 
     async def _write(self, records: list[StatisticsRecord]) -> None:
         if records:

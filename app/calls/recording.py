@@ -11,7 +11,7 @@ from app.bitrix24.payloads import Event
 from app.calls.evidence import Evidence
 from app.calls.hints import Lookups
 from app.calls.ingest import Ingest, UnstorableError
-from app.calls.undecodable import keep_undecodable
+from app.calls.undecodable import check_room_for_undecodable, keep_undecodable
 from app.kit.calendar import has_date
 from app.kit.clock import Clock
 from app.kit.database import DATABASE_ERRORS
@@ -19,7 +19,7 @@ from app.kit.errors import Unavailable
 from app.kit.repeats import Repeats
 from app.portals.directory import Directory, Sender
 from app.portals.model import Portal
-from app.portals.quotas import QuotaReached
+from app.portals.quotas import QuotaReached, Quotas
 from app.portals.silence import is_seeing_due, note_seen
 
 ATTEMPTS = 2  # The second one with the portal read anew: a reinstallation may have changed its token.
@@ -39,12 +39,19 @@ class Recorder:
     """Takes call-end events; `record` returns STORED only after the commit."""
 
     def __init__(
-        self, directory: Directory, ingest: Ingest, lookups: Lookups, evidence: Evidence, clock: Clock
+        self,
+        directory: Directory,
+        ingest: Ingest,
+        lookups: Lookups,
+        evidence: Evidence,
+        quotas: Quotas,
+        clock: Clock,
     ) -> None:
         self._directory = directory
         self._ingest = ingest
         self._lookups = lookups
         self._evidence = evidence
+        self._quotas = quotas
         self._clock = clock
         self.undecoded = Repeats("event not decoded", "portal_id", "reason")
 
@@ -107,6 +114,7 @@ class Recorder:
         self.undecoded.note(lambda: (portal_id, reason))
         self._evidence.note_missing(portal_id)
         await self._note_seen(sender)
+        await check_room_for_undecodable(portal_id, self._quotas)
         return await keep_undecodable(portal_id, sender.token_hash, name, data, reason, self._clock.now())
 
     async def _note_seen(self, sender: Sender) -> None:

@@ -83,6 +83,12 @@ class Room:
         """Whether it is at its quota of calls, by what all processes had stored a moment ago."""
         return self._exceeds((await find_usage(portal_id)).size)
 
+    async def list_reached(self, portal_id: int) -> list[str]:
+        """The names of the quotas that it has reached: of calls as above, of the rest as they were last
+        counted.
+        """
+        return (await find_usage(portal_id)).list_reached(self.quotas)
+
     async def write(self) -> None:
         """Add what was noted to what is known of the portals; what cannot be written is kept."""
         sizes, self._unwritten, self._waiting = self._unwritten, {}, Size()

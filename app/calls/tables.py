@@ -146,3 +146,5 @@ class UsageTable(Table, tablename="portal_usage"):
     views = BigInt()
     preferences = BigInt()
     requests = BigInt()
+    departments = BigInt()
+    memberships = BigInt()

@@ -22,7 +22,7 @@ from app.calls.undecodable_queries import (
 from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.text import original, storable
 from app.portals.model import Portal
-from app.portals.quotas import USUAL, QuotaReached
+from app.portals.quotas import QuotaReached, Quotas
 
 ROW = "voximplant.statistic.get"  # In the place of an event's name.
 ROWS_A_PAGE = 5  # Where all rows are odd, a few show it.
@@ -50,15 +50,18 @@ class ReplayResult(msgspec.Struct, frozen=True):
 async def keep_undecodable(
     portal_id: int, token_hash: str, event: str, data: Mapping[str, object] | None, reason: str, now: int
 ) -> bool:
-    """Keep an event that the portal's token proved; False when its row no longer agrees.
-
-    Raises QuotaReached when the portal has too many: what was answered for is not pushed out by what comes.
-    """
-    if await count_events(portal_id) >= USUAL.undecodable_events:
-        QUOTA_REFUSALS.labels("undecodable").inc()
-        raise QuotaReached
+    """Keep an event that the portal's token proved; False when its row no longer agrees."""
     payload, reason = keep_payload(data or {}, reason)
     return await insert_event(portal_id, token_hash, storable(event), payload, reason, now)
+
+
+async def check_room_for_undecodable(portal_id: int, quotas: Quotas) -> None:
+    """Raise QuotaReached when the portal has too many: what was answered for is not pushed out by what comes,
+    and the statistics tell of the call all the same.
+    """
+    if await count_events(portal_id) >= quotas.undecodable_events:
+        QUOTA_REFUSALS.labels("undecodable").inc()
+        raise QuotaReached
 
 
 async def count_events(portal_id: int) -> int:
@@ -66,15 +69,13 @@ async def count_events(portal_id: int) -> int:
     return await count_kept(portal_id, except_event=ROW)
 
 
-async def keep_rows(
-    portal_id: int, generation: int, odd: Sequence[tuple[Mapping[str, object], str]], now: int
-) -> None:
+async def keep_rows(place: Installation, odd: Sequence[tuple[Mapping[str, object], str]], now: int) -> None:
     """Keep rows of the statistics in which something could not be read, with the reasons; each once, however
     often it is read, and a few of each page.
     """
     for row, reason in odd[:ROWS_A_PAGE]:
-        await insert_row(portal_id, generation, ROW, *keep_payload(row, reason), now)
-    await delete_all_but(portal_id, ROW, USUAL.odd_rows)
+        await insert_row(place.portal_id, place.generation, ROW, *keep_payload(row, reason), now)
+    await delete_all_but(place.portal_id, ROW, place.room.quotas.odd_rows)
 
 
 async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:

@@ -39,6 +39,8 @@ class Usage(msgspec.Struct, frozen=True):
     views: int = 0
     preferences: int = 0
     requests: int = 0
+    departments: int = 0
+    memberships: int = 0
 
     @property
     def size(self) -> Size:
@@ -63,6 +65,8 @@ def limits_of(quotas: Quotas) -> dict[str, int]:
         "text_bytes": quotas.text_bytes,
         "undecodable": quotas.undecodable_events,
         "people": quotas.people,
+        "departments": quotas.departments,
+        "memberships": quotas.memberships,
         "views": quotas.views,
         "preferences": quotas.preferences,
         "requests": quotas.requests,

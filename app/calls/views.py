@@ -14,8 +14,9 @@ from app.calls.reading import Viewer
 from app.calls.view_queries import ViewRow
 from app.kit.database import Database
 from app.kit.errors import Refusal
+from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.words import N_
-from app.portals.quotas import USUAL, QuotaReached
+from app.portals.quotas import QuotaReached, Quotas
 
 MAX_VIEWS = 50
 MAX_SHARED = 200  # In a portal.
@@ -91,14 +92,15 @@ async def find_view(viewer: Viewer, view_id: int) -> SavedView:
     return _to_view(row)
 
 
-async def save_view(viewer: Viewer, generation: int, draft: Draft, database: Database) -> int:
+async def save_view(viewer: Viewer, generation: int, draft: Draft, database: Database, quotas: Quotas) -> int:
     """Store a new view; its id. Raises BadView, QuotaReached, and ViewNotFound when the portal is gone."""
     row = _to_row(0, viewer.user_id, draft)
     async with database.transaction():
         await view_queries.hold_views(viewer.portal_id, database)
         if await view_queries.count_own(viewer.portal_id, viewer.user_id) >= MAX_VIEWS:
             raise BadView(N_("You have %(count)s views already. Delete one first."), count=MAX_VIEWS)
-        if await view_queries.count_views(viewer.portal_id) >= USUAL.views:
+        if await view_queries.count_views(viewer.portal_id) >= quotas.views:
+            QUOTA_REFUSALS.labels("views").inc()
             raise QuotaReached
         await _check_shared(viewer, row)
         view_id = await view_queries.insert_view(viewer.portal_id, generation, row, database)

@@ -32,8 +32,20 @@ async def find_structure(portal_id: int) -> Structure:
     row = await StructureTable.select().where(StructureTable.portal_id == portal_id).first()
     if row is None:
         return Structure("unread")
-    count = await DepartmentTable.count().where(DepartmentTable.portal_id == portal_id)
-    return Structure(row["state"], count, row["read_at"])
+    return Structure(row["state"], await count_departments(portal_id), row["read_at"])
+
+
+async def count_departments(portal_id: int) -> int:
+    """How many departments of a portal are known."""
+    count: int = await DepartmentTable.count().where(DepartmentTable.portal_id == portal_id)
+    return count
+
+
+async def count_memberships(portal_id: int) -> int:
+    """How many pairs of a department and one of its people are known."""
+    table = MemberTable
+    count: int = await table.count().where(table.portal_id == portal_id)
+    return count
 
 
 async def list_departments(portal_id: int) -> list[Department]:

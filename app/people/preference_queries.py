@@ -2,9 +2,10 @@
 
 from app.kit.database import Database
 from app.kit.deleting import delete_some
+from app.kit.metrics import QUOTA_REFUSALS
 from app.people.preferences import THEMES, Preferences
 from app.people.tables import UserPreferencesTable
-from app.portals.quotas import USUAL
+from app.portals.quotas import QuotaReached, Quotas
 
 
 async def find_preferences(portal_id: int, user_id: int) -> Preferences:
@@ -22,10 +23,10 @@ async def find_preferences(portal_id: int, user_id: int) -> Preferences:
 
 
 async def write_preferences(
-    portal_id: int, generation: int, user_id: int, chosen: Preferences, database: Database
+    portal_id: int, generation: int, user_id: int, chosen: Preferences, database: Database, quotas: Quotas
 ) -> None:
-    """Store what is chosen and leave the rest, unless the portal was uninstalled or installed anew meanwhile,
-    or its quota is reached and this user never chose: a choice is a convenience, and none is lost.
+    """Store what is chosen and leave the rest, unless the portal was uninstalled or installed anew meanwhile.
+    Raises QuotaReached when this user never chose, and as many others have as may.
 
     The condition stands in the statement itself: an uninstall erases preferences, and nothing brings them
     back. On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
@@ -39,11 +40,14 @@ async def write_preferences(
         f" OR (SELECT COUNT(*) FROM user_preferences WHERE portal_id = portals.id) < {{}}) {hold}"
         "ON CONFLICT (portal_id, user_id) DO UPDATE SET"
         " columns = COALESCE(excluded.columns, user_preferences.columns),"
-        " theme = COALESCE(excluded.theme, user_preferences.theme)"
+        " theme = COALESCE(excluded.theme, user_preferences.theme) RETURNING id"
     )
     columns = None if chosen.columns is None else " ".join(chosen.columns)
-    given = (user_id, columns, chosen.theme, portal_id, generation, user_id, USUAL.preferences)
-    await UserPreferencesTable.raw(sql, *given)
+    given = (user_id, columns, chosen.theme, portal_id, generation, user_id, quotas.preferences)
+    is_stored = bool(await UserPreferencesTable.raw(sql, *given))
+    if not is_stored and await count_preferences(portal_id) >= quotas.preferences:
+        QUOTA_REFUSALS.labels("preferences").inc()
+        raise QuotaReached
 
 
 async def count_preferences(portal_id: int) -> int:

@@ -10,7 +10,6 @@ from app.kit.deleting import delete_some
 from app.kit.rows import encode_rows, rows_source
 from app.kit.text import original, storable
 from app.people.tables import PersonTable
-from app.portals.quotas import USUAL
 from app.portals.tables import PortalTable
 
 ROWS_A_STATEMENT = 1_000  # So that an event never waits long for a portal's thousands of users.
@@ -64,8 +63,11 @@ async def note_read_at(portal_id: int, generation: int, read_at: int) -> None:
     await PortalTable.update({PortalTable.people_read_at: read_at}).where(is_same)
 
 
-async def upsert_people(portal_id: int, generation: int, users: Iterable[User], database: Database) -> None:
-    """Store what the portal told, unless it was uninstalled or installed anew meanwhile.
+async def upsert_people(
+    portal_id: int, generation: int, users: Iterable[User], database: Database, most: int
+) -> bool:
+    """Store what the portal told, unless it was uninstalled or installed anew meanwhile; False when some were
+    left out, because it would have more than `most`.
 
     The condition stands in the statement itself: an uninstall erases people, and nothing brings them back.
     On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
@@ -75,13 +77,15 @@ async def upsert_people(portal_id: int, generation: int, users: Iterable[User], 
         "UPDATE SET is_active = excluded.is_active, is_listed = excluded.is_listed,"
         " name = CASE WHEN excluded.name = '' THEN people.name ELSE excluded.name END"
     )
-    await _insert((portal_id, generation), rows, conflict, database)
+    return await _insert((portal_id, generation), rows, conflict, database, most)
 
 
-async def note_unlisted(portal_id: int, generation: int, user_ids: Iterable[int], database: Database) -> None:
+async def note_unlisted(
+    portal_id: int, generation: int, user_ids: Iterable[int], database: Database, most: int
+) -> bool:
     """Note users whom calls name and the portal does not list, unless they are known; else as above."""
     rows = [(user_id, "", True, False) for user_id in sorted(user_ids)]
-    await _insert((portal_id, generation), rows, "NOTHING", database)
+    return await _insert((portal_id, generation), rows, "NOTHING", database, most)
 
 
 async def _insert(
@@ -89,8 +93,9 @@ async def _insert(
     rows: Sequence[tuple[int, str, bool, bool]],
     conflict: str,
     database: Database,
-) -> None:
-    rows = await _take_fitting(installation[0], rows)
+    most: int,
+) -> bool:
+    told, rows = len(rows), await _take_fitting(installation[0], rows, most)
     hold = "" if database.is_sqlite else " FOR SHARE OF p"
     sql = (
         "INSERT INTO people (portal_id, user_id, name, is_active, is_listed)"  # noqa: S608  Our names.
@@ -102,10 +107,11 @@ async def _insert(
         step = encode_rows((*installation, *row) for row in rows[begin : begin + ROWS_A_STATEMENT])
         async with database.patient_transaction():
             await database.run(sql, step)
+    return len(rows) == told
 
 
 async def _take_fitting(
-    portal_id: int, rows: Sequence[tuple[int, str, bool, bool]]
+    portal_id: int, rows: Sequence[tuple[int, str, bool, bool]], most: int
 ) -> list[tuple[int, str, bool, bool]]:
     """Those who are known, and as many of the others as the portal may have."""
     known = {
@@ -113,7 +119,7 @@ async def _take_fitting(
         for row in await PersonTable.select(PersonTable.user_id).where(PersonTable.portal_id == portal_id)
     }
     new = [row[0] for row in rows if row[0] not in known]
-    fitting = set(new[: max(0, USUAL.people - len(known))])
+    fitting = set(new[: max(0, most - len(known))])
     return [row for row in rows if row[0] in known or row[0] in fitting]
 
 

@@ -25,7 +25,7 @@ from app.people.structure import take
 from app.people.structure_queries import store_structure
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
 from app.portals.model import Portal
-from app.portals.quotas import USUAL
+from app.portals.quotas import Quotas
 from app.portals.refresh_budget import is_affordable
 
 log = structlog.get_logger(__name__)
@@ -45,11 +45,6 @@ def _no_label(_: int) -> str:
     return ""
 
 
-async def _list_users(client: PortalClient, access_token: str) -> list[User]:
-    """As many as are kept of a portal."""
-    return await list_users(client, access_token, most_users=USUAL.people, most_memberships=USUAL.memberships)
-
-
 async def _list_departments(client: PortalClient, access_token: str) -> tuple[list[Department] | None]:
     """In a tuple, because None has a meaning of its own here: the app lacks the scope."""
     return (await list_departments(client, access_token),)
@@ -67,11 +62,17 @@ class People:
     """Names for the log, and their refreshing."""
 
     def __init__(
-        self, access: PortalAccess, database: Database, clock: Clock, changes: Announcer | None = None
+        self,
+        access: PortalAccess,
+        database: Database,
+        clock: Clock,
+        quotas: Quotas,
+        changes: Announcer | None = None,
     ) -> None:
         self._access = access
         self._database = database
         self._clock = clock
+        self._quotas = quotas
         self._changes = changes
         self._revisions: Counter[int] = Counter()
         self._unknown: dict[int, set[int]] = {}
@@ -124,18 +125,32 @@ class People:
         now = self._clock.now()
         if not await claim_reading(portal.id, portal.generation, portal.people_read_at, now):
             return
-        users = await self._ask(portal, "users", _list_users)
-        if users is None:
+        told = await self._ask(portal, "users", self._list_users)
+        if told is None:
             return
-        self._note_limit(portal, "users", is_whole=len(users) < USUAL.people)
-        await upsert_people(portal.id, portal.generation, users, self._database)
-        unlisted = self._unknown.pop(portal.id, set()) - {user.user_id for user in users}
-        await note_unlisted(portal.id, portal.generation, unlisted, self._database)
+        users = told[: self._quotas.people]
+        await self._store_users(portal, users, is_whole=len(users) == len(told))
         await self._read_structure(portal, users, now)
         self._revisions[portal.id] += 1
         if self._changes is not None:
             self._changes.announce(portal.id)
         log.info("users read", portal_id=portal.id, count=len(users))
+
+    async def _list_users(self, client: PortalClient, access_token: str) -> list[User]:
+        """As many as are kept of a portal, and one more, so that it shows."""
+        most = self._quotas
+        return await list_users(
+            client, access_token, most_users=most.people + 1, most_memberships=most.memberships
+        )
+
+    async def _store_users(self, portal: Portal, users: list[User], *, is_whole: bool) -> None:
+        """Whoever is not among users that are not all may still be one of them."""
+        installation, most = (portal.id, portal.generation), self._quotas.people
+        unlisted = self._unknown.pop(portal.id, set()) - {user.user_id for user in users}
+        is_all = await upsert_people(*installation, users, self._database, most)
+        if is_whole:
+            is_all &= await note_unlisted(*installation, unlisted, self._database, most)
+        self._note_limit(portal, "users", is_whole=is_whole and is_all)
 
     async def _read_structure(self, portal: Portal, users: Iterable[User], now: int) -> None:
         answer = await self._ask(portal, "departments", _list_departments)
@@ -144,7 +159,7 @@ class People:
         told = None
         if answer[0] is not None:
             members = {user.user_id: user.department_ids for user in users}
-            told = await asyncio.to_thread(take, answer[0], members)
+            told = await asyncio.to_thread(take, answer[0], members, self._quotas)
             self._note_limit(portal, "departments", is_whole=told.is_whole)
         await note_read_at(portal.id, portal.generation, now - DAY_S + LEAST_INTERVAL_S)  # If cut off, soon.
         await store_structure(portal.id, portal.generation, told, now, self._database)

@@ -8,14 +8,11 @@ import msgspec
 from app.bitrix24.departments import Department
 from app.bitrix24.users import MOST_DEPARTMENTS_OF_USER
 from app.kit.text import storable
-from app.portals.quotas import USUAL
+from app.portals.quotas import Quotas
 
 State = Literal["read", "not_granted", "unread"]
 Pair = tuple[int, int]  # department_id, user_id
 Row = tuple[int, str, int | None, int | None]  # department_id, name as stored, parent_id, head_id
-# The largest of companies have a few thousand departments and some ten thousand employees, nearly each of
-# whom belongs to one or two. A portal can tell of any number, and all of it would have to be stored.
-MOST_DEPARTMENTS, MOST_PAIRS = USUAL.departments, USUAL.memberships
 
 
 class Structure(msgspec.Struct, frozen=True):
@@ -47,17 +44,18 @@ class Difference(msgspec.Struct, frozen=True):
     new_pairs: list[Pair]
 
 
-def take(departments: Iterable[Department], members: Mapping[int, Iterable[int]]) -> Known:
+def take(departments: Iterable[Department], members: Mapping[int, Iterable[int]], quotas: Quotas) -> Known:
     """As much as we take of what a portal tells: those of the lowest ids. `members`: departments by user."""
+    most, most_pairs = quotas.departments, quotas.memberships
     told = sorted(departments, key=lambda one: one.department_id)
     rows = {
         one.department_id: (one.department_id, storable(one.name), one.parent_id, one.head_id)
-        for one in told[:MOST_DEPARTMENTS]
+        for one in told[:most]
     }
     own = {user_id: sorted(rows.keys() & set(ids)) for user_id, ids in members.items()}
     pairs = [(one, user_id) for user_id in sorted(own) for one in own[user_id][:MOST_DEPARTMENTS_OF_USER]]
-    is_whole = len(told) <= MOST_DEPARTMENTS and sum(map(len, own.values())) <= min(len(pairs), MOST_PAIRS)
-    return Known(rows, frozenset(pairs[:MOST_PAIRS]), is_whole)
+    is_whole = len(told) <= most and sum(map(len, own.values())) <= min(len(pairs), most_pairs)
+    return Known(rows, frozenset(pairs[:most_pairs]), is_whole)
 
 
 def compare(stored: Known, told: Known) -> Difference:

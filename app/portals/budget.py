@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from app.kit.clock import Clock
 from app.kit.errors import TooManyRequests
-from app.portals.quotas import USUAL, Quotas
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +13,6 @@ class Limits:
 
     Half of them are kept for portals that are installed. One group (a network, or a portal) may cause 120: as
     many colleagues begin their day in the same second. Ten installations a minute are more than anybody does.
-    `quotas`: what each portal may store.
     """
 
     questions_of_strangers: int = 480
@@ -22,7 +20,6 @@ class Limits:
     questions_of_proven: int = 240
     questions_per_group: int = 120
     installations_per_member: int = 10
-    quotas: Quotas = USUAL
 
 
 class Budget:

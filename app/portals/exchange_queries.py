@@ -17,7 +17,6 @@ from app.bitrix24.exchange import Exchange
 from app.kit.database import patiently
 from app.kit.deleting import delete_some
 from app.kit.metrics import OUTBOUND
-from app.portals.quotas import USUAL
 from app.portals.tables import PortalTable, RestExchangeTable
 
 ROWS_A_STEP = 2_000
@@ -97,7 +96,7 @@ async def purge_exchanges(now: int) -> None:
             await RestExchangeTable.update(unnamed).where(is_one)
 
 
-async def trim_exchanges(most: int = USUAL.requests) -> None:
+async def trim_exchanges(most: int) -> None:
     """Delete the oldest of portals that have more than their quota, and of what belongs to none."""
     for row in await RestExchangeTable.raw(CROWDED, most):
         member_id = row["member_id"]

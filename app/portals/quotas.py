@@ -20,9 +20,9 @@ class Quotas:
     mib_a_minute: int = 256  # Of texts, and at once: thirty times what 1,000 calls a second have.
     undecodable_events: int = 1_000  # Each of at most 8 KiB.
     odd_rows: int = 200  # Of the statistics, the latest: they are shown again, events are not.
-    people: int = 20_000
-    departments: int = 5_000
-    memberships: int = 100_000
+    people: int = 20_000  # Dismissed ones too; the largest of companies have some ten thousand.
+    departments: int = 5_000  # The largest of companies have some thousand.
+    memberships: int = 100_000  # Nearly everybody belongs to one department or two.
     views: int = 5_000  # Of all users; each has MAX_VIEWS of `app.calls.views` at most.
     preferences: int = 20_000  # Users who chose something.
     requests: int = 50_000  # In the log of requests, which is kept a week: five a minute.

@@ -12,12 +12,12 @@ from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.kit.deadlines import move_limit
 from app.kit.errors import Unavailable
 from app.kit.fair_queue import FairQueue
 from app.kit.lanes import Lane, use_lane
 from app.kit.places import Places, Share
 from app.web.errors import PROBLEM, encode_problem
-from app.web.exports.pacing import move_limit
 
 # An answer takes up to some MB while it is made and sent.
 UNDER_WAY = Share(overall=48, per_portal=12, per_user=4)

@@ -1,10 +1,12 @@
 """The bar above the log that says what stands between Callbook and the portal, and who can do what."""
 
+from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from app.kit.words import N_, Words, load_words
 from app.people.service import People
 from app.portals.model import Portal
+from app.portals.quotas import QuotaReached
 from app.web.parts import WebParts
 from app.web.sessions import Session
 
@@ -20,6 +22,7 @@ Kind = Literal[
     "restricted",
     "statistics_denied",
     "quota_reached",
+    "people_left_out",
     "license_over",
     "license_ends",
 ]
@@ -32,6 +35,7 @@ TITLES: dict[Kind, str] = {
     "restricted": N_("%(owner)s may no longer use Callbook"),
     "statistics_denied": N_("Older calls cannot be read"),
     "quota_reached": N_("Callbook has no room for more calls of this Bitrix24"),
+    "people_left_out": N_("Not all people and departments of this Bitrix24 are known"),
 }
 FOR_ADMINS: dict[Kind, str] = {
     "reinstall_needed": N_(
@@ -57,6 +61,7 @@ FOR_ADMINS: dict[Kind, str] = {
         "Shorten how long calls are kept, in the settings, or ask the vendor of Callbook for more room. What "
         "is missing is then read by itself."
     ),
+    "people_left_out": QuotaReached.message,
 }
 FOR_OTHERS: dict[Kind, str] = {
     "reinstall_needed": N_(
@@ -68,6 +73,8 @@ FOR_OTHERS: dict[Kind, str] = {
     "restricted": N_("An administrator of your Bitrix24 can mend this by opening Callbook."),
     "quota_reached": N_("New calls are not added. An administrator of your Bitrix24 can change that."),
 }
+OF_CALLS = frozenset({"rows", "bytes"})
+OF_PEOPLE = frozenset({"people", "departments", "memberships"})
 RECONNECTABLE = frozenset[Kind]({"reinstall_needed", "restricted"})
 
 
@@ -88,8 +95,8 @@ async def view_notice(parts: WebParts, session: Session, failure_code: str | Non
     kind = _find_trouble(portal)
     if kind is None and is_admin and failure_code == DENIED:
         kind = "statistics_denied"
-    if kind is None and await parts.room.is_full(portal.id):
-        kind = "quota_reached"
+    if kind is None:
+        kind = _find_full(await parts.room.list_reached(portal.id), is_admin=is_admin)
     if kind is None:
         return _describe_license(portal, words, parts.clock.now()) if is_admin else None
     owner = (
@@ -111,6 +118,12 @@ def _find_trouble(portal: Portal) -> Kind | None:
     if portal.connection == "reinstall_needed":
         return portal.connection
     return None if portal.contact_state == "ok" else portal.contact_state
+
+
+def _find_full(reached: Collection[str], *, is_admin: bool) -> Kind | None:
+    if not OF_CALLS.isdisjoint(reached):
+        return "quota_reached"
+    return "people_left_out" if is_admin and not OF_PEOPLE.isdisjoint(reached) else None
 
 
 async def _name_owner(portal: Portal, people: People, words: Words) -> str:

@@ -23,7 +23,10 @@ class Choice(msgspec.Struct, frozen=True):
 
 @post("/log/preferences", status_code=HTTP_204_NO_CONTENT, include_in_schema=False)
 async def choose(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[None]:
-    """Keep the columns or the theme for this user, wherever they open Callbook next."""
+    """Keep the columns or the theme for this user, wherever they open Callbook next.
+
+    503 `quota_reached` where the portal has no room for one more who chose.
+    """
     try:
         choice = decode_json(await request.body(), Choice)
     except msgspec.MsgspecError as error:
@@ -31,7 +34,8 @@ async def choose(request: AnyRequest, parts: GivenParts, session: GivenSession) 
     columns = None if choice.columns is None else read_columns(choice.columns)
     claims = session.claims
     chosen = Preferences(columns, choice.theme)
-    await write_preferences(claims.portal_id, claims.generation, claims.user_id, chosen, parts.database)
+    whose = claims.portal_id, claims.generation, claims.user_id
+    await write_preferences(*whose, chosen, parts.database, parts.room.quotas)
     return Response(None, status_code=HTTP_204_NO_CONTENT, headers=data_headers())
 
 

@@ -102,7 +102,8 @@ async def show_views(request: AnyRequest, parts: GivenParts, session: GivenSessi
 async def add_view(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
     """Save what is shown as a new view; the menu with it as the current one."""
     draft = await _read_draft(request, parts, session)
-    view_id = await save_view(session.viewer, session.claims.generation, draft, parts.database)
+    generation, quotas = session.claims.generation, parts.room.quotas
+    view_id = await save_view(session.viewer, generation, draft, parts.database, quotas)
     return await _show_menu(parts, session, view_id)
 
 

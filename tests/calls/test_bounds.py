@@ -80,14 +80,14 @@ async def test_what_is_kept_of_an_odd_event_or_row_is_under_8_kib_marked_and_nev
 ) -> None:
     portal_id = await insert_portal()
     assert await keep_undecodable(portal_id, TOKEN_HASH, "ONVOXIMPLANTCALLEND", data, "odd", STARTED_AT)
-    await keep_rows(portal_id, 1, [(data, "odd")], STARTED_AT)
+    installation = Installation(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
+    await keep_rows(installation, [(data, "odd")], STARTED_AT)
     for row in await database.run("SELECT payload, reason FROM undecodable_events"):
         assert len(str(row["payload"])) <= KIB_8
         assert row["reason"] == "odd" + NOT_WHOLE
     assert [kept.event for kept in await list_undecodable(portal_id)] == ["ONVOXIMPLANTCALLEND", ROW]
     portal = await queries.get_portal(portal_id)
     assert portal is not None
-    installation = Installation(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
     result = await replay_undecodable(ingest, installation, portal)
     assert (result.stored, result.left) == (0, 2)
     assert await read_calls(database, portal_id) == []

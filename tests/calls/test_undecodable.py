@@ -2,12 +2,18 @@
 
 import pytest
 
-from app.calls import undecodable
 from app.calls.changes import Changes
 from app.calls.ingest import Ingest
 from app.calls.room import Room
 from app.calls.sync_writes import Installation
-from app.calls.undecodable import ROW, keep_rows, keep_undecodable, list_undecodable, replay_undecodable
+from app.calls.undecodable import (
+    ROW,
+    check_room_for_undecodable,
+    keep_rows,
+    keep_undecodable,
+    list_undecodable,
+    replay_undecodable,
+)
 from app.kit.database import Database
 from app.portals import queries
 from app.portals.quotas import QuotaReached, Quotas
@@ -47,20 +53,22 @@ async def test_nothing_is_kept_under_a_row_that_no_longer_agrees(database: Datab
 
 
 async def test_at_its_quota_nothing_that_was_acknowledged_is_pushed_out(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, clock: FakeClock
 ) -> None:
-    monkeypatch.setattr(undecodable, "USUAL", Quotas(undecodable_events=3, odd_rows=2))
+    quotas = Quotas(undecodable_events=3, odd_rows=2)
     first, second = [await insert_portal(letter * 32) for letter in "ab"]
     for number in range(3):
+        await check_room_for_undecodable(first, quotas)
         assert await keep(first, {"CALL_ID": str(number)})
     with pytest.raises(QuotaReached):
-        await keep(first, {"CALL_ID": "3"})
+        await check_room_for_undecodable(first, quotas)
+    place = Installation(database, Changes(database), first, 1, Room(database, clock, quotas))
     for number in range(4):
-        await keep_rows(first, 1, [({"ID": str(number)}, "CALL_ID")], STARTED_AT)
+        await keep_rows(place, [({"ID": str(number)}, "CALL_ID")], STARTED_AT)
     kept = await list_undecodable(first)
     assert [event.data["CALL_ID"] for event in kept if event.event != ROW] == ["0", "1", "2"]
     assert [event.data["ID"] for event in kept if event.event == ROW] == ["2", "3"]
-    assert await keep(second)
+    await check_room_for_undecodable(second, quotas)
 
 
 async def test_a_replay_stores_what_can_be_read_by_now(

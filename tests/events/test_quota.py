@@ -2,29 +2,37 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
+import httpx
 import pytest
 
 from app.commands.portals import describe_whole
+from app.demo.people import OPERATOR_ID
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.kit.metrics import LIMITED
 from app.portals import queries
 from app.portals.quotas import Quotas
 from app.scheduler import reconcile, recount, run_job
 from tests.conftest import GENEROUS, HurriedClock
 from tests.running import Callbook, FakeClock, run_callbook
-from tests.web.browsing import install, open_tab
+from tests.web.browsing import Tab, install, open_tab
 
 TOKEN = "metrics-token-of-the-test"
 FULL = 6  # Rows: three calls and their legs.
+QUOTAS = Quotas(rows=FULL, departments=1, preferences=1)
 
 
 @pytest.fixture
 async def small(database_url: str, stand_in: StandIn, clock: FakeClock) -> AsyncIterator[Callbook]:
-    limits = replace(GENEROUS, quotas=Quotas(rows=FULL))
     async with run_callbook(
-        database_url, stand_in, clock, limits, rate_clock=HurriedClock(), metrics_token=TOKEN
+        database_url,
+        stand_in,
+        clock,
+        GENEROUS,
+        quotas=QUOTAS,
+        rate_clock=HurriedClock(),
+        metrics_token=TOKEN,
     ) as running:
         yield running
 
@@ -105,7 +113,7 @@ async def test_the_portal_and_the_vendor_are_told(
     found = await queries.find_portal(portal.member_id)
     assert found is not None
     shown = await describe_whole(small.parts, found)
-    assert shown["quotas_reached"] == ["rows"]
+    assert shown["quotas_reached"] == ["rows", "departments"]
     stored = shown["stored"]
     assert isinstance(stored, dict)
     assert stored["rows"] == FULL
@@ -114,4 +122,42 @@ async def test_the_portal_and_the_vendor_are_told(
     reached = dict(
         re.findall(r'^callbook_portal_quota_reached\{quota="(\w+)"\} (\S+)$', answer.text, re.MULTILINE)
     )
-    assert {name: count for name, count in reached.items() if float(count)} == {"rows": "1.0"}
+    assert {name: count for name, count in reached.items() if float(count)} == {
+        "rows": "1.0",
+        "departments": "2.0",
+    }
+
+
+async def test_departments_that_are_left_out_are_counted_and_told_to_administrators(
+    small: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    before = LIMITED.labels("departments")._value.get()  # noqa: SLF001  Its own way is a text of all.
+    await install(small, portal)
+    assert LIMITED.labels("departments")._value.get() == before + 1  # noqa: SLF001
+    await run_job(small.parts, "one", recount)
+    found = await queries.find_portal(portal.member_id)
+    assert found is not None
+    shown = await describe_whole(small.parts, found)
+    assert shown["quotas_reached"] == ["departments"]
+    told = [
+        (await (await open_tab(small, portal, user)).get("/log/rows")).text for user in (None, OPERATOR_ID)
+    ]
+    assert ['data-kind="people_left_out"' in text for text in told] == [True, False]
+
+
+async def choose(tab: Tab) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {tab.token}"}
+    return await tab.callbook.client.post("/log/preferences", json={"theme": "dark"}, headers=headers)
+
+
+async def test_a_choice_for_which_there_is_no_room_is_refused_with_a_sentence(
+    small: Callbook, stand_in: StandIn
+) -> None:
+    portal = stand_in.portals[0]
+    await install(small, portal)
+    answers = [await choose(await open_tab(small, portal, user)) for user in (None, OPERATOR_ID, None)]
+    assert [answer.status_code for answer in answers] == [204, 503, 204]
+    assert answers[1].json()["code"] == "quota_reached"
+    assert "more room" in answers[1].json()["detail"]
+    assert int(answers[1].headers["retry-after"]) > 0

@@ -163,6 +163,6 @@ async def test_a_uninstalled_portal_gets_none_back(callbook: Callbook, bitrix_po
     await bitrix_portal.uninstall(clean=False)
     await callbook.settle()
     users = [User(1, "Clara Winter", is_active=True)]
-    await upsert_people(portal_id, portal.generation, users, callbook.parts.database)
+    await upsert_people(portal_id, portal.generation, users, callbook.parts.database, 10)
     for table in ("people", "departments", "department_members", "structures"):
         assert await callbook.run_sql(f"SELECT * FROM {table}") == []

@@ -133,7 +133,7 @@ async def test_an_uninstall_and_a_reading_come_one_after_the_other(
     async with database.transaction():
         await queries.update_locked(portal.id, {"state": "uninstalled", "generation": portal.generation + 1})
         await delete_some_people(portal.id)
-        late = begin_apart(upsert_people(portal.id, portal.generation, users, database))
+        late = begin_apart(upsert_people(portal.id, portal.generation, users, database, 10))
         await wait_until_blocked(database, late, "INSERT INTO people")
     await late
     assert await find_names(portal.id, [1]) == {}

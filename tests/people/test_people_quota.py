@@ -5,12 +5,11 @@ from structlog.testing import capture_logs
 
 from app.bitrix24.exchange import Exchange
 from app.bitrix24.users import User
-from app.calls import views
 from app.calls.reading import Viewer
 from app.calls.views import Draft, save_view
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.people import preference_queries, queries, service, structure
+from app.people import preference_queries, queries
 from app.people.preference_queries import find_preferences, write_preferences
 from app.people.preferences import Preferences
 from app.people.queries import find_people, upsert_people
@@ -35,15 +34,14 @@ def portal(stand_in: StandIn) -> StandInPortal:
 
 
 async def test_invented_people_beyond_the_quota_are_left_out_and_known_ones_still_change(
-    callbook: Callbook, portal_id: int, monkeypatch: pytest.MonkeyPatch
+    callbook: Callbook, portal_id: int
 ) -> None:
-    monkeypatch.setattr(queries, "USUAL", SMALL)
-    database = callbook.parts.database
+    database, most = callbook.parts.database, SMALL.people
     for day in range(3):
         users = [User(number, f"day {day}", True) for number in range(1_000 + 50 * day, 1_100 + 50 * day)]
-        await upsert_people(portal_id, 1, users, database)
+        assert not await upsert_people(portal_id, 1, users, database, most)
         assert await queries.count_people(portal_id) == SMALL.people
-    await upsert_people(portal_id, 1, [User(1_000, "changed", True)], database)
+    assert await upsert_people(portal_id, 1, [User(1_000, "changed", True)], database, most)
     assert (await find_people(portal_id, [1_000]))[1_000].name == "changed"
 
 
@@ -55,8 +53,7 @@ async def test_a_portal_s_list_of_users_is_read_as_far_as_it_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     few = Quotas(people=2, memberships=3)
-    monkeypatch.setattr(service, "USUAL", few)
-    monkeypatch.setattr(structure, "MOST_PAIRS", few.memberships)
+    monkeypatch.setattr(callbook.parts.people, "_quotas", few)
     for user in portal.users.values():
         user.department_ids = [one.id for one in portal.state.departments]
     assert len(portal.users) > few.people
@@ -70,27 +67,25 @@ async def test_a_portal_s_list_of_users_is_read_as_far_as_it_is_kept(
     assert limited == ["users", "departments"]
 
 
-async def test_choices_of_invented_users_are_not_kept_and_those_of_known_ones_change(
-    callbook: Callbook, portal_id: int, monkeypatch: pytest.MonkeyPatch
+async def test_choices_of_invented_users_are_refused_and_those_of_known_ones_change(
+    callbook: Callbook, portal_id: int
 ) -> None:
-    monkeypatch.setattr(preference_queries, "USUAL", SMALL)
     for chosen in (Preferences(theme="dark"), Preferences(theme="light")):
-        for user_id in range(1, 6):
-            await write_preferences(portal_id, 1, user_id, chosen, callbook.parts.database)
-    found = [(await find_preferences(portal_id, user_id)).theme for user_id in range(1, 6)]
-    assert found == ["light", "light", None, None, None]
+        for user_id in (1, 2):
+            await write_preferences(portal_id, 1, user_id, chosen, callbook.parts.database, SMALL)
+        with pytest.raises(QuotaReached):
+            await write_preferences(portal_id, 1, 3, chosen, callbook.parts.database, SMALL)
+    found = [(await find_preferences(portal_id, user_id)).theme for user_id in range(1, 4)]
+    assert found == ["light", "light", None]
     assert await preference_queries.count_preferences(portal_id) == SMALL.preferences
 
 
-async def test_views_of_invented_users_end_at_the_quota(
-    callbook: Callbook, portal_id: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(views, "USUAL", SMALL)
+async def test_views_of_invented_users_end_at_the_quota(callbook: Callbook, portal_id: int) -> None:
     draft = Draft("mine", False, {}, ("time",))
     for user_id in (1, 2):
-        await save_view(Viewer(portal_id, user_id, EVERYONE), 1, draft, callbook.parts.database)
+        await save_view(Viewer(portal_id, user_id, EVERYONE), 1, draft, callbook.parts.database, SMALL)
     with pytest.raises(QuotaReached):
-        await save_view(Viewer(portal_id, 3, EVERYONE), 1, draft, callbook.parts.database)
+        await save_view(Viewer(portal_id, 3, EVERYONE), 1, draft, callbook.parts.database, SMALL)
 
 
 async def test_the_oldest_requests_of_a_busy_portal_go_and_no_others(

@@ -13,6 +13,8 @@ from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import Message, Receive, Scope, Send
 
+from app.kit.deadlines import move_limit
+
 STALL_S = 60.0  # As long as a recording waits for its listener.
 LONGEST_S = 1_200.0  # Ten minutes at most are read (decision 0021), and as long may the file be sent.
 
@@ -57,9 +59,3 @@ class PacedAnswer:
                 move_limit(limit, end)
 
             await self._answer(scope, receive, send_in_time)
-
-
-def move_limit(limit: asyncio.Timeout, when: float | None) -> None:
-    """Give it more time, unless it is over."""
-    if not limit.expired():
-        limit.reschedule(when)
