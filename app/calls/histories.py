@@ -5,6 +5,8 @@ claim in the mark; the mark moves only over rows that are stored. So a crash cos
 is read again.
 """
 
+import asyncio
+
 import structlog
 
 from app.bitrix24.errors import BitrixError, BitrixFailure
@@ -27,7 +29,7 @@ from app.calls.marks import Mark
 from app.calls.pace import FIRST_PAGES, OPERATING_WINDOW_S
 from app.calls.room import Room
 from app.calls.schedule import is_full_due
-from app.calls.share import Share
+from app.calls.share import LONGEST_TURN_S, SLICE_S, Share
 from app.calls.sync_writes import Installation
 from app.kit.clock import Clock
 from app.kit.database import Database
@@ -45,7 +47,8 @@ LONGEST_DELAY_S = 6 * 3600
 MOST_FAILURES = 4  # Then it counts as failed, though it is tried again.
 STALE_S = 60
 UNEXPECTED = "internal_error"
-HISTORY = Kind("history", places=2)  # Each writes all the time: more at once would be no quicker.
+# Each writes all the time: more at once would be no quicker. A slice and its last batch are no long turn.
+HISTORY = Kind("history", places=2, usual_s=SLICE_S + 15, longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once; of more, those that have waited longest.
 FAILURES = (
     *(BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError, QuotaReached),
@@ -104,6 +107,10 @@ class Histories:
         try:
             await self._room.admit_read(portal.id)
             await part.read(self._open_share(is_bounded=is_bounded))
+        except asyncio.CancelledError:  # Its turn is over: the batch that it was at is read again.
+            cut = {"claimed_until": 0, "next_at": self._clock.now() + FIRST_DELAY_S}
+            await note_failure(portal.id, part.last, cut | {"batch_pages": part.last.fewer_pages})
+            raise
         except Exception as failure:
             log.warning("history not read", portal_id=portal.id, code=code_of(failure))
             changes = self._after(failure, part.last)
@@ -216,7 +223,7 @@ class Histories:
             "next_at": now + min(FIRST_DELAY_S * 2 ** min(failures, 20), LONGEST_DELAY_S),
             "failures": failures,
             "failure_code": code,
-            "batch_pages": max(1, mark.batch_pages // 2),
+            "batch_pages": mark.fewer_pages,
             "history_state": "failed" if is_failed else mark.history_state,
         }
 

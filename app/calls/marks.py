@@ -50,6 +50,11 @@ class Mark(msgspec.Struct, frozen=True):
         return self.top_id is not None
 
     @property
+    def fewer_pages(self) -> int:
+        """The size of the next batch, when the portal could not answer this one."""
+        return max(1, self.batch_pages // 2)
+
+    @property
     def complete_up_to(self) -> int | None:
         """A moment of the portal's clock: what its statistics showed us then is in the log, all of it."""
         return self.read_up_to if self.history_state == "complete" else None

@@ -17,6 +17,7 @@ from app.calls.marks import Mark
 from app.calls.one_call import ask_for_call
 from app.calls.read_queries import claim_read, list_due_reads
 from app.calls.schedule import plan_delay
+from app.calls.share import LONGEST_TURN_S
 from app.calls.sync_writes import write_rows
 from app.kit.background import Background
 from app.kit.clock import Clock
@@ -29,7 +30,7 @@ from app.portals.quotas import QuotaReached
 from app.portals.refresh_budget import is_affordable, is_alive
 
 log = structlog.get_logger(__name__)
-READ, WELCOME = Kind("read"), Kind("welcome")
+READ, WELCOME = Kind("read", longest_s=LONGEST_TURN_S), Kind("welcome", longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once; of more, those that have waited longest.
 CALLS_AT_ONCE = 4  # Of one portal: it may hold each answer back for a minute.
 CALL_EVERY_S = 300
@@ -67,6 +68,10 @@ class Reconciliation:
             await self._histories.catch_up(portal, claim=claim)
         except PortalRestsError as rest:
             await claim.give_back({"next_at": self._clock.now() + rest.rest_s})
+        except asyncio.CancelledError:  # Its turn is over: the batch that it was at is read again.
+            next_at = self._clock.now() + plan_delay(mark.failures)
+            await claim.give_back({"next_at": next_at, "batch_pages": mark.fewer_pages})
+            raise
         except Exception as failure:
             log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
             await claim.give_back(self._after(failure, mark))
@@ -85,7 +90,7 @@ class Reconciliation:
             "next_at": self._clock.now() + plan_delay(failures),
             "failures": failures,
             "failure_code": code_of(failure),
-            "batch_pages": max(1, mark.batch_pages // 2),
+            "batch_pages": mark.fewer_pages,
         }
 
     def welcome(self, portal: Portal) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from app.kit.clock import Clock
 
 SLICE_S = 60
+LONGEST_TURN_S = (
+    SLICE_S + 75
+)  # And as long as the last request may take: a portal that holds it back is cut off.
 # Of a minute, and so of a turn: as many as SQLite stores beside events, and a history of a million is whole
 # within twenty minutes. Whoever invents calls has no more than that written.
 ROWS_A_MINUTE = 60_000

@@ -1,7 +1,8 @@
 """Turns of portals: each has a place of its own, so that none decides how long the others wait.
 
 A turn begins as soon as its kind has a place. One that lasts is moved out of the way of those that begin, and
-its portal waits among its like the next time, until a turn of it was short again.
+its portal waits among its like the next time, until a turn of it was short again. Where turns that last hold
+all places, the one that has lasted longest is cut off as soon as somebody else waits.
 """
 
 import asyncio
@@ -29,28 +30,66 @@ Work = Callable[[], Awaitable[object]]
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What turns are for, as the log names it, and how many may begin at once."""
+    """What turns are for, as the log names it, and how many may begin at once.
+
+    `usual_s`: a turn that takes longer has lasted (QUICK_S unless said). `longest_s`: it is cut off then
+    (LONGEST_S unless said).
+    """
 
     name: str
     places: int = PLACES
+    usual_s: float | None = None
+    longest_s: float | None = None
 
 
 class _Lanes:
     """The places of one kind: to begin, to go on when it lasts, and for portals whose last turn lasted."""
 
-    def __init__(self, places: int) -> None:
-        self.quick = asyncio.Semaphore(places)
-        self.lasting = asyncio.Semaphore(places * LASTING)
-        self.slow = asyncio.Semaphore(places * LASTING)
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self.quick = asyncio.Semaphore(kind.places)
+        self.lasting = asyncio.Semaphore(kind.places * LASTING)
+        self.slow = asyncio.Semaphore(kind.places * LASTING)
         self.took_long: OrderedDict[int, None] = OrderedDict()
+        self._began_at: dict[asyncio.Timeout, float] = {}  # Of turns in quick and lasting places, in order.
+        self._waiting = self._ending = 0  # For a quick place, and turns that make way for those.
+
+    @property
+    def _usual_s(self) -> float:
+        return QUICK_S if self._kind.usual_s is None else self._kind.usual_s
 
     @asynccontextmanager
-    async def take_place(self, portal_id: int) -> AsyncIterator[None]:
-        """Wait for a place and hold it, be it another one by and by, until the context ends."""
-        held = self.slow if portal_id in self.took_long else self.quick
-        await held.acquire()
+    async def take_place(self, portal_id: int) -> AsyncIterator[asyncio.Timeout]:
+        """Wait for a place and hold it, be it another one by and by, until the context ends. Gives the limit
+        within which the turn is to be taken.
+        """
+        is_slow = portal_id in self.took_long
+        await (self.slow.acquire() if is_slow else self._wait_to_begin())
         loop = asyncio.get_running_loop()
-        began_at = loop.time()
+        longest_s = LONGEST_S if self._kind.longest_s is None else self._kind.longest_s
+        began_at, limit = loop.time(), asyncio.timeout(longest_s)
+        try:
+            if is_slow:
+                with _released(self.slow):
+                    yield limit
+            else:
+                async with self._moving(limit):
+                    yield limit
+        finally:
+            self._remember(portal_id, is_long=loop.time() - began_at >= self._usual_s)
+
+    async def _wait_to_begin(self) -> None:
+        self._waiting += 1
+        try:
+            self._make_room()
+            await self.quick.acquire()
+        finally:
+            self._waiting -= 1
+
+    @asynccontextmanager
+    async def _moving(self, limit: asyncio.Timeout) -> AsyncIterator[None]:
+        """Hold a quick place, which is left for a lasting one in time; make way when others need either."""
+        held, loop = self.quick, asyncio.get_running_loop()
 
         async def move_on() -> None:
             nonlocal held
@@ -59,14 +98,31 @@ class _Lanes:
             held.release()
             held = self.lasting
 
-        moving = None if held is self.slow else asyncio.create_task(move_on())
+        moving = asyncio.create_task(move_on())
+        self._began_at[limit] = loop.time()
+        over = loop.call_later(self._usual_s, self._make_room)
         try:
             yield
         finally:
-            if moving is not None:
-                moving.cancel()
+            over.cancel()
+            moving.cancel()
+            if self._began_at.pop(limit, None) is None:
+                self._ending -= 1
             held.release()
-            self._remember(portal_id, is_long=loop.time() - began_at >= QUICK_S)
+
+    def _make_room(self) -> None:
+        """For whoever waits while all places are held, cut off the turns that have lasted longest beyond what
+        is usual. Those of portals in slow places wait and last among themselves.
+        """
+        loop = asyncio.get_running_loop()
+        while self._waiting > self._ending and self.quick.locked() and self.lasting.locked():
+            limit, began_at = next(iter(self._began_at.items()), (None, 0.0))
+            if limit is None or loop.time() - began_at < self._usual_s:
+                return
+            del self._began_at[limit]
+            self._ending += 1
+            if not limit.expired():
+                limit.reschedule(loop.time())
 
     def _remember(self, portal_id: int, *, is_long: bool) -> None:
         self.took_long.pop(portal_id, None)
@@ -74,6 +130,14 @@ class _Lanes:
             self.took_long[portal_id] = None
             if len(self.took_long) > MOST_REMEMBERED:
                 self.took_long.popitem(last=False)
+
+
+@contextmanager
+def _released(place: asyncio.Semaphore) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        place.release()
 
 
 class PortalTurns:
@@ -121,15 +185,25 @@ class PortalTurns:
             del self._turns[key]
 
     async def _run(self, kind: Kind, portal_id: int, work: Work | None) -> None:
-        lanes = self._lanes.setdefault(kind, _Lanes(kind.places))
+        lanes = self._lanes.setdefault(kind, _Lanes(kind))
         while work is not None:
-            async with lanes.take_place(portal_id):
+            async with lanes.take_place(portal_id) as limit:
                 if self.is_stopping:
                     return
                 with take_turn(kind.name, portal_id):
-                    async with asyncio.timeout(LONGEST_S):
-                        await work()
+                    await _limited(limit, kind, portal_id, work)
             work = self._next.pop((kind, portal_id), None)
+
+
+async def _limited(limit: asyncio.Timeout, kind: Kind, portal_id: int, work: Work) -> None:
+    """Do it within the limit; that it was cut off is the portal's doing, and no error of ours."""
+    try:
+        async with limit:
+            await work()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        log.warning("a portal's turn was cut off", job=kind.name, portal_id=portal_id)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """No portal decides how long its statistics are read: a turn ends after its share, and the next goes on."""
 
 import asyncio
+from collections.abc import Coroutine
 
 import pytest
 
@@ -162,3 +163,40 @@ async def test_calls_that_are_opened_ask_a_portal_that_does_not_answer_a_few_at_
         await gate.reached()
     gate.release()
     await callbook.settle()
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+async def test_a_read_whose_turn_is_cut_off_gives_its_claim_back_and_misses_nothing(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock, *, is_whole: bool
+) -> None:
+    """A history, or the read of what is new after it, at the batch that its portal holds back."""
+    if is_whole:
+        fill(portal, range(1, 100))
+        await install(callbook, portal)
+    gate = stand_in.hold("batch", portal=portal)
+    fill(portal, range(100, 3_000))
+    if not is_whole:
+        portal.add_app()
+        assert (await portal.install(callbook.url)).status_code == 200
+    clock.advance(SLICE_S)
+    found, parts = await read_portal(portal), callbook.parts
+    read: Coroutine[None, None, object] = (
+        parts.reconciliation.read(found) if is_whole else parts.histories.run_slice(found)
+    )
+    reading = asyncio.create_task(read)
+    async with asyncio.timeout(20):
+        await gate.reached()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    mark = await read_mark(portal)
+    assert (mark.claimed_until, mark.failures, mark.read_up_to is not None) == (0, 0, is_whole)
+    gate.release()
+    stand_in.heal()
+    for _ in range(20):
+        clock.advance(SLICE_S)
+        await read_histories(parts)
+        await want_reads(parts.database, [found.id], clock.now())
+        await reconcile(parts)
+        await callbook.settle()
+    assert len((await list_stored(callbook))[1]) == len(portal.state.statistics)

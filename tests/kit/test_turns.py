@@ -150,7 +150,46 @@ async def test_a_turn_that_never_ends_is_cut_off_and_said_so(
     portals = Portals()
     with capture_logs() as logs:
         await given.begin(SOME, 1, portals.hold(1))
-    assert [entry["portal_id"] for entry in logs if entry["log_level"] == "error"] == [1]
+        await given.begin(Kind("short", longest_s=LATER_S), 2, portals.hold(2))
+    assert [entry["portal_id"] for entry in logs if entry["event"] == "a portal's turn was cut off"] == [1, 2]
+
+
+async def test_who_waits_while_all_places_are_held_gets_that_of_the_turn_that_lasts_longest(
+    given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Portals that hold their answers back kept all places until their turns were cut off by themselves."""
+    monkeypatch.setattr(turns, "QUICK_S", LATER_S)
+    portals, hostile = Portals(), range(10, 10 + SOME.places * (1 + turns.LASTING))
+    held = [given.begin(SOME, portal_id, portals.hold(portal_id)) for portal_id in hostile]
+    await settle()
+    async with asyncio.timeout(10):
+        for number in range(3):
+            await given.begin(SOME, number, portals.answer(number))
+    assert [task.done() for task in held] == [True] + [False] * (len(held) - 1)  # It freed a place for all.
+    portals.may_answer.set()
+    await background.drain(5)
+
+
+async def test_a_turn_of_the_usual_length_is_no_long_one_and_is_not_cut_off(
+    given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "QUICK_S", LATER_S)
+    slices = Kind("slices", places=1, usual_s=60.0)
+    portals, all_places = Portals(), slices.places * (1 + turns.LASTING)
+    held = [given.begin(slices, portal_id, portals.hold(portal_id)) for portal_id in range(all_places)]
+    await settle()
+    waiting = given.begin(slices, 99, portals.answer(99))
+    await settle()
+    assert not any(task.done() for task in (*held, waiting))
+    portals.may_answer.set()
+    await background.drain(5)
+    assert portals.asked.total() == all_places + 1
+    portals.may_answer.clear()
+    blocking = [given.begin(slices, portal_id, portals.hold(portal_id)) for portal_id in range(all_places)]
+    await settle()
+    assert portals.under_way.total() == all_places  # Not in the places of those whose last turn lasted.
+    portals.may_answer.set()
+    await asyncio.gather(*blocking)
 
 
 async def test_what_waits_when_the_process_ends_has_no_turn(
