@@ -1,10 +1,9 @@
-"""Erasing a portal: its secrets and people in one transaction, everything else after it, in the background.
+"""Erasing a portal: one transaction decides and takes its secrets, then its people go in small steps (it says
+itself how many it has), everything else in the background.
 
-A portal says how many people it has. So most of them are erased in small steps just before that transaction,
-which takes the rest: those whom somebody has written meanwhile.
-
-What is still to be done is in the database (`erase_at`, and a fact while bytes are to be overwritten), so
-that whoever is interrupted is followed by the scheduler.
+From the decision on nothing is written under the ended installation. What is still to be done is in the
+database (the note of the uninstall, `erase_at`, and a fact while bytes are to be overwritten), so that
+whoever is interrupted is followed by the scheduler.
 """
 
 import uuid
@@ -21,6 +20,7 @@ from app.kit.turns import Kind
 from app.portals import lifecycle, pending_queries, queries, uninstall_queries
 from app.portals.exchange_queries import erase_exchanges, erase_some_uninstalled_exchanges
 from app.portals.fact_queries import delete_fact, read_fact, write_fact
+from app.portals.hold_queries import hold_uninstalled
 from app.portals.model import Portal
 from app.portals.rate_queries import erase_buckets
 from app.portals.tombstones import Tombstones
@@ -77,46 +77,59 @@ class Erasure:
         self._erasers = erasers
 
     async def uninstall(self, portal: Portal, calls: Calls) -> bool:
-        """Erase secrets and people, and say when the calls are to go; False when it was installed anew
-        meanwhile. `finish` does what this leaves. Calls that are ERASED whatever was announced are the
-        vendor's or silence's doing; all others belong to an uninstall that was confirmed.
+        """Erase secrets, then people, and say when the calls are to go; False, and nothing is gone, when it
+        was installed anew meanwhile. `finish` does what this leaves.
+
+        Calls that are ERASED whatever was announced are the vendor's or silence's doing; all others belong to
+        an uninstall that was confirmed.
         """
+        if not await self._end(portal, calls):
+            return False
+        self._news.announce(portal.id)
+        await self.erase_at_once(portal.id, portal.generation)
+        return True
+
+    async def _end(self, portal: Portal, calls: Calls) -> bool:
         now = self._clock.now()
-        for erase_some in self._erasers.at_once:
-            while await self._erase_step(portal, erase_some):
-                pass
         async with self._database.transaction():
             row = await self._lock_if_same(portal)
             if row is None:
                 return False
-            is_announced_clean = await uninstall_queries.drop_check(portal.id, portal.generation)
+            is_announced_clean = await uninstall_queries.note_unfinished(portal.id, portal.generation, now)
             is_clean = calls is Calls.ERASED or (calls is Calls.AS_ANNOUNCED and is_announced_clean)
             erase_at = now if is_clean else now + CALLS_KEPT_S
             await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
-            await self._erase_at_once(portal.id)
             if calls is not Calls.ERASED:
                 await self._tombstones.note_uninstall(portal.member_id)
             await erase_buckets(portal.member_id, portal.domain)
             await pending_queries.hurry(portal.member_id, now)  # It may be the next installation already.
             await self.note_overwriting()
             await self._news.notify(self._database, [portal.id])
-        self._news.announce(portal.id)
         log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
         return True
-
-    async def _erase_step(self, portal: Portal, erase_some: EraseSome) -> bool:
-        async with self._database.patient_transaction():
-            return await self._lock_if_same(portal) is not None and await erase_some(portal.id)
 
     async def _lock_if_same(self, portal: Portal) -> queries.Row | None:
         """Its row; None when somebody has installed again or stored another pair since it was asked about."""
         row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
         return row if row is not None and _is_same_installation(row, portal) else None
 
-    async def _erase_at_once(self, portal_id: int) -> None:
+    async def erase_at_once(self, portal_id: int, generation: int) -> None:
+        """Erase people and the like of an installation that has ended, unless another one has begun.
+
+        It can be interrupted and run again.
+        """
+        await self._erase_steps(portal_id)
+        await self.note_overwriting()
+        await uninstall_queries.drop_check(portal_id, generation)
+
+    async def _erase_steps(self, portal_id: int) -> None:
         for erase_some in self._erasers.at_once:
-            while await erase_some(portal_id):
+            while await self._erase_step(portal_id, erase_some):
                 pass
+
+    async def _erase_step(self, portal_id: int, erase_some: EraseSome) -> bool:
+        async with self._database.patient_transaction():
+            return await hold_uninstalled(portal_id, self._database) and await erase_some(portal_id)
 
     async def finish(self, portal_id: int) -> None:
         """Do what an uninstall has left, down to the bytes; it can be interrupted and run again."""
@@ -139,7 +152,7 @@ class Erasure:
                 return  # It was installed anew: the calls belong to that installation again.
             await erase_exchanges(portal.member_id)
             await erase_buckets(portal.member_id, portal.domain)
-        await self._erase_at_once(portal.id)
+        await self._erase_steps(portal.id)
         are_done = [await erase(portal.id) for erase in self._erasers.with_calls]
         async with self._database.transaction():
             if all(are_done):  # Else the row stays due: without it nobody would find what is left.

@@ -82,6 +82,8 @@ class Uninstaller:
         if claim is None:
             return await self._look_up_outcome(portal_id)
         portal = await queries.get_portal(portal_id)
+        if portal is not None and not portal.is_installed:
+            return await self._resume(portal_id, claim.generation)
         if portal is None or not _is_same(portal, claim):
             await uninstall_queries.drop_check(portal_id, claim.generation)
             return Outcome.STILL_INSTALLED
@@ -91,11 +93,17 @@ class Uninstaller:
             return await self._conclude_unannounced(portal, proof, claim)
         return await self._conclude(portal, proof, claim.attempts)
 
+    async def _resume(self, portal_id: int, generation: int) -> Outcome:
+        """Whoever ended this installation was interrupted before its people were erased."""
+        await self._erasure.erase_at_once(portal_id, generation)
+        self._turns.begin(ERASURE, portal_id, partial(self._erasure.finish, portal_id), is_news=True)
+        return Outcome.ERASED
+
     async def _look_up_outcome(self, portal_id: int) -> Outcome:
         """Somebody else is asking, or it was asked a moment ago."""
         standing = await self._announcements.find(portal_id)
         if not standing.is_installed:
-            return Outcome.ERASED
+            return Outcome.PENDING if standing.noted else Outcome.ERASED  # Its people may not be gone yet.
         is_answered = standing.noted is not None and standing.noted.has_answer(self._clock.now())
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 
@@ -185,7 +193,7 @@ class Uninstaller:
 def _is_same(portal: Portal, claim: Claimed) -> bool:
     """Whether the check is about this installation, and no other pair has come since its own was refused."""
     is_healed = claim.is_unannounced and portal.token_state == "ok"
-    return portal.is_installed and portal.generation == claim.generation and not is_healed
+    return portal.generation == claim.generation and not is_healed
 
 
 CALLS_BY_PROOF = {

@@ -173,11 +173,22 @@ def _to_noted(row: Mapping[str, Any]) -> Noted:
     )
 
 
-async def drop_check(portal_id: int, generation: int) -> bool:
-    """Forget the note of this generation; whether every announcement wanted the calls erased too."""
+async def note_unfinished(portal_id: int, generation: int, now: int) -> bool:
+    """Note, in the transaction that ends this installation, that its people are still to be erased; whether
+    every announcement wanted the calls erased too.
+    """
     is_same = And(Check.portal_id == portal_id, Check.generation == generation)
-    rows = await Check.delete().where(is_same).returning(Check.is_clean)
-    return bool(rows and rows[0]["is_clean"])
+    announced = await Check.select(Check.is_clean).where(is_same).first()
+    note = _make_note(portal_id, generation, now, is_clean=False)
+    note.claimed_until = now + CLAIM_S  # Most are erased by then; two who erase do each other no harm.
+    changed = [Check.generation, Check.next_at, Check.claimed_until, Check.is_unannounced]
+    await Check.insert(note).on_conflict(target=Check.portal_id, action="DO UPDATE", values=changed)
+    return bool(announced and announced["is_clean"])
+
+
+async def drop_check(portal_id: int, generation: int) -> None:
+    """Forget the note of this generation."""
+    await Check.delete().where(And(Check.portal_id == portal_id, Check.generation == generation))
 
 
 async def drop_unannounced(portal_id: int) -> None:

@@ -17,6 +17,7 @@ from app.kit import deleting
 from app.kit.database import Database
 from app.portals import erasure, queries
 from app.portals.erasure import CALLS_KEPT_S, Calls, Erasure
+from app.portals.uninstall_queries import CLAIM_S, note_uninstall
 from app.scheduler import check_uninstalls, erase_due, sweep
 from tests.blocking import begin_apart, wait_until_blocked
 from tests.conftest import GENEROUS
@@ -172,6 +173,59 @@ async def test_the_request_log_goes_after_a_kill_though_calls_are_kept(
     assert await count(callbook, "rest_exchanges") > 0
     await sweep(callbook.parts)
     assert [await count(callbook, table) for table in ("rest_exchanges", "calls")] == [0, 1]
+
+
+async def test_people_go_after_a_kill_though_calls_are_kept(
+    callbook: Callbook, installed: StandInPortal, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def be_killed(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    row = await read_portal(callbook, installed.member_id)
+    await note_uninstall(row["id"], row["generation"], clock.now(), is_clean=False)
+    await installed.uninstall(send=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Erasure, "_erase_step", be_killed)
+        with pytest.raises(asyncio.CancelledError):
+            await callbook.parts.uninstaller.check(row["id"])
+    row = await read_portal(callbook, installed.member_id)
+    assert (row["state"], row["access_token"], row["refresh_token"]) == ("uninstalled", None, None)
+    assert await count(callbook, "people") > 0
+    clock.advance(CLAIM_S)
+    await check_uninstalls(callbook.parts)
+    await callbook.settle()
+    left = [await count(callbook, table) for table in ("people", "undecodable_events", "uninstall_checks")]
+    assert left == [0, 0, 0]
+    assert await count(callbook, "calls") == 1
+
+
+async def test_an_installation_between_two_steps_of_the_erasure_keeps_what_is_its_own(
+    callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await read_portal(callbook, installed.member_id)
+    erase_step, gate = Erasure._erase_step, Gate(asyncio.sleep)  # noqa: SLF001
+    steps: list[object] = []
+
+    async def step(self: Erasure, *args: Any) -> bool:
+        steps.append(args)
+        if len(steps) == 2:
+            await gate(0)
+        return await erase_step(self, *args)
+
+    monkeypatch.setattr(Erasure, "_erase_step", step)
+    uninstalling = asyncio.create_task(installed.uninstall(clean=False))
+    await gate.reached.wait()
+    assert (await installed.install(callbook.url)).status_code == 200
+    await callbook.settle()
+    people = await count(callbook, "people")
+    gate.opened.set()
+    answer = await uninstalling
+    assert answer is not None
+    assert answer.status_code == 200
+    row = await read_portal(callbook, installed.member_id)
+    assert (row["state"], row["generation"]) == ("installed", before["generation"] + 2)
+    assert await count(callbook, "people") == people > 0
+    assert await count(callbook, "uninstall_checks") == 0
 
 
 async def test_what_was_written_late_goes_with_the_calls(
