@@ -53,10 +53,15 @@ class Announcements:
         return is_as_careful and noted.is_resting(self._clock.now())
 
     async def _write(self, portal: Portal, *, is_clean: bool) -> Claimed | None:
-        """Others wait meanwhile; where it fails, one of them tries next."""
+        """Others wait meanwhile; where it fails, one of them tries next.
+
+        It is looked at once more: somebody may have noted it after the look that led here.
+        """
         done = self._noting[portal.id] = asyncio.get_running_loop().create_future()
         now = self._clock.now()
         try:
+            if await self._is_noted(portal, is_clean=is_clean):
+                return None
             await uninstall_queries.note_uninstall(portal.id, portal.generation, now, is_clean=is_clean)
             return await uninstall_queries.claim_check(portal.id, now)
         finally:
