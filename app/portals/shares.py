@@ -7,48 +7,57 @@ from app.kit.clock import Clock
 from app.kit.errors import TooManyRequests
 
 MINUTE_S = 60
-Counted = tuple[str, ...]
+FEW = 8  # As many colleagues, or one with an expired token, come at once where others have taken half.
+Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt of a member of a group in a minute."""
+    """One attempt of a member of a group, perhaps of a group in it, in a minute."""
 
     minute: int
-    group: str
-    member: str
+    path: Path
 
     @property
-    def counts_for(self) -> tuple[Counted, ...]:
-        """Everybody, the group, the member."""
-        return (), (self.group,), (self.group, self.member)
+    def counts_for(self) -> list[Path]:
+        """Everybody, the group, those in it, the member."""
+        return [self.path[:level] for level in range(len(self.path) + 1)]
 
 
 class Shares:
-    """So many attempts a minute in all and for each group; half of them are for whoever made none yet.
+    """So many attempts a minute in all, for each group, and for each group in one.
 
-    So neither does one group take them all from the others, nor one member from the rest of its group: to
-    leave somebody without any takes as many others as attempts are kept, one each.
+    Half of them are for anybody, a quarter for whoever made fewer than `FEW` and a quarter for whoever made
+    none yet. So neither does one group take them all from the others, nor one member from the rest of its
+    group: to leave somebody without any takes as many others as a quarter has attempts, one each.
     """
 
-    def __init__(self, clock: Clock, in_all: int, per_group: int) -> None:
+    def __init__(self, clock: Clock, *most: int) -> None:
         self._clock = clock
-        self._in_all = in_all
-        self._per_group = per_group
+        self._most = most
         self._minute = 0
-        self._made: Counter[Counted] = Counter()  # Bounded by the attempts: only who made one is counted.
+        self._made: Counter[Path] = Counter()  # Bounded by the attempts: only who made one is counted.
 
-    def take(self, group: str, member: str) -> Attempt:
-        """Count an attempt; raises TooManyRequests when this member has none left in this minute."""
-        minute, second = divmod(self._clock.now(), MINUTE_S)
-        if minute != self._minute:
-            self._minute = minute
-            self._made.clear()
-        attempt = Attempt(minute, group, member)
-        everybody, the_group, the_member = attempt.counts_for
-        is_free = self._has_room(everybody, the_group, self._in_all)
-        if not is_free or not self._has_room(the_group, the_member, self._per_group):
-            raise TooManyRequests(retry_after_s=MINUTE_S - second)
+    def take(self, *path: str) -> Attempt:
+        """Count an attempt of the group, those in it, and the member, each by name; raises TooManyRequests
+        when this member has none left in this minute.
+        """
+        if not self.has_room(*path):
+            raise TooManyRequests(retry_after_s=MINUTE_S - self._clock.now() % MINUTE_S)
+        return self.charge(*path)
+
+    def has_room(self, *path: str) -> bool:
+        """Whether this member has an attempt left in this minute."""
+        self._begin_minute()
+        return all(
+            self._made[path[:level]] < _find_bound(most, self._made[path[: level + 1]])
+            for level, most in enumerate(self._most)
+        )
+
+    def charge(self, *path: str) -> Attempt:
+        """Count an attempt that was made already, whether or not it was left."""
+        self._begin_minute()
+        attempt = Attempt(self._minute, path)
         self._made.update(attempt.counts_for)
         return attempt
 
@@ -61,5 +70,15 @@ class Shares:
             if not self._made[counted]:
                 del self._made[counted]
 
-    def _has_room(self, whole: Counted, part: Counted, most: int) -> bool:
-        return self._made[whole] < (most // 2 if self._made[part] else most)
+    def _begin_minute(self) -> None:
+        minute = self._clock.now() // MINUTE_S
+        if minute != self._minute:
+            self._minute = minute
+            self._made.clear()
+
+
+def _find_bound(most: int, made: int) -> int:
+    """Up to which number in all the one who made so many may make one more."""
+    if not made:
+        return most
+    return most * 3 // 4 if made < FEW else most // 2

@@ -65,7 +65,7 @@ async def test_an_installation_that_finds_no_room_is_kept_and_verified_in_the_ne
 ) -> None:
     async with run_callbook(database_url, stand_in, clock, Limits(2, 2, 2, 2, 10)) as callbook:
         for network in range(2):
-            assert (await post_forged(callbook, f"198.51.{network}.1")).status_code == 403
+            assert (await post_forged(callbook, f"198.{network}.100.1")).status_code == 403
         answer = await portal.install_event()
         assert (answer.status_code, answer.json()) == PENDING
         await verify(callbook, clock)
