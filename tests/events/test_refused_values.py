@@ -7,7 +7,6 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from app.calls import undecodable
 from app.calls.recording import REFUSED_BY_DATABASE
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
@@ -113,7 +112,7 @@ def test_a_database_that_is_away_refuses_no_value(error: Exception) -> None:
 async def test_any_number_of_such_events_costs_two_lines_also_beyond_the_quota(
     callbook: Callbook, portals: list[StandInPortal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(undecodable, "USUAL", Quotas(undecodable_events=3))
+    monkeypatch.setattr(callbook.parts.recorder, "_quotas", Quotas(undecodable_events=3))
     await refuse_inserts(callbook.parts.database, "calls", f"NEW.call_id = '{REFUSED}'")
     with capture_logs() as lines:
         ended = [await portals[0].end_call(call_id=REFUSED) for _ in range(6)]
