@@ -158,14 +158,21 @@ class MediaClient:
         finally:
             await beginning.close()
 
-    async def measure(self, url: str) -> int:
-        """The length of a recording whose server does not tell it: by reading it all, and keeping nothing."""
+    async def measure(self, url: str, most_bytes: int) -> int:
+        """The length of a recording whose server does not tell it: by reading it all, and keeping nothing.
+        Raises Unreachable for a longer one too.
+        """
         media = await self.open(url, None)
         try:
             if media.span is not None:
                 return media.span.total
+            size = 0
             async with asyncio.timeout(MEASURE_TIMEOUT_S):
-                return sum([len(chunk) async for chunk in media.read()])
+                async for chunk in media.read():
+                    size += len(chunk)
+                    if size > most_bytes:
+                        raise Unreachable("the recording is too long to be measured")
+            return size
         except TimeoutError:
             raise Unreachable("the recording could not be measured in time") from None
         finally:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -18,11 +19,16 @@ from app.kit.clock import Clock
 from app.kit.errors import Refusal, Unavailable
 from app.kit.words import N_
 from app.portals.access import PortalAccess
+from app.portals.budget import RecentlySeen
 from app.portals.model import Portal
 
 log = structlog.get_logger(__name__)
 DENIED_S = 3600  # A scope that was missing may have been granted since.
 MAX_REMEMBERED = 1_000
+# Read to be thrown away, where a server knows no ranges: half an hour of WAV, hours of MP3. Of a longer one
+# the listener is sent the whole, so that no portal has us read for nothing.
+MOST_SKIPPED = 32 * 1024 * 1024
+MEASURE_AGAIN_S = 600  # What could not be measured is sent as a whole meanwhile.
 FIND_TIMEOUT_S = 90.0  # Several addresses are tried, and one may be measured for a minute.
 
 
@@ -42,22 +48,35 @@ class RecordingUnavailable(Unavailable):
 
 
 class Playback:
-    """What is sent of a recording: `span` of it, or with None a whole of unknown length."""
+    """What is sent of a recording: `span` of it, or with None a whole of unknown length.
 
-    def __init__(self, media: Media, span: Span | None, *, skips: int = 0) -> None:
+    `is_part`: it answers the range that was asked for. `turn`: at one recording of a portal at a time is read
+    what nobody hears.
+    """
+
+    def __init__(
+        self,
+        media: Media,
+        span: Span | None,
+        *,
+        is_part: bool,
+        skips: int = 0,
+        turn: asyncio.Lock | None = None,
+    ) -> None:
         self.media_type = media.media_type
         self.span = span
+        self.is_part = is_part
         self._media = media
         self._skips = skips
+        self._turn = turn or asyncio.Lock()
 
     async def read(self) -> AsyncIterator[bytes]:
         """The bytes in chunks, none of which is kept; raises Unreachable when its server cuts it off."""
-        to_skip, left = self._skips, None if self.span is None else self.span.length
-        async for chunk in self._media.read():
-            wanted = chunk[to_skip:] if to_skip else chunk
-            to_skip -= len(chunk) - len(wanted)
+        left = None if self.span is None else self.span.length
+        async for chunk in self._read_on():
+            wanted = chunk
             if left is not None:
-                wanted = wanted[:left]
+                wanted = chunk[:left]
                 left -= len(wanted)
             if wanted:
                 yield wanted
@@ -66,9 +85,28 @@ class Playback:
         if left:
             raise Unreachable("the recording is shorter than its server said")
 
+    async def _read_on(self) -> AsyncIterator[bytes]:
+        """What comes after the bytes that are skipped."""
+        chunks = self._media.read()
+        if self._skips:
+            async with self._turn:
+                beginning = await _skip(chunks, self._skips)
+            yield beginning
+        async for chunk in chunks:
+            yield chunk
+
     async def close(self) -> None:
         """Let its server go, at once."""
         await self._media.close()
+
+
+async def _skip(chunks: AsyncIterator[bytes], to_skip: int) -> bytes:
+    """Throw so many bytes away; the rest of the chunk in which they end."""
+    async for chunk in chunks:
+        if len(chunk) > to_skip:
+            return chunk[to_skip:]
+        to_skip -= len(chunk)
+    return b""
 
 
 class Recordings:
@@ -80,6 +118,8 @@ class Recordings:
         self._clock = clock
         self._denied: OrderedDict[tuple[int, int], tuple[int, set[str]]] = OrderedDict()
         self._lengths: OrderedDict[tuple[int, int, int], int] = OrderedDict()
+        self._unmeasured = RecentlySeen(clock, MAX_REMEMBERED)
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # By portal.
 
     @staticmethod
     async def list_recorded(viewer: Viewer, call_id: str) -> list[int]:
@@ -141,15 +181,14 @@ class Recordings:
         media = await self._media.open(url, asked)
         try:
             if asked is None:
-                return Playback(media, media.span)
+                return Playback(media, media.span, is_part=False)
             if media.is_part and media.span is not None:
                 wanted = asked.resolve(media.span.total)
                 if media.span.first == wanted.first:
                     last = min(media.span.last, wanted.last)
-                    return Playback(media, Span(wanted.first, last, wanted.total))
+                    return Playback(media, Span(wanted.first, last, wanted.total), is_part=True)
             if not media.is_part and media.span is not None:
-                span = asked.resolve(media.span.total)
-                return Playback(media, span, skips=span.first)
+                return self._cut(media, asked.resolve(media.span.total), key)
         except UnsatisfiableError:
             await media.close()
             raise
@@ -158,13 +197,44 @@ class Recordings:
 
     async def _open_measured(self, url: str, asked: AskedRange, key: tuple[int, int, int]) -> Playback:
         """From a server that tells no length, or answers another part: the whole, less what was not asked."""
-        total = self._lengths.get(key)
+        async with self._turn(key):
+            total = await self._find_length(url, key)
         if total is None:
-            total = self._lengths[key] = await self._media.measure(url)
-            if len(self._lengths) > MAX_REMEMBERED:
-                self._lengths.popitem(last=False)
+            return Playback(await self._media.open(url, None), None, is_part=False)
         span = asked.resolve(total)
-        return Playback(await self._media.open(url, None), span, skips=span.first)
+        return self._cut(await self._media.open(url, None), span, key)
+
+    def _cut(self, media: Media, span: Span, key: tuple[int, int, int]) -> Playback:
+        """This part of a whole; the whole where too much would be read in vain before the part begins."""
+        if span.first > MOST_SKIPPED:
+            return Playback(media, media.span, is_part=False)
+        return Playback(media, span, is_part=True, skips=span.first, turn=self._turn(key))
+
+    async def _find_length(self, url: str, key: tuple[int, int, int]) -> int | None:
+        """Measured once; None where that failed within ten minutes."""
+        if key in self._lengths:
+            return self._lengths[key]
+        name = "/".join(map(str, key))
+        if name in self._unmeasured:
+            return None
+        self._unmeasured.remember(name, MEASURE_AGAIN_S)  # Before: a listener who leaves ends it.
+        try:
+            total = await self._media.measure(url, MOST_SKIPPED)
+        except Unreachable as error:
+            log.info("recording not measured", portal_id=key[0], reason=str(error))
+            return None
+        self._lengths[key] = total
+        if len(self._lengths) > MAX_REMEMBERED:
+            self._lengths.popitem(last=False)
+        return total
+
+    def _turn(self, key: tuple[int, int, int]) -> asyncio.Lock:
+        """Of the recording's portal."""
+        portal_id = key[0]
+        turn = self._turns.get(portal_id)
+        if turn is None:
+            turn = self._turns[portal_id] = asyncio.Lock()
+        return turn
 
     def _denied_to(self, portal: Portal) -> set[str]:
         """The methods for which this installation has no scope, as far as was seen within the hour."""

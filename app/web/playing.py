@@ -50,13 +50,10 @@ class AudioAnswer:
         slot: Callable[[], AbstractContextManager[None]],
         open_playback: Callable[[], Awaitable[Playback]],
         recheck: Callable[[], Awaitable[object]],
-        *,
-        is_ranged: bool,
     ) -> None:
         self._slot = slot
         self._open_playback = open_playback
         self._recheck = recheck
-        self._is_ranged = is_ranged
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; a listener who leaves ends it at once, and with it the request to the portal."""
@@ -79,7 +76,7 @@ class AudioAnswer:
                 await _send_unsatisfiable(error.total, send)
                 return
             try:
-                await _send_head(playback, send, is_ranged=self._is_ranged)
+                await _send_head(playback, send)
                 if scope.get("method") == "HEAD":
                     await _send_body(send, b"", is_last=True)
                 else:
@@ -116,14 +113,18 @@ async def _wait_for_leaving(receive: Receive) -> None:
             pass
 
 
-async def _send_head(playback: Playback, send: Send, *, is_ranged: bool) -> None:
-    headers = _base_headers()
-    headers += [(b"content-type", playback.media_type.encode()), (b"accept-ranges", b"bytes")]
+async def _send_head(playback: Playback, send: Send) -> None:
+    headers = [
+        *_base_headers(),
+        (b"content-type", playback.media_type.encode()),
+        (b"accept-ranges", b"bytes"),
+    ]
+    status = 200
     if playback.span is not None:
         headers.append((b"content-length", str(playback.span.length).encode()))
-        if is_ranged:
+        if playback.is_part:
             headers.append((b"content-range", playback.span.header.encode()))
-    status = 206 if is_ranged and playback.span is not None else 200
+            status = 206
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 

@@ -112,7 +112,6 @@ async def play_recording(request: AnyRequest, token: FromPath[str], parts: Given
         lambda: parts.audio_places.take(session.portal.id, claims.session.user_id),
         open_playback,
         recheck,
-        is_ranged=asked is not None,
     )
 
 

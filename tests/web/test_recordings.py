@@ -297,6 +297,11 @@ async def untold(exchange: Exchange) -> None:
     await exchange.answer("200 OK", WHOLE, Content_Type="audio/mpeg")
 
 
+async def told(exchange: Exchange) -> None:
+    """A server that tells the length and knows no ranges."""
+    await exchange.answer("200 OK", WHOLE, Content_Type="audio/mpeg", Content_Length=str(len(WHOLE)))
+
+
 async def test_a_recording_of_untold_length_is_measured_once(studio: Studio, source: Source) -> None:
     url = await lead_to(studio, source, untold)
     whole = await studio.callbook.client.get(url)
@@ -308,6 +313,54 @@ async def test_a_recording_of_untold_length_is_measured_once(studio: Studio, sou
         assert answer.headers["content-range"] == f"bytes {first}-{last}/{len(WHOLE)}"
         assert answer.content == WHOLE[first : last + 1]
     assert len(source.exchanges) == 1 + 3 + 2  # The whole; asked, measured, skipped; asked, skipped.
+
+
+async def test_little_is_read_to_be_thrown_away(
+    studio: Studio, source: Source, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For 12 bytes a portal had us read 512 MiB, as often as somebody asked."""
+    assert recordings_module.MOST_SKIPPED == 32 * 1024 * 1024
+    monkeypatch.setattr(recordings_module, "MOST_SKIPPED", 1_000)
+    url = await lead_to(studio, source, told)
+    for asked, status, content in (
+        ("bytes=1000-1009", 206, WHOLE[1_000:1_010]),
+        ("bytes=1001-1009", 200, WHOLE),
+        ("bytes=-9", 200, WHOLE),
+    ):
+        answer = await studio.callbook.client.get(url, headers={"Range": asked})
+        assert (answer.status_code, answer.content) == (status, content)
+        assert answer.headers["content-length"] == str(len(content))
+        assert ("content-range" in answer.headers) == (status == 206)
+    source.behave = untold
+    for advance_s, asked_count in ((0, 3), (0, 2), (601, 3)):  # Asked, perhaps measured, and the whole.
+        clock.advance(advance_s)
+        source.exchanges.clear()
+        link = await studio.link(await open_tab(studio.callbook, studio.portal))
+        answer = await studio.callbook.client.get(link.json()["url"], headers={"Range": "bytes=5-9"})
+        assert (answer.status_code, answer.content) == (200, WHOLE)
+        assert len(source.exchanges) == asked_count
+
+
+async def test_one_recording_of_a_portal_is_measured_at_a_time(studio: Studio, source: Source) -> None:
+    may_end = asyncio.Event()
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.answer("200 OK", WHOLE[:CHUNK_BYTES], Content_Type="audio/mpeg")
+        await may_end.wait()
+
+    url = await lead_to(studio, source, behave)
+    asking = [
+        asyncio.create_task(studio.callbook.client.get(url, headers={"Range": "bytes=0-1"})) for _ in range(3)
+    ]
+    async with asyncio.timeout(20):
+        while len(source.exchanges) < 3 + 1:  # noqa: ASYNC110  The source tells nobody.
+            await asyncio.sleep(0)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert len(source.exchanges) == 3 + 1
+    may_end.set()
+    assert {answer.content for answer in await asyncio.gather(*asking)} == {WHOLE[:2]}
+    assert len(source.exchanges) == 3 + 1 + 3
 
 
 def drip_after(size: int) -> Any:
