@@ -2,6 +2,7 @@
 
 from app.calls.tables import (
     CallLegTable,
+    CallOperatorTable,
     CallTable,
     SavedViewTable,
     StatisticsMarkTable,
@@ -32,6 +33,7 @@ TABLES = (
     FactTable,
     CallTable,
     CallLegTable,
+    CallOperatorTable,
     UndecodableEventTable,
     StatisticsMarkTable,
     SavedViewTable,

@@ -97,4 +97,4 @@ def _meet(drafts: dict[Key, Change], arrival: Arrival) -> Outcome:
     if is_overfull(draft.legs):
         draft.legs = before
         return Outcome.OVERFULL
-    return Outcome.DUPLICATE if draft.legs is before else Outcome.STORED
+    return Outcome.DUPLICATE if set(draft.legs) == set(before) else Outcome.STORED

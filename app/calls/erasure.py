@@ -4,6 +4,7 @@ from app.calls.erasure_queries import (
     delete_mark,
     delete_some_calls,
     delete_some_legs,
+    delete_some_operators,
     delete_some_undecodable_events,
     has_calls,
 )
@@ -16,7 +17,7 @@ async def erase_calls(portal_id: int) -> bool:
 
     Says whether none is left: a late writer may have been quicker.
     """
-    for delete_some in (delete_some_legs, delete_some_calls):
+    for delete_some in (delete_some_operators, delete_some_legs, delete_some_calls):
         while await delete_some(portal_id):
             pass
     return not await has_calls(portal_id)

@@ -1,6 +1,12 @@
 """The statements that erase, portal first, in steps; False when none is left."""
 
-from app.calls.tables import CallLegTable, CallTable, StatisticsMarkTable, UndecodableEventTable
+from app.calls.tables import (
+    CallLegTable,
+    CallOperatorTable,
+    CallTable,
+    StatisticsMarkTable,
+    UndecodableEventTable,
+)
 from app.kit.deleting import delete_some
 
 
@@ -14,11 +20,17 @@ async def delete_some_legs(portal_id: int) -> bool:
     return await delete_some(CallLegTable, CallLegTable.portal_id == portal_id)
 
 
+async def delete_some_operators(portal_id: int) -> bool:
+    """Delete some of the further operators of the portal's calls."""
+    return await delete_some(CallOperatorTable, CallOperatorTable.portal_id == portal_id)
+
+
 async def has_calls(portal_id: int) -> bool:
-    """Whether a call or a leg of the portal is stored."""
-    return await CallTable.exists().where(
-        CallTable.portal_id == portal_id
-    ) or await CallLegTable.exists().where(CallLegTable.portal_id == portal_id)
+    """Whether a call of the portal, a leg or a further operator is stored."""
+    for table in (CallTable, CallLegTable, CallOperatorTable):
+        if await table.exists().where(table.portal_id == portal_id):
+            return True
+    return False
 
 
 async def delete_some_undecodable_events(portal_id: int) -> bool:

@@ -9,6 +9,7 @@ from app.calls.filters import Filters
 from app.calls.number_search import search_patterns
 from app.calls.outcome import OUTCOME_BY_CODE, TYPES_BY_DIRECTION, UNANSWERED, Outcome
 from app.calls.tables import CallTable
+from app.calls.visibility_queries import took_part
 from app.kit.text import storable
 
 INCOMING = ", ".join(str(call_type) for call_type in TYPES_BY_DIRECTION["in"])
@@ -24,11 +25,14 @@ _STAFF = """
             WHERE d.portal_id = {})
         SELECT department_id FROM below))
 """
+_BY_STAFF = f"""
+    ({_STAFF} OR call_id IN (SELECT call_id FROM call_operators WHERE portal_id = {{}} AND {_STAFF}))
+"""  # noqa: S608  Our own names only.
 
 
 def matching(portal_id: int, filters: Filters) -> Combinable:
     """The calls of the portal that are wanted."""
-    conditions = [*_in_time(filters), *_of_kind(filters), *_with_facts(filters)]
+    conditions = [*_in_time(filters), *_of_kind(filters), *_with_facts(portal_id, filters)]
     if filters.department_ids:
         conditions.append(_of_departments(portal_id, filters.department_ids))
     return all_of(conditions)
@@ -63,9 +67,9 @@ def _of_kind(filters: Filters) -> Iterable[Combinable]:
         yield _any_of(endings)
 
 
-def _with_facts(filters: Filters) -> Iterable[Combinable]:
+def _with_facts(portal_id: int, filters: Filters) -> Iterable[Combinable]:
     if filters.user_ids:
-        yield CallTable.user_id.is_in(list(filters.user_ids))
+        yield took_part(portal_id, filters.user_ids)
     if filters.line is not None:
         yield CallTable.portal_number == storable(filters.line)
     if filters.has_recording is not None:
@@ -79,7 +83,7 @@ def _with_facts(filters: Filters) -> Iterable[Combinable]:
 def _of_departments(portal_id: int, department_ids: tuple[int, ...]) -> Combinable:
     marks = ", ".join("{}" for _ in department_ids)
     values = (portal_id, portal_id, *department_ids, portal_id)
-    return WhereRaw(_STAFF.replace("{wanted}", marks), *values)
+    return WhereRaw(_BY_STAFF.replace("{wanted}", marks), *values, portal_id, *values)
 
 
 def _any_of(conditions: list[Combinable]) -> Combinable:

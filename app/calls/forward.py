@@ -31,7 +31,7 @@ from app.calls.schedule import (
     plan_interval,
 )
 from app.calls.share import Share
-from app.calls.sync_writes import drop_disproved_legs, note_read
+from app.calls.sync_writes import forget_old_legs, note_read
 from app.kit.clock import Clock
 from app.portals.access import PortalUnreachableError
 
@@ -159,7 +159,8 @@ async def _finish(reader: BatchReader, mark: Mark, going: Pass, claim: Claim | N
     if began_at is not None:
         moved = await date_mark(*key, began_at, going.looked_at)
     if moved is not None and moved.history_state == "complete":
-        reader.changed += await drop_disproved_legs(reader.installation, going.since, going.looked_at)
+        if going.is_full:
+            reader.changed += await forget_old_legs(reader.installation, going.looked_at - FULL_WINDOW_S)
         await _note(mark, going, claim)
     return moved
 

@@ -1,7 +1,12 @@
-"""One call and its legs: what an event adds, what the statistics decide, which leg the log shows. Pure.
+"""The legs of a call as they are stored: rows of the portal's statistics, and what events alone told. Pure.
 
-A leg is known by its start. A leg without a statistics id is provisional: an event told of it, and the
-portal's statistics have not shown it yet. Whatever the order of the deliveries, the same legs come out.
+- A row of the statistics is a leg, known by its id there. It is confirmed until a read shows that it is gone.
+- A telling is what one call-end event said. It is kept until there is a row of the same user and the same
+  start, which then takes what it lacks: nothing acknowledged is lost before the statistics have spoken.
+- A former row has lost its id to another call's; it is marked as gone.
+
+`app.calls.shown_legs` says which of them the log shows. Whatever the order of the deliveries, the same legs
+come out.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,26 +17,23 @@ from app.bitrix24.call_end import CallRecord
 from app.bitrix24.statistics import StatisticsRecord
 from app.kit.text import storable
 
-ANSWERED = "200"
 # Characters: every text of a call is cut to these, whoever tells it, so that all that is kept of one event is
 # under 8 KiB. Bitrix24's own columns hold 255, but for a comment.
 LONGEST_TEXT, LONGEST_REASON, LONGEST_COMMENT = 255, 500, 8_000
 CUT = "…"
-NEAR_S = 300  # So far apart an event and the statistics may date the same leg.
-MOST_TOLD = 50  # Legs of one call that only events told of; every event of a call reads all of them.
+MOST_TOLD = 50  # Tellings of one call; every event of a call reads all of them.
 MOST_SHOWN = 200  # Legs of one call that are rows of the statistics; each further row is a call of its own.
-# What both an event and the statistics tell; the statistics' word counts, where they say anything. What is
-# changed later (the activity, the card, a recording) is as they say, also where they say nothing.
-_TOLD_BY_BOTH = (
-    *("type", "phone_number", "portal_number", "user_id", "duration_s", "cost_e4", "currency"),
-    *("code", "reason"),
-)
+# What both an event and the statistics tell. A row that never told one of these shows the event's. The user
+# is not among them: any user of a portal can forge an event, and who took a call decides who may hear it.
+FILLED = ("type", "phone_number", "portal_number", "duration_s", "cost_e4", "currency", "code", "reason")
+EXPLAINS = 1 << len(FILLED)  # In `told`: the row has its telling, and explains no other.
 
 
 class Leg(msgspec.Struct, frozen=True):
     """One leg as stored: texts are storable and cut, times Unix seconds, None is unknown.
 
-    `is_start_guessed`: the event named no start, and `started_at` is ours until one is known.
+    `is_start_guessed`: the event named no start, and `started_at` is ours. `told`: which of `FILLED` a row of
+    the statistics has told at least once, as bits, and `EXPLAINS`. `gone_at`: since when reads lack this row.
     """
 
     type: int | None
@@ -54,6 +56,18 @@ class Leg(msgspec.Struct, frozen=True):
     vote: int | None = None
     comment: str | None = None
     statistics_id: int | None = None
+    told: int = 0
+    gone_at: int | None = None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the portal's statistics show this leg."""
+        return self.statistics_id is not None and self.gone_at is None
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether an event alone told of it."""
+        return self.statistics_id is None and self.gone_at is None
 
     def __repr__(self) -> str:
         """No facts: a repr may reach a log, and they hold a phone number."""
@@ -64,7 +78,7 @@ Legs = tuple[Leg, ...]
 
 
 def leg_of_event(record: CallRecord, received_at: int, fallback_started_at: int | None = None) -> Leg:
-    """The provisional leg that a call-end event tells of; without a start it gets the fallback, else now."""
+    """The telling of a call-end event; without a start it gets the fallback, else the time of its arrival."""
     guess = received_at if fallback_started_at is None else fallback_started_at
     return Leg(
         record.type,
@@ -85,7 +99,7 @@ def leg_of_event(record: CallRecord, received_at: int, fallback_started_at: int 
 
 def leg_of_statistics(record: StatisticsRecord, read_at: int) -> Leg:
     """The leg that a row of the statistics is."""
-    return msgspec.structs.replace(
+    leg = msgspec.structs.replace(
         leg_of_event(record, read_at),
         crm_entity_type=_stored(record.crm_entity_type),
         crm_entity_id=record.crm_entity_id,
@@ -95,40 +109,27 @@ def leg_of_statistics(record: StatisticsRecord, read_at: int) -> Leg:
         comment=_stored(record.comment, LONGEST_COMMENT),
         statistics_id=record.statistics_id,
     )
-
-
-def shown_leg(legs: Iterable[Leg]) -> Leg:
-    """The leg whose facts the log shows for the call: the one that was answered, else the last."""
-    return max(legs, key=lambda leg: (leg.code == ANSWERED, leg.started_at, leg.statistics_id or 0))
+    return msgspec.structs.replace(leg, told=_bits_of(leg))
 
 
 def meet_event(legs: Legs, told: Leg) -> Legs:
-    """The legs after an event: a start that is known, or none, changes nothing; another is a further leg.
-
-    An event without a start stands only until one with a start comes: it may be the same leg.
-    """
-    if not legs:
-        return (told,)
-    if told.is_start_guessed or any(_is_at(leg, told.started_at) for leg in legs):
-        return legs
-    return (*(leg for leg in legs if leg.statistics_id is not None or not leg.is_start_guessed), told)
+    """The legs after an event; the same ones when all of it is known."""
+    return _settle((*legs, told))
 
 
 def meet_statistics(legs: Legs, rows: Sequence[Leg]) -> Legs:
-    """The legs after rows of the statistics: each becomes a leg, filled up with what the event alone told."""
-    confirmed: dict[int | None, Leg] = {
-        leg.statistics_id: leg for leg in legs if leg.statistics_id is not None
-    }
-    provisional = [leg for leg in legs if leg.statistics_id is None]
+    """The legs after rows of the statistics, of which each says all that its leg is, gone facts included."""
+    known: dict[int | None, Leg] = {leg.statistics_id: leg for leg in legs if leg.statistics_id is not None}
+    rest = [leg for leg in legs if leg.statistics_id is None]
     for row in rows:
-        known = confirmed.get(row.statistics_id) or _take_told(provisional, row)
-        confirmed[row.statistics_id] = _fill_up(row, known) if known else row
-    return (*confirmed.values(), *provisional)
+        before = known.get(row.statistics_id)
+        known[row.statistics_id] = row if before is None else _replace_row(before, row)
+    return _settle((*known.values(), *rest))
 
 
 def is_overfull(legs: Legs) -> bool:
-    """Whether events told of more legs than a call may have; its statistics say which there were."""
-    return sum(leg.statistics_id is None for leg in legs) > MOST_TOLD
+    """Whether events told of a call more often, and each time otherwise, than is kept."""
+    return sum(leg.is_telling for leg in legs) > MOST_TOLD
 
 
 def list_surplus(legs: Legs, rows: Sequence[Leg]) -> list[Leg]:
@@ -140,53 +141,98 @@ def list_surplus(legs: Legs, rows: Sequence[Leg]) -> list[Leg]:
     return new[max(0, MOST_SHOWN - len(shown)) :]
 
 
-def drop_disproved(legs: Legs, window_from: int, read_at: int, grace_s: int) -> Legs:
-    """Without the provisional legs that a read from `window_from`, begun at `read_at`, should have shown.
-
-    Only those that a row of the statistics explains, and only if the event came more than `grace_s` before:
-    a row that is missing proves nothing, because each user is shown the rows that they may see.
-    """
-    rows = [leg for leg in legs if leg.statistics_id is not None]
+def mark_gone(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
+    """The legs once a read has shown that these rows are not there any more."""
     return tuple(
-        leg
+        msgspec.structs.replace(leg, gone_at=at)
+        if leg.is_confirmed and leg.statistics_id in statistics_ids
+        else leg
         for leg in legs
-        if not (
-            _should_be_shown(leg, window_from, read_at, grace_s) and any(_explains(row, leg) for row in rows)
+    )
+
+
+def give_up_ids(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
+    """The legs once rows of another call bear these ids."""
+    return _settle(
+        tuple(
+            msgspec.structs.replace(leg, statistics_id=None, gone_at=leg.gone_at or at)
+            if leg.statistics_id in statistics_ids
+            else leg
+            for leg in legs
         )
     )
 
 
-def _should_be_shown(leg: Leg, window_from: int, read_at: int, grace_s: int) -> bool:
-    is_old = leg.received_at < read_at - grace_s
-    return leg.statistics_id is None and is_old and window_from <= leg.started_at <= read_at
+def same_leg(one: Leg, other: Leg) -> bool:
+    """Whether both name the same user and the same start."""
+    is_known = not (one.is_start_guessed or other.is_start_guessed)
+    return is_known and one.user_id == other.user_id and one.started_at == other.started_at
 
 
-def _explains(row: Leg, leg: Leg) -> bool:
-    return _is_same_user(row, leg) and abs(row.started_at - leg.started_at) <= NEAR_S
+def fill(row: Leg, tellings: Iterable[Leg]) -> dict[str, object]:
+    """The facts of the row and of these tellings that no row of the statistics has ever told for this leg.
+
+    Of two that differ the greater value counts, in either order.
+    """
+    facts: dict[str, object] = {}
+    for bit, name in enumerate(FILLED):
+        values = [getattr(leg, name) for leg in (row, *tellings) if getattr(leg, name) is not None]
+        if values and not row.told >> bit & 1:
+            facts[name] = max(values)
+    return facts
 
 
-def _is_same_user(one: Leg, other: Leg) -> bool:
-    return one.user_id == other.user_id or one.user_id is None or other.user_id is None
+def _settle(legs: Legs) -> Legs:
+    """Each telling once, and those of a row in the row; in an order that hangs on the legs alone."""
+    rows: dict[int | None, Leg] = {
+        leg.statistics_id: leg for leg in sorted(legs, key=order_of) if leg.statistics_id is not None
+    }
+    rest: dict[tuple[object, ...], Leg] = {}
+    for leg in legs:
+        if leg.statistics_id is not None:
+            continue
+        row = next((row for row in rows.values() if same_leg(row, leg)), None)
+        if row is not None:
+            told = row.told | EXPLAINS
+            rows[row.statistics_id] = msgspec.structs.replace(row, told=told, **fill(row, [leg]))
+        else:
+            key = _content_of(leg)
+            rest[key] = min(leg, rest.get(key, leg), key=lambda one: (one.received_at, one.started_at))
+    return (*sorted(rows.values(), key=order_of), *sorted(rest.values(), key=order_of))
 
 
-def _is_at(leg: Leg, started_at: int) -> bool:
-    return leg.started_at == started_at and not leg.is_start_guessed
+def order_of(leg: Leg) -> tuple[object, ...]:
+    """A total order: by start, id, then whatever else the legs differ in."""
+    return leg.started_at, leg.statistics_id or 0, msgspec.json.encode(_content_of(leg)), leg.received_at
 
 
-def _take_told(provisional: list[Leg], row: Leg) -> Leg | None:
-    """Take out the provisional leg that this row is, if an event told of it."""
-    for leg in provisional:
-        if _is_same_user(row, leg) and (leg.is_start_guessed or leg.started_at == row.started_at):
-            provisional.remove(leg)
-            return leg
-    return None
+def _content_of(leg: Leg) -> tuple[object, ...]:
+    """All that an event tells; a start that is ours is none of it."""
+    start = None if leg.is_start_guessed else leg.started_at
+    return (leg.gone_at is not None, leg.user_id, start, leg.crm_activity_id, *_filled_of(leg))
 
 
-def _fill_up(row: Leg, known: Leg) -> Leg:
-    missing = {name: getattr(known, name) for name in _TOLD_BY_BOTH if getattr(row, name) is None}
+def _replace_row(before: Leg, row: Leg) -> Leg:
+    """The row as it is now, with the facts that no row ever told. A row whose start cannot be read keeps the
+    one that it had.
+    """
+    told = before.told | row.told
+    kept: dict[str, object] = {
+        name: getattr(before, name)
+        for bit, name in enumerate(FILLED)
+        if getattr(row, name) is None and not told >> bit & 1
+    }
     if row.is_start_guessed:
-        missing |= {"started_at": known.started_at, "is_start_guessed": known.is_start_guessed}
-    return msgspec.structs.replace(row, received_at=known.received_at, **missing)
+        kept |= {"started_at": before.started_at, "is_start_guessed": before.is_start_guessed}
+    return msgspec.structs.replace(row, received_at=before.received_at, told=told, **kept)
+
+
+def _bits_of(leg: Leg) -> int:
+    return sum(1 << bit for bit, name in enumerate(FILLED) if getattr(leg, name) is not None)
+
+
+def _filled_of(leg: Leg) -> tuple[object, ...]:
+    return tuple(getattr(leg, name) for name in FILLED)
 
 
 def _stored(text: str | None, longest: int = LONGEST_TEXT) -> str | None:

@@ -1,6 +1,6 @@
 """Reading the log: a page, one call, its legs, what is new; cut to what the viewer may see."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,8 +12,11 @@ from app.calls.counting import Counting
 from app.calls.counting_queries import find_counting
 from app.calls.filters import Filters, ListRequest
 from app.calls.leg_queries import select_legs
+from app.calls.legs import Leg
 from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
 from app.calls.paging import NEWEST_FIRST, Cursor, Sort
+from app.calls.shown_legs import Shown, show
+from app.calls.writes import leg_of_row
 from app.kit.text import original, storable
 from app.kit.yielding import let_others_run
 from app.portals.visibility import Everyone, Visible
@@ -45,7 +48,10 @@ class Viewer(msgspec.Struct, frozen=True):
 
 
 class LoggedLeg(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg of a call; texts are as they came, `cost_e4` in ten-thousandths of `currency`."""
+    """One leg of a call; texts are as they came, `cost_e4` in ten-thousandths of `currency`.
+
+    `confirmed`: whether the portal's statistics show it, None while that is not known.
+    """
 
     type: int | None
     direction: Direction | None
@@ -66,18 +72,15 @@ class LoggedLeg(msgspec.Struct, frozen=True, kw_only=True):
     has_transcript: bool
     vote: int | None
     comment: str | None
+    confirmed: bool | None
 
 
 class LoggedCall(LoggedLeg, frozen=True, kw_only=True):
-    """One call as the log shows it: the facts of its answered leg, else of its last.
-
-    `confirmed`: whether the portal's statistics show it, None while that is not known.
-    """
+    """One call as the log shows it: the facts of its answered leg, else of its last."""
 
     id: int
     call_id: str
     source: str
-    confirmed: bool | None
 
 
 class CallPage(msgspec.Struct, frozen=True):
@@ -137,7 +140,9 @@ async def list_legs(
     """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began: of
     the first of these calls, as many as have 2,000 legs together, and of each the first 200.
 
-    A call of which one event alone has told is its own leg. Texts are cut as in a list, unless `is_whole`.
+    A call of which one event alone has told is its own leg. Of a leg that only an event told of, beside
+    confirmed ones, nothing is said once the statistics should have shown it. Texts are cut as in a list, unless
+    `is_whole`.
     """
     ids = {storable(call.call_id): call.id for call in calls}
     columns = WHOLE_LEGS if is_whole else LISTED_LEGS
@@ -145,10 +150,20 @@ async def list_legs(
     rows = await select_legs(viewer.portal_id, list(ids), most + 1, columns)
     if len(rows) > most and len(calls) > 1:
         return await list_legs(viewer, calls[: len(calls) // 2], is_whole=is_whole)
-    legs: dict[int, list[LoggedLeg]] = {}
+    stored: dict[int, list[Leg]] = {}
     async for row in let_others_run(rows):
-        legs.setdefault(ids[row["call_id"]], []).append(LoggedLeg(**_facts_of(row)))
+        stored.setdefault(ids[row["call_id"]], []).append(leg_of_row(row))
+    is_clear = all(leg.is_confirmed for legs in stored.values() for leg in legs)
+    counting = Counting() if is_clear else await find_counting(viewer.portal_id)
+    legs = {call_id: list(_list_shown(show(tuple(found)), counting)) for call_id, found in stored.items()}
     return {call.id: legs.get(call.id, [])[:LEGS_OF_A_CALL] or [call] for call in calls}
+
+
+def _list_shown(shown: Shown, counting: Counting) -> Iterator[LoggedLeg]:
+    for leg in (*shown.deciding, *shown.doubtful):
+        confirmed = counting.judge(leg.received_at, is_confirmed=leg.is_confirmed)
+        if confirmed is not False or leg in shown.deciding:
+            yield LoggedLeg(confirmed=confirmed, **_facts_of(msgspec.structs.asdict(leg)))
 
 
 async def list_recent_values(viewer: Viewer) -> RecentValues:
@@ -223,7 +238,7 @@ def _to_call(row: dict[str, Any], counting: Counting) -> LoggedCall:
 
 
 def _facts_of(row: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `LoggedLeg`, from a row of `calls` or of `call_legs`."""
+    """The fields of `LoggedLeg` but one, from a row of `calls` or the fields of a leg."""
     code = _text(row["code"])
     return {
         "type": row["type"],

@@ -15,9 +15,10 @@ async def select_recorded_legs(portal_id: int, visible: Visible, call_id: str) -
     seen = And(is_visible(portal_id, visible), CallTable.call_id == storable(call_id))
     of_call = CallLegTable.call_id.is_in(CallTable.select(CallTable.call_id).where(seen))
     is_recorded = And(CallLegTable.has_recording.eq(value=True), CallLegTable.statistics_id.is_not_null())
+    is_shown = And(is_recorded, CallLegTable.gone_at.is_null())
     rows = await (
         CallLegTable.select(CallLegTable.statistics_id)
-        .where(And(And(CallLegTable.portal_id == portal_id, of_call), is_recorded))
+        .where(And(And(CallLegTable.portal_id == portal_id, of_call), is_shown))
         .order_by(CallLegTable.started_at, CallLegTable.id)
     )
     return [row["statistics_id"] for row in rows]

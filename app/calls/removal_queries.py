@@ -44,11 +44,13 @@ async def remove_calls(portal_id: int, condition: And, database: Database) -> Re
     of_call, of_leg = (
         size_sql(texts, is_sqlite=database.is_sqlite) for texts in (TEXTS_OF_CALL, TEXTS_OF_LEG)
     )
-    legs = rows_source(database, {"portal_id": "bigint", "call_id": "text"})
+    keys = rows_source(database, {"portal_id": "bigint", "call_id": "text"})
+    of_these = f"(portal_id, call_id) IN (SELECT portal_id, call_id FROM {keys} k)"  # noqa: S608  Our names.
+    names = encode_rows((portal_id, row["call_id"]) for row in rows)
+    await database.run(f"DELETE FROM call_operators WHERE {of_these}", names)  # noqa: S608  As above.
     gone_legs = await database.run(
-        "DELETE FROM call_legs WHERE (portal_id, call_id) IN"  # noqa: S608  Our own column names only.
-        f" (SELECT portal_id, call_id FROM {legs} k) RETURNING {of_leg} AS size",
-        encode_rows((portal_id, row["call_id"]) for row in rows),
+        f"DELETE FROM call_legs WHERE {of_these} RETURNING {of_leg} AS size",  # noqa: S608  As above.
+        names,
     )
     calls = rows_source(database, {"portal_id": "bigint", "id": "bigint"})
     gone_calls = await database.run(

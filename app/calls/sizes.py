@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import msgspec
 
 from app.calls.arrivals import Arrival
-from app.calls.legs import Leg, Legs, shown_leg
+from app.calls.legs import Leg, Legs
+from app.calls.shown_legs import show
 from app.calls.writes import Change, digits_of, rows_of_legs
 
 _TEXTS = ("phone_number", "portal_number", "currency", "code", "reason", "crm_entity_type", "comment")
@@ -55,7 +56,9 @@ def size_sql(texts: Iterable[str], *, is_sqlite: bool) -> str:
 
 
 def _size(call_id: str, legs: Legs, leg_rows: Legs) -> Size:
-    shown = shown_leg(legs)
+    if not legs:
+        return Size()
+    shown = show(legs).leg
     text_bytes = _count_bytes((call_id, *_texts_of(shown), digits_of(shown.phone_number)))
     text_bytes += sum(_count_bytes((call_id, *_texts_of(leg))) for leg in leg_rows)
     return Size(1 + len(leg_rows), text_bytes)

@@ -1,6 +1,7 @@
 """Counting the calls of a list, in one statement; those that the portal's statistics lack do not count."""
 
 from piccolo.columns.combination import And
+from piccolo.query.methods.select import SelectRaw
 
 from app.calls.counting_queries import counted, find_counting
 from app.calls.filter_queries import IS_MISSED, matching
@@ -13,13 +14,14 @@ from app.portals.visibility import Visible
 
 _ANSWERED = next(code for code, outcome in OUTCOME_BY_CODE.items() if outcome == "answered")
 LONGEST_S = 10**9  # A longer one is no duration, and sums of such would pass what SQLite can add up.
+_TALK = "COALESCE(sum_duration_s, duration_s) AS talk_s"  # All rows of a call, as Bitrix24's own page adds.
 _STATEMENT = f"""
     SELECT COUNT(*) AS calls,
     COALESCE(SUM(CASE WHEN code = '{_ANSWERED}' THEN 1 ELSE 0 END), 0) AS answered,
     COALESCE(SUM(CASE WHEN {IS_MISSED} THEN 1 ELSE 0 END), 0) AS missed,
     COALESCE(SUM(CASE WHEN COALESCE(code, '') = '' THEN 1 ELSE 0 END), 0) AS unknown,
-    COALESCE(SUM(CASE WHEN code = '{_ANSWERED}' AND duration_s BETWEEN 1 AND {LONGEST_S}
-        THEN duration_s ELSE 0 END), 0) AS talk_s
+    COALESCE(SUM(CASE WHEN code = '{_ANSWERED}' AND talk_s BETWEEN 1 AND {LONGEST_S}
+        THEN talk_s ELSE 0 END), 0) AS talk_s
     FROM ({{}}) AS counted
 """  # noqa: S608  Constants of ours.
 
@@ -28,7 +30,7 @@ async def summarize(portal_id: int, visible: Visible, filters: Filters) -> Summa
     """The summary of the newest 100,000 calls that match and count (decision 0014)."""
     counting = await find_counting(portal_id)
     newest = (
-        CallTable.select(CallTable.code, CallTable.type, CallTable.duration_s)
+        CallTable.select(CallTable.code, CallTable.type, SelectRaw(_TALK))
         .where(And(And(is_visible(portal_id, visible), matching(portal_id, filters)), counted(counting)))
         .order_by(CallTable.started_at, ascending=False)
         .limit(COUNTED_CALLS + 1)

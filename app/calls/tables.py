@@ -35,12 +35,14 @@ class CallTable(Table, tablename="calls"):
     vote = _optional(BigInt)
     comment = _optional(Text)
     is_confirmed = Boolean()  # a row of the statistics told of it
+    sum_duration_s = _optional(BigInt)  # of all rows; null: as `duration_s`, of the one leg that is shown
+    sum_cost_e4 = _optional(BigInt)
     source = Text()  # event | history
     received_at = BigInt()
 
 
 class CallLegTable(Table, tablename="call_legs"):
-    """One leg of a call: a row of the portal's statistics, or an event that they do not show yet.
+    """One leg of a call: a row of the portal's statistics, or what an event alone told.
 
     Unique on (portal_id, statistics_id). A call that came as one event and is not in the statistics yet has
     none.
@@ -69,6 +71,20 @@ class CallLegTable(Table, tablename="call_legs"):
     vote = _optional(BigInt)
     comment = _optional(Text)
     received_at = BigInt()
+    told = Integer()  # which facts a row of the statistics has told at least once, as bits
+    gone_at = _optional(BigInt)  # since when reads lack this row
+
+
+class CallOperatorTable(Table, tablename="call_operators"):
+    """Who took a confirmed leg of a call beside the operator of its own row; hardly any call has such.
+
+    Unique on (portal_id, user_id, call_id).
+    """
+
+    id = BigSerial(primary_key=True)
+    portal_id = BigInt()
+    user_id = BigInt()
+    call_id = Text()
 
 
 class UndecodableEventTable(Table, tablename="undecodable_events"):

@@ -4,11 +4,13 @@ There is no other way to read calls for a person: `tests/architecture/test_visib
 query on calls takes `visible` and uses it.
 """
 
-from piccolo.columns.combination import And
+from collections.abc import Collection
+
+from piccolo.columns.combination import And, WhereRaw
 from piccolo.custom_types import Combinable
 
 from app.calls.tables import CallTable
-from app.kit.conditions import is_among
+from app.kit.conditions import among
 from app.portals.visibility import Everyone, Visible
 
 
@@ -17,4 +19,11 @@ def is_visible(portal_id: int, visible: Visible) -> Combinable:
     in_portal = CallTable.portal_id == portal_id
     if isinstance(visible, Everyone):
         return in_portal
-    return And(in_portal, is_among("user_id", visible))
+    return And(in_portal, took_part(portal_id, visible))
+
+
+def took_part(portal_id: int, user_ids: Collection[int]) -> Combinable:
+    """Calls that one of these users took: the leg that is shown, or another confirmed one."""
+    text, values = among("user_id", user_ids)
+    of_others = f"call_id IN (SELECT call_id FROM call_operators WHERE portal_id = {{}} AND {text})"  # noqa: S608  Our own names only.
+    return WhereRaw(f"({text} OR {of_others})", *values, portal_id, *values)

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from app.calls.legs import Leg, Legs, shown_leg
+from app.calls.legs import Leg, Legs
+from app.calls.shown_legs import find_operators, show, sum_rows
 from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
 
@@ -36,11 +37,19 @@ LEG_TYPES = {  # In the order of Leg's fields.
     "vote": "bigint",
     "comment": "text",
     "statistics_id": "bigint",
+    "told": "integer",
+    "gone_at": "bigint",
 }
 KEY_TYPES = {"portal_id": "bigint", "call_id": "text"}
 _PAIR_TYPES = {"portal_id": "bigint", "token_hash": "text"}
-_SHOWN = [name for name in LEG_TYPES if name not in {"received_at", "statistics_id"}]
-_CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {"phone_digits": "text", "is_confirmed": "boolean"}
+_SHOWN = [name for name in LEG_TYPES if name not in {"received_at", "statistics_id", "told", "gone_at"}]
+_CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {
+    "phone_digits": "text",
+    "is_confirmed": "boolean",
+    "sum_duration_s": "bigint",
+    "sum_cost_e4": "bigint",
+}
+_OPERATOR_TYPES = KEY_TYPES | {"user_id": "bigint"}
 _NOT_A_DIGIT = re.compile("[^0-9]")
 
 
@@ -49,17 +58,19 @@ class OvertakenError(Exception):
 
 
 class KnownCall(msgspec.Struct):
-    """A call as stored; `leg_ids` is empty while it is one event's, whose leg has no row of its own."""
+    """A call as stored: the values of its own row, in the order of `_CALL_TYPES`, its legs, and their ids.
+
+    `leg_ids` is empty while the call is one event's, whose leg has no row of its own.
+    """
 
     key: Key
-    shown: Leg
-    is_confirmed: bool
+    values: tuple[object, ...]
     legs: Legs
     leg_ids: dict[Leg, int]
 
 
 class Change(msgspec.Struct):
-    """What a call shall be; `known` None inserts it with its source."""
+    """What a call shall be: `known` None inserts it with its source, no legs delete it."""
 
     key: Key
     known: KnownCall | None
@@ -86,26 +97,41 @@ async def load_calls(database: Database, keys: Iterable[Key]) -> dict[Key, Known
     legs = await database.run(f"SELECT l.* FROM {legs_of} ORDER BY l.id", wanted)  # noqa: S608  As above.
     stored: dict[Key, dict[Leg, int]] = {}
     for row in legs:
-        stored.setdefault(_key_of(row), {})[_leg_of_row(row)] = _as_integer(row["id"])
+        stored.setdefault(_key_of(row), {})[leg_of_row(row)] = _as_integer(row["id"])
     return {_key_of(row): _known_call(row, stored.get(_key_of(row), {})) for row in calls}
 
 
 async def save_calls(database: Database, changes: Sequence[Change]) -> None:
-    """Write what differs; raise OvertakenError when another process has just inserted a new call."""
-    await _insert_calls(database, [change for change in changes if change.known is None])
-    await _update_calls(database, [change for change in changes if _is_shown_otherwise(change)])
+    """Write what differs; raise OvertakenError when another process was faster with a new call or row."""
     await _delete_legs(database, changes)
-    await _insert_legs(database, changes)
+    await _delete_calls(database, [change for change in changes if change.known and not change.legs])
+    kept = [change for change in changes if change.legs]
+    await _insert_calls(database, [change for change in kept if change.known is None])
+    await _update_calls(database, [change for change in kept if _is_shown_otherwise(change)])
+    await _insert_legs(database, kept)
+    await _replace_operators(database, kept)
 
 
 def is_changed(change: Change) -> bool:
     """Whether anything would be written."""
-    return change.known is None or set(change.legs) != set(change.known.legs)
+    if change.known is None:
+        return bool(change.legs)
+    return set(change.legs) != set(change.known.legs)
 
 
 def _is_shown_otherwise(change: Change) -> bool:
-    known = change.known
-    return known is not None and _values_of(change.legs) != _shown_values(known.shown, known.is_confirmed)
+    return change.known is not None and _values_of(change.legs) != change.known.values
+
+
+async def _delete_calls(database: Database, changes: Sequence[Change]) -> None:
+    if changes:
+        source = rows_source(database, KEY_TYPES)
+        for table in ("call_operators", "calls"):
+            await database.run(
+                f"DELETE FROM {table} WHERE (portal_id, call_id) IN"  # noqa: S608  Our own names only.
+                f" (SELECT portal_id, call_id FROM {source} k)",
+                encode_rows(change.key for change in changes),
+            )
 
 
 async def _insert_calls(database: Database, changes: Sequence[Change]) -> None:
@@ -162,16 +188,42 @@ async def _insert_legs(database: Database, changes: Sequence[Change]) -> None:
     if new:
         types = KEY_TYPES | LEG_TYPES
         names = ", ".join(types)
-        await database.run(
+        inserted = await database.run(
             f"INSERT INTO call_legs ({names}) SELECT {names}"  # noqa: S608  As above.
-            f" FROM {rows_source(database, types)} k WHERE true ON CONFLICT DO NOTHING",
+            f" FROM {rows_source(database, types)} k WHERE true ON CONFLICT DO NOTHING RETURNING id",
+            encode_rows(new),
+        )
+        if len(inserted) != len(new):  # Another call has the statistics' id since it was looked for.
+            raise OvertakenError
+
+
+async def _replace_operators(database: Database, changes: Sequence[Change]) -> None:
+    """Write who took a confirmed leg of the call beside its own operator: hardly any call has such."""
+    before = {change.key: _operators_of(change.known.legs if change.known else ()) for change in changes}
+    after = {change.key: _operators_of(change.legs) for change in changes}
+    gone = [(*key, user_id) for key in before for user_id in sorted(before[key] - after[key])]
+    new = [(*key, user_id) for key in after for user_id in sorted(after[key] - before[key])]
+    source, names = rows_source(database, _OPERATOR_TYPES), ", ".join(_OPERATOR_TYPES)
+    if gone:
+        await database.run(
+            f"DELETE FROM call_operators WHERE ({names}) IN (SELECT {names} FROM {source} k)",  # noqa: S608
+            encode_rows(gone),
+        )
+    if new:
+        await database.run(
+            f"INSERT INTO call_operators ({names}) SELECT {names} FROM {source} k WHERE true"  # noqa: S608
+            " ON CONFLICT DO NOTHING",
             encode_rows(new),
         )
 
 
+def _operators_of(legs: Legs) -> frozenset[int]:
+    return find_operators(show(legs)) if len(legs) > 1 else frozenset()
+
+
 def rows_of_legs(change: Change) -> Legs:
     """The legs that have rows: none while the call is one event's, which its own row tells in full."""
-    if len(change.legs) == 1 and change.legs[0].statistics_id is None:
+    if len(change.legs) == 1 and change.legs[0].is_telling:
         return ()
     return change.legs
 
@@ -183,19 +235,22 @@ def _call_values(change: Change) -> tuple[object, ...]:
 
 def _values_of(legs: Legs) -> tuple[object, ...]:
     """What the call's own row says, in the order of `_CALL_TYPES`."""
-    return _shown_values(shown_leg(legs), any(leg.statistics_id is not None for leg in legs))
-
-
-def _shown_values(leg: Leg, is_confirmed: bool) -> tuple[object, ...]:  # noqa: FBT001  A column like the others.
-    return (*(getattr(leg, name) for name in _SHOWN), digits_of(leg.phone_number), is_confirmed)
+    shown = show(legs)
+    leg = shown.leg
+    facts = (getattr(leg, name) for name in _SHOWN)
+    return (*facts, digits_of(leg.phone_number), shown.is_confirmed, *sum_rows(shown))
 
 
 def _known_call(row: Mapping[str, object], leg_ids: dict[Leg, int]) -> KnownCall:
-    shown = _leg_of_row(row)
-    return KnownCall(_key_of(row), shown, bool(row["is_confirmed"]), tuple(leg_ids) or (shown,), leg_ids)
+    return KnownCall(_key_of(row), _stored_values(row), tuple(leg_ids) or (leg_of_row(row),), leg_ids)
 
 
-def _leg_of_row(row: Mapping[str, object]) -> Leg:
+def _stored_values(row: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(bool(row[name]) if kind == "boolean" else row[name] for name, kind in _CALL_TYPES.items())
+
+
+def leg_of_row(row: Mapping[str, object]) -> Leg:
+    """The leg that a row of `call_legs` is, or the telling that a row of `calls` is."""
     values = {name: row[name] for name in LEG_TYPES if name in row}
     for name in ("is_start_guessed", "has_recording", "has_transcript"):
         values[name] = bool(values[name])

@@ -48,7 +48,8 @@ async def read_calls(database: Database, portal_id: int) -> list[dict[str, Any]]
 
 
 async def read_legs(database: Database, portal_id: int) -> list[dict[str, Any]]:
-    return await _read(database, "call_legs", portal_id, "call_id, started_at, COALESCE(statistics_id, 0)")
+    order = "call_id, started_at, COALESCE(statistics_id, 0), code, user_id, duration_s"
+    return await _read(database, "call_legs", portal_id, order)
 
 
 async def _read(database: Database, table: str, portal_id: int, order: str) -> list[dict[str, Any]]:

@@ -11,17 +11,20 @@ from app.bitrix24.rest import BatchAnswer, Command
 from app.calls.asking import StatisticsRefusedError
 from app.calls.changes import Changes
 from app.calls.counting import GRACE_S
+from app.calls.filters import Filters, ListRequest
 from app.calls.forward import SyncResult
 from app.calls.histories import Histories
 from app.calls.ingest import Ingest
 from app.calls.mark_queries import find_mark
 from app.calls.plan import PAGE_ROWS
+from app.calls.reading import Viewer, list_calls, list_legs
 from app.calls.undecodable import list_undecodable
 from app.demo.statistics import StatisticsRow, select_rows, sort_rows
 from app.kit.database import Database
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError
 from app.portals.model import Portal
+from app.portals.visibility import EVERYONE
 from tests.calls.stored import TOKEN_HASH, insert_portal, make_record, read_calls, read_legs, uninstall
 from tests.running import FakeClock
 
@@ -83,6 +86,12 @@ class Reading:
     async def legs(self) -> list[tuple[object, object]]:
         rows = await read_legs(self.database, self.portal.id)
         return [(row["started_at"], row["statistics_id"]) for row in rows]
+
+    async def shown(self) -> list[tuple[int, bool | None]]:
+        """Start of each leg that the log lists for the one call, and whether it is confirmed."""
+        viewer = Viewer(self.portal.id, 1, EVERYONE)
+        (call,) = (await list_calls(viewer, ListRequest(Filters()))).calls
+        return [(leg.started_at, leg.confirmed) for leg in (await list_legs(viewer, [call]))[call.id]]
 
 
 @pytest.fixture
@@ -157,48 +166,80 @@ async def test_an_event_and_its_row_are_one_leg_in_either_order(
         await ingest.store(reading.portal.id, TOKEN_HASH, record)
     await reading.read(access)
     await ingest.store(reading.portal.id, TOKEN_HASH, record)
-    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=None))
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=None, code="200"))
     assert len(await reading.calls()) == 1
-    assert await reading.legs() == [(reading.started_at, 1)]
+    assert await reading.shown() == [(reading.started_at, True)]
 
 
-async def test_a_leg_that_only_an_event_told_of_waits_for_the_statistics(
+async def test_a_leg_that_only_an_event_told_of_decides_nothing_and_is_doubted_like_a_call(
     reading: Reading, ingest: Ingest
 ) -> None:
-    """It stays while the statistics may be behind, then a whole read decides."""
+    """It is listed while the statistics may be behind, then a whole read decides; its event stays stored."""
     started_at = reading.started_at
-    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=started_at + 20, code="200"))
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=started_at + 400, code="200"))
     access = FakeAccess(reading.make_row(code="304"))
     await reading.read(access)
-    assert await reading.legs() == [(started_at, 1), (started_at + 20, None)]
-    assert (await reading.calls())[0]["code"] == "200"
-    reading.clock.advance(GRACE_S + 1)
-    assert (await reading.read(access)).calls_changed == 1
-    assert await reading.legs() == [(started_at, 1)]
     assert (await reading.calls())[0]["code"] == "304"
+    assert await reading.shown() == [(started_at, True), (started_at + 400, None)]
+    reading.clock.advance(GRACE_S + 1)
+    await reading.read(access)
+    assert await reading.shown() == [(started_at, True)]
+    assert await reading.legs() == [(started_at, 1), (started_at + 400, None)]
 
 
-@pytest.mark.parametrize(("user_id", "later_s"), [(8, 20), (7, HOUR // 2)])
-async def test_a_leg_that_no_row_explains_stays(
-    reading: Reading, ingest: Ingest, user_id: int, later_s: int
+async def test_a_row_that_comes_hours_later_finds_its_leg(reading: Reading, ingest: Ingest) -> None:
+    """Missed, then answered within a minute: one row must not stand for both."""
+    missed, answered = reading.started_at, reading.started_at + 40
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=missed))
+    await ingest.store(
+        reading.portal.id, TOKEN_HASH, make_record(started_at=answered, code="200", reason="by the event")
+    )
+    access = FakeAccess(reading.make_row(code="304"))
+    await reading.read(access)
+    assert await reading.shown() == [(missed, True), (answered, None)]
+    for _ in range(3):
+        await reading.read(access)
+        reading.clock.advance(3 * GRACE_S)
+    access.rows.append(reading.make_row(2, started_at=answered, code="200", reason=None))
+    await reading.read(access)
+    (call,) = await reading.calls()
+    assert (call["code"], call["reason"]) == ("200", "by the event")
+    assert await reading.legs() == [(missed, 1), (answered, 2)]
+
+
+@pytest.mark.parametrize("corrected", [{"user_id": 8}, {"started_at": 30}, {"code": "200"}])
+async def test_what_is_corrected_between_event_and_row_leaves_no_second_leg(
+    reading: Reading, ingest: Ingest, corrected: dict[str, Any]
 ) -> None:
-    """Its row may be one that the owner of our token may not see."""
-    started_at = reading.started_at
-    record = make_record(started_at=started_at + later_s, user_id=user_id)
-    await ingest.store(reading.portal.id, TOKEN_HASH, record)
-    access = FakeAccess(reading.make_row())
-    await reading.read(access)
-    reading.clock.advance(GRACE_S + 1)
-    await reading.read(access)
-    assert await reading.legs() == [(started_at, 1), (started_at + later_s, None)]
+    told: dict[str, Any] = {"user_id": 7, "started_at": reading.started_at, "code": "304"}
+    now = told | corrected | {"started_at": told["started_at"] + corrected.get("started_at", 0)}
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(**told))
+    await reading.read(FakeAccess(reading.make_row(**now)))
+    (call,) = await reading.calls()
+    assert {name: call[name] for name in told} == now
+    assert await reading.shown() == [(now["started_at"], True)]
 
 
-async def test_a_leg_from_before_the_window_is_not_disproved(reading: Reading, ingest: Ingest) -> None:
-    long_ago = reading.clock.now() - 31 * 24 * HOUR
-    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=long_ago))
-    reading.clock.advance(GRACE_S + 1)
+async def test_what_came_as_an_event_alone_leaves_after_thirty_days_beside_a_row(
+    reading: Reading, ingest: Ingest
+) -> None:
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=reading.started_at + 900))
     await reading.read(FakeAccess(reading.make_row()))
-    assert await reading.legs() == [(long_ago, None), (reading.started_at, 1)]
+    reading.clock.advance(31 * 24 * HOUR)
+    await reading.read(FakeAccess(reading.make_row(started_at=reading.started_at - 31 * 24 * HOUR)))
+    assert [statistics_id for _, statistics_id in await reading.legs()] == [1]
+
+
+async def test_a_row_takes_over_the_id_of_another_call_which_is_confirmed_no_longer(reading: Reading) -> None:
+    """A portal that was restored or moved gives ids again; a CALL_ID can be added to a row later."""
+    await reading.read(FakeAccess(reading.make_row(1, call_id="old"), reading.make_row(2, call_id="other")))
+    result = await reading.read(FakeAccess(reading.make_row(1, call_id="new", user_id=9)))
+    assert result.calls_inserted == 1
+    shown = {call["call_id"]: bool(call["is_confirmed"]) for call in await reading.calls()}
+    assert shown == {"new": True, "old": False, "other": True}
+    reading.clock.advance(31 * 24 * HOUR)
+    await reading.read(FakeAccess(reading.make_row(1, call_id="new", user_id=9)))
+    assert {call["call_id"] for call in await reading.calls()} == {"new", "other"}
 
 
 async def test_a_call_that_the_statistics_lack_stays(reading: Reading, ingest: Ingest) -> None:
@@ -214,7 +255,8 @@ async def test_a_guessed_start_becomes_the_row_s(reading: Reading, ingest: Inges
     await reading.read(FakeAccess(reading.make_row()))
     (call,) = await reading.calls()
     assert (call["started_at"], bool(call["is_start_guessed"])) == (reading.started_at, False)
-    assert await reading.legs() == [(reading.started_at, 1)]
+    assert await reading.legs() == [(17, None), (reading.started_at, 1)]
+    assert await reading.shown() == [(reading.started_at, True)]
 
 
 @pytest.mark.parametrize(("count", "requests"), [(0, 1), (49, 1), (50, 2), (51, 2), (1101, 3)])

@@ -1,0 +1,42 @@
+"""Legs that only events told of decide nothing beside rows; operators of further legs are found.
+
+Events of one start may differ, so the start names a telling no longer.
+"""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from app.kit.migrations import make_manager
+
+ID = "2026-11-30T16:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Tellings and rows"
+
+STATEMENTS = (
+    "ALTER TABLE call_legs ADD COLUMN told INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE call_legs ADD COLUMN gone_at BIGINT",
+    "DROP INDEX call_legs_event",
+    """CREATE INDEX call_legs_unsettled ON call_legs (portal_id, call_id)
+        WHERE statistics_id IS NULL OR gone_at IS NOT NULL""",
+    "ALTER TABLE calls ADD COLUMN sum_duration_s BIGINT",
+    "ALTER TABLE calls ADD COLUMN sum_cost_e4 BIGINT",
+    """CREATE TABLE call_operators (
+        id {identity}, portal_id BIGINT NOT NULL, user_id BIGINT NOT NULL, call_id TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX call_operators_user ON call_operators (portal_id, user_id, call_id)",
+    "CREATE INDEX call_operators_call ON call_operators (portal_id, call_id)",
+    # Those that took part in calls of several legs before.
+    """INSERT INTO call_operators (portal_id, user_id, call_id)
+        SELECT DISTINCT l.portal_id, l.user_id, l.call_id FROM call_legs l
+        JOIN calls c ON c.portal_id = l.portal_id AND c.call_id = l.call_id
+        WHERE l.statistics_id IS NOT NULL AND l.user_id IS NOT NULL
+        AND (c.user_id IS NULL OR c.user_id <> l.user_id)""",
+    """UPDATE calls SET sum_duration_s = s.duration_s, sum_cost_e4 = s.cost_e4 FROM (
+        SELECT portal_id, call_id, SUM(duration_s) AS duration_s, SUM(cost_e4) AS cost_e4 FROM call_legs
+        WHERE statistics_id IS NOT NULL GROUP BY portal_id, call_id
+        HAVING COUNT(*) > 1 AND COUNT(DISTINCT currency) < 2) s
+        WHERE calls.portal_id = s.portal_id AND calls.call_id = s.call_id""",
+)
+
+
+async def forwards() -> MigrationManager:
+    """Add the columns and the table, and fill them from the legs that are stored."""
+    return make_manager(ID, DESCRIPTION, STATEMENTS)
