@@ -18,10 +18,7 @@ class CrmEntity(msgspec.Struct, frozen=True):
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg: the call at one operator.
-
-    `confirmed`: whether the portal's own statistics show it; null while that is not known.
-    """
+    """One leg: the call at one operator."""
 
     type: int | None
     direction: Direction | None
@@ -42,14 +39,17 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     transcript: bool
     vote: int | None
     comment: str | None
-    confirmed: bool | None
 
 
 class Call(Leg, frozen=True, kw_only=True):
-    """One call: the facts of its answered leg, else of its last."""
+    """One call: the facts of its answered leg, else of its last.
+
+    `confirmed`: whether the portal's own statistics show it; null while that is not known.
+    """
 
     call_id: str
     source: str
+    confirmed: bool | None
     legs: list[Leg]
 
 
@@ -59,6 +59,7 @@ def show_call(call: LoggedCall, legs: Sequence[LoggedLeg], names: Mapping[int, s
         **_facts_of(call, names),
         call_id=call.call_id,
         source=call.source,
+        confirmed=call.confirmed,
         legs=[Leg(**_facts_of(leg, names)) for leg in legs],
     )
 
@@ -88,5 +89,4 @@ def _facts_of(leg: LoggedLeg, names: Mapping[int, str]) -> dict[str, Any]:
         "transcript": leg.has_transcript,
         "vote": leg.vote,
         "comment": leg.comment,
-        "confirmed": leg.confirmed,
     }

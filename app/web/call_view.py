@@ -39,6 +39,7 @@ class LegView(NamedTuple):
     initials: str
     hue: int
     duration: str | None
+    is_open: bool  # an event told of it, and the statistics have not spoken yet
 
 
 class ClientView(NamedTuple):
@@ -156,4 +157,5 @@ def _view_leg(leg: LoggedLeg, names: Mapping[int, str], presenter: Presenter) ->
         initials=initials_of(operator or ""),
         hue=(leg.user_id or 0) % 6,
         duration=None if leg.duration_s is None else format_duration(leg.duration_s),
+        is_open=leg.confirmed is None,
     )
