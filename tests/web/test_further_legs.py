@@ -1,4 +1,4 @@
-"""Calls of several legs: who finds them, who hears them, what they add up to; and what a forged event changes."""
+"""Calls of several legs: who finds and hears them, what they add up to, and what a forged event changes."""
 
 import pytest
 
@@ -43,15 +43,15 @@ async def hear(tab: Tab, call_id: str) -> int:
     return (await tab.callbook.client.post(path, headers=headers)).status_code
 
 
-async def test_whoever_took_any_confirmed_leg_finds_the_call(
+async def test_an_operator_finds_a_call_by_any_confirmed_leg(
     callbook: Callbook, portal: StandInPortal
 ) -> None:
-    for user_id, own in ((SELLER, ["both"]), (HELPER, ["one", "both"])):
+    for user_id, own in ((SELLER, ["both"]), (HELPER, ["both", "one"])):
         tab = await open_tab(callbook, portal, user_id)
         assert await tab.list_ids() == own
         assert await tab.list_ids(operator=str(user_id)) == own
     admin = await open_tab(callbook, portal)
-    assert await admin.list_ids(operator=str(HELPER)) == ["one", "both"]
+    assert await admin.list_ids(operator=str(HELPER)) == ["both", "one"]
 
 
 async def test_the_summary_adds_the_rows_and_the_call_shows_one(
