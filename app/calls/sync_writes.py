@@ -119,17 +119,12 @@ def _decision_of(rows: Mapping[str, Sequence[Leg]], read_at: int, kept_from: int
 
 
 async def _keep_names(installation: Installation, rows: dict[str, list[Leg]]) -> None:
-    """Leave out rows whose CALL_ID cannot be read now, where it could be read before: they take no id over."""
-    unnamed = {
-        leg.statistics_id or 0 for name, legs in rows.items() for leg in legs if _is_unnamed(name, leg)
-    }
+    """Leave out rows whose CALL_ID could be read before and cannot be now: they take no id over."""
+    every = ((name, leg.statistics_id or 0) for name, legs in rows.items() for leg in legs)
+    unnamed = {statistics_id for name, statistics_id in every if name == f"{ROW_NAME}{statistics_id}"}
     for statistics_id, call_id in (await _find_holders(installation, unnamed)).items():
         if call_id != f"{ROW_NAME}{statistics_id}":
             del rows[f"{ROW_NAME}{statistics_id}"]
-
-
-def _is_unnamed(call_id: str, leg: Leg) -> bool:
-    return call_id == f"{ROW_NAME}{leg.statistics_id}"
 
 
 def _part(rows: dict[str, list[Leg]], error: OverfullError) -> None:
