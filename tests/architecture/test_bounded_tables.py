@@ -3,6 +3,7 @@
 import pytest
 
 from app.calls.kept_payloads import MAX_PAYLOAD
+from app.calls.legs import MOST_SHOWN
 from app.calls.undecodable import ROWS_A_PAGE
 from app.calls.views import MAX_PARAMETERS, MAX_SHARED, MAX_VIEWS
 from app.portals.exchange_queries import KEPT_FOR_S
@@ -36,6 +37,7 @@ BOUNDS: dict[str, tuple[str, tuple[int, ...]]] = {
     "facts": ("one row for each value of the installation, and each of its processes", ()),
     "calls": ("rows and bytes together with the legs", (USUAL.rows, USUAL.text_bytes)),
     "call_legs": ("rows and bytes together with the calls", (USUAL.rows, USUAL.text_bytes)),
+    "call_operators": ("one row a confirmed leg at most", (MOST_SHOWN, USUAL.rows)),
     "undecodable_events": (
         "so many events, and odd rows of the statistics; each is cut at 8 KiB",
         (USUAL.undecodable_events, USUAL.odd_rows, ROWS_A_PAGE, MAX_PAYLOAD),
