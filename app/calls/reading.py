@@ -141,8 +141,8 @@ async def list_legs(
     the first of these calls, as many as have 2,000 legs together, and of each the first 200.
 
     A call of which one event alone has told is its own leg. Of a leg that only an event told of, beside
-    confirmed ones, nothing is said once the statistics should have shown it. Texts are cut as in a list, unless
-    `is_whole`.
+    confirmed ones, nothing is said once the statistics should have shown it. Texts are cut as in a list,
+    unless `is_whole`.
     """
     ids = {storable(call.call_id): call.id for call in calls}
     columns = WHOLE_LEGS if is_whole else LISTED_LEGS
