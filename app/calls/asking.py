@@ -5,6 +5,7 @@ Documentation: api-reference/telephony/voximplant/voximplant-statistic-get.md, b
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Protocol
 
@@ -113,6 +114,55 @@ async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Ques
         else:
             reply.codes[question] = MALFORMED if name in answer.results else MISSING
     return reply
+
+
+async def count_rows(
+    access: StatisticsAccess, portal: Portal, ranges: Sequence[Range], since: int
+) -> list[int | None]:
+    """How many rows of calls that began at `since` or later (0: all) the portal shows in each range; None
+    where it does not say. One request.
+    """
+    began = {">=CALL_START_DATE": datetime.fromtimestamp(since, UTC).isoformat()} if since else {}
+    commands: dict[str, Command] = {
+        f"p{index}": (
+            METHOD,
+            {"FILTER": {">=ID": one.low, "<=ID": one.high} | began, "SORT": "ID", "ORDER": "ASC", "start": 0},
+        )
+        for index, one in enumerate(ranges)
+    }
+    answer = await access.batch(portal, commands)
+    for error in answer.errors.values():
+        raise error
+    return [answer.totals.get(name) for name in commands]
+
+
+async def find_ends(
+    access: StatisticsAccess, portal: Portal, user_ids: Sequence[int | None]
+) -> dict[int | None, tuple[int, int]]:
+    """The lowest and the highest id that the portal shows of each user, where it shows any. One request."""
+    commands: dict[str, Command] = {
+        f"{order}{index}": (
+            METHOD,
+            {"FILTER": {"PORTAL_USER_ID": user or ""}, "SORT": "ID", "ORDER": order, "start": -1},
+        )
+        for index, user in enumerate(user_ids)
+        for order in ("ASC", "DESC")
+    }
+    answer = await access.batch(portal, commands)
+    found: dict[int | None, tuple[int, int]] = {}
+    for index, user in enumerate(user_ids):
+        low, high = (_first_id_of(answer.results.get(f"{order}{index}"), user) for order in ("ASC", "DESC"))
+        if low is not None and high is not None:
+            found[user] = (low, high)
+    return found
+
+
+def _first_id_of(rows: object, user_id: int | None) -> int | None:
+    """The id of the first row, if it is this user's: a filter that is not understood is dropped silently."""
+    if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
+        return None
+    record, _ = _read_row(rows[0])
+    return record.statistics_id if record is not None and record.user_id == user_id else None
 
 
 def _command(question: Question) -> Command:

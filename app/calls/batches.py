@@ -13,9 +13,10 @@ from app.calls.asking import (
     StatisticsAccess,
     StatisticsRefusedError,
     ask,
+    count_rows,
+    find_ends,
     page_of_one,
 )
-from app.calls.legs import Leg
 from app.calls.pace import MOST_PAGES, OPERATING_WINDOW_S, plan_pages, plan_rest
 from app.calls.plan import OPEN, PAGE_ROWS, Plan, Progress, Range
 from app.calls.sync_writes import Installation, write_rows
@@ -34,8 +35,8 @@ OLDEST = Question(Range(1, OPEN))
 class BatchReader:
     """Reads for one portal; counts what was read and stored, and says how fast to go on.
 
-    `pages`: the size of the next batch. `rest_s`: how long to let the portal rest before it. `revealed`: how
-    many rows were new that `expect_known` says are known.
+    `pages`: the size of the next batch. `rest_s`: how long to let the portal rest before it. `taken_ids`:
+    those that were stored as another call's until now.
     """
 
     def __init__(
@@ -51,13 +52,8 @@ class BatchReader:
         self.last_began_at: int | None = None
         self.rows = self.inserted = self.changed = self.undecodable = 0
         self.high_id = 0  # The highest id that was read.
-        self.revealed = 0
-        self._known_to = self._known_before = 0
+        self.taken_ids: set[int] = set()
         self._most_pages = MOST_PAGES  # Fewer once the answer to so many was too large.
-
-    def expect_known(self, high_id: int, before: int) -> None:
-        """Rows up to this id, of calls that began before, have been read already, if they were shown."""
-        self._known_to, self._known_before = high_id, before
 
     async def read_batch(self, plan: Plan) -> Progress:
         """One request for the plan's next ranges; returns when its rows are stored.
@@ -92,6 +88,22 @@ class BatchReader:
             return True
         reply.pages[question] = page_of_one(self._portal, asked.low)
         return False
+
+    async def read_ranges(self, ranges: Sequence[Range]) -> dict[Range, list[int] | None]:
+        """One request for a page of each range: the ids, ascending, once the rows are stored; None where it
+        failed. Raises what `ask` raises.
+        """
+        reply = await self._ask([Question(one) for one in ranges])
+        await self._store([*reply.pages.values(), *reply.partial])
+        return {one: _ids_of(reply, Question(one)) for one in ranges}
+
+    async def count(self, ranges: Sequence[Range], since: int) -> list[int | None]:
+        """How many rows the portal shows in each range; see `count_rows`."""
+        return await count_rows(self._access, self._portal, ranges, since)
+
+    async def find_ends(self, user_ids: Sequence[int | None]) -> dict[int | None, tuple[int, int]]:
+        """The lowest and highest id of each user that is shown; see `asking.find_ends`."""
+        return await find_ends(self._access, self._portal, user_ids)
 
     async def read_ends(self) -> tuple[list[int], int]:
         """One request for the newest page, which is stored, and the oldest: the newest ids, descending, and
@@ -170,10 +182,7 @@ class BatchReader:
             written = await write_rows(self.installation, records, self._clock.now())
             self.inserted += written.inserted
             self.changed += written.changed
-            self.revealed += sum(map(self._should_be_known, written.new_rows))
-
-    def _should_be_known(self, row: Leg) -> bool:
-        return (row.statistics_id or 0) <= self._known_to and row.started_at < self._known_before
+            self.taken_ids |= written.taken_ids
 
 
 def _ids_of(reply: Reply, question: Question) -> list[int] | None:

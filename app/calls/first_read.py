@@ -5,9 +5,10 @@ from app.calls.mark_queries import begin_mark, find_mark
 from app.calls.marks import Mark, estimate_total
 from app.calls.pace import FIRST_PAGES
 from app.calls.plan import fitting_width
+from app.calls.window import first_stand
 
 
-async def begin_history(reader: BatchReader, mark: Mark) -> Mark | None:
+async def begin_history(reader: BatchReader, mark: Mark, now: int) -> Mark | None:
     """Read the newest 50 rows (fewer where they are large), store them and begin the mark there, under it the
     history.
 
@@ -15,11 +16,11 @@ async def begin_history(reader: BatchReader, mark: Mark) -> Mark | None:
     begun. When another reader began before, its mark stands.
     """
     newest, lowest = await reader.read_ends()
-    begun = await begin_mark(mark.portal_id, mark, _first_changes(newest, lowest, reader))
+    begun = await begin_mark(mark.portal_id, mark, _first_changes(newest, lowest, reader, now))
     return begun or await find_mark(mark.portal_id, mark.generation)
 
 
-def _first_changes(newest: list[int], lowest: int, reader: BatchReader) -> dict[str, object]:
+def _first_changes(newest: list[int], lowest: int, reader: BatchReader, now: int) -> dict[str, object]:
     """`newest` are the highest ids, descending: all there are, when the page is not full."""
     rows = len(newest)
     top_id, low_id = (newest[0], newest[-1]) if newest else (0, 1)
@@ -30,7 +31,8 @@ def _first_changes(newest: list[int], lowest: int, reader: BatchReader) -> dict[
         "low_id": low_id,
         "bottom_id": bottom_id,
         "high_id": top_id,
-        "read_up_to": reader.began_at,
+        **first_stand(now, top_id),
+        "read_up_to": None if reader.began_at is None else min(reader.began_at, now),
         "rows_done": rows,
         "rows_total": estimate_total(top_id, bottom_id, low_id, rows),
         "batch_pages": min(FIRST_PAGES, reader.pages),

@@ -1,17 +1,21 @@
 """Reading a portal's statistics forward to their end: what is new, and what came late to known calls.
 
-A read begins 200 ids before the mark, because rows may become visible out of order, and goes on down to the
-first row of its window: two days, once a day thirty. What cuts it off, be it the end of its share, a portal
-that allows no more execution time or the end of our process, costs a batch at most: then it goes on where it
-was. The share ends whatever the portal answers, or one that shows ever new rows would be read for ever.
+A read begins 200 ids before the mark or where that stood an hour ago, because rows may become visible out of
+order, and goes on down to the first row of its window: two days, once a day thirty. What cuts it off, be it
+the end of its share, a portal that allows no more execution time or the end of our process, costs a batch at
+most: then it goes on where it was. The share ends whatever the portal answers, or one that shows ever new
+rows would be read for ever.
 """
 
 import msgspec
 
+from app.calls.audit import Audit, is_audit_due
+from app.calls.audit_queries import has_lacked, list_stored
 from app.calls.batches import BatchReader
 from app.calls.claims import Claim
 from app.calls.counting import GRACE_S
-from app.calls.mark_queries import date_mark, find_mark, raise_mark, reopen_history
+from app.calls.evidence_queries import want_reads
+from app.calls.mark_queries import date_mark, find_mark, raise_mark
 from app.calls.marks import Mark
 from app.calls.plan import BEHIND_IDS, Plan
 from app.calls.read_queries import (
@@ -32,10 +36,12 @@ from app.calls.schedule import (
 )
 from app.calls.share import Share
 from app.calls.sync_writes import forget_old_legs, note_read
+from app.calls.window import note_stand, stood_at
 from app.kit.clock import Clock
 from app.portals.access import PortalUnreachableError
 
 LIMITED_FROM = 2  # So many operators: one alone may be a forger.
+LATE_S = 3 * 3600  # Statistics have been seen two hours late: until then only they may be the cause.
 
 
 class SyncResult(msgspec.Struct, frozen=True):
@@ -102,13 +108,8 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
     window_s = FULL_WINDOW_S if attempt.is_full else WINDOW_S
     going = _resume(mark, window_s) or await _begin(mark, clock.now(), window_s)
     plan = Plan(going.bottom_id, mark.high_id + 1, is_open=True, resume_at=going.low_id)
-    if going.is_full:
-        reader.expect_known(mark.high_id, going.looked_at - WINDOW_S)
     while not plan.is_complete:
         progress = await reader.read_batch(plan)
-        if reader.revealed:
-            await _expect_more(mark, clock.now())
-            return await find_mark(mark.portal_id, mark.generation)
         high_id = min(plan.read_to, reader.high_id)
         if high_id > mark.high_id:
             await raise_mark(mark.portal_id, mark.generation, mark.token_user_id, high_id)
@@ -117,7 +118,7 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
             await _keep(mark, going, attempt.claim, clock.now())
             if reader.rest_s or attempt.share.is_over(reader.rows):
                 raise PortalRestsError(max(reader.rest_s, attempt.share.rest_s(reader.rows)))
-    moved = await _finish(reader, mark, going, attempt.claim)
+    moved = await _finish(reader, mark, going, attempt, clock)
     await note_read(reader.installation, clock.now())
     return moved
 
@@ -125,7 +126,8 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
 async def _begin(mark: Mark, now: int, window_s: int) -> Pass:
     # A call dated far ahead, by a wrong clock, would stay the first of every day to come.
     first_id = await find_first_leg(mark.portal_id, now - window_s, now + DAY_S)
-    bottom_id = max(1, min(mark.high_id - BEHIND_IDS + 1, first_id or mark.high_id))
+    stood = stood_at(mark, now, is_full=window_s >= FULL_WINDOW_S)
+    bottom_id = max(1, min(mark.high_id - BEHIND_IDS + 1, first_id or mark.high_id, stood + 1))
     return Pass(now, now - window_s, min(bottom_id, mark.high_id + 1))
 
 
@@ -152,42 +154,48 @@ async def _keep(mark: Mark, going: Pass, claim: Claim | None, now: int) -> None:
         await claim.renew(now, changes)
 
 
-async def _finish(reader: BatchReader, mark: Mark, going: Pass, claim: Claim | None) -> Mark | None:
+async def _finish(
+    reader: BatchReader, mark: Mark, going: Pass, attempt: Attempt, clock: Clock
+) -> Mark | None:
+    """Move the mark to the end, compare with the portal's count where that is due, and date the read.
+
+    A read that brought nothing where something is known dates nothing: rights may have gone, for a minute.
+    """
     key = (mark.portal_id, mark.generation, mark.token_user_id)
     moved = await raise_mark(*key, max(mark.high_id, reader.high_id))
+    is_whole = moved is not None and moved.history_state == "complete"
+    is_empty = not reader.rows and bool(await list_stored(mark.portal_id, going.bottom_id, mark.high_id, 0))
+    if moved is not None and is_whole:
+        is_suspicious = is_empty or bool(reader.taken_ids) or reader.high_id < mark.high_id
+        if is_suspicious or is_audit_due(moved, is_full=going.is_full):
+            audit = Audit(reader, moved, clock, attempt.share)
+            if not await audit.run(is_suspicious=is_suspicious):
+                await want_reads(reader.installation.database, {mark.portal_id}, clock.now() + 1)
     began_at = reader.began_at if going.began_at is None else going.began_at
-    if began_at is not None:
-        moved = await date_mark(*key, began_at, going.looked_at)
-    if moved is not None and moved.history_state == "complete":
+    if began_at is not None and not is_empty:
+        moved = await date_mark(*key, min(began_at, going.looked_at), going.looked_at)
+    if is_whole:
         if going.is_full:
             reader.changed += await forget_old_legs(reader.installation, going.looked_at - FULL_WINDOW_S)
-        await _note(mark, going, claim)
-    return moved
+        await _note(mark, going, attempt.claim)
+    return await find_mark(mark.portal_id, mark.generation) if moved is not None else None
 
 
 async def _note(mark: Mark, going: Pass, claim: Claim | None) -> None:
     """What follows for the calls that only events told of, and when to read next."""
     portal_id, looked_at = mark.portal_id, going.looked_at
-    doubted_before = looked_at - GRACE_S
     unseen = await count_unseen_operators(
-        portal_id, looked_at - FULL_WINDOW_S, looked_at + DAY_S, doubted_before
+        portal_id, looked_at - FULL_WINDOW_S, looked_at + DAY_S, looked_at - GRACE_S, looked_at - LATE_S
     )
     recent_calls = await count_recent_calls(portal_id, looked_at - TRAFFIC_S, looked_at, MOST_COUNTED)
-    is_rested = mark.reopened_at is None or looked_at - mark.reopened_at >= DAY_S
     finding = Finding(
         looked_at=looked_at,
-        is_limited=unseen >= LIMITED_FROM or (mark.is_limited and not is_rested),
+        is_limited=unseen >= LIMITED_FROM or await has_lacked(portal_id),
         next_read_at=looked_at + plan_interval(portal_id, recent_calls),
         full_read_at=looked_at if going.is_full else None,
     )
     claimed_until = 0 if claim is None else claim.until
     await finish_read(portal_id, mark.generation, mark.token_user_id, finding, claimed_until)
-    if mark.is_limited and not finding.is_limited:
-        await _expect_more(mark, looked_at)
-
-
-async def _expect_more(mark: Mark, now: int) -> None:
-    """The owner of the token may see more by now. Of the rows before this read's window nothing is known, so
-    nothing is promised until the history has been read anew.
-    """
-    await reopen_history(mark.portal_id, mark.generation, now)
+    current = await find_mark(portal_id, mark.generation)
+    if current is not None and (stand := note_stand(current, looked_at, current.high_id)):
+        await keep_pass(portal_id, mark.generation, mark.token_user_id, stand)

@@ -11,6 +11,7 @@ import structlog
 
 from app.bitrix24.errors import BitrixError, BitrixFailure
 from app.calls.asking import StatisticsAccess, StatisticsRefusedError
+from app.calls.audit import Audit
 from app.calls.batches import OUT_OF_TIME, BatchReader
 from app.calls.changes import Changes
 from app.calls.claims import CLAIM_S, Claim
@@ -44,8 +45,8 @@ from app.portals.quotas import QuotaReached
 log = structlog.get_logger(__name__)
 FIRST_DELAY_S = 15
 LONGEST_DELAY_S = 6 * 3600
-MOST_FAILURES = 4  # Then it counts as failed, though it is tried again.
 STALE_S = 60
+MOST_FAILURES = 4  # Then it counts as failed, though it is tried again.
 UNEXPECTED = "internal_error"
 # Each writes all the time: more at once would be no quicker. A slice and its last batch are no long turn.
 HISTORY = Kind("history", places=2, usual_s=SLICE_S + 15, longest_s=LONGEST_TURN_S)
@@ -122,8 +123,9 @@ class Histories:
         if part.mark is None:
             return None
         done = await self._give_back(part.mark)
-        if done is not None and done.complete_up_to is not None:
-            await self._freshen(portal, done, reader.last_began_at)
+        if done is not None and done.history_state == "complete":
+            await self._conclude(portal, done, reader)
+            done = await find_mark(portal.id, portal.generation)
         return done
 
     async def catch_up(
@@ -160,15 +162,25 @@ class Histories:
 
     async def _read_to_end(self, reader: BatchReader, mark: Mark, attempt: Attempt) -> Mark | None:
         if not mark.has_begun:
-            return await begin_history(reader, mark)
+            begun = await begin_history(reader, mark, self._clock.now())
+            if begun is None or begun.history_state != "complete":
+                return begun
+            await Audit(reader, begun, self._clock, attempt.share).run(is_suspicious=False)
+            return await find_mark(mark.portal_id, mark.generation)
         return await read_forward(reader, mark, self._clock, attempt)
 
-    async def _freshen(self, portal: Portal, mark: Mark, last_began_at: int | None) -> None:
-        """After a history that took long: what came meanwhile, so that "complete up to" is of now."""
-        if last_began_at is None or last_began_at - (mark.read_up_to or last_began_at) < STALE_S:
-            return
+    async def _conclude(self, portal: Portal, mark: Mark, reader: BatchReader) -> None:
+        """After a history: what came meanwhile, if it took long, and whether the portal counts as many rows
+        as are stored.
+        """
+        last_began_at = reader.last_began_at
+        is_fresh = last_began_at is None or last_began_at - (mark.read_up_to or last_began_at) < STALE_S
         try:
-            await self.catch_up(portal)
+            if is_fresh:
+                await Audit(reader, mark, self._clock, self._open_share()).run(is_suspicious=False)
+                await self._tell(portal.id)
+            else:
+                await self.catch_up(portal)
         except FAILURES as failure:
             log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
 
@@ -187,7 +199,7 @@ class Histories:
     def _open_reader(self, portal: Portal, pages: int) -> BatchReader:
         return BatchReader(self.access, self._clock, portal, self.installation_of(portal), pages)
 
-    def _open_share(self, *, is_bounded: bool) -> Share:
+    def _open_share(self, *, is_bounded: bool = True) -> Share:
         return Share(self._clock, lambda: self.is_stopping, is_bounded=is_bounded)
 
     def installation_of(self, portal: Portal) -> Installation:

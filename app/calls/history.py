@@ -29,7 +29,7 @@ class Slice:
         raises.
         """
         if not self.last.has_begun:
-            begun = await begin_history(self._reader, self.last)
+            begun = await begin_history(self._reader, self.last, self._clock.now())
             is_ours = begun is not None and begun.claimed_until == self.last.claimed_until
             await self._take(begun if is_ours else None)
             self._reader.pages = self.last.batch_pages

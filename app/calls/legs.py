@@ -33,7 +33,8 @@ class Leg(msgspec.Struct, frozen=True):
     """One leg as stored: texts are storable and cut, times Unix seconds, None is unknown.
 
     `is_start_guessed`: the event named no start, and `started_at` is ours. `told`: which of `FILLED` a row of
-    the statistics has told at least once, as bits, and `EXPLAINS`. `gone_at`: since when reads lack this row.
+    the statistics has told at least once, as bits, and `EXPLAINS`. `lacked_at`: since when reads
+    lack this row, which the owner of our token may not see; `gone_at`: since when it is known to be deleted.
     """
 
     type: int | None
@@ -58,6 +59,7 @@ class Leg(msgspec.Struct, frozen=True):
     statistics_id: int | None = None
     told: int = 0
     gone_at: int | None = None
+    lacked_at: int | None = None
 
     @property
     def is_confirmed(self) -> bool:
@@ -141,10 +143,20 @@ def list_surplus(legs: Legs, rows: Sequence[Leg]) -> list[Leg]:
     return new[max(0, MOST_SHOWN - len(shown)) :]
 
 
-def mark_gone(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
-    """The legs once a read has shown that these rows are not there any more."""
+def mark_lacked(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
+    """The legs once a read has lacked these rows, for a reason that is not known yet."""
     return tuple(
-        msgspec.structs.replace(leg, gone_at=at)
+        msgspec.structs.replace(leg, lacked_at=at)
+        if leg.is_confirmed and leg.lacked_at is None and leg.statistics_id in statistics_ids
+        else leg
+        for leg in legs
+    )
+
+
+def mark_gone(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
+    """The legs once it is known that these rows are not there any more."""
+    return tuple(
+        msgspec.structs.replace(leg, gone_at=at, lacked_at=None)
         if leg.is_confirmed and leg.statistics_id in statistics_ids
         else leg
         for leg in legs

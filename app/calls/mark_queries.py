@@ -13,6 +13,7 @@ from app.calls.marks import Mark
 from app.calls.pace import FIRST_PAGES
 from app.calls.plan import PAGE_ROWS
 from app.calls.tables import StatisticsMarkTable
+from app.calls.window import first_stand
 from app.kit.database import Database
 from app.portals import queries
 from app.portals.hold_queries import hold_installation
@@ -32,7 +33,7 @@ _DUE = """
 _REOPEN = """
     UPDATE statistics_marks SET history_state = 'pending', top_id = NULL, low_id = 0, bottom_id = 0,
         high_id = 0, rows_done = 0, rows_total = 0, failures = 0, failure_code = NULL, next_at = {},
-        full_read_at = {}, reopened_at = {}, claimed_until = 0, pass_low_id = NULL
+        full_read_at = {}, reopened_at = {}, claimed_until = 0, pass_low_id = NULL, audited_at = NULL
     WHERE portal_id = {} AND generation = {}
 """
 
@@ -74,6 +75,13 @@ async def ensure_mark(database: Database, portal_id: int, generation: int, now: 
             pass_bottom_id=0,
             pass_since=0,
             pass_looked_at=0,
+            audit_offset=0,
+            hour_id=0,
+            hour_at=0,
+            hour_before_id=0,
+            day_id=0,
+            day_at=0,
+            day_before_id=0,
         )
         await Marks.insert(blank).on_conflict(target=Marks.portal_id, action="DO NOTHING")
     return True
@@ -159,6 +167,43 @@ async def reopen_history(portal_id: int, generation: int, now: int) -> None:
     so once a day.
     """
     await Marks.raw(_REOPEN, now, now, now, portal_id, generation)
+
+
+async def reread_history(mark: Mark, low_id: int, high_id: int, now: int) -> None:
+    """Let the history be read again from the highest id down to `low_id`, and nothing be promised until then.
+
+    Whoever reads at the moment loses the claim.
+    """
+    changes: Changes = {
+        "history_state": "running",
+        "low_id": high_id + 1,
+        "bottom_id": low_id,
+        "rows_done": 0,
+        "rows_total": high_id - low_id + 1,
+        "audited_at": None,
+        "failures": 0,
+        "failure_code": None,
+        "next_at": now,
+        "claimed_until": 0,
+        "pass_low_id": None,
+    }
+    await update_mark(mark.portal_id, is_of(mark.portal_id, mark.generation, mark.token_user_id), changes)
+
+
+async def lower_mark(mark: Mark, high_id: int) -> None:
+    """Note that the statistics end at a lower id than they did: a portal was restored or moved."""
+    changes: Changes = {"high_id": high_id, **first_stand(mark.hour_at, high_id), "pass_low_id": None}
+    await update_mark(mark.portal_id, is_of(mark.portal_id, mark.generation, mark.token_user_id), changes)
+
+
+async def note_audit(
+    mark: Mark, audited_at: int | None, offset: int, unequal_since: int | None = None
+) -> None:
+    """Note that the portal's count agrees since `audited_at`, or differs."""
+    changes: dict[str, Any] = {"audit_offset": offset, "unequal_since": unequal_since}
+    if audited_at is not None:
+        changes["audited_at"] = audited_at
+    await update_mark(mark.portal_id, is_of(mark.portal_id, mark.generation, mark.token_user_id), changes)
 
 
 async def list_due_histories(now: int, limit: int) -> list[int]:

@@ -43,6 +43,15 @@ class Mark(msgspec.Struct, frozen=True):
     pass_since: int
     pass_looked_at: int
     pass_began_at: int | None
+    audited_at: int | None
+    unequal_since: int | None
+    audit_offset: int
+    hour_id: int
+    hour_at: int
+    hour_before_id: int
+    day_id: int
+    day_at: int
+    day_before_id: int
 
     @property
     def has_begun(self) -> bool:
@@ -56,8 +65,12 @@ class Mark(msgspec.Struct, frozen=True):
 
     @property
     def complete_up_to(self) -> int | None:
-        """A moment of the portal's clock: what its statistics showed us then is in the log, all of it."""
-        return self.read_up_to if self.history_state == "complete" else None
+        """A moment of the portal's clock: what its statistics showed us then is in the log, all of it.
+
+        None while the portal's own count of its rows says otherwise, or has not been asked.
+        """
+        is_equal = self.audited_at is not None and self.unequal_since is None
+        return self.read_up_to if self.history_state == "complete" and is_equal else None
 
 
 def estimate_total(top_id: int, bottom_id: int, low_id: int, rows_done: int) -> int:

@@ -45,6 +45,7 @@ _RECENT = """
     (SELECT 1 FROM calls WHERE portal_id = {} AND started_at BETWEEN {} AND {} LIMIT {}) recent
 """
 # Of an operator whose later calls are shown the owner may see the calls: those that are missing are forged.
+# Where no later call of anybody is shown, the statistics may be behind.
 _UNSEEN = """
     SELECT COUNT(*) AS n FROM (
         SELECT user_id FROM (
@@ -52,7 +53,11 @@ _UNSEEN = """
             WHERE portal_id = {} AND started_at BETWEEN {} AND {} ORDER BY started_at DESC LIMIT {}) newest
         WHERE user_id IS NOT NULL GROUP BY user_id
         HAVING MAX(CASE WHEN NOT is_confirmed AND received_at < {} THEN started_at END)
-            > COALESCE(MAX(CASE WHEN is_confirmed THEN started_at END), 0)) unseen
+            > COALESCE(MAX(CASE WHEN is_confirmed THEN started_at END), 0)
+        AND (MIN(CASE WHEN NOT is_confirmed THEN received_at END) < {} OR
+            MIN(CASE WHEN NOT is_confirmed THEN started_at END) < (SELECT started_at FROM calls
+                WHERE portal_id = {} AND started_at BETWEEN {} AND {} AND is_confirmed
+                ORDER BY started_at DESC LIMIT 1))) unseen
 """
 _FINISH = """
     UPDATE statistics_marks SET looked_at = {}, is_limited = {}, next_read_at = {},
@@ -134,11 +139,15 @@ async def count_recent_calls(portal_id: int, since: int, until: int, most: int) 
     return found
 
 
-async def count_unseen_operators(portal_id: int, since: int, until: int, doubted_before: int) -> int:
+async def count_unseen_operators(
+    portal_id: int, since: int, until: int, doubted_before: int, late_before: int
+) -> int:
     """How many operators have calls that the statistics lack, and since then none that they show.
 
-    Where the calls between the two moments are very many, it looks at the newest of them.
+    While the statistics show no later call of anybody, they may be late: until `late_before`. Where the calls
+    between the two moments are very many, it looks at the newest of them.
     """
-    rows = await Marks.raw(_UNSEEN, portal_id, since, until, MOST_LOOKED_AT, doubted_before)
+    period = (portal_id, since, until)
+    rows = await Marks.raw(_UNSEEN, *period, MOST_LOOKED_AT, doubted_before, late_before, *period)
     found: int = rows[0]["n"]
     return found

@@ -14,6 +14,7 @@ from app.calls.legs import (
     leg_of_statistics,
     list_surplus,
     mark_gone,
+    mark_lacked,
     meet_statistics,
 )
 from app.calls.room import Room
@@ -53,13 +54,12 @@ class Installation(msgspec.Struct, frozen=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """How many calls a chunk inserted, how many known ones it changed, the rows that were not known, and the
-    ids that were another call's until now.
+    """How many calls a chunk inserted, how many known ones it changed, and the ids that were another call's
+    until now.
     """
 
     inserted: int
     changed: int
-    new_rows: list[Leg]
     taken_ids: frozenset[int] = frozenset()
 
 
@@ -136,10 +136,18 @@ def _part(rows: dict[str, list[Leg]], error: OverfullError) -> None:
 
 
 async def note_gone(installation: Installation, statistics_ids: Collection[int], at: int) -> int:
-    """Note that a read lacked these rows, which are no longer confirmed; how many calls that changed."""
+    """Note that these rows are deleted, and confirm nothing any more; how many calls that changed."""
     wanted = frozenset(statistics_ids)
     call_ids = set((await _find_holders(installation, wanted)).values())
     decision = Decision(lambda _, legs: mark_gone(legs, wanted, at), at)
+    return await _rewrite_all(installation, sorted(call_ids), decision)
+
+
+async def note_lacked(installation: Installation, statistics_ids: Collection[int], at: int) -> int:
+    """Note that a read lacked these rows, for a reason that is not known yet; how many calls that changed."""
+    wanted = frozenset(statistics_ids)
+    call_ids = set((await _find_holders(installation, wanted)).values())
+    decision = Decision(lambda _, legs: mark_lacked(legs, wanted, at), at)
     return await _rewrite_all(installation, sorted(call_ids), decision)
 
 
@@ -201,13 +209,7 @@ async def _rewrite_once(installation: Installation, call_ids: Sequence[str], dec
 
 def _sum_up(changed: Sequence[Change], taken_ids: frozenset[int]) -> Written:
     inserted = sum(draft.known is None for draft in changed)
-    new_rows = [leg for draft in changed for leg in _new_rows(draft) if leg.statistics_id not in taken_ids]
-    return Written(inserted, len(changed) - inserted, new_rows, taken_ids)
-
-
-def _new_rows(draft: Change) -> list[Leg]:
-    known = {None} | ({leg.statistics_id for leg in draft.known.legs} if draft.known else set())
-    return [leg for leg in draft.legs if leg.statistics_id not in known]
+    return Written(inserted, len(changed) - inserted, taken_ids)
 
 
 def _draft(

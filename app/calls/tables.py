@@ -72,7 +72,8 @@ class CallLegTable(Table, tablename="call_legs"):
     comment = _optional(Text)
     received_at = BigInt()
     told = Integer()  # which facts a row of the statistics has told at least once, as bits
-    gone_at = _optional(BigInt)  # since when reads lack this row
+    gone_at = _optional(BigInt)  # since when this row is known to be deleted
+    lacked_at = _optional(BigInt)  # since when reads lack it for another reason
 
 
 class CallOperatorTable(Table, tablename="call_operators"):
@@ -133,6 +134,15 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
     pass_since = BigInt()
     pass_looked_at = BigInt()  # by our clock
     pass_began_at = _optional(BigInt)  # by the portal's clock
+    audited_at = _optional(BigInt)  # by our clock: when the portal's count last agreed; null: not yet
+    unequal_since = _optional(BigInt)  # since when it differs
+    audit_offset = BigInt()  # what it says beyond the rows that are stored, all of which were compared
+    hour_id = BigInt()  # where the mark stood at hour_at, and before: see app.calls.window
+    hour_at = BigInt()
+    hour_before_id = BigInt()
+    day_id = BigInt()
+    day_at = BigInt()
+    day_before_id = BigInt()
 
 
 class SavedViewTable(Table, tablename="saved_views"):

@@ -39,10 +39,13 @@ LEG_TYPES = {  # In the order of Leg's fields.
     "statistics_id": "bigint",
     "told": "integer",
     "gone_at": "bigint",
+    "lacked_at": "bigint",
 }
 KEY_TYPES = {"portal_id": "bigint", "call_id": "text"}
 _PAIR_TYPES = {"portal_id": "bigint", "token_hash": "text"}
-_SHOWN = [name for name in LEG_TYPES if name not in {"received_at", "statistics_id", "told", "gone_at"}]
+_SHOWN = [
+    name for name in LEG_TYPES if name not in {"received_at", "statistics_id", "told", "gone_at", "lacked_at"}
+]
 _CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {
     "phone_digits": "text",
     "is_confirmed": "boolean",

@@ -38,19 +38,32 @@ class FakeAccess:
         self.rows = list(rows)
         self.requests: list[list[Mapping[str, Any]]] = []
         self.wire_changes: dict[str, Any] = {}
+        self.audits = 0
+        self.shown_users: set[int | None] | None = None
 
     async def batch(self, portal: Portal, commands: Mapping[str, Command]) -> BatchAnswer:
         self.requests.append([parameters for _, parameters in commands.values()])
         assert len(commands) <= 50
         assert {method for method, _ in commands.values()} == {"voximplant.statistic.get"}
         results = {name: self.answer(parameters) for name, (_, parameters) in commands.items()}
-        return BatchAnswer(results, {}, {}, {}, {"date_start": "2026-11-23T10:00:00+01:00"})
+        counted = {name: parameters for name, (_, parameters) in commands.items() if not parameters["start"]}
+        totals = {name: self.count(parameters) for name, parameters in counted.items()}
+        if counted:
+            self.requests.pop()
+            self.audits += 1
+        return BatchAnswer(results, {}, totals, {}, {"date_start": "2026-11-23T10:00:00+01:00"})
+
+    def count(self, parameters: Mapping[str, Any]) -> int:
+        """The portal's own total, for requests that ask for one."""
+        return len(self.select(parameters))
+
+    def select(self, parameters: Mapping[str, Any]) -> list[StatisticsRow]:
+        """The rows that the owner of the token is shown."""
+        rows = select_rows(self.rows, parameters["FILTER"])
+        return [row for row in rows if self.shown_users is None or row.user_id in self.shown_users]
 
     def answer(self, parameters: Mapping[str, Any]) -> Any:
-        assert parameters["start"] == -1
-        found = sort_rows(
-            select_rows(self.rows, parameters["FILTER"]), parameters["SORT"], parameters["ORDER"]
-        )
+        found = sort_rows(self.select(parameters), parameters["SORT"], parameters["ORDER"])
         return [row.to_wire(7200) | self.wire_changes for row in found[:PAGE_ROWS]]
 
 
@@ -269,14 +282,20 @@ async def test_everything_new_is_read_to_the_end(reading: Reading, count: int, r
     assert len(access.requests) == requests
 
 
-async def test_a_read_begins_200_ids_before_its_mark(reading: Reading) -> None:
+async def test_a_read_begins_where_the_mark_stood_an_hour_ago_or_200_ids_before_it(reading: Reading) -> None:
     old = reading.clock.now() - 50 * HOUR
     rows = [reading.make_row(i, call_id=f"call.{i}", started_at=old) for i in range(1, 51)]
     late = [reading.make_row(i, call_id=f"call.{i}", started_at=old) for i in (400, 401, 600)]
     await reading.read(FakeAccess(*rows))
     await reading.read(FakeAccess(*rows, late[2]))
+    for _ in range(2):
+        reading.clock.advance(HOUR)
+        await reading.read(FakeAccess(*rows, late[2]))
     assert (await reading.read(FakeAccess(*rows, *late))).calls_inserted == 1
     assert {call["call_id"] for call in await reading.calls()} >= {"call.401", "call.600"}
+    soon = [reading.make_row(i, call_id=f"call.{i}", started_at=old) for i in (700, 1100)]
+    await reading.read(FakeAccess(*rows, *late, soon[1]))
+    assert (await reading.read(FakeAccess(*rows, *late, *soon))).calls_inserted == 1
 
 
 async def test_calls_of_two_days_are_read_again_however_many_they_are_and_once_a_day_those_of_thirty(
@@ -322,7 +341,9 @@ async def test_an_event_that_dates_an_old_call_anew_makes_no_read_longer(
     old = reading.clock.now() - 100 * 24 * HOUR
     rows = [reading.make_row(i, call_id=f"call.{i}", started_at=old) for i in range(1, 502)]
     await reading.read(FakeAccess())
-    await reading.read(FakeAccess(*rows))
+    for _ in range(3):
+        await reading.read(FakeAccess(*rows))
+        reading.clock.advance(HOUR)
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record("call.1", started_at=reading.started_at))
     assert (await reading.read(FakeAccess(*rows))).rows == 200
 

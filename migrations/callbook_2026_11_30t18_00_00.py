@@ -1,0 +1,28 @@
+"""The portal's own count of its rows is compared with ours; a mark remembers where it stood before."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from app.kit.migrations import make_manager
+
+ID = "2026-11-30T18:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Audits"
+
+STATEMENTS = (
+    "ALTER TABLE call_legs ADD COLUMN lacked_at BIGINT",
+    "CREATE INDEX call_legs_lacked ON call_legs (portal_id) WHERE lacked_at IS NOT NULL",
+    "ALTER TABLE statistics_marks ADD COLUMN audited_at BIGINT",
+    "ALTER TABLE statistics_marks ADD COLUMN unequal_since BIGINT",
+    "ALTER TABLE statistics_marks ADD COLUMN audit_offset BIGINT NOT NULL DEFAULT 0",
+    *(
+        f"ALTER TABLE statistics_marks ADD COLUMN {name} BIGINT NOT NULL DEFAULT 0"
+        for name in ("hour_id", "hour_at", "hour_before_id", "day_id", "day_at", "day_before_id")
+    ),
+    """UPDATE statistics_marks SET audited_at = looked_at, hour_id = high_id, hour_before_id = high_id,
+        day_id = high_id, day_before_id = high_id""",
+)
+
+
+async def forwards() -> MigrationManager:
+    """Add the columns; what is promised stays so until the next read of a day compares it."""
+    return make_manager(ID, DESCRIPTION, STATEMENTS)

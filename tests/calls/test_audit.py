@@ -1,0 +1,307 @@
+"""The portal's own count against ours: whatever happens to the statistics, the log follows."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.calls.changes import Changes
+from app.calls.histories import Histories
+from app.calls.mark_queries import find_mark
+from app.calls.marks import Mark
+from app.demo.statistics import StatisticsRow
+from app.kit.database import Database
+from app.portals import queries
+from app.portals.model import Portal
+from tests.calls.statistics import make_row
+from tests.calls.stored import insert_portal
+from tests.calls.test_sync import FakeAccess
+from tests.running import FakeClock
+
+NUMBERS = itertools.count()
+DAY = 86_400
+HOUR = 3600
+
+
+class World:
+    """A portal with statistics that can be changed at will, and Callbook reading them."""
+
+    def __init__(self, database: Database, clock: FakeClock, portal: Portal) -> None:
+        self.database, self.clock, self.portal = database, clock, portal
+        self.access = FakeAccess()
+        self.histories = Histories(self.access, database, clock, Changes(database))
+
+    def fill(self, ids: range, **changes: Any) -> None:
+        told = {"started_at": self.clock.now() - 100} | changes
+        self.access.rows += [make_row(number, **told) for number in ids]
+        self.access.rows.sort(key=lambda row: row.id)
+
+    def row(self, statistics_id: int) -> StatisticsRow:
+        return next(row for row in self.access.rows if row.id == statistics_id)
+
+    async def read(self, *, is_full: bool = True) -> Mark:
+        """A read, and whatever history it wants."""
+        await self.histories.catch_up(self.portal, is_full=is_full)
+        return await self.finish_history()
+
+    async def finish_history(self) -> Mark:
+        while (mark := await self.mark()).history_state != "complete":
+            self.clock.advance(1)
+            await self.histories.run_slice(self.portal, is_forced=True)
+        return mark
+
+    async def mark(self) -> Mark:
+        mark = await find_mark(self.portal.id, self.portal.generation)
+        assert mark is not None
+        return mark
+
+    async def confirmed(self) -> dict[int, str]:
+        """The call of each row that is confirmed."""
+        rows = await self.run(
+            "SELECT statistics_id, call_id FROM call_legs WHERE statistics_id IS NOT NULL AND gone_at IS NULL"
+        )
+        return {row["statistics_id"]: row["call_id"] for row in rows}
+
+    def shown(self) -> dict[int, str]:
+        return {row.id: row.call_id for row in self.access.select({"FILTER": {}})}
+
+    async def run(self, sql: str) -> list[dict[str, Any]]:
+        return await self.database.run(f"{sql} AND portal_id = {self.portal.id}")
+
+
+async def make_world(database: Database, clock: FakeClock) -> World:
+    portal = await queries.get_portal(await insert_portal(f"{next(NUMBERS):032x}"))
+    assert portal is not None
+    return World(database, clock, portal)
+
+
+@pytest.fixture
+async def world(database: Database, clock: FakeClock) -> World:
+    return await make_world(database, clock)
+
+
+async def test_one_count_a_day_while_nothing_differs(world: World) -> None:
+    world.fill(range(1, 120))
+    await world.read()
+    audits = world.access.audits
+    for _ in range(24):
+        world.clock.advance(HOUR)
+        await world.read(is_full=False)
+    assert world.access.audits == audits
+    await world.read(is_full=True)
+    assert world.access.audits == audits + 1
+
+
+async def test_pages_that_were_empty_for_a_while_leave_no_gap(world: World) -> None:
+    """Rights that were less for a minute, or a portal's mistake, while the history was read."""
+    world.fill(range(1, 1001))
+    batch, asked = world.access.batch, itertools.count()
+
+    async def forgetful(portal: Portal, commands: Mapping[str, Any]) -> Any:
+        world.access.shown_users = set() if next(asked) == 1 else None
+        return await batch(portal, commands)
+
+    world.access.batch = forgetful  # type: ignore[method-assign]
+    mark = await world.read()
+    assert await world.confirmed() == world.shown()
+    assert mark.complete_up_to is not None
+
+
+async def test_a_read_that_brings_nothing_where_something_is_known_dates_nothing(world: World) -> None:
+    world.fill(range(1, 120))
+    before = await world.read()
+    world.clock.advance(DAY)
+    world.access.shown_users = set()
+    after = await world.read()
+    assert after.read_up_to == before.read_up_to
+    assert after.is_limited
+    assert len(await world.confirmed()) == 119
+    world.access.shown_users = None
+    world.clock.advance(DAY)
+    final = await world.read()
+    assert (final.is_limited, final.complete_up_to is not None) == (False, True)
+
+
+async def test_a_restored_portal_gives_ids_again(world: World) -> None:
+    world.fill(range(1, 601))
+    await world.read()
+    world.clock.advance(HOUR)
+    world.access.rows = [row for row in world.access.rows if row.id <= 400]
+    world.fill(range(401, 451), call_id="new")
+    for row in world.access.rows[400:]:
+        row.call_id = f"new.{row.id}"
+    mark = await world.read(is_full=False)
+    assert world.shown().items() <= (await world.confirmed()).items()
+    assert mark.complete_up_to is not None
+
+
+@pytest.mark.parametrize("count", [120, 4_000])
+async def test_ids_that_begin_anew_are_other_calls(world: World, count: int) -> None:
+    old = world.clock.now() - 40 * DAY
+    world.fill(range(1, count + 500), started_at=old)
+    await world.read()
+    world.clock.advance(DAY)
+    world.access.rows.clear()
+    world.fill(range(1, count), started_at=old)
+    for row in world.access.rows:
+        row.call_id = f"moved.{row.id}"
+    mark = await world.read()
+    confirmed = await world.confirmed()
+    assert {one: confirmed[one] for one in world.shown()} == world.shown()
+    assert mark.complete_up_to is not None
+
+
+async def test_one_renamed_row_has_not_the_whole_history_read_anew(world: World) -> None:
+    world.fill(range(1, 4_000), started_at=world.clock.now() - 40 * DAY)
+    world.fill(range(4_000, 4_100))
+    await world.read()
+    world.row(4_050).call_id = "named later"
+    for _ in range(3):
+        world.clock.advance(DAY)
+        rows = (await world.histories.catch_up(world.portal, is_full=True)).rows
+        assert (await world.mark()).history_state == "complete"
+        assert rows <= 2_500 + 400
+    assert await world.confirmed() == world.shown()
+
+
+async def test_a_lower_id_that_is_shown_much_later_is_found_within_a_day(world: World) -> None:
+    world.fill(range(1, 400), started_at=world.clock.now() - 60 * DAY)
+    world.fill(range(2_000, 2_400), started_at=world.clock.now() - 60 * DAY)
+    await world.read()
+    world.clock.advance(DAY)
+    world.fill(range(1_000, 1_010), started_at=world.clock.now() - 60 * DAY)
+    mark = await world.read()
+    assert await world.confirmed() == world.shown()
+    assert mark.complete_up_to is not None
+
+
+async def test_a_deleted_row_confirms_nothing_and_goes_after_thirty_days(world: World) -> None:
+    world.fill(range(1, 301), started_at=world.clock.now() - 60 * DAY)
+    await world.read()
+    gone = world.row(150)
+    world.access.rows.remove(gone)
+    world.clock.advance(DAY)
+    await world.read()
+    assert await world.confirmed() == world.shown()
+    sql = "SELECT is_confirmed FROM calls WHERE call_id = 'call.150'"
+    assert [bool(row["is_confirmed"]) for row in await world.run(sql)] == [False]
+    world.clock.advance(31 * DAY)
+    await world.read()
+    assert await world.run(sql) == []
+
+
+async def test_a_deleted_row_that_comes_back_is_confirmed_again(world: World) -> None:
+    world.fill(range(1, 301), started_at=world.clock.now() - 60 * DAY)
+    await world.read()
+    gone = world.row(150)
+    world.access.rows.remove(gone)
+    world.clock.advance(DAY)
+    await world.read()
+    world.access.rows.insert(149, gone)
+    world.clock.advance(DAY)
+    await world.read()
+    assert await world.confirmed() == world.shown()
+
+
+async def test_what_the_owner_may_no_longer_see_stays_and_the_log_is_limited(world: World) -> None:
+    world.fill(range(1, 301), started_at=world.clock.now() - 60 * DAY)
+    for row in world.access.rows[::2]:
+        row.user_id = 7
+    await world.read()
+    world.access.shown_users = {7}
+    world.clock.advance(DAY)
+    mark = await world.read()
+    assert (mark.is_limited, len(await world.confirmed())) == (True, 300)
+    audits = world.access.audits
+    world.clock.advance(DAY)
+    await world.read()
+    assert world.access.audits == audits + 1
+    world.access.shown_users = None
+    world.fill(range(400, 420), started_at=world.clock.now() - 60 * DAY)
+    world.clock.advance(DAY)
+    mark = await world.read()
+    assert not mark.is_limited
+    assert await world.confirmed() == world.shown()
+
+
+async def test_rights_that_grow_are_noticed_however_few_calls_there_are(world: World) -> None:
+    world.fill(range(1, 40), started_at=world.clock.now() - 60 * DAY)
+    world.row(3).user_id = 7
+    world.access.shown_users = {12}
+    await world.read()
+    world.access.shown_users = None
+    world.clock.advance(DAY)
+    mark = await world.read()
+    assert await world.confirmed() == world.shown()
+    assert mark.complete_up_to is not None
+
+
+STEPS = st.lists(
+    st.sampled_from(["call", "late", "delete", "rename", "cut", "restore", "read", "day", "import"]),
+    min_size=3,
+    max_size=14,
+)
+
+
+class Fate:
+    """What happens to the statistics, step by step."""
+
+    def __init__(self, world: World, chance: Any) -> None:
+        self.world, self.chance = world, chance
+        self.next_id, self.names = 200, itertools.count()
+        world.fill(range(1, 120))
+
+    async def take(self, step: str) -> None:
+        if step in {"read", "day"}:
+            self.world.clock.advance(DAY if step == "day" else 0)
+            await self.world.read(is_full=step == "day")
+        else:
+            self._change(step)
+
+    def _change(self, step: str) -> None:
+        world, rows = self.world, self.world.access.rows
+        match step:
+            case "call":
+                world.fill(range(self.next_id, self.next_id + 1), user_id=self.chance.choice([7, 12]))
+                self.next_id += self.chance.randint(1, 3)
+            case "late" | "import":
+                free = set(range(1, self.next_id)) - {row.id for row in rows}
+                for one in sorted(free)[: 1 if step == "late" else 60]:
+                    world.fill(range(one, one + 1))
+            case "delete" if len(rows) > 2:
+                rows.remove(self.chance.choice(rows[1:-1]))
+            case "rename" if rows:
+                self.chance.choice(rows).call_id = f"renamed.{next(self.names)}"
+            case "cut":
+                world.access.shown_users = None if world.access.shown_users else {7}
+            case "restore":
+                kept = self.chance.randint(0, len(rows))
+                del rows[kept:]
+                self.next_id = rows[-1].id + 1 if rows else 1
+                for one in range(self.next_id, self.next_id + self.chance.randint(1, 80)):
+                    world.fill(range(one, one + 1), call_id=f"again.{next(self.names)}")
+                    self.next_id = one + 1
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, chance=st.randoms(use_true_random=False))
+async def test_whatever_happens_the_log_is_the_statistics_a_day_later(
+    database: Database, clock: FakeClock, steps: list[str], chance: Any
+) -> None:
+    world = await make_world(database, clock)
+    fate = Fate(world, chance)
+    await world.read()
+    for step in steps:
+        clock.advance(60)
+        await fate.take(step)
+    world.access.shown_users = None
+    await fate.take("call")
+    for _ in range(2):
+        await fate.take("day")
+    mark = await world.mark()
+    confirmed, shown = await world.confirmed(), world.shown()
+    assert {one: confirmed.get(one) for one in shown} == shown
+    assert mark.complete_up_to is not None
