@@ -8,7 +8,7 @@ first that need no scope beyond ours.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -21,8 +21,17 @@ MAX_FILES = 5
 TRANSCRIPT = "crm.activity.call.getTranscript"
 
 
+class RecordedLeg(NamedTuple):
+    """A row of the statistics by both its names: a portal that was restored gives ids again, and one of them
+    may be another call's by now.
+    """
+
+    call_id: str
+    statistics_id: int
+
+
 async def list_addresses(
-    client: PortalClient, access_token: str, statistics_id: int, denied: set[str]
+    client: PortalClient, access_token: str, leg: RecordedLeg, denied: set[str]
 ) -> AsyncIterator[str]:
     """Addresses under which the recording of a leg may be had, the next one asked for only when it is wanted.
 
@@ -30,7 +39,7 @@ async def list_addresses(
     refuses only adds no address. `denied` are methods for which the portal gave no scope: they are not asked,
     and one that turns out to be such is added.
     """
-    row = await _find_row(client, access_token, statistics_id)
+    row = await _find_row(client, access_token, leg)
     if url := read_text(row.get("CALL_RECORD_URL")).strip():
         yield url
     if activity_id := read_whole(row.get("CRM_ACTIVITY_ID")):
@@ -55,13 +64,19 @@ async def fetch_transcript(
     return read_text(found.get("transcription")).strip() or None
 
 
-async def _find_row(client: PortalClient, access_token: str, statistics_id: int) -> Mapping[str, Any]:
-    answer = await client.call("voximplant.statistic.get", {"FILTER": {"ID": statistics_id}}, access_token)
+async def _find_row(client: PortalClient, access_token: str, leg: RecordedLeg) -> Mapping[str, Any]:
+    conditions = {"ID": leg.statistics_id, "CALL_ID": leg.call_id}
+    answer = await client.call("voximplant.statistic.get", {"FILTER": conditions}, access_token)
     rows = answer.result if isinstance(answer.result, list) else []
     for row in rows:
-        if isinstance(row, dict) and read_whole(row.get("ID")) == statistics_id:
+        if isinstance(row, dict) and _is_row_of(row, leg):
             return row
     return {}
+
+
+def _is_row_of(row: Mapping[str, Any], leg: RecordedLeg) -> bool:
+    """A filter that is not understood is dropped silently, so both names are looked at."""
+    return (read_text(row.get("CALL_ID")), read_whole(row.get("ID"))) == leg
 
 
 async def _ask(

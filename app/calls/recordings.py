@@ -10,7 +10,7 @@ import structlog
 from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
 from app.bitrix24.media import Media, MediaClient
 from app.bitrix24.network import on_behalf_of
-from app.bitrix24.recordings import fetch_transcript, list_addresses
+from app.bitrix24.recordings import RecordedLeg, fetch_transcript, list_addresses
 from app.bitrix24.rest import PortalClient
 from app.calls.reading import Viewer
 from app.calls.recording_queries import select_recorded_legs
@@ -126,7 +126,7 @@ class Recordings:
         """The recorded legs of a call that the viewer may see, as ids of the portal's statistics."""
         return await select_recorded_legs(viewer.portal_id, viewer.sees, call_id)
 
-    async def open(self, portal: Portal, statistics_id: int, asked: AskedRange | None) -> Playback:
+    async def open(self, portal: Portal, leg: RecordedLeg, asked: AskedRange | None) -> Playback:
         """Find the recording anew and open the part that is asked for; close what this gives.
 
         Raises a Refusal (404, 409 or 503) or UnsatisfiableError.
@@ -136,7 +136,7 @@ class Recordings:
             with on_behalf_of(portal.member_id):
                 try:
                     async with asyncio.timeout(FIND_TIMEOUT_S):
-                        return await self._find(portal, statistics_id, asked, client, access_token)
+                        return await self._find(portal, leg, asked, client, access_token)
                 except TimeoutError:
                     raise RecordingUnavailable from None
 
@@ -163,16 +163,16 @@ class Recordings:
     async def _find(
         self,
         portal: Portal,
-        statistics_id: int,
+        leg: RecordedLeg,
         asked: AskedRange | None,
         client: PortalClient,
         access_token: str,
     ) -> Playback:
         is_anywhere = False
-        async for url in list_addresses(client, access_token, statistics_id, self._denied_to(portal)):
+        async for url in list_addresses(client, access_token, leg, self._denied_to(portal)):
             is_anywhere = True
             try:
-                return await self._open(url, asked, (portal.id, portal.generation, statistics_id))
+                return await self._open(url, asked, (portal.id, portal.generation, leg.statistics_id))
             except (Unreachable, AddressRefused) as error:
                 log.info("recording not opened", portal_id=portal.id, reason=str(error))
         raise RecordingUnavailable if is_anywhere else RecordingNotFound

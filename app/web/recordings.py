@@ -9,6 +9,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 from litestar.types import ASGIApp
 
+from app.bitrix24.recordings import RecordedLeg
 from app.calls.recordings import Playback, RecordingNotFound
 from app.kit.byte_ranges import parse_range
 from app.kit.crypto import CannotDecryptError, Keyring
@@ -100,8 +101,10 @@ async def play_recording(request: AnyRequest, token: FromPath[str], parts: Given
     asked = parse_range(request.headers.get("range"))
     session = await _admit(parts, claims, claims.at(parts.clock.now()))
 
+    leg = RecordedLeg(claims.call_id, claims.statistics_id)
+
     async def open_playback() -> Playback:
-        return await parts.recordings.open(session.portal, claims.statistics_id, asked)
+        return await parts.recordings.open(session.portal, leg, asked)
 
     async def recheck() -> object:
         """What began in time may go on, but not past an uninstall, nor past a change of who sees the call."""
