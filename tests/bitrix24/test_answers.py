@@ -28,7 +28,7 @@ from app.bitrix24.exchange import Exchange
 from app.bitrix24.license import fetch_license
 from app.bitrix24.oauth import AuthorizationServer
 from app.bitrix24.profile import fetch_profile
-from app.bitrix24.recordings import fetch_transcript, list_addresses
+from app.bitrix24.recordings import RecordedLeg, fetch_transcript, list_addresses
 from app.bitrix24.rest import Command, PortalClient
 from app.bitrix24.users import list_users
 from tests.bitrix24.conftest import FixedClock
@@ -77,7 +77,7 @@ READERS: dict[str, Reader] = {
     "users": lambda portal, _: list_users(portal, TOKEN, most_users=100, most_memberships=100),
     "departments": lambda portal, _: list_departments(portal, TOKEN),
     "activities": lambda portal, _: list_call_activities(portal, TOKEN, CARDS["CRM_DEAL_DETAIL_TAB"], 1),
-    "addresses": lambda portal, _: _list(list_addresses(portal, TOKEN, 1, set())),
+    "addresses": lambda portal, _: _list(list_addresses(portal, TOKEN, RecordedLeg("call.1", 1), set())),
     "transcript": lambda portal, _: fetch_transcript(portal, TOKEN, 1, set()),
     "events": lambda portal, _: bind_events(portal, TOKEN, "https://a.example/events", ["X"]),
     "placements": lambda portal, _: bind_placements(
