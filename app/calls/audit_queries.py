@@ -9,7 +9,10 @@ from app.calls.tables import CallLegTable
 
 IDS_A_STATEMENT = 100_000  # So that no statement walks a whole large portal.
 _SHOWN = "portal_id = {} AND statistics_id BETWEEN {} AND {} AND gone_at IS NULL AND lacked_at IS NULL"
-_COUNT = f"SELECT COUNT(*) AS n, MAX(statistics_id) AS top FROM (SELECT statistics_id FROM call_legs WHERE {_SHOWN} AND started_at >= {{}} ORDER BY statistics_id LIMIT {{}}) some"  # noqa: E501, S608  Our own names.
+_COUNT = f"""
+    SELECT COUNT(*) AS n, MAX(statistics_id) AS top FROM (SELECT statistics_id FROM call_legs
+    WHERE {_SHOWN} AND started_at >= {{}} ORDER BY statistics_id LIMIT {{}}) counted
+"""  # noqa: S608  Our own names.
 _IDS = f"SELECT statistics_id FROM call_legs WHERE {_SHOWN} AND started_at >= {{}} LIMIT {{}}"  # noqa: S608
 _LACKED = """
     SELECT statistics_id, user_id FROM call_legs
