@@ -1,6 +1,6 @@
 """Verified call-end events on their way into the log, and the slower path for known calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 import asyncpg
@@ -9,9 +9,11 @@ import msgspec
 from app.bitrix24.call_end import CallRecord
 from app.calls.changes import Changes
 from app.calls.legs import Leg, is_overfull, leg_of_event, meet_event
+from app.calls.sizes import Size, growth_of, size_of_event
 from app.calls.writes import (
     Change,
     Key,
+    KnownCall,
     OvertakenError,
     hold_portals,
     is_changed,
@@ -22,6 +24,7 @@ from app.kit.database import Database
 from app.kit.text import storable
 
 ATTEMPTS = 3
+NoteSize = Callable[[int, Size], None]  # Of a portal: what it stores by now.
 
 
 class Outcome(Enum):
@@ -59,20 +62,24 @@ def arrival_of(
     return Arrival(portal_id, storable(record.call_id), token_hash, leg)
 
 
-async def meet_arrivals(database: Database, changes: Changes, arrivals: Sequence[Arrival]) -> list[Outcome]:
+async def meet_arrivals(
+    database: Database, changes: Changes, note: NoteSize, arrivals: Sequence[Arrival]
+) -> list[Outcome]:
     """Store events whose calls may be known, in order and in one transaction; the outcome of each.
 
     Raises what the driver raises, and OvertakenError when other processes were faster three times.
     """
     for _ in range(ATTEMPTS - 1):
         try:
-            return await _meet_once(database, changes, arrivals)
+            return await _meet_once(database, changes, note, arrivals)
         except (OvertakenError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             continue
-    return await _meet_once(database, changes, arrivals)
+    return await _meet_once(database, changes, note, arrivals)
 
 
-async def _meet_once(database: Database, changes: Changes, arrivals: Sequence[Arrival]) -> list[Outcome]:
+async def _meet_once(
+    database: Database, changes: Changes, note: NoteSize, arrivals: Sequence[Arrival]
+) -> list[Outcome]:
     async with database.transaction():
         accepted = await hold_portals(database, ((each.portal_id, each.token_hash) for each in arrivals))
         honest = [each for each in arrivals if (each.portal_id, each.token_hash) in accepted]
@@ -87,7 +94,17 @@ async def _meet_once(database: Database, changes: Changes, arrivals: Sequence[Ar
         if changed:
             await save_calls(database, changed)
             await changes.notify(database, {draft.key[0] for draft in changed})
-        return outcomes
+    for draft in changed:
+        note(draft.key[0], growth_of([draft]))
+    for each in honest:
+        if _is_just_inserted(known.get(each.key), each):
+            note(each.portal_id, size_of_event(each.call_id, each.leg))
+    return outcomes
+
+
+def _is_just_inserted(known: KnownCall | None, arrival: Arrival) -> bool:
+    """Whether the call that was found is this very event: SQLite's insert does not say which are new."""
+    return known is not None and not known.leg_ids and known.legs == (arrival.leg,)
 
 
 def _meet(drafts: dict[Key, Change], arrival: Arrival) -> Outcome:

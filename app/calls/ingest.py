@@ -17,7 +17,7 @@ from app.calls.checkpoints import Checkpoints
 from app.calls.inserts import make_inserter
 from app.calls.last_events import LastEvents
 from app.calls.room import Room
-from app.calls.sizes import Size, size_of_arrival
+from app.calls.sizes import size_of_event
 from app.calls.writes import Key
 from app.kit.clock import Clock
 from app.kit.database import Database, is_away, is_refusal
@@ -27,6 +27,7 @@ from app.portals.quotas import QuotaReached
 
 DURABLE = frozenset({Outcome.STORED, Outcome.DUPLICATE})
 MAX_BATCH = 500
+MEET_AT_ONCE = 25  # Events of known calls, all legs of which are read: others' events go between.
 MAX_WAITING = 10_000
 PROBED_FOR_S = 2
 PROBE = (
@@ -76,7 +77,7 @@ class Ingest:
         self._clock = clock
         self._changes = changes
         self.inserter = make_inserter(database, changes)
-        self._meet = partial(meet_arrivals, database, changes)
+        self._meet = partial(meet_arrivals, database, changes, self._room.note)
         self._last_events = LastEvents(database, clock, self.inserter.execute)
         self._probe_sql = PROBE.format("?" if database.is_sqlite else "$1")
         self._queue: list[Waiting] = []
@@ -184,12 +185,15 @@ class Ingest:
         again = [
             waiting for waiting in batch if firsts.setdefault(waiting.arrival.key, waiting) is not waiting
         ]
-        known = await self._attempt(list(firsts.values()), self._insert)
-        if known or again:
-            await self._attempt([*known, *again], self._meet)
+        known = [*await self._attempt(list(firsts.values()), self._insert), *again]
+        for start in range(0, len(known), MEET_AT_ONCE):
+            await self._attempt(known[start : start + MEET_AT_ONCE], self._meet)
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> Sequence[Outcome | None]:
         missed = await self.inserter.insert(arrivals)
+        for arrival in arrivals:
+            if arrival.key not in missed:
+                self._room.note(arrival.portal_id, size_of_event(arrival.call_id, arrival.leg))
         return [None if arrival.key in missed else Outcome.STORED for arrival in arrivals]
 
     async def _attempt(self, waiting: Sequence[Waiting], write: Write) -> list[Waiting]:
@@ -220,17 +224,11 @@ class Ingest:
 
     def _settle(self, waiting: Sequence[Waiting], outcomes: Sequence[Outcome | None]) -> None:
         portal_ids = set()
-        sizes: dict[int, Size] = {}
         for each, outcome in zip(waiting, outcomes, strict=True):
             if outcome is not None:
                 each.settle(outcome)
                 if outcome in DURABLE:
                     portal_ids.add(each.arrival.portal_id)
-                if outcome is Outcome.STORED:
-                    portal_id = each.arrival.portal_id
-                    sizes[portal_id] = sizes.get(portal_id, Size()) + size_of_arrival(each.arrival)
-        for portal_id, size in sizes.items():
-            self._room.note(portal_id, size)
         self._last_events.note(portal_ids)
         for portal_id in portal_ids:
             self._changes.announce(portal_id)  # For a duplicate too: a wake too many costs one read.

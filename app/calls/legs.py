@@ -21,8 +21,8 @@ from app.kit.text import storable
 # under 8 KiB. Bitrix24's own columns hold 255, but for a comment.
 LONGEST_TEXT, LONGEST_REASON, LONGEST_COMMENT = 255, 500, 8_000
 CUT = "…"
-MOST_TOLD = 50  # Tellings of one call; every event of a call reads all of them.
-MOST_SHOWN = 200  # Legs of one call that are rows of the statistics; each further row is a call of its own.
+MOST_TOLD = 20  # Tellings of one call; every event of a call reads all of them.
+MOST_SHOWN = 50  # Legs of one call that are rows of the statistics; each further row is a call of its own.
 # What both an event and the statistics tell. A row that never told one of these shows the event's. The user
 # is not among them: any user of a portal can forge an event, and who took a call decides who may hear it.
 FILLED = ("type", "phone_number", "portal_number", "duration_s", "cost_e4", "currency", "code", "reason")

@@ -10,7 +10,7 @@ from app.calls.tables import CallTable
 from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
 
-CALLS_A_STEP = 300
+CALLS_A_STEP = 25  # Each with up to 70 legs, and these with texts of 8,000 characters.
 
 
 class Removed(NamedTuple):

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from app.calls.arrivals import Arrival
 from app.calls.legs import Leg, Legs
 from app.calls.shown_legs import show
 from app.calls.writes import Change, digits_of, rows_of_legs
@@ -32,10 +31,9 @@ class Size(msgspec.Struct, frozen=True):
         return Size(-self.rows, -self.text_bytes)
 
 
-def size_of_arrival(arrival: Arrival) -> Size:
-    """What an event adds that is a call's first, or a further leg of it."""
-    leg = arrival.leg
-    told = (arrival.call_id, leg.phone_number, leg.portal_number, leg.currency, leg.code, leg.reason)
+def size_of_event(call_id: str, leg: Leg) -> Size:
+    """What a call takes of which one event alone has told."""
+    told = (call_id, leg.phone_number, leg.portal_number, leg.currency, leg.code, leg.reason)
     return Size(1, _count_bytes((*told, digits_of(leg.phone_number))))
 
 

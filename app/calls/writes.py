@@ -170,8 +170,9 @@ async def _delete_legs(database: Database, changes: Sequence[Change]) -> None:
         (change.key[0], leg_id)
         for change in changes
         if change.known
+        for kept in [set(rows_of_legs(change))]
         for leg, leg_id in change.known.leg_ids.items()
-        if leg not in rows_of_legs(change)
+        if leg not in kept
     ]
     if gone:
         source = rows_source(database, {"portal_id": "bigint", "id": "bigint"})

@@ -5,7 +5,7 @@ from piccolo.table import Table
 
 from app.kit.database import patiently
 
-ROWS_A_STEP = 2_000  # Some ten milliseconds, for which an event waits at most.
+ROWS_A_STEP = 500  # Some ten milliseconds, for which an event waits; a row may hold 30 KB of text.
 
 
 async def delete_some(table: type[Table], condition: Where | And) -> bool:

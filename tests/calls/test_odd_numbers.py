@@ -135,6 +135,7 @@ async def test_an_error_that_nobody_expects_gives_the_claim_back_and_is_waited_o
     clock.at = mark.next_at
     portal.state.statistics.append(make_row(1))
     await read_histories(callbook.parts)
+    await callbook.settle()
     found = await queries.find_portal(portal.member_id)
     assert found is not None
     if not is_history:
