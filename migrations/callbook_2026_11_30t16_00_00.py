@@ -15,8 +15,6 @@ STATEMENTS = (
     "ALTER TABLE call_legs ADD COLUMN told INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE call_legs ADD COLUMN gone_at BIGINT",
     "DROP INDEX call_legs_event",
-    """CREATE INDEX call_legs_unsettled ON call_legs (portal_id, call_id)
-        WHERE statistics_id IS NULL OR gone_at IS NOT NULL""",
     "ALTER TABLE calls ADD COLUMN sum_duration_s BIGINT",
     "ALTER TABLE calls ADD COLUMN sum_cost_e4 BIGINT",
     """CREATE TABLE call_operators (

@@ -10,7 +10,6 @@ DESCRIPTION = "Audits"
 
 STATEMENTS = (
     "ALTER TABLE call_legs ADD COLUMN lacked_at BIGINT",
-    "CREATE INDEX call_legs_lacked ON call_legs (portal_id) WHERE lacked_at IS NOT NULL",
     "ALTER TABLE statistics_marks ADD COLUMN audited_at BIGINT",
     "ALTER TABLE statistics_marks ADD COLUMN unequal_since BIGINT",
     "ALTER TABLE statistics_marks ADD COLUMN audit_offset BIGINT NOT NULL DEFAULT 0",

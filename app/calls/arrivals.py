@@ -63,22 +63,29 @@ def arrival_of(
 
 
 async def meet_arrivals(
-    database: Database, changes: Changes, note: NoteSize, arrivals: Sequence[Arrival]
+    database: Database,
+    changes: Changes,
+    note: NoteSize,
+    arrivals: Sequence[Arrival],
+    *,
+    is_missed: bool = False,
 ) -> list[Outcome]:
     """Store events whose calls may be known, in order and in one transaction; the outcome of each.
+
+    `is_missed`: the fast insert has tried them, and did not say which of them it inserted.
 
     Raises what the driver raises, and OvertakenError when other processes were faster three times.
     """
     for _ in range(ATTEMPTS - 1):
         try:
-            return await _meet_once(database, changes, note, arrivals)
+            return await _meet_once(database, changes, note, arrivals, is_missed=is_missed)
         except (OvertakenError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             continue
-    return await _meet_once(database, changes, note, arrivals)
+    return await _meet_once(database, changes, note, arrivals, is_missed=is_missed)
 
 
 async def _meet_once(
-    database: Database, changes: Changes, note: NoteSize, arrivals: Sequence[Arrival]
+    database: Database, changes: Changes, note: NoteSize, arrivals: Sequence[Arrival], *, is_missed: bool
 ) -> list[Outcome]:
     async with database.transaction():
         accepted = await hold_portals(database, ((each.portal_id, each.token_hash) for each in arrivals))
@@ -97,7 +104,7 @@ async def _meet_once(
     for draft in changed:
         note(draft.key[0], growth_of([draft]))
     for each in honest:
-        if _is_just_inserted(known.get(each.key), each):
+        if is_missed and _is_just_inserted(known.get(each.key), each):
             note(each.portal_id, size_of_event(each.call_id, each.leg))
     return outcomes
 

@@ -55,15 +55,17 @@ class Audit:
         await self._judge_lacked()
         total = (await self._count([self._whole]))[0]
         if total - await self._count_stored(self._whole) == self._mark.audit_offset:
-            await note_audit(self._mark, self._clock.now(), self._mark.audit_offset)
+            await note_audit(self._portal_id, self._mark, self._clock.now(), self._mark.audit_offset)
             return True
-        await note_audit(self._mark, None, self._mark.audit_offset, unequal_since=self._clock.now())
+        await note_audit(
+            self._portal_id, self._mark, None, self._mark.audit_offset, unequal_since=self._clock.now()
+        )
         if not await self._search(total):
             return False
         await self._judge_lacked()
         # Every part that differs has been read, so whatever the count still says besides is no row of ours.
         offset = total - await self._count_stored(self._whole)
-        await note_audit(self._mark, self._clock.now(), offset)
+        await note_audit(self._portal_id, self._mark, self._clock.now(), offset)
         return True
 
     @property
@@ -135,14 +137,14 @@ class Audit:
             beyond = await list_stored(self._portal_id, newest[0] + 1, self._high_id, 0)
             await note_lacked(self._reader.installation, beyond, self._clock.now())
             self._high_id = newest[0]
-            await lower_mark(self._mark, self._high_id)
+            await lower_mark(self._portal_id, self._mark, self._high_id)
         samples = spread(lowest, self._high_id)
         read = await self._reader.read_ranges(samples)
         changed = [any(one in self._reader.taken_ids for one in ids or ()) for ids in read.values()]
         if True not in changed or len(samples) * PAGE_ROWS > self._high_id - lowest:
             return False
         before = samples[max(changed.index(True) - 1, 0)]
-        await reread_history(self._mark, before.low, self._high_id, self._clock.now())
+        await reread_history(self._portal_id, self._mark, before.low, self._high_id, self._clock.now())
         return True
 
 

@@ -78,6 +78,7 @@ class Ingest:
         self._changes = changes
         self.inserter = make_inserter(database, changes)
         self._meet = partial(meet_arrivals, database, changes, self._room.note)
+        self._meet_missed = partial(self._meet, is_missed=True)
         self._last_events = LastEvents(database, clock, self.inserter.execute)
         self._probe_sql = PROBE.format("?" if database.is_sqlite else "$1")
         self._queue: list[Waiting] = []
@@ -185,9 +186,10 @@ class Ingest:
         again = [
             waiting for waiting in batch if firsts.setdefault(waiting.arrival.key, waiting) is not waiting
         ]
-        known = [*await self._attempt(list(firsts.values()), self._insert), *again]
-        for start in range(0, len(known), MEET_AT_ONCE):
-            await self._attempt(known[start : start + MEET_AT_ONCE], self._meet)
+        missed = await self._attempt(list(firsts.values()), self._insert)
+        for known, meet in ((missed, self._meet_missed), (again, self._meet)):
+            for start in range(0, len(known), MEET_AT_ONCE):
+                await self._attempt(known[start : start + MEET_AT_ONCE], meet)
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> Sequence[Outcome | None]:
         missed = await self.inserter.insert(arrivals)

@@ -169,7 +169,7 @@ async def reopen_history(portal_id: int, generation: int, now: int) -> None:
     await Marks.raw(_REOPEN, now, now, now, portal_id, generation)
 
 
-async def reread_history(mark: Mark, low_id: int, high_id: int, now: int) -> None:
+async def reread_history(portal_id: int, seen: Mark, low_id: int, high_id: int, now: int) -> None:
     """Let the history be read again from the highest id down to `low_id`, and nothing be promised until then.
 
     Whoever reads at the moment loses the claim.
@@ -187,23 +187,23 @@ async def reread_history(mark: Mark, low_id: int, high_id: int, now: int) -> Non
         "claimed_until": 0,
         "pass_low_id": None,
     }
-    await update_mark(mark.portal_id, is_of(mark.portal_id, mark.generation, mark.token_user_id), changes)
+    await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
 
 
-async def lower_mark(mark: Mark, high_id: int) -> None:
+async def lower_mark(portal_id: int, seen: Mark, high_id: int) -> None:
     """Note that the statistics end at a lower id than they did: a portal was restored or moved."""
-    changes: Changes = {"high_id": high_id, **first_stand(mark.hour_at, high_id), "pass_low_id": None}
-    await update_mark(mark.portal_id, is_of(mark.portal_id, mark.generation, mark.token_user_id), changes)
+    changes: Changes = {"high_id": high_id, **first_stand(seen.hour_at, high_id), "pass_low_id": None}
+    await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
 
 
 async def note_audit(
-    mark: Mark, audited_at: int | None, offset: int, unequal_since: int | None = None
+    portal_id: int, seen: Mark, audited_at: int | None, offset: int, unequal_since: int | None = None
 ) -> None:
     """Note that the portal's count agrees since `audited_at`, or differs."""
     changes: dict[str, Any] = {"audit_offset": offset, "unequal_since": unequal_since}
     if audited_at is not None:
         changes["audited_at"] = audited_at
-    await update_mark(mark.portal_id, is_of(mark.portal_id, mark.generation, mark.token_user_id), changes)
+    await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
 
 
 async def list_due_histories(now: int, limit: int) -> list[int]:

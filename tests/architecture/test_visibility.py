@@ -19,6 +19,10 @@ FOR_NO_VIEWER: dict[str, str] = {
     "app.calls.erasure_queries.delete_some_calls": "An erasure deletes whatever the portal has.",
     "app.calls.erasure_queries.delete_some_legs": "An erasure deletes whatever the portal has.",
     "app.calls.erasure_queries.has_calls": "An erasure asks whether something is left.",
+    "app.calls.audit_queries.count_stored": "An audit counts whatever the portal has.",
+    "app.calls.audit_queries.list_stored": "An audit compares whatever the portal has.",
+    "app.calls.audit_queries.list_lacked": "An audit judges rows that reads lack, whosever.",
+    "app.calls.audit_queries.has_lacked": "An audit asks whether rows are lacked, whosever.",
     "app.calls.leg_queries.select_legs": "A call is seen with all its legs; the calls were cut before.",
 }
 
