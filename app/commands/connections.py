@@ -3,7 +3,8 @@
 Whoever does not bring a whole request within `PATIENCE_S`, headers and body, is told so and cut off (uvicorn
 ends a connection that is idle between two requests after five seconds). Without a free place the connection
 that has waited longest makes room, so that an event finds one however many connections are kept open: the
-longest of the newcomer's own network, where that has more than its share.
+longest of the newcomer's own network, where that has more than its share. Where none waits, that goes which
+has been at work for longest, if it has been so for longer than any event takes.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ MAX_HEADERS = 128  # With trailers. Each takes about 120 bytes of memory, also o
 STEP_BYTES = 4_096  # Are parsed, then counted: a server may read 256 KiB at once, and an event has about one.
 MAX_PIPELINED = 8  # Requests that wait on one connection for their turn; hardly anybody sends a second one.
 MOST_OF_A_NETWORK = 0.25  # Of the places, once none is free.
+LONG_AT_WORK_S = 5.0  # An event takes milliseconds: a stream, a file, or an answer that waits for its turn.
 CUT_AT_ONCE = 256  # Connections that end in one go, for a fraction of a millisecond each.
 Why = Literal["late", "head", "room"]
 
@@ -38,17 +40,20 @@ _quiet.setLevel(logging.ERROR)
 
 
 class Connections:
-    """All connections of one server; `waiting` are those that owe a request, the longest first."""
+    """All connections of one server, the longest first: `waiting` are those that owe a request, `working`
+    those to which we owe an answer.
+    """
 
     def __init__(self, places: int) -> None:
         self.places = places
         self.count = 0
         self.waiting: OrderedDict[GuardedProtocol, float] = OrderedDict()
+        self.working: OrderedDict[GuardedProtocol, float] = OrderedDict()
         self._networks: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
     def join(self, newcomer: "GuardedProtocol") -> None:
-        """Count one more; without a free place one that waits ends, or the newcomer where all are at work."""
+        """Count one more; without a free place another ends, or the newcomer where all have just begun."""
         self.count += 1
         self._networks[newcomer.network] += 1
         self.wait(newcomer)
@@ -57,7 +62,7 @@ class Connections:
 
     def leave(self, connection: "GuardedProtocol") -> None:
         """A connection is gone."""
-        self.stop_waiting(connection)
+        self.drop(connection)
         self.count -= 1
         self._networks[connection.network] -= 1
         if not self._networks[connection.network]:
@@ -65,6 +70,7 @@ class Connections:
 
     def wait(self, connection: "GuardedProtocol") -> None:
         """From now on it owes a whole request."""
+        self.working.pop(connection, None)
         self.waiting[connection] = connection.loop.time()
         self.waiting.move_to_end(connection)
         if self._timer is None:
@@ -72,13 +78,29 @@ class Connections:
 
     def stop_waiting(self, connection: "GuardedProtocol") -> None:
         """It has brought one."""
+        if self.waiting.pop(connection, None) is not None:
+            self.working[connection] = connection.loop.time()
+
+    def drop(self, connection: "GuardedProtocol") -> None:
+        """It is being ended, and makes no more room than that."""
         self.waiting.pop(connection, None)
+        self.working.pop(connection, None)
 
     def _find_spare(self, newcomer: "GuardedProtocol") -> "GuardedProtocol":
         """The newcomer waits too, as the last."""
-        if self._networks[newcomer.network] > self.places * MOST_OF_A_NETWORK:
-            return next(one for one in self.waiting if one.network == newcomer.network)
-        return next(iter(self.waiting))
+        is_its_own = self._networks[newcomer.network] > self.places * MOST_OF_A_NETWORK
+
+        def find_longest(connections: OrderedDict[GuardedProtocol, float]) -> GuardedProtocol | None:
+            may_go = (one for one in connections if not is_its_own or one.network == newcomer.network)
+            return next(may_go, None)
+
+        spare = find_longest(self.waiting)
+        if spare is not None and spare is not newcomer:
+            return spare
+        at_work = find_longest(self.working)
+        if at_work is None or newcomer.loop.time() - self.working[at_work] < LONG_AT_WORK_S:
+            return newcomer
+        return at_work
 
     def _look_again(self, loop: asyncio.AbstractEventLoop, after_s: float) -> None:
         self._timer = loop.call_later(after_s, self._end_late, loop)
@@ -207,7 +229,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def end(self, why: Why) -> None:
         """End the connection at once, with a word to whoever has begun a request and has no answer yet."""
         CONNECTIONS_ENDED.labels(why).inc()
-        self._all.stop_waiting(self)
+        self._all.drop(self)
         answer = _WORDS.get(why)
         is_answered = self._last is not None and self._last.response_started
         if answer is None or not self._is_reading or is_answered:

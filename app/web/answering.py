@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from app.kit.deadlines import move_limit
 from app.kit.errors import Unavailable
 from app.kit.fair_queue import FairQueue
+from app.kit.file_limit import count_places
 from app.kit.lanes import Lane, use_lane
 from app.kit.places import Places, Share
 from app.web.errors import PROBLEM, encode_problem
@@ -22,7 +23,7 @@ from app.web.errors import PROBLEM, encode_problem
 # An answer takes up to some MB while it is made and sent.
 UNDER_WAY = Share(overall=48, per_portal=12, per_user=4)
 # Who waits for a turn takes some KB; the tabs of a whole portal ask at once when a call arrives.
-IN_ALL = Share(overall=2_000, per_portal=400, per_user=40)
+MOST_IN_ALL = Share(overall=2_000, per_portal=400, per_user=40)
 WAIT_S = 15.0
 PIECE_BYTES = 65_536  # As much as a server keeps before it makes us wait.
 STALL_S = 15.0
@@ -30,12 +31,20 @@ LONGEST_S = 120.0
 TICKET = "callbook.ticket"
 
 
+def find_in_all(places: int) -> Share:
+    """Those under way and those that wait, where so many connections may be open: half of them at most, for
+    events need some too.
+    """
+    overall = min(MOST_IN_ALL.overall, places // 2)
+    return MOST_IN_ALL._replace(overall=overall, per_portal=min(MOST_IN_ALL.per_portal, overall // 2))
+
+
 class Answers:
     """The answers of this process to sessions: those under way, and all with those that wait for a turn."""
 
-    def __init__(self, under_way: Share = UNDER_WAY, in_all: Share = IN_ALL) -> None:
+    def __init__(self, under_way: Share = UNDER_WAY, in_all: Share | None = None) -> None:
         self.queue = FairQueue(under_way)
-        self.places = Places(in_all)
+        self.places = Places(in_all or find_in_all(count_places()))
         self.stall_s = STALL_S
         self.is_stopped = False
 

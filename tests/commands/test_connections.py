@@ -251,3 +251,30 @@ async def test_where_all_are_at_work_the_newcomer_goes() -> None:
         everyone.stop_waiting(cast("GuardedProtocol", guest))
     assert Guest("c", everyone).ended == "room"
     assert [guest.ended for guest in busy] == [None, None]
+
+
+async def test_an_event_takes_the_place_of_an_answer_that_waits_for_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "LONG_AT_WORK_S", 0)
+    everyone = Connections(places=4)
+    at_work = [Guest(network, everyone) for network in ("a", "b", "c", "d")]
+    for guest in at_work:
+        everyone.stop_waiting(cast("GuardedProtocol", guest))
+    event = Guest("e", everyone)
+    assert [event.ended, *(guest.ended for guest in at_work)] == [None, "room", None, None, None]
+    another = Guest("f", everyone)  # One that waits goes before all that are at work.
+    assert (another.ended, event.ended, everyone.count) == (None, "room", 4)
+
+
+async def test_a_network_beyond_its_share_makes_room_for_itself_also_while_it_is_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "LONG_AT_WORK_S", 0)
+    everyone = Connections(places=4)
+    honest = [Guest("a", everyone), Guest("b", everyone)]
+    flood = [Guest("a hoster", everyone) for _ in range(2)]
+    for guest in (*honest, *flood):
+        everyone.stop_waiting(cast("GuardedProtocol", guest))
+    assert Guest("a hoster", everyone).ended is None
+    assert [guest.ended for guest in (*honest, *flood)] == [None, None, "room", None]

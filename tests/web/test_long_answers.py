@@ -11,6 +11,8 @@ import pytest
 from app.calls.column_queries import IN_LISTS, MARK
 from app.calls.reading import LEGS_OF_A_CALL
 from app.demo.stand_in import StandIn
+from app.kit.file_limit import count_places
+from app.web.answering import MOST_IN_ALL, Answers, find_in_all
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.calls import insert_calls, insert_legs
@@ -125,3 +127,15 @@ async def test_who_does_not_read_is_cut_off_and_their_place_is_free(callbook: Ca
         while answers.places.count or not sockets:  # noqa: ASYNC110  Nothing announces it.
             await asyncio.sleep(0.01)
     assert len(await tab.list_ids()) == 50
+
+
+@pytest.mark.parametrize("places", [256, 512, 1_148, 65_536])
+def test_answers_leave_half_of_all_connections_to_events(places: int) -> None:
+    in_all = find_in_all(places)
+    assert in_all.overall <= places // 2
+    assert in_all.per_user < in_all.per_portal <= in_all.overall // 2
+    assert in_all.overall <= MOST_IN_ALL.overall
+
+
+async def test_the_bound_of_waiting_answers_is_that_of_this_process() -> None:
+    assert Answers().places.share == find_in_all(count_places())
