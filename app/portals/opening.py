@@ -17,7 +17,9 @@ from app.kit.errors import Forbidden, Unavailable
 from app.kit.shared_reads import SharedReads
 from app.kit.turns import PortalTurns
 from app.portals import contact_queries, lifecycle, queries, uninstall_queries
+from app.portals.addresses import ASK_EVERY_S
 from app.portals.admission import Claim
+from app.portals.budget import RecentlySeen
 from app.portals.installation import Installer, Opened
 from app.portals.lifecycle import OfferedPair
 from app.portals.model import Portal
@@ -57,6 +59,7 @@ class Opener:
         self._database = database
         self._clock = clock
         self._turns = turns
+        self._left = RecentlySeen(clock)  # Addresses that were named and not believed, by portal.
 
     async def open_page(self, page: Page, source: str) -> Opened:
         """The portal and the person behind `POST /`; raises a Refusal. A portal that is not installed here
@@ -97,9 +100,11 @@ class Opener:
     async def _open(self, portal: Portal, claim: Claim) -> tuple[Opened, AppInfo]:
         info = await self._verifier.prove(claim)
         await note_seen(portal, self._clock.now())
-        if self._find_endpoint(info) != portal.client_endpoint:
+        named = self._find_endpoint(info)
+        if named != portal.client_endpoint and f"{portal.member_id} {named}" not in self._left:
             info = await self._verifier.prove(claim, is_fresh=True)  # What is kept may be older than a move.
-            await self._moves.addresses.adopt(portal, info.client_endpoint)
+            if not await self._moves.addresses.adopt(portal, info.client_endpoint):
+                self._left.remember(f"{portal.member_id} {named}", ASK_EVERY_S)
             portal = await queries.get_portal(portal.id) or portal
         try:
             profile = await self._identify(portal, claim)

@@ -131,10 +131,11 @@ async def test_the_server_is_asked_about_the_other_portal_once_in_ten_minutes(
     callbook: Callbook, stand_in: StandIn, victim: StandInPortal, liar: StandInPortal, clock: FakeClock
 ) -> None:
     liar.listed_endpoint = victim.client_endpoint
-    asked = victim.counts["app.info"]
+    asked, own = victim.counts["app.info"], liar.counts["app.info"]
     for _ in range(5):
         await liar.open_page()
     assert victim.counts["app.info"] - asked == 1
+    assert liar.counts["app.info"] - own == 5 + 1  # About each token, and once more about the address.
     clock.advance(max(ASK_EVERY_S, LOOK_EVERY_S))
     await liar.open_page()
     assert victim.counts["app.info"] - asked == 2
