@@ -23,7 +23,13 @@ _REST_PATHS = frozenset({"", "/", "/rest", "/rest/"})
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NEVER_GLOBAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("2001::/23"))
-_CLOUD_METADATA = frozenset({IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254")})
+# Beside 169.254.169.254: of Alibaba, Azure (168.63.129.16 is a public address by its number), AWS and GCP.
+_CLOUD_METADATA = frozenset(
+    {
+        *(IPv4Address("100.100.100.200"), IPv4Address("168.63.129.16")),
+        *(IPv6Address("fd00:ec2::254"), IPv6Address("fd20:ce::254")),
+    }
+)
 
 
 class AddressPolicy:
