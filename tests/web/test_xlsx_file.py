@@ -117,11 +117,15 @@ async def test_an_export_has_no_file_with_a_name(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_sheet_that_outgrows_a_plain_zip_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xlsx_file, "MAX_BYTES", 2_000)
+@pytest.mark.parametrize("bound", ["MAX_BYTES", "MAX_FILE_BYTES"])
+async def test_a_sheet_that_outgrows_a_plain_zip_or_the_disk_is_refused(
+    monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(xlsx_file, bound, 2_000)
 
     async def batches() -> AsyncIterator[list[LoggedCall]]:
-        yield [logged()] * 30
+        for _ in range(200):
+            yield [logged()] * 30
 
     with pytest.raises(TooManyRows):
         [piece async for piece in write_xlsx(batches(), make_sheet())]

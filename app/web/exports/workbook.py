@@ -24,6 +24,7 @@ class Workbook:
     def __init__(self, file: IO[bytes], widths: Sequence[float], *, is_right_to_left: bool = False) -> None:
         self._columns = [_letters(number) for number in range(len(widths))]
         self._rows = 0
+        self._file = file
         self._zip = ZipFile(file, "w", ZIP_DEFLATED)
         for path, content in PARTS.items():
             self._zip.writestr(path, XML + content)
@@ -40,6 +41,11 @@ class Workbook:
             if cell is not None
         ]
         self._write(f'<row r="{self._rows}">{"".join(written)}</row>')
+
+    @property
+    def compressed_size(self) -> int:
+        """How many bytes the file has so far."""
+        return self._file.tell()
 
     def close(self) -> None:
         """Finish the file, which stays open."""

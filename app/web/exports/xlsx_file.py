@@ -24,6 +24,9 @@ from app.web.exports.workbook import Workbook, number_cell, text_cell
 
 MAX_ROWS = 1_048_575  # A sheet's lines without its head.
 MAX_BYTES = 2_000_000_000  # Of its XML: beyond 2 GiB a zip needs an extension that not every program reads.
+MAX_FILE_BYTES = (
+    256 * 1024 * 1024
+)  # Of a temporary disk, eight at once; a full sheet of calls has a third of it.
 MAX_TEXT = 32_767
 ROWS_A_TURN = 250
 CHUNK_BYTES = 65_536
@@ -59,7 +62,8 @@ class XlsxLines:
         """More lines; raises TooManyRows."""
         for call in calls:
             self._count += 1
-            if self._count > MAX_ROWS or self._book.size > MAX_BYTES:
+            is_too_large = self._book.size > MAX_BYTES or self._book.compressed_size > MAX_FILE_BYTES
+            if self._count > MAX_ROWS or is_too_large:
                 raise TooManyRows
             self._book.add_row(map(make_cell, self._sheet.cells(call)))
 
