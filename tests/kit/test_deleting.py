@@ -70,7 +70,7 @@ class Counted(asyncio.Semaphore):
         lambda _: delete_some(UndecodableEventTable, UndecodableEventTable.portal_id == 1),
         lambda _: purge_undecodable(1, 1),
         lambda _: purge_exchanges(2**40),
-        lambda _: trim_exchanges(-1),
+        lambda _: trim_exchanges(0),
         lambda _: erase_some_uninstalled_exchanges(),
         lambda _: purge_pending(1),
         purge_buckets,
