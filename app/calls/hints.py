@@ -56,7 +56,7 @@ class Lookups:
                 await want_reads(self._database, {portal.id}, now)
 
     async def _look_if_free(self, portal: Portal, now: int) -> bool:
-        if not is_affordable(portal.access_expires_at, now):
+        if not is_affordable(portal, now):
             return False
         try:
             await self._histories.catch_up(portal)

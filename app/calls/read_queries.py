@@ -12,7 +12,7 @@ from piccolo.columns.combination import And, WhereRaw
 from app.calls.mark_queries import Marks, is_of, update_mark
 from app.calls.marks import Mark
 from app.calls.schedule import LATE_FACTS_S, READ_EVERY_S
-from app.portals.refresh_budget import ALIVE_FOR_S, EXPIRED_FOR_S
+from app.portals.refresh_budget import ALIVE_FOR_S, REST_S
 
 MOST_LOOKED_AT = 100_000  # Legs or calls of a portal by one statement: up to half a second.
 # With a token that lives a read costs no refresh, so every wish counts; a new pair is bought only when the
@@ -26,7 +26,8 @@ _DUE = """
         AND m.claimed_until <= {now} AND m.next_at <= {now}
         AND (m.looked_at IS NULL OR m.looked_at NOT BETWEEN {lately} AND {now})
         AND ((m.next_read_at <= {now} OR m.evidence_at <= {now})
-                AND (p.access_expires_at > {alive} OR p.access_expires_at <= {rested})
+                AND (p.access_expires_at > {alive}
+                    OR p.pair_stored_at <= {rested} AND p.pair_bought_at <= {rested})
             OR m.late_facts_at <= {now} AND p.access_expires_at > {alive})
     ORDER BY CASE WHEN m.next_at > COALESCE(m.looked_at, 0) THEN m.next_at ELSE COALESCE(m.looked_at, 0) END,
         p.id LIMIT {limit}
@@ -86,7 +87,7 @@ async def list_due_reads(now: int, limit: int) -> list[int]:
     that was cut off, is longest ago.
     """
     now = int(now)
-    moments = {"now": now, "alive": now + ALIVE_FOR_S, "rested": now - EXPIRED_FOR_S}
+    moments = {"now": now, "alive": now + ALIVE_FOR_S, "rested": now - REST_S}
     moments["lately"] = now - READ_EVERY_S + 1
     return [row["id"] for row in await Marks.raw(_DUE.format(**moments, limit=int(limit)))]
 

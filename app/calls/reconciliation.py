@@ -122,7 +122,7 @@ class Reconciliation:
         if current is None or current.generation != portal.generation or key in self._read_calls:
             return False
         now = self._clock.now()
-        if not is_affordable(current.access_expires_at, now):
+        if not is_affordable(current, now):
             return False
         self._read_calls.remember(key, CALL_EVERY_S)
         try:
@@ -137,12 +137,12 @@ class Reconciliation:
         portal = await queries.get_portal(portal_id)
         if portal is None or not portal.is_reachable:
             return
-        if is_affordable(portal.access_expires_at, self._clock.now()):  # It may have waited for a place.
+        if is_affordable(portal, self._clock.now()):  # It may have waited for a place.
             await self.read(portal)
 
     async def _read_for_tab(self, portal_id: int) -> None:
         portal = await queries.get_portal(portal_id)
         if portal is None or not portal.is_reachable or portal.contact_state != "ok":
             return
-        if is_alive(portal.access_expires_at, self._clock.now()):
+        if is_alive(portal, self._clock.now()):
             await self.read(portal)

@@ -21,6 +21,7 @@ from app.kit.words import N_
 from app.portals.access import PortalAccess
 from app.portals.budget import RecentlySeen
 from app.portals.model import Portal
+from app.portals.refresh_budget import Cause
 
 log = structlog.get_logger(__name__)
 DENIED_S = 3600  # A scope that was missing may have been granted since.
@@ -141,7 +142,7 @@ class Recordings:
                     raise RecordingUnavailable from None
 
         try:
-            return await self._access.use(portal, work)
+            return await self._access.use(portal, work, Cause.PERSON)
         except (BitrixError, AddressRefused) as error:
             log.info("recording not found", portal_id=portal.id, code=error.code)
             raise RecordingNotFound from None
@@ -156,7 +157,7 @@ class Recordings:
             return await fetch_transcript(client, access_token, activity_id, self._denied_to(portal))
 
         try:
-            return await self._access.use(portal, work)
+            return await self._access.use(portal, work, Cause.PERSON)
         except (BitrixError, AddressRefused):
             return None
 

@@ -114,7 +114,7 @@ class People:
         age_s = now - portal.people_read_at
         is_free = portal.is_reachable and not portal.is_paused(now)
         is_old = age_s >= (LEAST_INTERVAL_S if is_somebody_unknown else DAY_S)
-        return is_free and is_old and is_affordable(portal.access_expires_at, now)
+        return is_free and is_old and is_affordable(portal, now)
 
     async def refresh(self, portal: Portal) -> None:
         """Read all users and departments of the portal and store them; a portal that does not answer is

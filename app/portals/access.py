@@ -21,6 +21,7 @@ from app.portals.contact import AMBIGUOUS, find_state
 from app.portals.model import ContactState, Portal
 from app.portals.moves import Moves
 from app.portals.refresh import Refresher, Verdict
+from app.portals.refresh_budget import Cause
 from app.portals.vault import StoredPair, Vault
 
 log = structlog.get_logger(__name__)
@@ -73,40 +74,41 @@ class PortalAccess:
 
         return await self.use(portal, work)
 
-    async def use(self, portal: Portal, work: Work[Result]) -> Result:
+    async def use(self, portal: Portal, work: Work[Result], cause: Cause = Cause.OWN_WORK) -> Result:
         """Do the work with a client and a token; once more after a refresh when the token had expired.
 
+        How soon after the last pair another one may be bought hangs on the cause.
         A paused portal costs no request, until its pause is over: then whoever comes first asks it.
         """
         current = await self._find(portal)
         if current.contact_state != "ok":
             await self.probe(current)
             current = await self._find(current)
-        return await self._use(current, work)
+        return await self._use(current, work, cause)
 
     async def probe(self, portal: Portal) -> None:
         """Ask a paused portal once whether it answers again; raises PortalPausedError while it does not."""
         if not await contact_queries.claim_probe(portal, self._clock.now()):
             raise PortalPausedError(portal.contact_state)
         try:
-            await self._use(portal, fetch_profile)
+            await self._use(portal, fetch_profile, Cause.OWN_WORK)
         except BitrixError as error:
             if error.code != INACTIVE_USER:  # Which is an answer, though a sad one.
                 raise
         if await contact_queries.note_answer(portal, self._clock.now()):
             log.info("portal answers again", portal_id=portal.id, state=portal.contact_state)
 
-    async def _use(self, portal: Portal, work: Work[Result]) -> Result:
+    async def _use(self, portal: Portal, work: Work[Result], cause: Cause) -> Result:
         try:
-            return await self._use_here(portal, work)
+            return await self._use_here(portal, work, cause)
         except PortalPausedError:
             raise
         except PortalUnreachableError:
             if not await self._moves.has_moved(portal):
                 raise
-        return await self._use_here(portal, work)
+        return await self._use_here(portal, work, cause)
 
-    async def _use_here(self, portal: Portal, work: Work[Result]) -> Result:
+    async def _use_here(self, portal: Portal, work: Work[Result], cause: Cause) -> Result:
         pair = await self._read_pair(portal)
         try:
             try:
@@ -114,7 +116,7 @@ class PortalAccess:
             except BitrixError as error:
                 if error.code not in SPENT:
                     raise
-            pair = await self._renew(portal, pair)
+            pair = await self._renew(portal, pair, cause)
             return await self._work(portal, pair.access_token, work)
         except BitrixError as error:
             state = find_state(error) or await self._ask_witness(portal, pair, error)
@@ -166,13 +168,15 @@ class PortalAccess:
         except AddressRefused as error:
             raise PortalNotConnectedError(error.message) from error
 
-    async def _renew(self, portal: Portal, spent: StoredPair) -> StoredPair:
-        verdict = await self._refresher.renew(portal.id, spent)
+    async def _renew(self, portal: Portal, spent: StoredPair, cause: Cause) -> StoredPair:
+        verdict = await self._refresher.renew(portal.id, spent, cause)
         if verdict is Verdict.RENEWED:
             return await self._read_pair(portal)
         if verdict is Verdict.PAUSED:
             state = (await self._find(portal)).contact_state
             raise PortalPausedError(state) if state != "ok" else PortalUnreachableError
+        if verdict is Verdict.TOO_SOON:
+            raise PortalUnreachableError("the token has expired, and the next one is not due yet")
         if verdict in {Verdict.AWAY, Verdict.SECRET_REJECTED}:
             raise PortalUnreachableError("the authorization server gave no new pair")
         raise PortalNotConnectedError("the portal must be reconnected: an admin opens Callbook there")

@@ -4,6 +4,7 @@ from app.portals.fact_queries import is_fact, write_fact
 
 NAME = "client_secret_answer"
 PAUSE_S = 60
+TRUSTED_S = 600  # Long enough for many portals at once, short enough for a secret that has just been changed.
 
 
 async def note_accepted(now: int) -> None:
@@ -19,6 +20,11 @@ async def note_rejected(now: int) -> None:
 async def is_client_secret_rejected() -> bool:
     """Whether the last word on our client secret was no ("health is red")."""
     return await is_fact(NAME, "rejected")
+
+
+async def was_accepted_lately(now: int) -> bool:
+    """Whether our secret was accepted minutes ago, so that a refusal of it is about one portal alone."""
+    return await is_fact(NAME, "accepted", since=now - TRUSTED_S)
 
 
 async def is_asking_pointless(now: int) -> bool:

@@ -162,6 +162,7 @@ def _take_pair(row: Row, installation: Installation, now: int) -> dict[str, Any]
         "access_token": installation.access_token,
         "refresh_token": installation.refresh_token,
         "access_expires_at": now + installation.expires_in_s,
+        "pair_stored_at": now,
         "renew_at": plan_renewal(row["member_id"], now),
         "pair_dated_at": max(
             installation.dated_at, row["pair_dated_at"] if row["token_state"] == "ok" else 0

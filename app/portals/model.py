@@ -28,6 +28,8 @@ class Portal:
     token_version: int
     token_user_id: int | None
     access_expires_at: int
+    pair_stored_at: int
+    pair_bought_at: int
     token_state: TokenState
     has_dangling_refresh: bool
     setup: str

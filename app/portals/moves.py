@@ -16,12 +16,11 @@ from app.portals.addresses import Addresses
 from app.portals.budget import RecentlySeen
 from app.portals.model import Portal
 from app.portals.refresh import Refresher
+from app.portals.refresh_budget import Cause
 from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 600  # A portal that is silent, or redirects, makes us ask so often in each process.
-REFRESH_EVERY_S = 6 * 3600
-LIFE_S = 3600
 
 
 class Moves:
@@ -58,11 +57,11 @@ class Moves:
         pair = await self._vault.read_pair(portal.id)
         if pair is None or pair.generation != portal.generation:
             return None
-        now = self._clock.now()
-        if portal.access_expires_at > now:
+        if portal.access_expires_at > self._clock.now():
             return pair.access_token
-        if portal.access_expires_at - LIFE_S + REFRESH_EVERY_S <= now:
-            await self._refresher.renew(portal.id, pair)  # Which stores the address that it is told.
+        await self._refresher.renew(
+            portal.id, pair, Cause.OWN_WORK
+        )  # Which stores the address that it is told.
         return None
 
     async def _look(self, portal: Portal, access_token: str | None) -> None:

@@ -73,6 +73,8 @@ async def make_row(member_id: str) -> Row:
         token_version=0,
         pair_dated_at=0,
         access_expires_at=0,
+        pair_stored_at=0,
+        pair_bought_at=0,
         renew_at=0,
         token_state="uninstalled",
         refresh_lease_until=0,
@@ -229,14 +231,16 @@ async def list_at(member_id: str, domain: str, limit: int) -> list[Portal]:
     return await _list_where(And(is_another, is_living), PortalTable.id, limit)
 
 
-async def list_witnesses(portal_id: int, limit: int) -> list[Portal]:
+async def list_witnesses(portal_id: int, bought_before: int, limit: int) -> list[Portal]:
     """Reachable portals that are not this one, the most recently renewed first: their refresh shows whether
-    our client secret is still accepted. Not those that are left alone: they refuse whatever our secret is.
+    our client secret is still accepted. Not those that are left alone, which refuse whatever our secret is,
+    nor those that have bought a pair since that moment: so witnesses take turns.
     """
     is_reachable = And(PortalTable.state == "installed", PortalTable.token_state == "ok")
     is_another = And(PortalTable.contact_state == "ok", PortalTable.id != portal_id)
+    is_rested = PortalTable.pair_bought_at <= bought_before
     return await _list_where(
-        And(is_reachable, is_another),
+        And(And(is_reachable, is_another), is_rested),
         PortalTable.access_expires_at,
         limit,
         is_ascending=False,
@@ -271,6 +275,8 @@ def to_portal(row: Row) -> Portal:
         token_version=row["token_version"],
         token_user_id=row["token_user_id"],
         access_expires_at=row["access_expires_at"],
+        pair_stored_at=row["pair_stored_at"],
+        pair_bought_at=row["pair_bought_at"],
         token_state=row["token_state"],
         has_dangling_refresh=row["refresh_lease_id"] is not None,
         setup=row["setup"],

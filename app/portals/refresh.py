@@ -30,12 +30,17 @@ from app.kit.clock import Clock
 from app.kit.database import DATABASE_ERRORS, is_refusal
 from app.portals import contact_queries, queries, silence_queries, uninstall_queries
 from app.portals.addresses import Addresses
-from app.portals.budget import Budget
-from app.portals.client_secret import is_asking_pointless, note_accepted, note_rejected
+from app.portals.client_secret import (
+    is_asking_pointless,
+    note_accepted,
+    note_rejected,
+    was_accepted_lately,
+)
 from app.portals.contact import find_state
 from app.portals.gone import ASK_AGAIN_AFTER_S
 from app.portals.lifecycle import plan_renewal
 from app.portals.model import Portal
+from app.portals.refresh_budget import REST_S, Cause, may_buy
 from app.portals.vault import StoredPair, Vault
 
 log = structlog.get_logger(__name__)
@@ -44,10 +49,6 @@ POLL_S = 0.1
 STORE_AGAIN_S = 0.1  # Doubled after each attempt, up to the longest.
 LONGEST_STORE_AGAIN_S = 2.0
 MAX_WITNESSES = 3
-# A token lives for an hour. A portal that calls each one expired would else have us buy as many as it likes,
-# for which Bitrix24 may block the application.
-REFRESHES = 6
-REFRESHES_PERIOD_S = 3600
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -60,6 +61,7 @@ class Verdict(Enum):
     SECRET_REJECTED = "secret_rejected"  # perhaps our own client secret's fault: says nothing of the portal
     PAUSED = "paused"  # a customer who has to pay, or the like: the pair may buy another day
     AWAY = "away"  # nothing was learnt
+    TOO_SOON = "too_soon"  # nothing was asked: enough pairs have been bought for now
     SUPERSEDED = "superseded"  # another installation, or no installation, since
 
 
@@ -92,11 +94,10 @@ class Refresher:
         self._clock = clock
         self._background = background
         self._sleep = sleep
-        self._budget = Budget(clock, REFRESHES, period_s=REFRESHES_PERIOD_S)
         self._running: dict[tuple[int, int], asyncio.Task[Verdict]] = {}
 
-    async def renew(self, portal_id: int, spent: StoredPair) -> Verdict:
-        """Replace the pair of this version, or learn that somebody did, or why it cannot be.
+    async def renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
+        """Replace the pair of this version, or learn that somebody did, or why it cannot or may not be.
 
         Marks the portal for reconnection when its pair is dead. Runs to its end even if the caller is
         cancelled.
@@ -104,24 +105,27 @@ class Refresher:
         key = (portal_id, spent.version)
         task = self._running.get(key)
         if task is None:
-            task = self._background.spawn("refresh", self._renew(portal_id, spent))
+            task = self._background.spawn("refresh", self._renew(portal_id, spent, cause))
             self._running[key] = task
             task.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(task)
 
     async def ask_anyway(self, portal: Portal, pair: StoredPair) -> Verdict:
         """Ask with a pair that is marked dead, to learn whether the application is still installed."""
-        if await is_asking_pointless(self._clock.now()):
+        now = self._clock.now()
+        if await is_asking_pointless(now):
             return Verdict.SECRET_REJECTED
-        return await self._judge(portal.id, pair, await self._ask(portal, pair, self._clock.now() + LEASE_S))
+        if not may_buy(portal, Cause.OWN_WORK, now):
+            return Verdict.TOO_SOON
+        return await self._judge(portal.id, pair, await self._ask(portal, pair, now + LEASE_S))
 
-    async def _renew(self, portal_id: int, spent: StoredPair) -> Verdict:
-        if await is_asking_pointless(self._clock.now()):
+    async def _renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
+        now = self._clock.now()
+        if await is_asking_pointless(now):
             return Verdict.SECRET_REJECTED
-        if not self._budget.has(str(portal_id)):
-            log.warning("refreshed too often", portal_id=portal_id)
-            return Verdict.AWAY
-        self._budget.spend(str(portal_id))
+        portal = await queries.get_portal(portal_id)  # The caller may know an older one.
+        if portal is not None and portal.token_version == spent.version and not may_buy(portal, cause, now):
+            return Verdict.TOO_SOON
         while (lease := await self._claim(portal_id, spent)) is None:
             overtaken = await self._look_who_was_faster(portal_id, spent)
             if overtaken is not None:
@@ -152,6 +156,9 @@ class Refresher:
             return await self._read_refusal(portal, spent, error)
         except (Unreachable, AddressRefused) as failure:
             log.warning("refresh failed", portal_id=portal.id, code=failure.code)
+            if isinstance(failure, Unreachable) and failure.status is None:  # It may have been bought.
+                bought = {"pair_bought_at": self._clock.now()}
+                await queries.update_generation(portal.id, portal.generation, bought)
             return Verdict.AWAY
         await note_accepted(self._clock.now())
         if is_stored:
@@ -196,10 +203,13 @@ class Refresher:
         return verdict
 
     async def _is_secret_accepted(self, portal_id: int) -> bool:
-        """Whether a witness shows it. Only when all who were asked said `invalid_client` too, or there is
-        nobody to ask, is it certainly our secret that is wrong.
+        """Whether it was accepted minutes ago, or a witness shows it. Only when all who were asked said
+        `invalid_client` too, or there is nobody to ask, is it certainly our secret that is wrong.
         """
-        witnesses = await queries.list_witnesses(portal_id, MAX_WITNESSES)
+        now = self._clock.now()
+        if await was_accepted_lately(now):
+            return True
+        witnesses = await queries.list_witnesses(portal_id, now - REST_S, MAX_WITNESSES)
         heard = []
         for witness in witnesses:
             verdict = await self._ask_witness(witness)
@@ -244,6 +254,8 @@ class Refresher:
             "refresh_token": pair.refresh_token,
             "token_version": spent.version + 1,
             "access_expires_at": now + pair.expires_in,
+            "pair_stored_at": now,
+            "pair_bought_at": now,
             "pair_dated_at": pair.expires_at,
             "renew_at": plan_renewal(portal.member_id, now),
             "token_state": "ok",

@@ -10,6 +10,7 @@ from app.kit.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.refresh import Refresher
+from app.portals.refresh_budget import Cause
 from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
@@ -47,4 +48,4 @@ async def _renew(portal: Portal, vault: Vault, refresher: Refresher) -> None:
         log.error("pair does not open", portal_id=portal.id)  # noqa: TRY400  The sentence says it all.
         return
     if pair is not None:
-        await refresher.renew(portal.id, pair)
+        await refresher.renew(portal.id, pair, Cause.OWN_WORK)

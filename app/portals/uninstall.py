@@ -21,6 +21,7 @@ from app.portals.erasure import ERASURE, Calls, Erasure
 from app.portals.gone import ASK_AGAIN_AFTER_S, plan_next
 from app.portals.model import Portal
 from app.portals.refresh import Refresher, Verdict
+from app.portals.refresh_budget import Cause
 from app.portals.uninstall_queries import Claimed
 from app.portals.vault import StoredPair, Vault
 
@@ -132,7 +133,7 @@ class Uninstaller:
         if portal.token_state != "ok":
             proof = PROOF_OF[await self._refresher.ask_anyway(portal, pair)]
         else:
-            proof = PROOF_OF[await self._refresher.renew(portal.id, pair)]
+            proof = PROOF_OF[await self._refresher.renew(portal.id, pair, Cause.OWN_WORK)]
         was_healthy = portal.token_state == "ok" and not portal.has_dangling_refresh
         return Proof.PAIR_UNCERTAIN if proof is Proof.PAIR_DEAD and not was_healthy else proof
 
@@ -208,5 +209,6 @@ PROOF_OF = {
     Verdict.SECRET_REJECTED: Proof.NOTHING,
     Verdict.PAUSED: Proof.NOTHING,
     Verdict.AWAY: Proof.NOTHING,
+    Verdict.TOO_SOON: Proof.NOTHING,
     Verdict.SUPERSEDED: Proof.NOTHING,
 }

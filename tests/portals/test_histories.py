@@ -8,6 +8,7 @@ import pytest
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
+from app.portals.refresh_budget import Cause
 from app.scheduler import check_uninstalls
 from tests.portals.reading import read_portal
 from tests.running import Callbook, FakeClock
@@ -102,7 +103,7 @@ class Machine:
         found = await queries.find_portal(self.portal.member_id)
         pair = await self.callbook.parts.vault.read_pair(found.id) if found else None
         if found is not None and pair is not None and found.is_reachable:
-            await self.callbook.parts.refresher.renew(found.id, pair)
+            await self.callbook.parts.refresher.renew(found.id, pair, Cause.OWN_WORK)
 
     async def assert_holds(self, action: str) -> None:
         rows = await self.callbook.run_sql(

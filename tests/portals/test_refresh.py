@@ -12,7 +12,8 @@ from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.model import Portal
-from app.portals.refresh import LEASE_S, REFRESHES, REFRESHES_PERIOD_S, Refresher, Sleep, Verdict
+from app.portals.refresh import LEASE_S, Refresher, Sleep, Verdict
+from app.portals.refresh_budget import PERSON_REST_S, REST_S, Cause
 from app.portals.renewal import renew_due_pairs
 from app.web.health import find_problems
 from tests.conftest import GENEROUS
@@ -56,17 +57,26 @@ async def test_twenty_waiting_calls_make_one_refresh(
     assert stand_in.counts["oauth.refresh"] == 1
 
 
-async def test_a_portal_that_calls_every_token_expired_has_few_pairs_bought(
-    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+@pytest.mark.parametrize(("cause", "rest_s"), [(Cause.OWN_WORK, REST_S), (Cause.PERSON, PERSON_REST_S)])
+async def test_however_often_a_portal_says_expired_few_pairs_are_bought(
+    callbook: Callbook,
+    stand_in: StandIn,
+    installed: StandInPortal,
+    clock: FakeClock,
+    cause: Cause,
+    rest_s: int,
 ) -> None:
+    """Our own record decides, and counts a purchase whose answer broke off."""
     portal = await stored(callbook, installed)
     stand_in.fail("user.get", code="expired_token", status=401, portal=installed)
-    for hours in range(1, 3):
-        for _ in range(20):
+    for count in range(1, 4):
+        for _ in range(5):
             with pytest.raises((BitrixError, PortalUnreachableError)):
-                await callbook.parts.access.call(portal, "user.get", {})
-        assert stand_in.counts["oauth.refresh"] == hours * REFRESHES
-        clock.advance(REFRESHES_PERIOD_S)
+                await callbook.parts.access.use(
+                    portal, lambda client, token: client.call("user.get", {}, token), cause
+                )
+        assert stand_in.counts["oauth.refresh"] == count
+        clock.advance(rest_s)
     stand_in.heal()
     assert (await callbook.parts.access.call(portal, "user.get", {})).result
     assert (await read_portal(callbook, installed.member_id))["token_state"] == "ok"
@@ -80,9 +90,9 @@ async def test_a_pair_of_another_process_serves_those_who_wait(
     pair = await callbook.parts.vault.read_pair(portal.id)
     assert pair is not None
     gate = stand_in.hold("oauth.refresh")
-    first = asyncio.create_task(callbook.parts.refresher.renew(portal.id, pair))
+    first = asyncio.create_task(callbook.parts.refresher.renew(portal.id, pair, Cause.OWN_WORK))
     await gate.reached()
-    second = asyncio.create_task(make_second(callbook).renew(portal.id, pair))
+    second = asyncio.create_task(make_second(callbook).renew(portal.id, pair, Cause.OWN_WORK))
     gate.release()
     assert {(await first).value, (await second).value} == {"renewed"}
     assert stand_in.counts["oauth.refresh"] == 1
@@ -110,7 +120,7 @@ async def renew_while_the_database_fails(
         clock.advance(1)
 
     monkeypatch.setattr(queries, "update_unchanged", fail_first)
-    return await make_second(callbook, sleep).renew(portal_id, pair)
+    return await make_second(callbook, sleep).renew(portal_id, pair, Cause.OWN_WORK)
 
 
 async def test_a_new_pair_outlives_a_database_that_is_away_for_a_moment(
@@ -172,14 +182,16 @@ async def test_events_are_stored_while_the_pair_is_dead(
 
 @pytest.mark.parametrize("network", ["drop", "503", "html"])
 async def test_network_trouble_never_marks_a_portal(
-    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, network: str
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock, network: str
 ) -> None:
+    """An answer that broke off may have bought a pair, and counts as one."""
     portal = await stored(callbook, installed)
     installed.expire_access_tokens()
     stand_in.fail("oauth.refresh", network=network, times=1)  # type: ignore[arg-type]
     with pytest.raises(PortalUnreachableError):
         await callbook.parts.access.call(portal, "user.get", {})
     assert (await stored(callbook, installed)).token_state == "ok"
+    clock.advance(REST_S if network == "drop" else 0)
     await callbook.parts.access.call(portal, "user.get", {})
 
 

@@ -6,6 +6,7 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.crypto import CannotDecryptError, Keyring, generate_key
 from app.portals import queries
+from app.portals.refresh_budget import Cause
 from app.portals.rotation import rotate_keys
 from app.portals.vault import Vault
 from tests.databases import KEYS
@@ -118,7 +119,9 @@ async def test_a_refresh_in_between_keeps_its_pair_and_asks_for_another_run(
         portal = await queries.get_portal(portal_id)
         assert portal is not None
         if pair is not None and portal.member_id == refreshed.member_id:
-            await callbook.parts.refresher.renew(portal_id, pair)  # By a process with the old key.
+            await callbook.parts.refresher.renew(
+                portal_id, pair, Cause.OWN_WORK
+            )  # By a process with the old key.
         return pair
 
     monkeypatch.setattr(Vault, "read_pair", lambda self, portal_id: read_then_refresh(portal_id))

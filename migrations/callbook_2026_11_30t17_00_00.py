@@ -1,0 +1,20 @@
+"""When a pair came and when one was last bought: what a portal says of its tokens decides no purchase."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from app.kit.migrations import make_manager
+
+ID = "2026-11-30T17:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Purchases of pairs"
+
+STATEMENTS = (
+    "ALTER TABLE portals ADD COLUMN pair_stored_at BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE portals ADD COLUMN pair_bought_at BIGINT NOT NULL DEFAULT 0",
+    "UPDATE portals SET pair_stored_at = access_expires_at - 3600 WHERE access_expires_at > 3600",
+)
+
+
+async def forwards() -> MigrationManager:
+    """Add the columns; of the pairs that are stored it is known when they expire."""
+    return make_manager(ID, DESCRIPTION, STATEMENTS)
