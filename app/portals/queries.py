@@ -232,9 +232,8 @@ async def list_at(member_id: str, domain: str, limit: int) -> list[Portal]:
 
 
 async def list_witnesses(portal_id: int, bought_before: int, limit: int) -> list[Portal]:
-    """Reachable portals that are not this one, the most recently renewed first: their refresh shows whether
-    our client secret is still accepted. Not those that are left alone, which refuse whatever our secret is,
-    nor those that have bought a pair since that moment: so witnesses take turns.
+    """Other reachable portals, the most recently renewed first: their refresh shows whether our client secret
+    is still accepted. Those that bought a pair since that moment are left out: so witnesses take turns.
     """
     is_reachable = And(PortalTable.state == "installed", PortalTable.token_state == "ok")
     is_another = And(PortalTable.contact_state == "ok", PortalTable.id != portal_id)
