@@ -85,7 +85,7 @@ class Audit:
         while waiting:
             if self._share.is_over(self._reader.rows):
                 return False
-            pages = [part for part, count in waiting if count <= PAGE_ROWS][: self._reader.pages]
+            pages = [part for part, count in waiting if _is_page(part, count)][: self._reader.pages]
             if pages:
                 rest = await self._compare(pages)
                 waiting = [one for one in waiting if one[0] not in pages] + [(part, 0) for part in rest]
@@ -102,7 +102,10 @@ class Audit:
         """Read these pages and note what each lacks; what a full page left over is given back."""
         rest: list[Range] = []
         lacked: set[int] = set()
-        for part, ids in (await self._reader.read_ranges(parts)).items():
+        read = await self._reader.read_ranges(parts)
+        if all(ids is None for ids in read.values()):
+            raise StatisticsRefusedError("no_answer")  # Else they would be asked for again and again.
+        for part, ids in read.items():
             if ids is None:
                 rest.append(part)
                 continue
@@ -146,6 +149,11 @@ class Audit:
         before = samples[max(changed.index(True) - 1, 0)]
         await reread_history(self._portal_id, self._mark, before.low, self._high_id, self._clock.now())
         return True
+
+
+def _is_page(part: Range, count: int) -> bool:
+    """Whether a range is read and not counted in parts: a portal may count more rows than ids."""
+    return count <= PAGE_ROWS or part.high - part.low < PAGE_ROWS
 
 
 def cut(part: Range, pieces: int) -> list[Range]:

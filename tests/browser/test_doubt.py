@@ -7,9 +7,9 @@ from tests.browser.conftest import Desk
 
 
 async def forge_time_and_read(desk: Desk) -> None:
-    """As if an hour had passed since the events and the last read, then a read."""
-    await desk.callbook.run_sql("UPDATE calls SET received_at = received_at - 3600")
-    await desk.callbook.run_sql("UPDATE statistics_marks SET looked_at = looked_at - 3600")
+    """As if four hours had passed since the events and the last read, then a read."""
+    await desk.callbook.run_sql("UPDATE calls SET received_at = received_at - 14400")
+    await desk.callbook.run_sql("UPDATE statistics_marks SET looked_at = looked_at - 14400")
     found = await queries.find_portal(desk.portal.member_id)
     assert found is not None
     assert await desk.callbook.parts.reconciliation.read(found)

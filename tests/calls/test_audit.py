@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.calls.asking import StatisticsRefusedError
 from app.calls.changes import Changes
 from app.calls.histories import Histories
 from app.calls.mark_queries import find_mark
@@ -237,6 +238,42 @@ async def test_rights_that_grow_are_noticed_however_few_calls_there_are(world: W
     mark = await world.read()
     assert await world.confirmed() == world.shown()
     assert mark.complete_up_to is not None
+
+
+async def test_a_portal_that_counts_wrongly_is_read_once_and_its_lie_is_remembered(world: World) -> None:
+    """Also by the vendor's command, whose reads have no bounds."""
+    world.fill(range(1, 301))
+    await world.read()
+    world.clock.advance(DAY)
+    world.access.count = lambda parameters: 10**6  # type: ignore[method-assign]
+    await world.histories.catch_up(world.portal, is_full=True, is_bounded=False)
+    mark = await world.mark()
+    assert (mark.complete_up_to is not None, mark.audit_offset) == (True, 10**6 - 300)
+    audits = world.access.audits
+    world.clock.advance(DAY)
+    await world.read()
+    assert world.access.audits == audits + 1
+
+
+async def test_pages_that_always_fail_end_the_audit_and_promise_nothing(world: World) -> None:
+    world.fill(range(1, 301))
+    await world.read()
+    world.fill(range(400, 420))
+    answer, counted = world.access.answer, list[Any]()
+
+    def count(parameters: Mapping[str, Any]) -> int:
+        counted.append(parameters)
+        return 50
+
+    world.access.count = count  # type: ignore[method-assign]
+    world.access.answer = (  # type: ignore[method-assign]
+        lambda parameters: {"broken": 1} if counted and parameters["start"] else answer(parameters)
+    )
+    world.clock.advance(DAY)
+    with pytest.raises(StatisticsRefusedError):
+        await world.histories.catch_up(world.portal, is_full=True, is_bounded=False)
+    world.access.answer = answer  # type: ignore[method-assign]
+    assert (await world.mark()).complete_up_to is None
 
 
 STEPS = st.lists(
