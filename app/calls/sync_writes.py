@@ -96,7 +96,7 @@ async def write_rows(
     await installation.room.admit(installation.portal_id)
     kept_from = (await find_settings(installation.portal_id)).kept_from(read_at)
     rows: dict[str, list[Leg]] = {}
-    for record in records:
+    for record in {record.statistics_id: record for record in records}.values():  # Each id once.
         rows.setdefault(storable(record.call_id), []).append(leg_of_statistics(record, read_at))
     await _keep_names(installation, rows)
     while True:

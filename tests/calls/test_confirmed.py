@@ -122,7 +122,8 @@ async def read(callbook: Callbook, clock: FakeClock) -> None:
     """A read after the time in which the statistics may be behind."""
     clock.advance(GRACE_S + 1)
     await callbook.run_sql("UPDATE statistics_marks SET next_read_at = 0")
-    await callbook.run_sql("UPDATE portals SET access_expires_at = 0")  # So long ago that it is no obstacle.
+    # So long ago that it is no obstacle.
+    await callbook.run_sql("UPDATE portals SET access_expires_at = 0, pair_stored_at = 0, pair_bought_at = 0")
     await run_job(callbook.parts, "one", reconcile)
     await callbook.settle()
 
