@@ -229,6 +229,7 @@ async def test_without_the_scope_there_is_no_tab_and_the_installer_says_so(
     assert "crm" in step.remedy
     assert "The CRM is closed to Callbook" in await open_card(callbook, portal, "CONTACT", CONTACT)
 
+    await callbook.settle()  # What that page began, with a token that lives no longer than an hour.
     portal.installation.scope.append("crm")
     clock.advance(3_600)
     await portal.open_page("/")
