@@ -179,7 +179,9 @@ async def installed(callbook: Callbook, stand_in: StandIn) -> Callbook:
     await insert_calls(portal_id, *calls)
     await callbook.run_sql(
         "INSERT INTO call_legs (portal_id, call_id, statistics_id, user_id, started_at, has_recording,"
-        " received_at) SELECT portal_id, call_id, id, user_id, started_at, TRUE, received_at FROM calls"
+        " received_at, type, phone_number, portal_number, code, duration_s, crm_entity_type, crm_entity_id)"
+        " SELECT portal_id, call_id, id, user_id, started_at, TRUE, received_at, type, phone_number,"
+        " portal_number, code, duration_s, crm_entity_type, crm_entity_id FROM calls"
     )
     return callbook
 
