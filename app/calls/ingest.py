@@ -102,8 +102,8 @@ class Ingest:
             if task is not None:
                 await task
         finally:
+            await self._room.stop()  # Before the last events: it may hold the rows of portals for a moment.
             await self._last_events.flush()
-            await self._room.stop()
             await self._checkpoints.stop()
             await self.inserter.close()
 
