@@ -15,7 +15,7 @@ from app.kit.file_limit import count_places
 from app.web.answering import MOST_IN_ALL, Answers, find_in_all
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
-from tests.web.calls import insert_calls, insert_legs
+from tests.web.calls import NOW, insert_calls, insert_legs
 
 COMMENT = "é" * 8_000  # As long as one is stored.
 LONG = {"comment": COMMENT, "reason": "r" * 500, "portal_number": "l" * 255, "phone_number": "+" + "1" * 254}
@@ -60,8 +60,10 @@ async def test_an_answer_ends_early_and_its_cursor_leaves_nothing_out(tab: Tab) 
 
 async def test_a_call_of_ever_more_legs_hides_no_other(callbook: Callbook, stand_in: StandIn) -> None:
     portal_id = await install(callbook, stand_in.portals[0])
-    await insert_calls(portal_id, {"call_id": "a"}, {"call_id": "long"}, {"call_id": "z"})
-    await insert_legs(portal_id, "long", *((1, "200", 5) for _ in range(2_100)))
+    legs = [(1, "200", 5)] * 2_100
+    starts = {"a": NOW + len(legs), "long": NOW + len(legs) - 1, "z": NOW - 1}  # As its last leg, "long".
+    await insert_calls(portal_id, *({"call_id": key, "started_at": at} for key, at in starts.items()))
+    await insert_legs(portal_id, "long", *legs)
     tab = await open_tab(callbook, stand_in.portals[0])
     ids: list[str] = []
     cursor: str | None = ""
