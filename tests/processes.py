@@ -18,7 +18,7 @@ from app.portals.vault import Vault
 from app.tables import TABLES
 from tests.databases import KEYS
 from tests.load import Sender
-from tests.running import free_port
+from tests.ports import free_port
 
 START_S = 30
 ROOT = Path(__file__).parent.parent

@@ -3,7 +3,6 @@ test's hand.
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from app.portals.quotas import USUAL, Quotas
 from app.settings import PRIVATE_NETWORKS, Settings
 from app.wiring import Parts
 from tests.databases import KEYS
+from tests.ports import free_port
 
 CLIENT_ID = "app.callbook.1"
 CLIENT_SECRET = "the-client-secret"
@@ -73,13 +73,6 @@ def make_settings(database_url: str, stand_in: StandIn, app_url: str, **changes:
         "trusted_proxies": (ip_network("127.0.0.1"),),
     }
     return Settings(**(fields | changes))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @asynccontextmanager

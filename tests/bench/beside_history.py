@@ -14,8 +14,9 @@ from tests.bench.ingest import CONNECTIONS
 from tests.calls.statistics import fill
 from tests.commands.running import make_environment
 from tests.load import Sender, Summary
+from tests.ports import free_port
 from tests.processes import ROOT, insert_sender, run_process
-from tests.running import CLIENT_ID, CLIENT_SECRET, free_port
+from tests.running import CLIENT_ID, CLIENT_SECRET
 
 ROWS = 100_000
 EVENTS = 10_000

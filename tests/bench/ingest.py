@@ -10,8 +10,8 @@ import msgspec
 import psutil
 
 from tests.load import Sender, Summary
+from tests.ports import free_port
 from tests.processes import ROOT, make_environment, run_process, run_serve
-from tests.running import free_port
 
 CONNECTIONS = 64
 EVENTS = 20_000

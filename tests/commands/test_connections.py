@@ -13,8 +13,8 @@ import uvicorn
 from app.commands import connections
 from app.commands.connections import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, Connections, GuardedProtocol
 from tests.load import Load
+from tests.ports import free_port
 from tests.processes import insert_sender, make_environment, run_process
-from tests.running import free_port
 
 FILES = 256
 STALLED = 300

@@ -14,8 +14,9 @@ from app.demo.stand_in import StandIn
 from tests.bench.figures import Figure
 from tests.commands.running import make_environment
 from tests.long.honest import Honest, Took
+from tests.ports import free_port
 from tests.processes import ROOT, run_process
-from tests.running import CLIENT_ID, CLIENT_SECRET, free_port
+from tests.running import CLIENT_ID, CLIENT_SECRET
 
 MOST_TIMES_SLOWER = 2.0
 # Before the portals' first reads have begun there is nothing to measure.

@@ -9,7 +9,7 @@ import httpx
 from app.demo.stand_in import StandIn
 from tests.commands.running import PATIENCE_S, ROOT, make_environment
 from tests.month.clock import SharedClock
-from tests.running import free_port
+from tests.ports import free_port
 
 
 class Keeper:

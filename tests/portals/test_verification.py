@@ -10,7 +10,8 @@ from app.demo.stand_in import StandIn
 from app.portals import queries
 from tests.conftest import GENEROUS
 from tests.portals.reading import read_portal
-from tests.running import Callbook, FakeClock, free_port, run_callbook
+from tests.ports import free_port
+from tests.running import Callbook, FakeClock, run_callbook
 
 
 @pytest.fixture

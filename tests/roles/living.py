@@ -14,7 +14,7 @@ import httpx
 from app.demo.portal import StandInPortal
 from app.kit.database import Database
 from tests.commands.running import PATIENCE_S, start_command
-from tests.running import free_port
+from tests.ports import free_port
 
 
 @dataclass
