@@ -2,6 +2,7 @@
 
 Jobs are one-line calls into features. Each asks for the lease itself, so a scheduler that lost it does
 nothing. None waits for a portal: each portal that is due is given a turn of its own (`app.kit.turns`).
+Their intervals are counted by a clock that cannot step (`app.ticking`).
 """
 
 import asyncio
@@ -11,7 +12,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from app.bitrix24.errors import BitrixFailure
 from app.kit.errors import Refusal
@@ -20,10 +20,10 @@ from app.portals import contact_queries, queries, silence, tombstone_queries, un
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.erasure import ERASURE
 from app.portals.exchange_queries import purge_exchanges, trim_exchanges
-from app.portals.fact_queries import give_lease_back, take_lease
 from app.portals.model import Portal
 from app.portals.rate_queries import purge_buckets
 from app.portals.renewal import renew_due_pairs
+from app.ticking import Plan, Ticks, keep_ticking
 from app.wiring import Parts
 
 log = structlog.get_logger(__name__)
@@ -153,47 +153,45 @@ JOBS: tuple[tuple[Job, int], ...] = (
 )
 
 
+class Begun:
+    """Starts jobs as background tasks, which a shutdown lets finish."""
+
+    def __init__(self, parts: Parts, holder: str) -> None:
+        self._parts = parts
+        self._holder = holder
+        self._jobs = {job.__name__: job for job, _ in JOBS}
+        self._last: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self, name: str) -> None:
+        """Start the job of this name, but not while its last turn still runs: turns that wait for the same
+        thing would only pile up.
+        """
+        last = self._last.get(name)
+        if last is None or last.done():
+            work = run_job(self._parts, self._holder, self._jobs[name])
+            self._last[name] = self._parts.background.spawn(name, work)
+
+
 @asynccontextmanager
 async def run_scheduler(parts: Parts) -> AsyncIterator[None]:
     """Run the jobs until the context ends; what runs then is finished before the parts close."""
     holder = uuid.uuid4().hex
-    scheduler = AsyncIOScheduler(timezone="UTC")
-    running: dict[str, asyncio.Task[None]] = {}
-    for job, interval_s in JOBS:
-        scheduler.add_job(
-            _begin_job,
-            "interval",
-            args=(parts, holder, job, running),
-            seconds=interval_s,
-            jitter=interval_s // 5,
-            id=job.__name__,
-            coalesce=True,
-            misfire_grace_time=None,
-        )
-    scheduler.start()
-    parts.background.spawn("keep_lease", run_job(parts, holder, keep_lease))
+    begin = Begun(parts, holder).begin
+    intervals_s = {job.__name__: interval_s for job, interval_s in JOBS}
+    plan = Plan(renew_pairs.__name__, intervals_s.pop(renew_pairs.__name__), begin, parts.clock)
+    begin(keep_lease.__name__)
     try:
-        yield
+        async with keep_ticking(Ticks(intervals_s, begin, plan.begin_anew, parts.clock), plan):
+            yield
     finally:
-        scheduler.shutdown(wait=False)  # Its jobs are background tasks: the parts wait for them.
-        await give_lease_back(LEASE, holder)
-
-
-async def _begin_job(parts: Parts, holder: str, job: Job, running: dict[str, asyncio.Task[None]]) -> None:
-    """Start a job as a background task, which a shutdown lets finish: APScheduler would cancel it.
-
-    Not while its last turn still runs: turns that wait for the same thing would only pile up.
-    """
-    last = running.get(job.__name__)
-    if last is None or last.done():
-        running[job.__name__] = parts.background.spawn(job.__name__, run_job(parts, holder, job))
+        await parts.leases.give_back(LEASE, holder)
 
 
 async def run_job(parts: Parts, holder: str, job: Job) -> None:
     """Run one job if this scheduler holds the lease; one that fails is logged and runs again at its next
     turn.
     """
-    if not await take_lease(LEASE, holder, parts.clock.now(), LEASE_S):
+    if not await parts.leases.take(LEASE, holder, LEASE_S):
         return
     try:
         await job(parts)

@@ -55,6 +55,7 @@ from app.portals.directory import Directory
 from app.portals.erasure import Erasers, Erasure
 from app.portals.exchange_queries import count_exchanges, record_exchange
 from app.portals.installation import FollowUp, Installer
+from app.portals.leases import Leases
 from app.portals.model import Portal
 from app.portals.moves import Moves
 from app.portals.opening import Opener
@@ -99,6 +100,7 @@ class Parts:
     setup: PortalSetup
     uninstaller: Uninstaller
     erasure: Erasure
+    leases: Leases
     sessions: Sessions
     changes: Changes
     ingest: Ingest
@@ -249,11 +251,10 @@ def _put_together(
     settings: Settings, clock: Clock, bounds: Bounds, database: Database, vault: Vault, outbound: Outbound
 ) -> Parts:
     limits, quotas, background = *bounds, Background()
-    turns = PortalTurns(background)
     refresher, moves, access = _make_access(outbound, vault, clock, background)
     verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
     setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
-    changes, directory = Changes(database), Directory(vault)
+    turns, changes, directory = PortalTurns(background), Changes(database), Directory(vault)
     erasure = _make_erasure(database, clock, changes, Tombstones(vault, clock))
     room, ingest, histories = _make_log(access, database, clock, changes, quotas)
     lookups, evidence = Lookups(histories, database, clock, turns), Evidence(database, clock)
@@ -275,6 +276,7 @@ def _put_together(
         setup=setup,
         uninstaller=Uninstaller(outbound.server, refresher, vault, erasure, clock, turns),
         erasure=erasure,
+        leases=Leases(clock),
         sessions=Sessions(settings.keyring, clock, queries.get_portal, find_settings, find_visible),
         changes=changes,
         ingest=ingest,

@@ -1,6 +1,6 @@
 """What the authorization servers said last of our own client secret: one word for all processes."""
 
-from app.portals.fact_queries import is_fact, write_fact
+from app.portals.fact_queries import is_fact, is_recent_fact, write_fact
 
 NAME = "client_secret_answer"
 PAUSE_S = 60
@@ -24,11 +24,11 @@ async def is_client_secret_rejected() -> bool:
 
 async def was_accepted_lately(now: int) -> bool:
     """Whether our secret was accepted minutes ago, so that a refusal of it is about one portal alone."""
-    return await is_fact(NAME, "accepted", since=now - TRUSTED_S)
+    return await is_recent_fact(NAME, "accepted", now, TRUSTED_S)
 
 
 async def is_asking_pointless(now: int) -> bool:
     """Whether our secret was refused less than a minute ago: another attempt would only be counted against
     us.
     """
-    return await is_fact(NAME, "rejected", since=now - PAUSE_S + 1)
+    return await is_recent_fact(NAME, "rejected", now, PAUSE_S - 1)

@@ -1,7 +1,7 @@
 """Values of the whole installation, by name, and leases: who acts alone."""
 
 import msgspec
-from piccolo.columns.combination import Or
+from piccolo.columns.combination import And, Or
 
 from app.portals.tables import FactTable, LeaseTable
 
@@ -25,13 +25,18 @@ async def read_fact(name: str) -> str | None:
     return row["value"] if row else None
 
 
-async def is_fact(name: str, value: str, since: int = 0) -> bool:
-    """Whether this is the stored value, written at that time or later."""
-    return bool(
-        await FactTable.exists().where(
-            (FactTable.name == name) & (FactTable.value == value) & (FactTable.at >= since)
-        )
-    )
+async def is_fact(name: str, value: str) -> bool:
+    """Whether this is the stored value."""
+    return bool(await FactTable.exists().where((FactTable.name == name) & (FactTable.value == value)))
+
+
+async def is_recent_fact(name: str, value: str, now: int, within_s: int) -> bool:
+    """Whether this is the stored value, written at most so long ago; or so long ahead, by a clock that has
+    been set back since: one from later says nothing of how old it is.
+    """
+    is_value = And(FactTable.name == name, FactTable.value == value)
+    is_recent = And(FactTable.at >= now - within_s, FactTable.at <= now + within_s)
+    return bool(await FactTable.exists().where(And(is_value, is_recent)))
 
 
 async def write_fact_once(name: str, value: str, now: int) -> None:
@@ -53,14 +58,30 @@ async def delete_fact(name: str, value: str) -> None:
     await FactTable.delete().where((FactTable.name == name) & (FactTable.value == value))
 
 
-async def take_lease(name: str, holder: str, now: int, duration_s: int) -> bool:
-    """Take or keep the lease until now + duration_s; False while somebody else holds it."""
+class Lease(msgspec.Struct, frozen=True):
+    """Who acts alone, and until when by the holder's clock; "" and 0 are nobody."""
+
+    holder: str
+    expires_at: int
+
+
+async def take_lease(
+    name: str, holder: str, now: int, duration_s: int, abandoned: Lease | None = None
+) -> bool:
+    """Take or keep the lease until now + duration_s; False while somebody else holds it.
+
+    `abandoned`: as this it may be taken too, whenever it says that it ends.
+    """
     await LeaseTable.insert(LeaseTable(name=name, holder="", expires_at=0)).on_conflict(
         target=LeaseTable.name, action="DO NOTHING"
     )
+    is_free = Or(LeaseTable.holder == holder, LeaseTable.expires_at <= now)
+    if abandoned is not None:
+        is_same = And(LeaseTable.holder == abandoned.holder, LeaseTable.expires_at == abandoned.expires_at)
+        is_free = Or(is_free, is_same)
     taken = await (
         LeaseTable.update({LeaseTable.holder: holder, LeaseTable.expires_at: now + duration_s})
-        .where((LeaseTable.name == name) & Or(LeaseTable.holder == holder, LeaseTable.expires_at <= now))
+        .where(And(LeaseTable.name == name, is_free))
         .returning(LeaseTable.name)
     )
     return bool(taken)
@@ -73,7 +94,7 @@ async def give_lease_back(name: str, holder: str) -> None:
     )
 
 
-async def read_lease_end(name: str) -> int | None:
-    """When the lease ends or ended; None when nobody ever took it."""
-    row = await LeaseTable.select(LeaseTable.expires_at).where(LeaseTable.name == name).first()
-    return row["expires_at"] if row else None
+async def read_lease(name: str) -> Lease | None:
+    """The lease as it stands; None when nobody ever took it."""
+    row = await LeaseTable.select().where(LeaseTable.name == name).first()
+    return Lease(row["holder"], row["expires_at"]) if row else None

@@ -11,6 +11,7 @@ from piccolo.columns import Column
 from piccolo.columns.combination import And, Where
 
 from app.kit.lanes import use_no_lane
+from app.portals.lifecycle import RENEW_LATEST_S
 from app.portals.model import Portal
 from app.portals.tables import PortalTable
 
@@ -198,14 +199,12 @@ def _is_unchanged(generation: int, token_version: int) -> And:
 
 
 async def list_due_for_renewal(now: int, limit: int) -> list[Portal]:
-    """Portals of all tenants whose pair has not been renewed for about 25 days, longest first; paused ones
-    wait.
+    """Portals of all tenants whose pair was not renewed for about 25 days, longest first; paused ones wait.
+
+    A time that is further away than any that is planned was planned by a clock that has been set back.
     """
-    return await _list_where(
-        And(is_contactable(now), PortalTable.renew_at <= now),
-        PortalTable.renew_at,
-        limit,
-    )
+    is_due = (PortalTable.renew_at <= now) | (PortalTable.renew_at > now + RENEW_LATEST_S)
+    return await _list_where(And(is_contactable(now), is_due), PortalTable.renew_at, limit)
 
 
 async def list_due_for_erasure(now: int, limit: int) -> list[Portal]:

@@ -3,6 +3,9 @@
 Bitrix24 may block an application that refreshes hourly. A portal can say that a token has expired whenever it
 likes, so nothing here goes by its word: our own record says when the stored pair came, and when a pair was
 last bought, or may have been, as when an answer broke off.
+
+A record that lies in the future was written before the clock was set back: nobody knows how old it is, so it
+counts for as long as one of the past would, and not until that future comes.
 """
 
 from enum import Enum
@@ -40,7 +43,7 @@ def is_alive(pair: Pair, now: int) -> bool:
 
 def may_buy(pair: Pair, cause: Cause, now: int) -> bool:
     """Whether a new pair may be bought now."""
-    return now - pair.pair_bought_at >= (PERSON_REST_S if cause is Cause.PERSON else REST_S)
+    return abs(now - pair.pair_bought_at) >= (PERSON_REST_S if cause is Cause.PERSON else REST_S)
 
 
 def is_affordable(pair: Pair, now: int) -> bool:
@@ -48,4 +51,4 @@ def is_affordable(pair: Pair, now: int) -> bool:
 
     It lets a pair that an administrator's page brought live out too: where one comes daily, none is bought.
     """
-    return is_alive(pair, now) or now - max(pair.pair_bought_at, pair.pair_stored_at) >= REST_S
+    return is_alive(pair, now) or abs(now - max(pair.pair_bought_at, pair.pair_stored_at)) >= REST_S

@@ -14,7 +14,6 @@ from app.kit.database import DATABASE_ERRORS
 from app.kit.metrics import AT_QUOTA, PORTALS, PROBLEMS
 from app.portals.client_secret import is_client_secret_rejected
 from app.portals.contact_queries import count_connections
-from app.portals.fact_queries import read_lease_end
 from app.portals.gone_guard import is_question_open
 from app.portals.model import Connection
 from app.web.parts import WebParts
@@ -98,8 +97,7 @@ async def _find_others(parts: WebParts) -> list[str]:
     problems = []
     if await is_client_secret_rejected():
         problems.append("client_secret_rejected")
-    lease_end = await read_lease_end("scheduler")
-    if lease_end is None or lease_end < parts.clock.now() - SILENT_AFTER_S:
+    if await parts.leases.is_abandoned("scheduler", SILENT_AFTER_S):
         problems.append("scheduler_silent")
     if await is_question_open():
         problems.append("many_portals_gone")

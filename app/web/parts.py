@@ -25,6 +25,7 @@ from app.people.service import People
 from app.portals.access import PortalAccess
 from app.portals.directory import Directory
 from app.portals.installation import Opened
+from app.portals.leases import Leases
 from app.portals.setup import PortalSetup
 from app.portals.uninstall import Uninstaller
 from app.settings import Settings
@@ -121,6 +122,8 @@ class WebParts(Protocol):
     def audio_places(self) -> Places: ...  # noqa: D102
     @property
     def uninstaller(self) -> Uninstaller: ...  # noqa: D102
+    @property
+    def leases(self) -> Leases: ...  # noqa: D102
     @property
     def people(self) -> People: ...  # noqa: D102
     @property

@@ -64,12 +64,15 @@ async def run_command(environment: Mapping[str, str], *arguments: str) -> Comple
 
 @asynccontextmanager
 async def start_command(
-    environment: Mapping[str, str], *arguments: str, stdout: int = asyncio.subprocess.PIPE
+    environment: Mapping[str, str],
+    *arguments: str,
+    stdout: int = asyncio.subprocess.PIPE,
+    module: str = "app",
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run it while the context lasts; then kill what still runs of it, its children too."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "app", *arguments),
+        *("-m", module, *arguments),
         cwd=ROOT,
         env=dict(environment),
         stdout=stdout,

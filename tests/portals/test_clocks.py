@@ -1,6 +1,7 @@
 """Clocks that disagree, and one that is set back: expiry counts from receipt, so they change nothing."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -9,16 +10,29 @@ from app.demo.stand_in import StandIn
 from app.kit.errors import TooManyRequests
 from app.portals import queries
 from app.portals.budget import Budget
+from app.portals.client_secret import note_accepted, note_rejected, was_accepted_lately
 from app.portals.contact import FIRST_PAUSE_S
 from app.portals.fact_queries import take_lease
 from app.portals.model import Portal
-from app.scheduler import LEASE, LEASE_S, read_histories, run_job
+from app.portals.refresh_budget import PERSON_REST_S, REST_S, Cause, is_affordable, may_buy
+from app.scheduler import LEASE, LEASE_S, read_histories, renew_pairs, run_job
 from tests.conftest import GENEROUS
 from tests.portals.reading import count, read_pair
 from tests.running import Callbook, FakeClock, run_callbook
 from tests.web.browsing import install, open_tab
 
 STEP_S = 600
+YEAR_S = 365 * 24 * 3600
+NOON = 1_795_000_000
+
+
+@dataclass(frozen=True)
+class Record:
+    """Of one pair."""
+
+    access_expires_at: int
+    pair_stored_at: int
+    pair_bought_at: int
 
 
 class SkewedClock:
@@ -147,6 +161,41 @@ async def test_leases_claims_and_pauses_of_the_time_before_block_no_longer_than_
     clock.at -= STEP_S
     clock.advance(STEP_S + FIRST_PAUSE_S)
     await call(callbook, portal)
+
+
+async def test_a_year_back_leaves_pairs_neither_unrenewed_nor_unbought(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock
+) -> None:
+    """What was noted by the clock that was ahead says nothing of how old a pair is."""
+    portal = stand_in.portals[0]
+    await install(callbook, portal)
+    portal.expire_access_tokens()
+    clock.advance(REST_S)
+    await call(callbook, portal)
+    assert stand_in.counts["oauth.refresh"] == 1
+    await note_accepted(clock.now())
+    clock.at -= YEAR_S
+    assert not await was_accepted_lately(clock.now())
+    await note_rejected(clock.now() + YEAR_S)
+    await run_job(callbook.parts, "scheduler", renew_pairs)
+    await callbook.settle()
+    assert stand_in.counts["oauth.refresh"] == 2
+    clock.advance(REST_S - 1)
+    await run_job(callbook.parts, "scheduler", renew_pairs)
+    portal.expire_access_tokens()
+    with pytest.raises(Exception, match="not due yet"):
+        await call(callbook, portal)
+    assert stand_in.counts["oauth.refresh"] == 2  # Its record is right again, and counts as ever.
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_a_record_of_the_future_holds_a_purchase_back_as_long_as_one_of_the_past(cause: Cause) -> None:
+    rest_s = PERSON_REST_S if cause is Cause.PERSON else REST_S
+    pair = Record(access_expires_at=0, pair_stored_at=0, pair_bought_at=NOON)
+    for away_s, is_bought in ((0, False), (rest_s - 1, False), (rest_s, True), (YEAR_S, True)):
+        for now in (NOON - away_s, NOON + away_s):
+            assert may_buy(pair, cause, now) is is_bought
+            assert cause is Cause.PERSON or is_affordable(pair, now) is is_bought
 
 
 def test_a_budget_refills_at_once_after_the_clock_was_set_back(clock: FakeClock) -> None:

@@ -37,7 +37,9 @@ class Role:
 
 
 @asynccontextmanager
-async def run_role(name: str, environment: Mapping[str, str], folder: Path) -> AsyncIterator[Role]:
+async def run_role(
+    name: str, environment: Mapping[str, str], folder: Path, module: str = "app"
+) -> AsyncIterator[Role]:
     """`serve` or `web` once it answers, `scheduler` once it runs; killed at the end if it is still there."""
     number = sum(1 for _ in folder.glob("*.log"))
     log = folder / f"{number}-{name}.log"
@@ -46,7 +48,7 @@ async def run_role(name: str, environment: Mapping[str, str], folder: Path) -> A
     try:
         url = f"http://127.0.0.1:{port}"
         settings = dict(environment) | {"PORT": str(port), "APP_URL": url}
-        async with start_command(settings, name, stdout=file) as process:
+        async with start_command(settings, name, stdout=file, module=module) as process:
             role = Role(process, log, url)
             await (wait_until_started(role) if name == "scheduler" else wait_until_alive(role))
             yield role

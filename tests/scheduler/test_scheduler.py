@@ -10,12 +10,12 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.exchange_queries import KEPT_FOR_S
-from app.portals.fact_queries import give_lease_back, read_lease_end, take_lease
+from app.portals.fact_queries import give_lease_back, read_lease, take_lease
 from app.scheduler import (
     JOBS,
     LEASE,
     LEASE_S,
-    _begin_job,
+    Begun,
     check_up,
     look_up,
     probe_paused,
@@ -83,8 +83,9 @@ async def test_an_orderly_end_lets_the_next_scheduler_begin_at_once(
 ) -> None:
     async with run_scheduler(callbook.parts):
         await callbook.settle()
-        end = await read_lease_end(LEASE)
-        assert end == clock.now() + LEASE_S
+        lease = await read_lease(LEASE)
+        assert lease is not None
+        assert lease.expires_at == clock.now() + LEASE_S
     await callbook.settle()
     assert await take_lease(LEASE, "next", clock.now(), LEASE_S)
 
@@ -213,24 +214,44 @@ async def test_a_renewal_that_fails_waits_for_hours_and_lets_others_go_first(
     assert installed[0].counts["oauth.refresh"] == 2
 
 
-async def test_a_job_does_not_begin_while_its_last_turn_runs(callbook: Callbook) -> None:
-    begun, may_end = asyncio.Event(), asyncio.Event()
-    turns = 0
+class Slow:
+    """Replaces `run_job`: a turn ends when the test lets it."""
 
-    async def slow(_: Parts) -> None:
-        nonlocal turns
-        turns += 1
-        begun.set()
-        await may_end.wait()
+    def __init__(self) -> None:
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+        self.turns = self.ended = 0
 
-    running: dict[str, asyncio.Task[None]] = {}
-    await _begin_job(callbook.parts, "me", slow, running)
-    await begun.wait()
+    async def __call__(self, parts: Parts, holder: str, job: scheduler.Job) -> None:
+        self.turns += 1
+        self.begun.set()
+        await self.may_end.wait()
+        self.ended += 1
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    slow = Slow()
+    monkeypatch.setattr(scheduler, "run_job", slow)
+    return slow
+
+
+async def test_a_job_does_not_begin_while_its_last_turn_runs(callbook: Callbook, slow: Slow) -> None:
+    begun = Begun(callbook.parts, "me")
+    begun.begin("purge")
+    await slow.begun.wait()
     for _ in range(3):
-        await _begin_job(callbook.parts, "me", slow, running)
-    may_end.set()
-    await running["slow"]
-    assert turns == 1
-    await _begin_job(callbook.parts, "me", slow, running)
-    await running["slow"]
-    assert turns == 2
+        begun.begin("purge")
+    slow.may_end.set()
+    await callbook.settle()
+    assert slow.turns == 1
+    begun.begin("purge")
+    await callbook.settle()
+    assert slow.turns == 2
+
+
+async def test_what_runs_when_the_scheduler_ends_is_finished(callbook: Callbook, slow: Slow) -> None:
+    async with run_scheduler(callbook.parts):
+        await slow.begun.wait()
+    slow.may_end.set()
+    await callbook.settle()
+    assert slow.ended == slow.turns == 1

@@ -1,0 +1,107 @@
+"""Wakes the jobs: by monotonic ticks of our own, and one by APScheduler, whose plan follows the wall clock.
+
+A wall clock that is set back would stop whatever waits for its times, silently and for as long as the step
+was. So only the renewal of pairs is planned by it, and is planned anew after a step.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from app.kit.clock import Clock
+from app.kit.ticks import JITTER, Intervals, Steps
+
+log = structlog.get_logger(__name__)
+TICK_S = 1.0
+Begin = Callable[[str], None]  # Starts the job of this name and returns at once.
+
+
+class Ticks:
+    """Begins jobs at their intervals, in seconds; `monotonic` is real unless a test moves time."""
+
+    def __init__(
+        self,
+        intervals_s: Mapping[str, int],
+        begin: Begin,
+        plan_anew: Callable[[], None],
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._begin = begin
+        self._plan_anew = plan_anew
+        self._clock = clock
+        self._monotonic = monotonic
+        self._intervals = Intervals(intervals_s, monotonic())
+        self._steps = Steps(clock.now(), monotonic())
+
+    def tick(self) -> None:
+        """Begin what is due, and plan anew if the wall clock was set; to be called about every second."""
+        now = self._monotonic()
+        for name in self._intervals.take_due(now):
+            self._begin(name)
+        if step_s := self._steps.take_step(self._clock.now(), now):
+            log.warning("the clock was set", step_s=round(step_s))
+            self._plan_anew()
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.tick()
+
+
+class Plan:
+    """APScheduler's plan of the one job that follows the wall clock."""
+
+    def __init__(self, name: str, interval_s: int, begin: Begin, clock: Clock) -> None:
+        self._clock = clock
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+
+        async def begin_it() -> None:  # A coroutine runs in the loop; APScheduler gives others a thread.
+            begin(name)
+
+        self._job = self._scheduler.add_job(
+            begin_it,
+            "interval",
+            seconds=interval_s,
+            jitter=interval_s // JITTER,
+            id=name,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+
+    @property
+    def next_at(self) -> datetime:
+        """The moment of the next turn, by the machine's clock."""
+        next_at: datetime = self._job.next_run_time
+        return next_at
+
+    def start(self) -> None:
+        """Begin to keep the plan."""
+        self._scheduler.start()
+
+    def begin_anew(self) -> None:
+        """A turn now; its successors count from it."""
+        self._job.modify(next_run_time=datetime.fromtimestamp(self._clock.now(), UTC))
+
+    def stop(self) -> None:
+        """Begin nothing any more."""
+        self._scheduler.shutdown(wait=False)
+
+
+@asynccontextmanager
+async def keep_ticking(ticks: Ticks, plan: Plan) -> AsyncIterator[None]:
+    """Begin jobs until the context ends; what they began goes on."""
+    plan.start()
+    task = asyncio.create_task(ticks.run(), name="ticks")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        plan.stop()
