@@ -153,7 +153,7 @@ JOBS: tuple[tuple[Job, int], ...] = (
 )
 
 
-class Begun:
+class Starter:
     """Starts jobs as background tasks, which a shutdown lets finish."""
 
     def __init__(self, parts: Parts, holder: str) -> None:
@@ -176,7 +176,7 @@ class Begun:
 async def run_scheduler(parts: Parts) -> AsyncIterator[None]:
     """Run the jobs until the context ends; what runs then is finished before the parts close."""
     holder = uuid.uuid4().hex
-    begin = Begun(parts, holder).begin
+    begin = Starter(parts, holder).begin
     intervals_s = {job.__name__: interval_s for job, interval_s in JOBS}
     plan = Plan(renew_pairs.__name__, intervals_s.pop(renew_pairs.__name__), begin, parts.clock)
     begin(keep_lease.__name__)

@@ -49,10 +49,13 @@ class Ticks:
             self._plan_anew()
 
     async def run(self) -> None:
-        """Tick until cancelled."""
+        """Tick until cancelled, whatever a tick meets: without the next one no job would ever run again."""
         while True:
             await asyncio.sleep(TICK_S)
-            self.tick()
+            try:
+                self.tick()
+            except Exception:
+                log.exception("a tick failed")
 
 
 class Plan:

@@ -34,8 +34,8 @@ class Leases:
         await give_lease_back(name, holder)
 
     async def is_abandoned(self, name: str, silent_s: int) -> bool:
-        """Whether nobody has renewed the lease since so many seconds after its end, or in so many seconds in
-        which this process has seen it.
+        """Whether the lease ended more than so many seconds ago, or this process has seen it stand still for
+        as long; or nobody ever took it.
         """
         lease = await self._look(name)
         if lease is None or lease.expires_at < self._clock.now() - silent_s:

@@ -15,7 +15,7 @@ from app.scheduler import (
     JOBS,
     LEASE,
     LEASE_S,
-    Begun,
+    Starter,
     check_up,
     look_up,
     probe_paused,
@@ -236,15 +236,15 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
 
 
 async def test_a_job_does_not_begin_while_its_last_turn_runs(callbook: Callbook, slow: Slow) -> None:
-    begun = Begun(callbook.parts, "me")
-    begun.begin("purge")
+    starter = Starter(callbook.parts, "me")
+    starter.begin("purge")
     await slow.begun.wait()
     for _ in range(3):
-        begun.begin("purge")
+        starter.begin("purge")
     slow.may_end.set()
     await callbook.settle()
     assert slow.turns == 1
-    begun.begin("purge")
+    starter.begin("purge")
     await callbook.settle()
     assert slow.turns == 2
 

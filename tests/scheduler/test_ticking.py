@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+from structlog.testing import capture_logs
 
+from app import ticking
 from app.kit.clock import SystemClock
 from app.kit.ticks import JITTER
 from app.scheduler import JOBS, renew_pairs
@@ -60,6 +62,30 @@ def test_every_job_runs_on_within_its_interval(time: Time, step_s: int) -> None:
     assert plans == [begun_at + 3601]
     for name, interval_s in INTERVALS_S.items():
         assert interval_s <= longest_s[name] <= interval_s * (1 + 1 / JITTER) + 1, name
+
+
+async def test_a_tick_that_fails_is_logged_and_followed_by_the_next(
+    time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticking, "TICK_S", 0)
+    ticks, begun = 0, asyncio.Event()
+
+    def begin(_: str) -> None:
+        nonlocal ticks
+        ticks += 1
+        time.pass_by(60)
+        if ticks == 1:
+            raise RuntimeError
+        begun.set()
+
+    jobs = Ticks({"job": 10}, begin, lambda: None, time.wall, time.monotonic)
+    time.pass_by(60)
+    with capture_logs() as logs:
+        running = asyncio.create_task(jobs.run())
+        async with asyncio.timeout(60):
+            await begun.wait()
+        running.cancel()
+    assert [entry["event"] for entry in logs] == ["a tick failed"]
 
 
 @asynccontextmanager
