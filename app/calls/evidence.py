@@ -100,9 +100,13 @@ class Evidence:
         try:
             await self._bury_dead()
             await self.flush()
-            await write_fact(self._heartbeat, TAKING, self._clock.now())
+            await self.show_alive()
         except DATABASE_ERRORS as error:
             log.warning("heartbeat not written", error=type(error).__name__)
+
+    async def show_alive(self) -> None:
+        """Write the heartbeat."""
+        await write_fact(self._heartbeat, TAKING, self._clock.now())
 
     async def _bury_dead(self) -> None:
         """This process is among them when it was suspended: nobody took its events either."""

@@ -1,28 +1,43 @@
 """The log beside the portal's own statistics: row for row, field for field, and what was promised of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import httpx
 
+from app.calls.filters import Filters
+from app.calls.mark_queries import find_mark
+from app.calls.summary_queries import summarize
 from app.demo.portal import StandInPortal
 from app.demo.statistics import StatisticsRow
 from app.kit.database import Database
+from app.portals.visibility import EVERYONE
+from tests.month.truth import Look
 
-READ_UP_TO = "SELECT read_up_to FROM statistics_marks WHERE history_state = 'complete'"
-STORED_IDS = "SELECT statistics_id FROM call_legs WHERE statistics_id IS NOT NULL"
+STORED = "SELECT statistics_id, call_id FROM call_legs WHERE statistics_id IS NOT NULL AND gone_at IS NULL"
 
 
-async def find_missing(database: Database, shown_at: Mapping[int, int]) -> tuple[int | None, list[int]]:
-    """The moment up to which the log says that it is complete, and the rows that it lacks all the same."""
-    marks = await database.run(READ_UP_TO)
-    if not marks:
-        return None, []
-    up_to = int(str(marks[0]["read_up_to"]))
-    stored = {row["statistics_id"] for row in await database.run(STORED_IDS)}
-    return up_to, [number for number, at in shown_at.items() if at <= up_to and number not in stored]
+async def look_at_log(database: Database, ahead_s: int) -> Look | None:
+    """What the log says of itself, by the product's own word for it; None while it promises nothing.
+
+    `ahead_s`: so far its clock may have been ahead of the true time when it noted something.
+    """
+    portals = await database.run("SELECT id, generation FROM portals WHERE state = 'installed'")
+    mark = (
+        await find_mark(*(int(str(portals[0][name])) for name in ("id", "generation"))) if portals else None
+    )
+    if mark is None or mark.complete_up_to is None or mark.audited_at is None:
+        return None
+    stored = {int(str(row["statistics_id"])): str(row["call_id"]) for row in await database.run(STORED)}
+    return Look(mark.complete_up_to, mark.audited_at - ahead_s, (mark.full_read_at or 0) - ahead_s, stored)
+
+
+async def count_counted(database: Database) -> int:
+    """How many calls count, in summaries and reports."""
+    (portal,) = await database.run("SELECT id FROM portals")
+    return (await summarize(int(str(portal["id"])), EVERYONE, Filters())).calls
 
 
 async def read_log(portal: StandInPortal, url: str) -> list[dict[str, Any]]:
@@ -60,18 +75,25 @@ def expect_log(rows: Iterable[StatisticsRow]) -> dict[str, dict[str, Any]]:
 
 
 def list_differences(
-    calls: Iterable[Mapping[str, Any]], expected: Mapping[str, Mapping[str, Any]]
+    calls: Iterable[Mapping[str, Any]],
+    expected: Mapping[str, Mapping[str, Any]],
+    former: Collection[str] = (),
 ) -> list[str]:
-    """Each call that is missing, doubled or foreign, and each field that differs, in words."""
+    """Each call that is missing, doubled or foreign, and each field that differs, in words.
+
+    Calls that the statistics showed once (`former`) and lack now may stay for 30 days, confirmed by nothing.
+    """
     differences: list[str] = []
     seen: set[str] = set()
     for call in calls:
         call_id = str(call["call_id"])
-        if call_id in seen or call_id not in expected:
-            differences.append(f"{call_id} is {'doubled' if call_id in seen else 'in no statistics'}")
-            continue
+        if call_id in seen:
+            differences.append(f"{call_id} is doubled")
+        elif call_id in expected:
+            differences += _compare(call_id, call, expected[call_id])
+        elif call_id not in former or call["confirmed"] is not False:
+            differences.append(f"{call_id} is in no statistics, and confirmed: {call['confirmed']}")
         seen.add(call_id)
-        differences += _compare(call_id, call, expected[call_id])
     return differences + [f"{call_id} is missing" for call_id in expected.keys() - seen]
 
 

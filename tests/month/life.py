@@ -3,7 +3,10 @@
 import heapq
 import itertools
 import random
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,8 +16,9 @@ from app.demo.events import Post
 from app.demo.portal import StandInPortal
 from app.demo.statistics import StatisticsRow
 from tests.month.clock import SharedClock
+from tests.month.truth import DAY_S, HOUR_S, Truth
 
-MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+MINUTE_S = 60
 LOST, DOUBLED, LATE = 0.10, 0.05, 0.20
 SHOWN_LATE = 0.15
 Deed = Callable[[], Awaitable[None]]
@@ -23,8 +27,10 @@ Deed = Callable[[], Awaitable[None]]
 class Agenda:
     """What is to happen and when; time stands still while something does."""
 
-    def __init__(self, clock: SharedClock) -> None:
-        self._clock = clock
+    def __init__(self, clock: SharedClock, watch: Callable[[], None] = lambda: None) -> None:
+        """`watch` is called after each of them."""
+        self.clock = clock
+        self._watch = watch
         self._order = itertools.count()
         self._deeds: list[tuple[int, int, Deed]] = []
 
@@ -36,25 +42,28 @@ class Agenda:
         """Let everything happen, one after the other and each at a second of its own."""
         while self._deeds and self._deeds[0][0] <= until:
             at, _, deed = heapq.heappop(self._deeds)
-            self._clock.set(max(at, self._clock.now() + 1))
+            self.clock.set(max(at, self.clock.now() + 1))
             await deed()
+            self._watch()
 
 
 class PortalLife:
     """The calls of a portal, their events and what becomes known of them later.
 
-    `shown_at` says from when the statistics show each row; the counts say what became of the events.
+    `truth` says from when the statistics show each row; the counts say what became of the events.
     """
 
-    def __init__(self, portal: StandInPortal, clock: SharedClock, agenda: Agenda, seed: int) -> None:
+    def __init__(self, portal: StandInPortal, agenda: Agenda, seed: int) -> None:
         self.portal = portal
         self.quiet_from = 0
-        self.shown_at: dict[int, int] = {}
-        self.counts = dict.fromkeys(("calls", "lost", "doubled", "late", "unheard"), 0)
-        self._clock = clock
+        self.holiday = range(0)  # Nobody calls at these moments.
+        self.hidden_until = 0  # The owner of the token sees nobody else's rows until then.
+        self.truth = Truth(portal.state.statistics)
+        self.counts: Counter[str] = Counter()
+        self.caller = Caller(portal.state, seed)
+        self._clock = agenda.clock
         self._agenda = agenda
         self._chance = random.Random(seed)
-        self._caller = Caller(portal.state, seed)
 
     def plan_calls(self, begin: int, days: int, calls_a_day: int) -> None:
         """Calls in business hours, fewer at night; nothing happens any more after the last day."""
@@ -63,21 +72,39 @@ class PortalLife:
             for _ in range(calls_a_day):
                 self._agenda.plan(begin + day * DAY_S + self._pick_time_of_day(), self.end_call)
 
-    async def end_call(self) -> None:
-        """A call ends: its rows, its events, and facts for later."""
+        for index, user in enumerate([*self.portal.users.values(), None]):
+            # So that everybody's last row is one that nothing happens to any more.
+            last = partial(self.end_call, {"user_id": user and user.id})
+            self._agenda.plan(self.quiet_from - HOUR_S + index, last)
+
+    async def end_call(self, fields: Mapping[str, Any] | None = None) -> None:
+        """A call ends, unless it is holiday: its rows, its events, and facts for later.
+
+        `fields` replace those of `EndingCall`.
+        """
         now, chance = self._clock.now(), self._chance
-        call = self._caller.next_call()
+        if now in self.holiday:
+            return
+        call = replace(self.caller.next_call(), **(fields or {}))
         is_late = chance.random() < SHOWN_LATE
         late_s = chance.choice((30, 90, 600, 3 * HOUR_S)) + chance.randrange(60) if is_late else 0
         before = len(self.portal.delayed)
         ended = await self.portal.end_call(call, delay=True, visible_after_s=late_s)
         posts = [self.portal.delayed.pop() for _ in range(len(self.portal.delayed) - before)][::-1]
-        self.shown_at |= {row.id: now + late_s for row in ended.rows}
+        self.note_rows(ended.rows, late_s)
         self.counts["calls"] += 1
         for post in posts:
             await self._decide_fate(post)
         for row in ended.rows:
             self._plan_facts(row, now + late_s)
+
+    def note_rows(self, rows: Sequence[StatisticsRow], late_s: int) -> None:
+        """Rows that were written just now, and are shown so much later."""
+        now = self._clock.now()
+        for row in rows:
+            self.truth.add(row, now, now + late_s)
+            if row.user_id != self.portal.admin.id:
+                self.truth.hide(row, self.hidden_until)
 
     async def deliver(self, post: Post) -> None:
         """Send an event; one that nobody takes is lost, as it is with Bitrix24."""
@@ -132,7 +159,8 @@ class PortalLife:
             return
 
         async def change() -> None:
-            self.portal.change_row(row.id, **facts)
+            for name, value in facts.items():
+                setattr(row, name, value)  # It may be in no statistics any more, and its id another row's.
 
         at = after + self._chance.randrange(1, within_s)
         if at < self.quiet_from:

@@ -1,7 +1,8 @@
 """Callbook as a process whose time is in the test's hand. ``python -m tests.month.process CLOCK_FILE``
 
-It is the application of production; only the scheduler's times are its own: `POST /turn` runs every job whose
-interval has passed, as a scheduler does that was busy meanwhile, and answers when all is quiet.
+It is the application of production; only the times of its scheduler and of its heartbeat are the test's:
+`POST /turn` runs every job whose interval has passed, as a scheduler does that was busy meanwhile, and
+answers when all is quiet.
 """
 
 import asyncio
@@ -13,12 +14,13 @@ from typing import Any
 import msgspec
 
 from app.asgi import create_app
+from app.calls import evidence
 from app.demo.serve import listen
 from app.kit.logging import configure_logging
 from app.portals.budget import Limits
 from app.settings import Settings
 from tests.month.clock import SharedClock
-from tests.month.turns import Turns
+from tests.month.turns import NEVER_S, Turns
 from tests.running import hold_lifespan
 
 LIMITS = Limits(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)
@@ -28,7 +30,8 @@ async def serve(clock: SharedClock) -> None:
     """Serve until killed."""
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format, settings.log_level)
-    app = create_app(settings, clock=clock, limits=LIMITS, rate_clock=clock)
+    evidence.PERIOD_S = NEVER_S  # The turns keep the heartbeat.
+    app = create_app(settings, clock=clock.wall, limits=LIMITS, rate_clock=clock)
     turns = Turns(clock)
 
     async def with_turns(scope: Any, receive: Any, send: Any) -> None:

@@ -1,7 +1,11 @@
 """What some days cost in token refreshes: within the budget, and nothing where a page brings fresh tokens."""
 
+import pytest
+
+from app.calls import evidence
 from app.demo.stand_in import StandIn
 from tests.conftest import GENEROUS
+from tests.month.turns import NEVER_S
 from tests.month.week import Week
 from tests.running import CLIENT_ID, CLIENT_SECRET, FakeClock, run_callbook
 
@@ -10,8 +14,9 @@ MOST_A_DAY = 4
 
 
 async def test_a_portal_s_tokens_are_refreshed_four_times_a_day_at_most_and_never_while_an_admin_looks_in(
-    database_url: str, clock: FakeClock
+    database_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(evidence, "PERIOD_S", NEVER_S)  # The turns keep the heartbeat.
     async with (
         StandIn.serve(portals=4, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, clock=clock) as stand_in,
         run_callbook(database_url, stand_in, clock, GENEROUS, rate_clock=clock) as callbook,

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import Collection
+from functools import partial
 from typing import Any, Literal
 
 import httpx
 
 from app.demo.faults import Gate
 from tests.month.keeping import Keeper
-from tests.month.life import DAY_S, HOUR_S, MINUTE_S, Agenda, Deed, PortalLife
+from tests.month.life import MINUTE_S, Agenda, Deed, PortalLife
+from tests.month.truth import DAY_S, HOUR_S
 
 FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("batch", {"network": "drop"}),
@@ -22,6 +25,8 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("oauth.refresh", {"network": "drop"}),
     ("oauth.refresh", {"network": "drop_after"}),
 )
+CRASHES = ("at a batch", "at a refresh", "while storing")
+KINDS = (*CRASHES, "move", "answers")
 
 
 class Trouble:
@@ -36,22 +41,25 @@ class Trouble:
         self._chance = random.Random(seed)
         self._deadly: Gate | None = None
 
-    def plan(self, begin: int, days: int) -> None:
-        """Crashes and a move in business hours, faults at any time."""
-        crashes: tuple[Deed, ...] = (
-            lambda: self._crash_while_reading("batch"),
-            lambda: self._crash_while_reading("oauth.refresh"),
-            self._crash_while_storing,
-        )
-        starts = range(1, days - 3, (days - 4) // len(crashes))  # Apart: the one before has to happen first.
-        for day, crash in zip(starts, self._chance.sample(crashes, len(crashes)), strict=False):
-            self._agenda.plan(begin + day * DAY_S + 8 * HOUR_S + self._chance.randrange(3 * DAY_S), crash)
-        move_at = begin + self._chance.randrange(2, days - 1) * DAY_S + 7 * HOUR_S
-        leaves_redirect = self._chance.random() < 0.5
-        self._agenda.plan(move_at, lambda: self._portal.move(leaves_redirect=leaves_redirect))
-        for operation, fault in FAULTS:
+    def plan(self, kinds: Collection[str], begin: int, days: int) -> None:
+        """Those of these kinds: crashes and a move in business hours, faults at any time."""
+        crashes: dict[str, Deed] = {
+            "at a batch": lambda: self._crash_while_reading("batch"),
+            "at a refresh": lambda: self._crash_while_reading("oauth.refresh"),
+            "while storing": self._crash_while_storing,
+        }
+        gap_s = (days - 1) * DAY_S // len(CRASHES)  # Apart: the one before has to happen first.
+        for index, kind in enumerate(self._chance.sample(CRASHES, len(CRASHES))):
+            at = begin + index * gap_s + 8 * HOUR_S + self._chance.randrange(gap_s // 2)
+            if kind in kinds:
+                self._agenda.plan(at, crashes[kind])
+        if "move" in kinds:
+            move_at = begin + self._chance.randrange(2, days - 1) * DAY_S + 7 * HOUR_S
+            leaves_redirect = self._chance.random() < 0.5
+            self._agenda.plan(move_at, lambda: self._portal.move(leaves_redirect=leaves_redirect))
+        for operation, fault in FAULTS if "answers" in kinds else ():
             at = begin + self._chance.randrange(days * DAY_S)
-            self._agenda.plan(at, lambda o=operation, f=fault: self._break(o, f))  # type: ignore[misc]
+            self._agenda.plan(at, partial(self._break, operation, fault))
 
     async def _break(self, operation: str, fault: dict[str, Any]) -> None:
         """Once, twice, or for some hours."""

@@ -1,0 +1,44 @@
+"""``python -m tests.month SEED sqlite|postgresql``: one month; 1 when the log lied, or differs in the end."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.kit.logging import configure_logging
+from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.month.month import draw_month, live_month
+
+SHOWN = 20  # Of what is wrong.
+
+
+@contextmanager
+def open_database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of a migrated, empty database."""
+    if kind == "sqlite":
+        yield SqliteDatabases(folder).create()
+        return
+    databases = PostgresDatabases(folder / "postgres")
+    try:
+        yield databases.create()
+    finally:
+        databases.close()
+
+
+def main(seed: int, kind: str) -> int:
+    """Print what happened, and what was wrong."""
+    configure_logging("console", "error")
+    course = draw_month(seed)
+    with tempfile.TemporaryDirectory() as name, open_database(kind, Path(name)) as url:
+        counts, wrong = asyncio.run(live_month(url, Path(name), course))
+    print(f"seed {seed}, {kind}: {', '.join(course.kinds)}")
+    print(json.dumps(counts))
+    print("\n".join(wrong[:SHOWN]) or "equal, and no lie")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), sys.argv[2]))

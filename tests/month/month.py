@@ -1,0 +1,168 @@
+"""A month of a portal beside Callbook: what is planned for it, and what is looked at on the way."""
+
+import random
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from app.demo.rest.bucket import Bucket
+from app.demo.stand_in import StandIn
+from app.kit.database import Database
+from app.tables import TABLES
+from tests.month import rewriting, trouble, unsteady
+from tests.month.clock import SharedClock
+from tests.month.comparing import count_counted, expect_log, list_differences, look_at_log, read_log
+from tests.month.copies import DatabaseCopy
+from tests.month.keeping import Keeper
+from tests.month.life import MINUTE_S, Agenda, PortalLife
+from tests.month.purchases import MOST_A_DAY, Purchases
+from tests.month.truth import DAY_S, HOUR_S
+from tests.running import CLIENT_ID, CLIENT_SECRET
+
+BEGIN = 1_795_000_000 // DAY_S * DAY_S
+CALLS_BEFORE = 120  # The installation.
+CALLS_A_DAY = 12
+QUIET_S = 26 * HOUR_S  # So long after the last of them, everything must be known.
+CHECKED_EVERY_S = 7 * HOUR_S
+KINDS = (*trouble.KINDS, *rewriting.KINDS, *unsteady.KINDS)
+LEFT_OUT = 0.15  # Of the kinds, by a month that draws its own.
+
+
+class Course(NamedTuple):
+    """How long it takes, and which kinds of faults come."""
+
+    seed: int
+    days: int
+    kinds: Collection[str]
+
+
+def draw_month(seed: int) -> Course:
+    """A month with most of the faults."""
+    chance = random.Random(f"kinds {seed}")
+    return Course(seed, 29, [kind for kind in KINDS if chance.random() >= LEFT_OUT])
+
+
+class Month:
+    """The portal's life, Callbook beside it, and what is looked at now and then."""
+
+    def __init__(
+        self, database_url: str, stand_in: StandIn, clock: SharedClock, folder: Path, course: Course
+    ) -> None:
+        seed = course.seed
+        self.database = Database(database_url, TABLES)
+        self.portal = stand_in.portals[0]
+        self.purchases = Purchases()
+        self.agenda = Agenda(clock, self._watch)
+        self.life = PortalLife(self.portal, self.agenda, seed)
+        self.keeper = Keeper(database_url, stand_in, clock, folder / "callbook.log")
+        self.trouble = trouble.Trouble(self.life, self.keeper, self.agenda, seed)
+        self.rewriting = rewriting.Rewriting(self.life, self.agenda, seed, self.visit)
+        copy = DatabaseCopy(self.database)
+        self.unsteady = unsteady.Unsteady(self.life, self.keeper, self.agenda, copy, seed, self.visit)
+        self.clock = clock
+        self.lies: list[str] = []
+        self.looks = 0
+        self._course = course
+        self._chance = random.Random(seed)
+
+    async def run(self) -> None:
+        """Install it, live through the month, and let it be quiet."""
+        days, kinds = self._course.days, self._course.kinds
+        await self.keeper.start()
+        self.life.plan_calls(BEGIN, days, CALLS_A_DAY)
+        for _ in range(CALLS_BEFORE):
+            await self.life.end_call()  # From before the installation: no event is bound.
+        assert (await self.portal.install(self.keeper.url)).status_code == httpx.codes.OK
+        await self.keeper.turn()
+        end = self.life.quiet_from
+        for part in (self.trouble, self.rewriting, self.unsteady):
+            part.plan(kinds, BEGIN, days)
+        self._plan_turns(end + QUIET_S)
+        for at in range(BEGIN, end + QUIET_S, CHECKED_EVERY_S):
+            self.agenda.plan(at, self.check)
+        for _ in range(days):
+            self.agenda.plan(BEGIN + self._chance.randrange(days * DAY_S), self.visit)
+        self.agenda.plan(end + HOUR_S, self.visit)
+        await self.agenda.live(end + QUIET_S)
+
+    async def visit(self) -> None:
+        """An administrator opens the app, if it is there."""
+        if self.keeper.is_running:
+            await self.portal.open_page()
+
+    async def check(self) -> None:
+        """What the log says of itself now must be true (see `tests.month.truth`)."""
+        look = await look_at_log(self.database, unsteady.MOST_AHEAD_S)
+        if look is None:
+            return
+        self.looks += 1
+        now, up_to = self.clock.now(), look.complete_up_to
+        if up_to > now:
+            self.lies.append(f"at {now}: complete up to {up_to}, which is to come")
+        if missing := self.life.truth.list_missing(look):
+            self.lies.append(f"at {now}: complete up to {up_to}, without the rows {missing}")
+
+    async def compare(self) -> list[str]:
+        """What of the log differs from the statistics in the end, in words."""
+        calls = await read_log(self.portal, self.keeper.url)
+        expected = expect_log(self.portal.state.statistics)
+        differences = list_differences(calls, expected, self.life.truth.call_ids)
+        counted = await count_counted(self.database)
+        return differences + (
+            [] if counted == len(expected) else [f"{counted} calls count, not {len(expected)}"]
+        )
+
+    def judge(self) -> list[str]:
+        """What else is not as it has to be after any month."""
+        most, refusals = self.purchases.most_a_day(), self.portal.bucket.refusals
+        found = [*self.lies, *self.keeper.unexpected]
+        found += [f"{most} refreshes in a day"] if most > MOST_A_DAY else []
+        found += [f"the portal's rate limit was met {refusals} times"] if refusals else []
+        wanted = sum(kind in self._course.kinds for kind in trouble.CRASHES)
+        found += [f"crashes: {self.trouble.crashes}"] if len(self.trouble.crashes) != wanted else []
+        return found if self.looks else [*found, "the log promised nothing at any look"]
+
+    def describe(self) -> dict[str, Any]:
+        """What happened, in numbers."""
+        most = self.purchases.most_a_day()
+        counts = {**self.life.counts, "looks": self.looks, "refreshes": len(self.purchases.moments)}
+        return counts | {"most refreshes a day": most, "requests": self.portal.counts["rest"]}
+
+    def _plan_turns(self, until: int) -> None:
+        at = BEGIN
+        while at < until:
+            self.agenda.plan(at, self.trouble.take_turn)
+            at += self._chance.randrange(MINUTE_S, 3 * HOUR_S)
+
+    def _watch(self) -> None:
+        self.purchases.note(self.portal.counts["oauth.refresh"], self.clock.wall.now())
+
+
+@asynccontextmanager
+async def open_month(database_url: str, folder: Path, course: Course) -> AsyncIterator[Month]:
+    """A month that has not begun, its portal and its database."""
+    clock = SharedClock(folder / "clock", BEGIN)
+    async with StandIn.serve(
+        portals=1, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, clock=clock
+    ) as stand_in:
+        portal = stand_in.portals[0]
+        portal.bucket = Bucket(clock.now)
+        portal.add_app()
+        month = Month(database_url, stand_in, clock, folder, course)
+        await month.database.open()
+        try:
+            yield month
+        finally:
+            await month.keeper.close()
+            await month.database.close()
+
+
+async def live_month(database_url: str, folder: Path, course: Course) -> tuple[dict[str, Any], list[str]]:
+    """Live through it: what happened, and what was wrong with it, in words."""
+    async with open_month(database_url, folder, course) as month:
+        await month.run()
+        differences = await month.compare()
+        return month.describe(), [*month.judge(), *differences]

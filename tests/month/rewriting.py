@@ -1,0 +1,121 @@
+"""Faults of the statistics: rows that come late, change their name or go, ids given anew, rights that are
+cut, and events that somebody forged.
+"""
+
+import random
+from collections.abc import Callable, Collection
+
+from app.demo.calls import record_call
+from app.demo.events import call_end_posts
+from app.demo.statistics import StatisticsRow, format_time
+from tests.month.life import MINUTE_S, Agenda, Deed, PortalLife
+from tests.month.truth import DAY_S, HOUR_S
+
+IMPORTED = 260  # More than the ids below its mark that each read looks at again.
+IMPORTED_LATE = 60  # Of these, the first, some become visible late.
+HOLIDAY_S = (
+    60 * HOUR_S
+)  # So long nobody calls before an import: no recent call keeps the window of reads open.
+SETTLED_S = 4 * DAY_S  # Before the end: an audit, and later rows of everybody, can tell of what was done.
+RECENT_S = 10 * DAY_S
+KINDS = ("import", "renamed", "removed", "ids anew", "rights", "forged")
+
+
+class Rewriting:
+    """Plans such faults, and keeps the truth up to date."""
+
+    def __init__(self, life: PortalLife, agenda: Agenda, seed: int, visit: Deed) -> None:
+        self._life, self._agenda, self._visit = life, agenda, visit
+        self._portal = life.portal
+        self._rows = life.portal.state.statistics
+        self._chance = random.Random(f"rewriting {seed}")
+
+    def plan(self, kinds: Collection[str], begin: int, days: int) -> None:
+        """Those of these kinds, each at times of its own."""
+        until = begin + max(DAY_S, days * DAY_S - SETTLED_S)
+        plans: dict[str, Callable[[], None]] = {
+            "import": lambda: self._plan_import(
+                begin + self._chance.randrange(DAY_S, until - begin - HOLIDAY_S)
+            ),
+            "renamed": lambda: self._plan_often(8, begin, until, self.rename),
+            "removed": lambda: self._plan_often(8, begin, until, self.remove),
+            "ids anew": lambda: self._plan_often(1, begin + DAY_S, until, self.give_ids_anew),
+            "rights": lambda: self._plan_often(2, begin + DAY_S, until, self.cut_rights),
+            "forged": lambda: self._plan_often(12, begin, until, self.forge),
+        }
+        for kind in KINDS:
+            if kind in kinds:
+                plans[kind]()
+
+    def _plan_often(self, times: int, begin: int, until: int, deed: Deed) -> None:
+        for _ in range(times):
+            self._agenda.plan(self._chance.randrange(begin, until), deed)
+
+    def _plan_import(self, begin: int) -> None:
+        at = begin + HOLIDAY_S
+        self._life.holiday = range(begin, at + 8 * HOUR_S)
+        self._agenda.plan(at, self.import_rows)
+        self._agenda.plan(at + 2 * MINUTE_S, self._visit)  # Who imported looks whether it worked.
+
+    async def import_rows(self) -> None:
+        """Calls of weeks ago, many at once and without events, of which some become visible late."""
+        now = self._agenda.clock.now()
+        for index in range(IMPORTED):
+            is_late = index < IMPORTED_LATE and self._chance.random() < 0.5
+            late_s = self._chance.choice((20 * MINUTE_S, 50 * MINUTE_S, 5 * HOUR_S)) if is_late else 0
+            call = self._life.caller.next_call(now - self._chance.randrange(3 * DAY_S, 40 * DAY_S))
+            self._life.note_rows(record_call(self._portal, call, {"visible_after_s": late_s}), late_s)
+        self._life.counts["imported"] += IMPORTED
+
+    async def rename(self) -> None:
+        """A row gets another CALL_ID."""
+        row = self._pick(RECENT_S)
+        former, row.call_id = row.call_id, f"{row.call_id}.renamed.{row.id}"
+        self._life.truth.note_renamed(row, former, self._agenda.clock.now())
+        self._life.counts["renamed"] += 1
+
+    async def remove(self) -> None:
+        """A row is deleted, any recent one or the very last."""
+        row = self._rows[-1] if self._chance.random() < 0.2 else self._pick(RECENT_S)
+        self._rows[:] = [one for one in self._rows if one is not row]
+        self._life.counts["removed"] += 1
+
+    async def give_ids_anew(self) -> None:
+        """The portal is restored from a backup: its last rows are gone, and the next ones get their ids."""
+        backup_at = self._agenda.clock.now() - self._chance.randrange(6 * HOUR_S, 3 * DAY_S)
+        kept = [row for row in self._rows if self._life.truth.made_at[row.id] <= backup_at]
+        self._life.counts["given anew"] += len(self._rows) - len(kept)
+        self._rows[:] = kept
+
+    async def cut_rights(self) -> None:
+        """The owner of the token sees nobody else's calls for some hours, then all again."""
+        now, admin = self._agenda.clock.now(), self._portal.admin
+        until = now + self._chance.randrange(HOUR_S, 30 * HOUR_S)
+        admin.statistics_right = "own"
+        self._life.hidden_until = until
+        for row in self._rows:  # What no read can have shown yet.
+            if row.user_id != admin.id and self._life.truth.shown_at[row.id] > now - DAY_S:
+                self._life.truth.hide(row, until)
+        self._life.counts["rights cut"] += 1
+
+        async def give_back() -> None:
+            admin.statistics_right = "all"
+
+        self._agenda.plan(until, give_back)
+
+    async def forge(self) -> None:
+        """A user of the portal sends an event of a known call, with another start, or as another."""
+        row = self._pick(5 * DAY_S)
+        told: dict[str, str | None] = {"CALL_FAILED_CODE": "200", "CALL_DURATION": "4000", "COST": "99.5"}
+        moved_s = self._chance.choice((0, 1, 2)) * HOUR_S
+        told["CALL_START_DATE"] = format_time(row.started_at + moved_s, self._portal.state.utc_offset_s)
+        if not moved_s or self._chance.random() < 0.5:
+            told["PORTAL_USER_ID"] = str(18 if row.user_id != 18 else 14)
+        for post in call_end_posts(self._portal, [row], with_user=True, data=told):
+            await self._life.deliver(post)
+        self._life.counts["forged"] += 1
+
+    def _pick(self, within_s: int) -> StatisticsRow:
+        since = self._agenda.clock.now() - within_s
+        recent = [row for row in self._rows if self._life.truth.made_at[row.id] >= since]
+        return self._chance.choice(recent or self._rows)
