@@ -16,7 +16,7 @@ PYTHON_READY := $(VENV)/.ready
 FRONT_END_READY := node_modules/.ready
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header
 
-.PHONY: help setup chromium demo test check bench long long-hostile pictures words lock format clean
+.PHONY: help setup chromium demo test check bench long long-hostile long-months pictures words lock format clean
 
 help:
 	@echo 'make setup | demo | test | check | bench | long | pictures | words | format | lock | clean'
@@ -63,6 +63,9 @@ long: setup
 
 long-hostile: setup
 	@$(BIN)/python -m tests.long hostile
+
+long-months: setup
+	@$(BIN)/python -m tests.long months
 
 pictures: setup chromium
 	@$(BIN)/python -m tests.pictures

@@ -1,10 +1,10 @@
 """Reading a portal's statistics forward to their end: what is new, and what came late to known calls.
 
-A read begins 200 ids before the mark or where that stood an hour ago, because rows may become visible out of
-order, and goes on down to the first row of its window: two days, once a day thirty. What cuts it off, be it
-the end of its share, a portal that allows no more execution time or the end of our process, costs a batch at
-most: then it goes on where it was. The share ends whatever the portal answers, or one that shows ever new
-rows would be read for ever.
+A read begins 200 ids before the mark or where that stood an hour before the last read, because rows may
+become visible out of order, and goes on down to the first row of its window: two days, once a day thirty.
+What cuts it off, be it the end of its share, a portal that allows no more execution time or the end of our
+process, costs a batch at most: then it goes on where it was. The share ends whatever the portal answers, or
+one that shows ever new rows would be read for ever.
 """
 
 import msgspec

@@ -1,6 +1,8 @@
 """How far back a forward read goes, by when the mark stood where: rows may become visible out of order. Pure.
 
-The mark remembers where it stood at two moments of each kind, an hour or a day apart, so that one of them is
+A row may have become visible just after the last read, an hour after one with a higher id which that read has
+passed. So a read goes back to where the mark stood an hour before the last one, however long that is ago. The
+mark remembers where it stood at two moments of each kind, an hour or a day apart, so that one of them is
 always old enough.
 """
 
@@ -11,9 +13,10 @@ PERIODS = {"hour": HOUR_S, "day": DAY_S}
 
 
 def stood_at(mark: Mark, now: int, *, is_full: bool) -> int:
-    """The id where the mark stood an hour ago or earlier; for a full read, a day ago or earlier."""
+    """The id where the mark stood an hour before the last read or earlier; for a full read, a day before."""
     name = "day" if is_full else "hour"
-    is_old = now - getattr(mark, f"{name}_at") >= PERIODS[name]
+    last = now if mark.looked_at is None else min(mark.looked_at, now)
+    is_old = last - getattr(mark, f"{name}_at") >= PERIODS[name]
     found: int = getattr(mark, f"{name}_id" if is_old else f"{name}_before_id")
     return found
 

@@ -179,6 +179,24 @@ async def test_a_lower_id_that_is_shown_much_later_is_found_within_a_day(world: 
     assert mark.complete_up_to is not None
 
 
+@pytest.mark.parametrize("is_full", [False, True])
+async def test_a_lower_id_that_is_shown_half_an_hour_late_is_found_by_the_next_read(
+    world: World, *, is_full: bool
+) -> None:
+    """However long after: reads are hours apart. Rows that an import brings began long ago."""
+    world.fill(range(1, 400), started_at=world.clock.now() - 60 * DAY)
+    await world.read()
+    world.clock.advance(2 * DAY)
+    world.fill(range(420, 900), started_at=world.clock.now() - 60 * DAY)
+    await world.read(is_full=is_full)
+    world.clock.advance(HOUR // 2)
+    world.fill(range(400, 420), started_at=world.clock.now() - 60 * DAY)
+    world.clock.advance(6 * HOUR)
+    mark = await world.read(is_full=False)
+    assert await world.confirmed() == world.shown()
+    assert mark.complete_up_to is not None
+
+
 async def test_a_deleted_row_confirms_nothing_and_goes_after_thirty_days(world: World) -> None:
     world.fill(range(1, 301), started_at=world.clock.now() - 60 * DAY)
     await world.read()

@@ -282,7 +282,9 @@ async def test_everything_new_is_read_to_the_end(reading: Reading, count: int, r
     assert len(access.requests) == requests
 
 
-async def test_a_read_begins_where_the_mark_stood_an_hour_ago_or_200_ids_before_it(reading: Reading) -> None:
+async def test_a_read_begins_where_the_mark_stood_an_hour_before_or_200_ids_before_it(
+    reading: Reading,
+) -> None:
     old = reading.clock.now() - 50 * HOUR
     rows = [reading.make_row(i, call_id=f"call.{i}", started_at=old) for i in range(1, 51)]
     late = [reading.make_row(i, call_id=f"call.{i}", started_at=old) for i in (400, 401, 600)]
@@ -309,11 +311,15 @@ async def test_calls_of_two_days_are_read_again_however_many_they_are_and_once_a
     assert (await reading.read(FakeAccess(*rows))).rows == 501  # A full one: a day has passed.
     rows[0] = reading.make_row(1, record_file_id=9, **told)
     assert (await reading.read(FakeAccess(*rows))).calls_changed == 1
-    reading.clock.advance(2 * HOUR)
+    reading.clock.advance(HOUR)
+    await reading.read(FakeAccess(*rows))
+    reading.clock.advance(HOUR)
     rows[1] = reading.make_row(2, call_id="call.2", record_file_id=9, **told)
     assert (await reading.read(FakeAccess(*rows))).rows == 200
     reading.clock.advance(19 * HOUR)
     assert (await reading.read(FakeAccess(*rows))).calls_changed == 1
+    reading.clock.advance(24 * HOUR)
+    await reading.read(FakeAccess(*rows))
     reading.clock.advance(30 * 24 * HOUR)
     assert (await reading.read(FakeAccess(*rows))).rows == 200
 

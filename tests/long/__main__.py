@@ -10,6 +10,7 @@ from app.kit.logging import configure_logging
 from tests.bench.figures import report
 from tests.databases import SqliteDatabases
 from tests.long.hostile import compare, measure
+from tests.long.months import run_months
 
 HOSTILE_S = 600.0
 
@@ -20,7 +21,10 @@ def run_hostile(databases: SqliteDatabases) -> bool:
     return report(f"An honest portal, {HOSTILE_S:.0f} s alone, then beside hostile ones", figures)
 
 
-PARTS: dict[str, Callable[[SqliteDatabases], bool]] = {"hostile": run_hostile}
+PARTS: dict[str, Callable[[SqliteDatabases], bool]] = {
+    "hostile": run_hostile,
+    "months": lambda _: run_months(),
+}
 
 
 def main(names: list[str]) -> int:

@@ -48,6 +48,11 @@ class Keeper:
             answer = await self._http.post("/turn")
             self.unexpected += answer.json()
 
+    async def let_end(self) -> None:
+        """Return when what it does in the background has ended."""
+        if self.is_running:
+            await self._http.post("/quiet")
+
     async def kill(self) -> None:
         """End it as a power cut would."""
         if self._process is not None:

@@ -18,7 +18,7 @@ from tests.month.comparing import count_counted, expect_log, list_differences, l
 from tests.month.copies import DatabaseCopy
 from tests.month.keeping import Keeper
 from tests.month.life import MINUTE_S, Agenda, PortalLife
-from tests.month.purchases import MOST_A_DAY, Purchases
+from tests.month.purchases import Purchases
 from tests.month.truth import DAY_S, HOUR_S
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
@@ -59,9 +59,9 @@ class Month:
         self.life = PortalLife(self.portal, self.agenda, seed)
         self.keeper = Keeper(database_url, stand_in, clock, folder / "callbook.log")
         self.trouble = trouble.Trouble(self.life, self.keeper, self.agenda, seed)
-        self.rewriting = rewriting.Rewriting(self.life, self.agenda, seed, self.visit)
+        self.rewriting = rewriting.Rewriting(self.life, self.agenda, seed, self.trouble.visit, self.check)
         copy = DatabaseCopy(self.database)
-        self.unsteady = unsteady.Unsteady(self.life, self.keeper, self.agenda, copy, seed, self.visit)
+        self.unsteady = unsteady.Unsteady(self.life, self.keeper, self.agenda, copy, seed, self.trouble.visit)
         self.clock = clock
         self.lies: list[str] = []
         self.looks = 0
@@ -84,14 +84,9 @@ class Month:
         for at in range(BEGIN, end + QUIET_S, CHECKED_EVERY_S):
             self.agenda.plan(at, self.check)
         for _ in range(days):
-            self.agenda.plan(BEGIN + self._chance.randrange(days * DAY_S), self.visit)
-        self.agenda.plan(end + HOUR_S, self.visit)
+            self.agenda.plan(BEGIN + self._chance.randrange(days * DAY_S), self.trouble.visit)
+        self.agenda.plan(end + HOUR_S, self.trouble.visit)
         await self.agenda.live(end + QUIET_S)
-
-    async def visit(self) -> None:
-        """An administrator opens the app, if it is there."""
-        if self.keeper.is_running:
-            await self.portal.open_page()
 
     async def check(self) -> None:
         """What the log says of itself now must be true (see `tests.month.truth`)."""
@@ -117,9 +112,9 @@ class Month:
 
     def judge(self) -> list[str]:
         """What else is not as it has to be after any month."""
-        most, refusals = self.purchases.most_a_day(), self.portal.bucket.refusals
+        refusals = self.portal.bucket.refusals
         found = [*self.lies, *self.keeper.unexpected]
-        found += [f"{most} refreshes in a day"] if most > MOST_A_DAY else []
+        found += self.purchases.list_too_many(self.unsteady.restored_at)
         found += [f"the portal's rate limit was met {refusals} times"] if refusals else []
         wanted = sum(kind in self._course.kinds for kind in trouble.CRASHES)
         found += [f"crashes: {self.trouble.crashes}"] if len(self.trouble.crashes) != wanted else []

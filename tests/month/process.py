@@ -2,7 +2,7 @@
 
 It is the application of production; only the times of its scheduler and of its heartbeat are the test's:
 `POST /turn` runs every job whose interval has passed, as a scheduler does that was busy meanwhile, and
-answers when all is quiet.
+answers when all is quiet. `POST /quiet` only waits for that.
 """
 
 import asyncio
@@ -35,10 +35,11 @@ async def serve(clock: SharedClock) -> None:
     turns = Turns(clock)
 
     async def with_turns(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["path"] != "/turn":
+        if scope["type"] != "http" or scope["path"] not in {"/turn", "/quiet"}:
             await app(scope, receive, send)
             return
-        body = msgspec.json.encode(await turns.take(app.state.parts))
+        act = turns.take if scope["path"] == "/turn" else turns.let_end
+        body = msgspec.json.encode(await act(app.state.parts))
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": body})
 

@@ -19,8 +19,19 @@ class Purchases:
 
     def most_a_day(self) -> int:
         """The most refreshes within 24 hours."""
-        return max((_count_day(self.moments, begin) for begin in self.moments), default=0)
+        return max((self._count_day(begin) for begin in self.moments), default=0)
 
+    def list_too_many(self, restored_at: Sequence[int]) -> list[str]:
+        """The days with more than four refreshes, in words.
 
-def _count_day(moments: Sequence[int], begin: int) -> int:
-    return sum(begin <= moment < begin + DAY_S for moment in moments)
+        A restored database forgets what was bought since it was copied: then one more finds its pair spent.
+        """
+        return [
+            f"{count} refreshes in the day from {begin} on"
+            for begin in self.moments
+            if (count := self._count_day(begin))
+            > MOST_A_DAY + sum(begin <= at < begin + DAY_S for at in restored_at)
+        ]
+
+    def _count_day(self, begin: int) -> int:
+        return sum(begin <= moment < begin + DAY_S for moment in self.moments)

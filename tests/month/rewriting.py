@@ -16,23 +16,26 @@ IMPORTED_LATE = 60  # Of these, the first, some become visible late.
 HOLIDAY_S = (
     60 * HOUR_S
 )  # So long nobody calls before an import: no recent call keeps the window of reads open.
-SETTLED_S = 4 * DAY_S  # Before the end: an audit, and later rows of everybody, can tell of what was done.
+SETTLED_S = (
+    4 * DAY_S
+)  # Before the end, at most: later rows of everybody, and an audit, can tell what was done.
 RECENT_S = 10 * DAY_S
+IMPORT_VISITS_S = (2 * MINUTE_S, 90 * MINUTE_S, 6 * HOUR_S)  # Who imported looks whether it worked, thrice.
 KINDS = ("import", "renamed", "removed", "ids anew", "rights", "forged")
 
 
 class Rewriting:
     """Plans such faults, and keeps the truth up to date."""
 
-    def __init__(self, life: PortalLife, agenda: Agenda, seed: int, visit: Deed) -> None:
-        self._life, self._agenda, self._visit = life, agenda, visit
+    def __init__(self, life: PortalLife, agenda: Agenda, seed: int, visit: Deed, check: Deed) -> None:
+        self._life, self._agenda, self._visit, self._check = life, agenda, visit, check
         self._portal = life.portal
         self._rows = life.portal.state.statistics
         self._chance = random.Random(f"rewriting {seed}")
 
     def plan(self, kinds: Collection[str], begin: int, days: int) -> None:
         """Those of these kinds, each at times of its own."""
-        until = begin + max(DAY_S, days * DAY_S - SETTLED_S)
+        until = begin + days * DAY_S - min(SETTLED_S, days * DAY_S // 3)
         plans: dict[str, Callable[[], None]] = {
             "import": lambda: self._plan_import(
                 begin + self._chance.randrange(DAY_S, until - begin - HOLIDAY_S)
@@ -55,7 +58,9 @@ class Rewriting:
         at = begin + HOLIDAY_S
         self._life.holiday = range(begin, at + 8 * HOUR_S)
         self._agenda.plan(at, self.import_rows)
-        self._agenda.plan(at + 2 * MINUTE_S, self._visit)  # Who imported looks whether it worked.
+        for later_s in IMPORT_VISITS_S:
+            self._agenda.plan(at + later_s, self._visit)
+            self._agenda.plan(at + later_s + MINUTE_S, self._check)
 
     async def import_rows(self) -> None:
         """Calls of weeks ago, many at once and without events, of which some become visible late."""
@@ -71,12 +76,16 @@ class Rewriting:
         """A row gets another CALL_ID."""
         row = self._pick(RECENT_S)
         former, row.call_id = row.call_id, f"{row.call_id}.renamed.{row.id}"
-        self._life.truth.note_renamed(row, former, self._agenda.clock.now())
+        is_hidden = row.user_id != self._portal.admin.id
+        at = max(self._agenda.clock.now(), self._life.hidden_until if is_hidden else 0)
+        self._life.truth.note_renamed(row, former, at)
         self._life.counts["renamed"] += 1
 
     async def remove(self) -> None:
         """A row is deleted, any recent one or the very last."""
         row = self._rows[-1] if self._chance.random() < 0.2 else self._pick(RECENT_S)
+        if row.user_id not in {one.user_id for one in self._rows if one.id < row.id}:
+            return  # It would seem to be hidden for ever.
         self._rows[:] = [one for one in self._rows if one is not row]
         self._life.counts["removed"] += 1
 
@@ -93,9 +102,8 @@ class Rewriting:
         until = now + self._chance.randrange(HOUR_S, 30 * HOUR_S)
         admin.statistics_right = "own"
         self._life.hidden_until = until
-        for row in self._rows:  # What no read can have shown yet.
-            if row.user_id != admin.id and self._life.truth.shown_at[row.id] > now - DAY_S:
-                self._life.truth.hide(row, until)
+        others = [row for row in self._rows if row.user_id != admin.id]
+        self._life.truth.cut(others, now - DAY_S, until)
         self._life.counts["rights cut"] += 1
 
         async def give_back() -> None:

@@ -72,8 +72,17 @@ class Trouble:
         self._agenda.plan(self._portal.stand_in.clock.now() + self._chance.randrange(6 * HOUR_S), heal)
 
     async def take_turn(self) -> None:
-        """A turn of the scheduler, in the middle of which it is killed if a crash is due."""
-        turn = asyncio.create_task(self._try_turn())
+        """A turn of the scheduler."""
+        await self._go_through(self._keeper.turn)
+
+    async def visit(self) -> None:
+        """An administrator opens the app, if it is there, and what that causes ends."""
+        if self._keeper.is_running:
+            await self._go_through(self._open_page)
+
+    async def _go_through(self, act: Deed) -> None:
+        """Do it; in the middle of it the process is killed if a crash is due."""
+        turn = asyncio.create_task(self._try(act))
         if self._deadly is not None:
             reached = asyncio.create_task(self._deadly.reached())
             await asyncio.wait({reached, turn}, return_when=asyncio.FIRST_COMPLETED)
@@ -107,6 +116,10 @@ class Trouble:
         await self._crash("while storing")
         await asyncio.gather(*calls)
 
-    async def _try_turn(self) -> None:
+    async def _open_page(self) -> None:
+        await self._portal.open_page()
+        await self._keeper.let_end()
+
+    async def _try(self, act: Deed) -> None:
         with contextlib.suppress(httpx.TransportError):  # It is killed meanwhile.
-            await self._keeper.turn()
+            await act()

@@ -10,7 +10,7 @@ showed then, to the owner of the token, are stored. Three exceptions, each with 
 - While the owner's rights are cut, nothing is promised of rows that nobody was shown before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from app.demo.statistics import StatisticsRow
@@ -54,8 +54,19 @@ class Truth:
         self.call_ids.add(row.call_id)
 
     def hide(self, row: StatisticsRow, until: int) -> None:
-        """The owner of the token is not shown this row before that moment."""
+        """The owner of the token is not shown this row, which no read has shown yet, before that moment."""
         self.shown_at[row.id] = max(self.shown_at[row.id], until)
+
+    def cut(self, rows: Iterable[StatisticsRow], since: int, until: int) -> None:
+        """The owner is not shown these rows until then, nor that one of them got another name; what was shown
+        since that moment may not have been read before.
+        """
+        for row in rows:
+            if self.shown_at[row.id] > since:
+                self.hide(row, until)
+            if row.id in self._renamed:
+                former, at = self._renamed[row.id]
+                self._renamed[row.id] = (former, max(at, until))
 
     def is_stored(self, row: StatisticsRow, look: Look) -> bool:
         """Whether the log has the row, under its own CALL_ID or one that it may not know to be former."""
