@@ -48,8 +48,9 @@ LONGEST_DELAY_S = 6 * 3600
 STALE_S = 60
 MOST_FAILURES = 4  # Then it counts as failed, though it is tried again.
 UNEXPECTED = "internal_error"
-# Each writes all the time: more at once would be no quicker. A slice and its last batch are no long turn.
-HISTORY = Kind("history", places=2, usual_s=SLICE_S + 15, longest_s=LONGEST_TURN_S)
+# Each writes all the time: more at once would be no quicker. A slice and its last batch are no long turn, but
+# where histories without end hold all places, a portal that has just been installed waits for none of them.
+HISTORY = Kind("history", places=2, usual_s=SLICE_S + 15, spared_s=10.0, longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once; of more, those that have waited longest.
 FAILURES = (
     *(BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError, QuotaReached),

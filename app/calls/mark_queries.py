@@ -15,6 +15,7 @@ from app.calls.plan import PAGE_ROWS
 from app.calls.tables import StatisticsMarkTable
 from app.calls.window import first_stand
 from app.kit.database import Database
+from app.kit.light_commits import commit_lightly
 from app.portals import queries
 from app.portals.hold_queries import hold_installation
 
@@ -212,13 +213,14 @@ async def list_due_histories(now: int, limit: int) -> list[int]:
 
 
 async def update_mark(portal_id: int, condition: And | Where, changes: Changes) -> Mark | None:
-    """Change the portal's mark if the condition holds; None if it does not."""
+    """Change the portal's mark if the condition holds; None if it does not.
+
+    The commit is light: what a mark tells of was stored before it, so a mark that is lost is read again.
+    """
     values: dict[Any, Any] = dict(changes)
-    rows = (
-        await Marks.update(values)
-        .where(And(Marks.portal_id == portal_id, condition))
-        .returning(*Marks.all_columns())
-    )
+    update = Marks.update(values).where(And(Marks.portal_id == portal_id, condition))
+    with commit_lightly():
+        rows = await update.returning(*Marks.all_columns())
     return _mark(rows[0]) if rows else None
 
 

@@ -36,7 +36,7 @@ from app.portals.access import PortalNotConnectedError
 from app.portals.hold_queries import hold_installation
 from app.portals.settings_queries import find_settings
 
-CHUNK_CALLS = 100  # As many as of rows, in `batches.py`.
+CHUNK_CALLS = 50  # As many as of rows, in `batches.py`.
 ATTEMPTS = 3
 _ROW_TYPES = {"portal_id": "bigint", "statistics_id": "bigint"}
 _OLD_TYPES = {"portal_id": "bigint", "before": "bigint", "after_id": "text"}

@@ -73,9 +73,12 @@ async def keep_rows(place: Installation, odd: Sequence[tuple[Mapping[str, object
     """Keep rows of the statistics in which something could not be read, with the reasons; each once, however
     often it is read, and a few of each page.
     """
-    for row, reason in odd[:ROWS_A_PAGE]:
-        await insert_row(place.portal_id, place.generation, ROW, *keep_payload(row, reason), now)
-    await delete_all_but(place.portal_id, ROW, place.room.quotas.odd_rows)
+    if not odd:
+        return
+    async with place.database.patient_transaction():
+        for row, reason in odd[:ROWS_A_PAGE]:
+            await insert_row(place.portal_id, place.generation, ROW, *keep_payload(row, reason), now)
+        await delete_all_but(place.portal_id, ROW, place.room.quotas.odd_rows)
 
 
 async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:

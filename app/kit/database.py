@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 from piccolo.table import Table
 
+from app.kit.lanes import use_background
+from app.kit.light_commits import commit_lightly
 from app.kit.postgres_engine import PooledPostgresEngine
 from app.kit.sqlite_engine import KeptSQLiteEngine
 
@@ -52,10 +54,11 @@ def is_refusal(error: BaseException) -> bool:
 @asynccontextmanager
 async def _be_patient(engine: KeptSQLiteEngine | PooledPostgresEngine) -> AsyncIterator[None]:
     if engine.current_transaction.get() is not None:
-        yield  # Its own connection: whoever holds a place may wait for it.
-        return
-    async with engine.patience, engine.immediate_transaction():
         yield
+        return
+    with use_background(), commit_lightly():
+        async with engine.immediate_transaction():
+            yield
 
 
 def patiently(table: type[Table]) -> AbstractAsyncContextManager[None]:
@@ -97,15 +100,15 @@ class Database:
 
     def end_waits(self) -> None:
         """Let whoever's request waits for a connection give up now (TimeoutError): the process ends."""
-        self.engine.turns.stop()
+        self.engine.stop_waiting()
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """A write transaction (immediate on SQLite): no HTTP call and no new task inside."""
         return self.engine.immediate_transaction()
 
     def patient_transaction(self) -> AbstractAsyncContextManager[None]:
-        """The same for one of many steps for which nobody waits: few at once, so that whoever somebody waits
-        for has their turn after one of them.
+        """The same for one of many steps that can be done again: in the background's turns, whoever begins
+        it, so that nobody who is waited for waits for more than one of them; its commit is light.
         """
         return _be_patient(self.engine)
 

@@ -5,20 +5,33 @@ The database gives its connections in turns by lane. What has no lane (events, s
 and the single rows that everything begins with) waits for none of these.
 """
 
+import asyncio
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 
 class Lane:
-    """A portal's and a user's, or nobody's while `portal_id` is None. Tasks within a request share it."""
+    """A portal's and a user's, or nobody's while `portal_id` is None. Tasks within a request share it.
 
-    __slots__ = ("is_background", "portal_id", "user_id")
+    `lasts_from`: from this moment of the loop's clock on, the work of the background counts as lasting.
+    """
 
-    def __init__(self, portal_id: int | None = None, *, is_background: bool = False) -> None:
+    __slots__ = ("is_background", "lasts_from", "portal_id", "user_id")
+
+    def __init__(
+        self, portal_id: int | None = None, *, is_background: bool = False, lasts_from: float = math.inf
+    ) -> None:
         self.portal_id = portal_id
         self.user_id = 0
         self.is_background = is_background
+        self.lasts_from = lasts_from
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it makes way for the background's work that is short."""
+        return asyncio.get_running_loop().time() >= self.lasts_from
 
 
 _current: ContextVar[Lane | None] = ContextVar("lane", default=None)
@@ -37,9 +50,11 @@ def use_lane(lane: Lane | None) -> Iterator[None]:
 @contextmanager
 def use_background(portal_id: int | None = None) -> Iterator[None]:
     """While inside, queries run in the background, by default for the portal for which they ran before."""
-    if portal_id is None and (lane := _current.get()) is not None:
+    lane = _current.get()
+    if portal_id is None and lane is not None:
         portal_id = lane.portal_id
-    with use_lane(Lane(portal_id, is_background=True)):
+    is_same = lane is not None and lane.is_background and lane.portal_id == portal_id
+    with use_lane(lane if is_same else Lane(portal_id, is_background=True)):
         yield
 
 

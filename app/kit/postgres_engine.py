@@ -12,10 +12,10 @@ from piccolo.engine.postgres import PostgresEngine
 from app.kit.places import Share
 from app.kit.query_turns import QueryTooSlowError, QueryTurns
 
-POOL_SIZE = 12  # More than both shares: what has no lane, as ingest, always finds a connection.
+POOL_SIZE = 12  # More than all shares: what has no lane, as ingest, always finds a connection.
 OF_PORTALS = Share(overall=6, per_portal=3, per_user=2)
-OF_BACKGROUND = Share(overall=4, per_portal=2, per_user=2)
-PATIENT = 4  # Transactions at once for which nobody waits: as many as the background has connections.
+OF_BACKGROUND = Share(overall=3, per_portal=2, per_user=2)
+OF_LASTING = Share(overall=2, per_portal=1, per_user=1)
 STATEMENT_TIMEOUT_S = 60
 VACUUM_TIMEOUT_S = 3600
 VACUUM_LOCK_TIMEOUT_S = 10
@@ -33,21 +33,24 @@ class PooledPostgresEngine(PostgresEngine):
         )
         self._dsn = dsn
         self._vacuuming = asyncio.Lock()
-        self.patience = asyncio.Semaphore(PATIENT)
-        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
+        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND, OF_LASTING)
 
     async def check_version(self) -> None:
         """Piccolo would connect here, in a thread of its own; the pool says soon enough when it cannot."""
 
     async def open(self) -> None:
         """Start the pool; raises what asyncpg raises when the server cannot be reached."""
-        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
+        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND, OF_LASTING)
         await self.start_connection_pool(min_size=1, max_size=POOL_SIZE)
 
     async def close(self) -> None:
         """Close the pool once every query has ended."""
         if self.pool:
             await self.close_connection_pool()
+
+    def stop_waiting(self) -> None:
+        """Let users who wait for a connection give up: the process ends."""
+        self.turns.stop()
 
     async def _run_in_pool(self, query: str, args: Sequence[Any] | None = None) -> list[asyncpg.Record]:
         if self.pool is None:

@@ -1,10 +1,11 @@
 """Turns at the database's connections, and how long a query may take that is for one portal."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from app.kit.fair_queue import FairQueue
-from app.kit.lanes import find_lane
+from app.kit.lanes import Lane, find_lane
 from app.kit.places import Share
 
 # A number that none of 900,000 calls has is looked for in 0.1 to 0.4 s (decision 0021).
@@ -21,15 +22,17 @@ class QueryTooSlowError(TimeoutError):
 
 
 class QueryTurns:
-    """Who may query now: users by their portals, the background by its own, what has no lane at once.
+    """Who may query now: users by their portals, the background's short work and the work that lasts by
+    theirs, what has no lane at once.
 
-    The connections have to be more than both shares together, so that events never wait for readers.
+    The connections have to be more than all shares together, so that events never wait for readers.
     """
 
-    def __init__(self, of_portals: Share, of_background: Share) -> None:
+    def __init__(self, of_portals: Share, of_background: Share, of_lasting: Share) -> None:
         self.limit_s, self.background_limit_s = QUERY_LIMIT_S, BACKGROUND_LIMIT_S
         self._portals = FairQueue(of_portals)
         self._background = FairQueue(of_background)
+        self._lasting = FairQueue(of_lasting)
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[float | None]:
@@ -41,12 +44,29 @@ class QueryTurns:
         if lane is None:
             yield None
         elif lane.is_background:
-            async with self._background.take(lane.portal_id, 0):
+            async with self._take_in_background(lane):
                 yield None if lane.portal_id is None else self.background_limit_s
         else:
             async with self._portals.take(lane.portal_id, lane.user_id, WAIT_LIMIT_S):
                 yield self.limit_s
 
+    def _take_in_background(self, lane: Lane) -> AbstractAsyncContextManager[None]:
+        if lane.is_lasting:
+            return _rest_after(self._lasting, lane.portal_id)
+        return self._background.take(lane.portal_id, 0)
+
     def stop(self) -> None:
         """Let users who wait for a connection give up, and nobody wait from now on: the process ends."""
         self._portals.stop()
+
+
+@asynccontextmanager
+async def _rest_after(queue: FairQueue, portal_id: int | None) -> AsyncIterator[None]:
+    """A turn after which its place rests for as long as it took: half of the time is everybody else's."""
+    await queue.acquire(portal_id)
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
+    try:
+        yield
+    finally:
+        loop.call_later(loop.time() - began_at, queue.release, portal_id)

@@ -1,8 +1,9 @@
 """Piccolo's SQLite engine with kept connections: one that writes, a few that read.
 
-Piccolo opens a connection (and a thread) for each query, which costs five times the query. Here writes
-share one connection behind a lock, so they queue in the loop rather than in SQLite's busy handler, and
-reads have their own.
+Piccolo opens a connection (and a thread) for each query, which costs five times the query. Here one at a time
+writes, behind a lock, so writes queue in the loop rather than in SQLite's busy handler, and reads have
+connections of their own. At the lock waits one user at a time, one of the background and one of its work that
+lasts, portals in turns: an event, which has no lane, waits for no more than these.
 """
 
 import asyncio
@@ -16,14 +17,15 @@ from typing import Any
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine, dict_factory
 
+from app.kit.light_commits import is_light
 from app.kit.places import Share
 from app.kit.private_files import make_private_file, make_private_folder, narrow
 from app.kit.query_turns import QueryTooSlowError, QueryTurns
 
-READERS = 11  # More than both shares: what has no lane always finds one.
+READERS = 11  # More than all shares: what has no lane always finds one.
 OF_PORTALS = Share(overall=6, per_portal=2, per_user=1)  # Each slow query keeps a core of the machine busy.
-OF_BACKGROUND = Share(overall=3, per_portal=1, per_user=1)
-PATIENT = 1  # There is one writer: an event waits for one step of what nobody waits for, not for all.
+OF_BACKGROUND = Share(overall=2, per_portal=1, per_user=1)
+OF_WRITES = Share(overall=1, per_portal=1, per_user=1)  # One transaction at a time can write.
 INTERRUPT_EVERY_S = 0.02
 CHECKPOINT_PAGES = 20_000
 BUSY_TIMEOUT_S = 30
@@ -44,17 +46,22 @@ class KeptSQLiteEngine(SQLiteEngine):
         # No declared-type converters: they cost more than the query (an integer goes through Decimal).
         super().__init__(path=path, timeout=BUSY_TIMEOUT_S, detect_types=0, cached_statements=256)
         self.writer: aiosqlite.Connection | None = None
-        self.readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
-        self.write_lock = asyncio.Lock()
-        self.patience = asyncio.Semaphore(PATIENT)
-        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
+        self.light_writer: aiosqlite.Connection | None = None
+        self.readers: asyncio.Queue[aiosqlite.Connection]
+        self.write_lock: asyncio.Lock
+        self._make_turns()
+
+    def _make_turns(self) -> None:
+        self.write_lock, self.readers = asyncio.Lock(), asyncio.Queue()
+        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND, OF_BACKGROUND)
+        self.write_turns = QueryTurns(OF_WRITES, OF_WRITES, OF_WRITES)
 
     async def open(self) -> None:
         """Create the file when there is none, and open the kept connections."""
         prepare_files(Path(self.path))
-        self.write_lock, self.readers = asyncio.Lock(), asyncio.Queue()
-        self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND)
-        self.writer = await self.get_connection()
+        self._make_turns()
+        self.writer, self.light_writer = await self.get_connection(), await self.get_connection()
+        await self.light_writer.execute("PRAGMA synchronous = NORMAL")
         for _ in range(READERS):
             reader = await self.get_connection()
             await reader.execute("PRAGMA query_only = 1")
@@ -64,9 +71,15 @@ class KeptSQLiteEngine(SQLiteEngine):
         """Close every connection; what is committed is in the file."""
         while not self.readers.empty():
             await self.readers.get_nowait().close()
-        if self.writer is not None:
-            await self.writer.close()
-            self.writer = None
+        for writer in (self.light_writer, self.writer):
+            if writer is not None:
+                await writer.close()
+        self.writer = self.light_writer = None
+
+    def stop_waiting(self) -> None:
+        """Let users who wait for a connection give up: the process ends."""
+        self.turns.stop()
+        self.write_turns.stop()
 
     async def get_connection(self) -> aiosqlite.Connection:
         """A new connection with our settings; the caller closes it."""
@@ -95,7 +108,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         On a connection that waits for nobody: the writer would wait for the reader, and all for the writer.
         The first step does nearly all the work, beside the commits.
         """
-        self._check_open()
+        self._find_writer()
         connection = await self.get_connection()
         try:
             await connection.execute("PRAGMA busy_timeout = 0")
@@ -108,12 +121,12 @@ class KeptSQLiteEngine(SQLiteEngine):
 
     @asynccontextmanager
     async def immediate_transaction(self) -> AsyncIterator[None]:
-        """One write transaction on the writer; all queries of this task inside take part in it."""
+        """One write transaction; all queries of this task inside take part in it."""
         if self.current_transaction.get() is not None:
             yield
             return
-        async with self.write_lock:
-            writer = self._check_open()
+        async with self.write_turns.take(), self.write_lock:
+            writer = self._find_writer()
             try:
                 # Inside the `try`: its thread begins a transaction even for a caller that was cancelled
                 # meanwhile, and one that nobody ends would be the writer's last.
@@ -125,10 +138,11 @@ class KeptSQLiteEngine(SQLiteEngine):
                 await asyncio.shield(writer.rollback())
                 raise
 
-    def _check_open(self) -> aiosqlite.Connection:
-        if self.writer is None:
+    def _find_writer(self) -> aiosqlite.Connection:
+        writer = self.light_writer if is_light() else self.writer
+        if writer is None:
             raise sqlite3.OperationalError("the database is closed")
-        return self.writer
+        return writer
 
     @contextmanager
     def _joined(self, connection: aiosqlite.Connection) -> Iterator[None]:
@@ -147,8 +161,8 @@ class KeptSQLiteEngine(SQLiteEngine):
     ) -> list[Any]:
         if query.lstrip()[:6].upper() == "SELECT":
             return await self._read(query, args)
-        async with self.write_lock:
-            return await self._fetch(self._check_open(), query, args)
+        async with self.write_turns.take(), self.write_lock:
+            return await self._fetch(self._find_writer(), query, args)
 
     async def _run_in_existing_connection(
         self,
@@ -161,7 +175,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         return await self._fetch(connection, query, args)
 
     async def _read(self, query: str, args: Sequence[Any] | None) -> list[Any]:
-        self._check_open()
+        self._find_writer()
         async with self.turns.take() as limit_s:
             reader = await self.readers.get()
             try:

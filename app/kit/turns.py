@@ -6,6 +6,7 @@ all places, the one that has lasted longest is cut off as soon as somebody else 
 """
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,7 +16,7 @@ import msgspec
 import structlog
 
 from app.kit.background import Background
-from app.kit.lanes import use_background
+from app.kit.lanes import Lane, use_lane
 
 log = structlog.get_logger(__name__)
 PLACES = 8  # Far more than portals that answer need, each of them for a second or so.
@@ -32,13 +33,14 @@ Work = Callable[[], Awaitable[object]]
 class Kind(msgspec.Struct, frozen=True):
     """What turns are for, as the log names it, and how many may begin at once.
 
-    `usual_s`: a turn that takes longer has lasted (QUICK_S unless said). `longest_s`: it is cut off then
-    (LONGEST_S unless said).
+    `usual_s`: a turn that takes longer has lasted (QUICK_S unless said). `spared_s`: so long it is not cut
+    off for others that wait (`usual_s` unless said). `longest_s`: it is cut off then (LONGEST_S unless said).
     """
 
     name: str
     places: int = PLACES
     usual_s: float | None = None
+    spared_s: float | None = None
     longest_s: float | None = None
 
 
@@ -58,6 +60,10 @@ class _Lanes:
     def _usual_s(self) -> float:
         return QUICK_S if self._kind.usual_s is None else self._kind.usual_s
 
+    @property
+    def _spared_s(self) -> float:
+        return self._usual_s if self._kind.spared_s is None else self._kind.spared_s
+
     @asynccontextmanager
     async def take_place(self, portal_id: int) -> AsyncIterator[asyncio.Timeout]:
         """Wait for a place and hold it, be it another one by and by, until the context ends. Gives the limit
@@ -76,7 +82,12 @@ class _Lanes:
                 async with self._moving(limit):
                     yield limit
         finally:
-            self._remember(portal_id, is_long=loop.time() - began_at >= self._usual_s)
+            is_long = limit.expired() or loop.time() - began_at >= self._usual_s
+            self._remember(portal_id, is_long=is_long)
+
+    def find_lasting(self, portal_id: int) -> float:
+        """From which moment of the loop's clock on a turn that begins now lasts: at once if the last did."""
+        return 0.0 if portal_id in self.took_long else asyncio.get_running_loop().time() + QUICK_S
 
     async def _wait_to_begin(self) -> None:
         self._waiting += 1
@@ -100,7 +111,7 @@ class _Lanes:
 
         moving = asyncio.create_task(move_on())
         self._began_at[limit] = loop.time()
-        over = loop.call_later(self._usual_s, self._make_room)
+        over = loop.call_later(self._spared_s, self._make_room)
         try:
             yield
         finally:
@@ -111,13 +122,13 @@ class _Lanes:
             held.release()
 
     def _make_room(self) -> None:
-        """For whoever waits while all places are held, cut off the turns that have lasted longest beyond what
-        is usual. Those of portals in slow places wait and last among themselves.
+        """For whoever waits while all places are held, cut off the turns that have lasted longest and are
+        spared no more. Those of portals in slow places wait and last among themselves.
         """
         loop = asyncio.get_running_loop()
         while self._waiting > self._ending and self.quick.locked() and self.lasting.locked():
             limit, began_at = next(iter(self._began_at.items()), (None, 0.0))
-            if limit is None or loop.time() - began_at < self._usual_s:
+            if limit is None or loop.time() - began_at < self._spared_s:
                 return
             del self._began_at[limit]
             self._ending += 1
@@ -190,7 +201,7 @@ class PortalTurns:
             async with lanes.take_place(portal_id) as limit:
                 if self.is_stopping:
                     return
-                with take_turn(kind.name, portal_id):
+                with take_turn(kind.name, portal_id, lanes.find_lasting(portal_id)):
                     await _limited(limit, kind, portal_id, work)
             work = self._next.pop((kind, portal_id), None)
 
@@ -207,12 +218,12 @@ async def _limited(limit: asyncio.Timeout, kind: Kind, portal_id: int, work: Wor
 
 
 @contextmanager
-def take_turn(job: str, portal_id: int) -> Iterator[None]:
+def take_turn(job: str, portal_id: int, lasts_from: float = math.inf) -> Iterator[None]:
     """While inside, one portal has its turn, of the database's connections too: what nobody expected is
-    logged, and hinders no other.
+    logged, and hinders no other. `lasts_from`: as in `Lane`.
     """
     try:
-        with use_background(portal_id):
+        with use_lane(Lane(portal_id, is_background=True, lasts_from=lasts_from)):
             yield
     except Exception:
         log.exception("a portal's turn failed", job=job, portal_id=portal_id)

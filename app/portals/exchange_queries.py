@@ -16,6 +16,7 @@ from app.bitrix24.errors import (
 from app.bitrix24.exchange import Exchange
 from app.kit.database import patiently
 from app.kit.deleting import delete_some
+from app.kit.light_commits import commit_lightly
 from app.kit.metrics import OUTBOUND
 from app.portals.tables import PortalTable, RestExchangeTable
 
@@ -59,20 +60,20 @@ async def record_exchange(exchange: Exchange) -> None:
     """Keep one exchange; it was redacted when it was made. It names no portal that is gone."""
     is_named = exchange.member_id is None or await _may_name(exchange.member_id, exchange.method)
     OUTBOUND.labels(exchange.kind, _outcome(exchange.error_code)).inc()
-    await RestExchangeTable.insert(
-        RestExchangeTable(
-            member_id=exchange.member_id if is_named else None,
-            at=exchange.at,
-            kind=exchange.kind,
-            host=exchange.host if is_named else "",
-            method=exchange.method,
-            parameters=exchange.parameters,
-            status=exchange.status,
-            error_code=exchange.error_code,
-            duration_ms=exchange.duration_ms,
-            summary=exchange.result_summary,
-        )
+    row = RestExchangeTable(
+        member_id=exchange.member_id if is_named else None,
+        at=exchange.at,
+        kind=exchange.kind,
+        host=exchange.host if is_named else "",
+        method=exchange.method,
+        parameters=exchange.parameters,
+        status=exchange.status,
+        error_code=exchange.error_code,
+        duration_ms=exchange.duration_ms,
+        summary=exchange.result_summary,
     )
+    with commit_lightly():
+        await RestExchangeTable.insert(row)
 
 
 async def _may_name(member_id: str, method: str) -> bool:

@@ -6,6 +6,7 @@ The machines' clocks differ, so only the database's counts; on SQLite all proces
 from collections.abc import Sequence
 
 from app.kit.database import Database
+from app.kit.light_commits import commit_lightly
 from app.portals.tables import RateBucketTable
 
 _LATE_MS = 5_000  # A statement that waited for its turn tells an older time; a clock that was set back more.
@@ -42,9 +43,9 @@ async def take_from_buckets(
     The others have then counted the request all the same: it costs a portal whose host is busy half a second
     of its own. `now_ms` stands in for the database's clock where a test moves time.
     """
-    rows = await RateBucketTable.raw(
-        _complete(database, _TAKE, len(keys)), *_values(keys, cost_ms, now_ms), most_ms
-    )
+    sql = _complete(database, _TAKE, len(keys))
+    with commit_lightly():
+        rows = await RateBucketTable.raw(sql, *_values(keys, cost_ms, now_ms), most_ms)
     return max(int(row["backlog_ms"]) for row in rows) if len(rows) == len(keys) else None
 
 
@@ -52,7 +53,8 @@ async def fill_buckets(
     database: Database, keys: Sequence[str], least_ms: int, now_ms: int | None = None
 ) -> None:
     """Raise the backlogs to this, where they are lower."""
-    await RateBucketTable.raw(_complete(database, _FILL, len(keys)), *_values(keys, least_ms, now_ms))
+    with commit_lightly():
+        await RateBucketTable.raw(_complete(database, _FILL, len(keys)), *_values(keys, least_ms, now_ms))
 
 
 def _values(keys: Sequence[str], ms: int, now_ms: int | None) -> list[object]:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from contextvars import Context
-from typing import Literal
 
 import pytest
 
@@ -13,6 +13,7 @@ from app.calls.tables import UndecodableEventTable
 from app.kit import deleting
 from app.kit.database import Database
 from app.kit.deleting import delete_some
+from app.kit.lanes import Lane, find_lane
 from app.portals.exchange_queries import (
     erase_some_uninstalled_exchanges,
     purge_exchanges,
@@ -52,16 +53,6 @@ async def test_an_event_has_its_turn_after_one_step_of_ten_deletions(
     assert steps <= 2
 
 
-class Counted(asyncio.Semaphore):
-    """The places of a queue, which counts those who come."""
-
-    count = 0
-
-    async def acquire(self) -> Literal[True]:
-        self.count += 1
-        return await super().acquire()
-
-
 @pytest.mark.parametrize(
     "delete",
     [
@@ -82,7 +73,13 @@ async def test_what_is_purged_or_erased_waits_where_nobody_is_waited_for(
     columns = "member_id, at, kind, host, method, parameters, duration_ms, summary"
     await callbook.run_sql(f"INSERT INTO rest_exchanges ({columns}) VALUES ('a', 1, '', '', '', '', 1, '')")
     database = callbook.parts.database
-    patience = Counted(1)
-    monkeypatch.setattr(database.engine, "patience", patience)
+    begin, lanes = database.engine.immediate_transaction, list[Lane | None]()
+
+    def watch() -> AbstractAsyncContextManager[None]:
+        lanes.append(find_lane())
+        return begin()
+
+    monkeypatch.setattr(database.engine, "immediate_transaction", watch)
     await delete(database)
-    assert patience.count > 0
+    assert lanes
+    assert all(lane is not None and lane.is_background for lane in lanes)

@@ -192,6 +192,28 @@ async def test_a_turn_of_the_usual_length_is_no_long_one_and_is_not_cut_off(
     await asyncio.gather(*blocking)
 
 
+async def test_a_turn_that_is_spared_no_more_makes_way_and_waits_behind_the_others_next(
+    given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was cut off comes again, and takes no place from those that begin."""
+    monkeypatch.setattr(turns, "QUICK_S", LATER_S)
+    slices = Kind("slices", places=1, usual_s=60.0, spared_s=LATER_S)
+    portals, endless = Portals(), range(10, 10 + slices.places * (1 + turns.LASTING))
+    for portal_id in endless:
+        given.begin(slices, portal_id, portals.hold(portal_id))
+    await settle()
+    with capture_logs() as logs:
+        async with asyncio.timeout(10):
+            for portal_id in range(3):
+                await given.begin(slices, portal_id, portals.answer(portal_id))
+                given.begin(slices, endless[0], portals.hold(endless[0]))
+                await settle()
+    assert [entry["portal_id"] for entry in logs] == [endless[0]]
+    assert portals.asked[endless[0]] == 2
+    portals.may_answer.set()
+    await background.drain(5)
+
+
 async def test_what_waits_when_the_process_ends_has_no_turn(
     given: PortalTurns, background: Background
 ) -> None:
