@@ -28,7 +28,11 @@ class QueryTurns:
     The connections have to be more than all shares together, so that events never wait for readers.
     """
 
-    def __init__(self, of_portals: Share, of_background: Share, of_lasting: Share) -> None:
+    def __init__(
+        self, of_portals: Share, of_background: Share, of_lasting: Share, *, is_resting: bool = False
+    ) -> None:
+        """`is_resting`: after a turn of work that lasts, its place rests for as long as the turn took."""
+        self._is_resting = is_resting
         self.limit_s, self.background_limit_s = QUERY_LIMIT_S, BACKGROUND_LIMIT_S
         self._portals = FairQueue(of_portals)
         self._background = FairQueue(of_background)
@@ -51,9 +55,10 @@ class QueryTurns:
                 yield self.limit_s
 
     def _take_in_background(self, lane: Lane) -> AbstractAsyncContextManager[None]:
-        if lane.is_lasting:
+        if lane.is_lasting and self._is_resting:
             return _rest_after(self._lasting, lane.portal_id)
-        return self._background.take(lane.portal_id, 0)
+        queue = self._lasting if lane.is_lasting else self._background
+        return queue.take(lane.portal_id, 0)
 
     def stop(self) -> None:
         """Let users who wait for a connection give up, and nobody wait from now on: the process ends."""

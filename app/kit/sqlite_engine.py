@@ -54,7 +54,7 @@ class KeptSQLiteEngine(SQLiteEngine):
     def _make_turns(self) -> None:
         self.write_lock, self.readers = asyncio.Lock(), asyncio.Queue()
         self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND, OF_BACKGROUND)
-        self.write_turns = QueryTurns(OF_WRITES, OF_WRITES, OF_WRITES)
+        self.write_turns = QueryTurns(OF_WRITES, OF_WRITES, OF_WRITES, is_resting=True)
 
     async def open(self) -> None:
         """Create the file when there is none, and open the kept connections."""
