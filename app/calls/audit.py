@@ -32,12 +32,16 @@ def is_audit_due(mark: Mark, *, is_full: bool) -> bool:
 class Audit:
     """One comparison, by the reader of the read before it and within that turn's share."""
 
-    def __init__(self, reader: BatchReader, mark: Mark, clock: Clock, share: Share) -> None:
+    def __init__(
+        self, reader: BatchReader, mark: Mark, clock: Clock, share: Share, read_from: int = 1
+    ) -> None:
+        """`read_from`: all ids from there up have just been read, so none of their rows is missing."""
         self._reader = reader
         self._mark = mark
         self._clock = clock
         self._share = share
         self._high_id = max(mark.high_id, reader.high_id)
+        self._read_from = read_from
         self._since = 0
 
     @property
@@ -53,8 +57,11 @@ class Audit:
         if is_suspicious and await self._find_given_anew():
             return False
         await self._judge_lacked()
-        total = (await self._count([self._whole]))[0]
-        if total - await self._count_stored(self._whole) == self._mark.audit_offset:
+        parts = self._halves
+        counts = await self._count(parts)
+        total = sum(counts)
+        surplus = [n - await self._count_stored(part) for part, n in zip(parts, counts, strict=True)]
+        if sum(surplus) == self._mark.audit_offset and (self._mark.audit_offset or not any(surplus)):
             await note_audit(self._portal_id, self._mark, self._clock.now(), self._mark.audit_offset)
             return True
         await note_audit(
@@ -71,6 +78,16 @@ class Audit:
     @property
     def _whole(self) -> Range:
         return Range(1, max(self._high_id, 1))
+
+    @property
+    def _halves(self) -> list[Range]:
+        """What was not read just now and what was, each counted by itself: a row that is missing from the one
+        and one that is gone from the other would add up to nothing.
+        """
+        whole = self._whole
+        if not whole.low < self._read_from <= whole.high:
+            return [whole]
+        return [Range(whole.low, self._read_from - 1), Range(self._read_from, whole.high)]
 
     async def _count(self, parts: Sequence[Range]) -> list[int]:
         counts = await self._reader.count(parts, self._since)

@@ -168,7 +168,7 @@ async def _finish(
     if moved is not None and is_whole:
         is_suspicious = is_empty or bool(reader.taken_ids) or reader.high_id < mark.high_id
         if is_suspicious or is_audit_due(moved, is_full=going.is_full):
-            audit = Audit(reader, moved, clock, attempt.share)
+            audit = Audit(reader, moved, clock, attempt.share, going.bottom_id)
             if not await audit.run(is_suspicious=is_suspicious):
                 await want_reads(reader.installation.database, {mark.portal_id}, clock.now() + 1)
     began_at = reader.began_at if going.began_at is None else going.began_at

@@ -212,6 +212,19 @@ async def test_a_deleted_row_confirms_nothing_and_goes_after_thirty_days(world: 
     assert await world.run(sql) == []
 
 
+async def test_a_deleted_row_does_not_make_up_for_one_that_is_missing(world: World) -> None:
+    """Their counts would agree."""
+    world.fill(range(1, 301), started_at=world.clock.now() - 60 * DAY)
+    world.fill(range(310, 700))
+    await world.read()
+    world.access.rows.remove(world.row(650))
+    world.fill(range(305, 306), started_at=world.clock.now() - 60 * DAY)
+    world.clock.advance(DAY)
+    mark = await world.read()
+    assert await world.confirmed() == world.shown()
+    assert mark.complete_up_to is not None
+
+
 async def test_a_deleted_row_that_comes_back_is_confirmed_again(world: World) -> None:
     world.fill(range(1, 301), started_at=world.clock.now() - 60 * DAY)
     await world.read()

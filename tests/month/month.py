@@ -73,6 +73,7 @@ class Month:
         days, kinds = self._course.days, self._course.kinds
         await self.keeper.start()
         self.life.plan_calls(BEGIN, days, CALLS_A_DAY)
+        self.rewriting.lay_old(kinds, days)
         for _ in range(CALLS_BEFORE):
             await self.life.end_call()  # From before the installation: no event is bound.
         assert (await self.portal.install(self.keeper.url)).status_code == httpx.codes.OK

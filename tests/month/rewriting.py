@@ -21,7 +21,9 @@ SETTLED_S = (
 )  # Before the end, at most: later rows of everybody, and an audit, can tell what was done.
 RECENT_S = 10 * DAY_S
 IMPORT_VISITS_S = (2 * MINUTE_S, 90 * MINUTE_S, 6 * HOUR_S)  # Who imported looks whether it worked, thrice.
-KINDS = ("import", "renamed", "removed", "ids anew", "rights", "forged")
+OLD = 150  # Of before any window of a read.
+OLD_LATE = 0.15
+KINDS = ("old", "import", "renamed", "removed", "ids anew", "rights", "forged")
 
 
 class Rewriting:
@@ -32,6 +34,20 @@ class Rewriting:
         self._portal = life.portal
         self._rows = life.portal.state.statistics
         self._chance = random.Random(f"rewriting {seed}")
+        self._old_to = 0
+
+    def lay_old(self, kinds: Collection[str], days: int) -> None:
+        """Calls of months ago, the first in the statistics, of which some become visible some day: only the
+        audit looks there.
+        """
+        for _ in range(OLD if "old" in kinds else 0):
+            late_s = self._chance.randrange(DAY_S, days * DAY_S) if self._chance.random() < OLD_LATE else 0
+            call = self._life.caller.next_call(
+                self._agenda.clock.now() - self._chance.randrange(50, 90) * DAY_S
+            )
+            rows = record_call(self._portal, call, {"visible_after_s": late_s})
+            self._life.note_rows(rows, late_s)
+            self._old_to = rows[-1].id
 
     def plan(self, kinds: Collection[str], begin: int, days: int) -> None:
         """Those of these kinds, each at times of its own."""
@@ -46,9 +62,9 @@ class Rewriting:
             "rights": lambda: self._plan_often(2, begin + DAY_S, until, self.cut_rights),
             "forged": lambda: self._plan_often(12, begin, until, self.forge),
         }
-        for kind in KINDS:
+        for kind, plan in plans.items():
             if kind in kinds:
-                plans[kind]()
+                plan()
 
     def _plan_often(self, times: int, begin: int, until: int, deed: Deed) -> None:
         for _ in range(times):
@@ -126,4 +142,4 @@ class Rewriting:
     def _pick(self, within_s: int) -> StatisticsRow:
         since = self._agenda.clock.now() - within_s
         recent = [row for row in self._rows if self._life.truth.made_at[row.id] >= since]
-        return self._chance.choice(recent or self._rows)
+        return self._chance.choice([row for row in recent if row.id > self._old_to] or self._rows)
