@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.month.month import Course, live_month
 
 DAYS = 4
-KINDS = ("while storing", "renamed", "removed", "forged", "rights", "steps", "restored")
+KINDS = ("while storing", "old", "renamed", "removed", "forged", "rights", "steps", "restored")
 
 
 async def test_after_some_days_the_log_equals_the_portal_s_statistics_and_never_lied(

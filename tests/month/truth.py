@@ -4,8 +4,8 @@ What is promised (decisions 0013 and 0014): "complete up to" a moment says that 
 showed then, to the owner of the token, are stored. Three exceptions, each with its end:
 
 - A row that becomes visible more than an hour after one with a higher id is found by the daily audit: it may
-  be missing until the next audit that agreed began, and for two days at most (the read that audits comes once
-  in 20 hours, or with the first read after that, which a quiet portal has once a day).
+  be missing until the next audit that agreed began, and no claim may be a day later than the row: the first
+  read after 20 hours is one that audits.
 - A row that gets another CALL_ID is stored under the former one until the next full read.
 - While the owner's rights are cut, nothing is promised of rows that nobody was shown before.
 """
@@ -17,7 +17,7 @@ from app.demo.statistics import StatisticsRow
 
 HOUR_S, DAY_S = 3600, 86_400
 FORGIVEN_S = HOUR_S  # So late a row with a lower id may become visible and is still found by the next read.
-FOUND_WITHIN_S = 2 * DAY_S
+FOUND_WITHIN_S = DAY_S
 
 
 class Look(NamedTuple):
