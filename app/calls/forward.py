@@ -191,6 +191,7 @@ async def _note(mark: Mark, going: Pass, claim: Claim | None) -> None:
     finding = Finding(
         looked_at=looked_at,
         is_limited=unseen >= LIMITED_FROM or await has_lacked(portal_id),
+        counts_all=unseen >= LIMITED_FROM,
         next_read_at=looked_at + plan_interval(portal_id, recent_calls),
         full_read_at=looked_at if going.is_full else None,
     )

@@ -56,33 +56,15 @@ async def ensure_mark(database: Database, portal_id: int, generation: int, now: 
         owner_id = (portal and portal.token_user_id) or 0
         is_older = (Marks.generation < generation) | (Marks.token_user_id != owner_id)
         await Marks.delete().where(And(Marks.portal_id == portal_id, is_older))
-        blank = Marks(
+        blank = Marks(  # Everything else is 0, false or unknown.
             portal_id=portal_id,
             generation=generation,
             token_user_id=owner_id,
             history_state="pending",
-            low_id=0,
-            bottom_id=0,
-            high_id=0,
-            rows_done=0,
-            rows_total=0,
             batch_pages=FIRST_PAGES,
             range_width=PAGE_ROWS,
-            failures=0,
             next_at=now,
-            claimed_until=0,
             next_read_at=now,
-            is_limited=False,
-            pass_bottom_id=0,
-            pass_since=0,
-            pass_looked_at=0,
-            audit_offset=0,
-            hour_id=0,
-            hour_at=0,
-            hour_before_id=0,
-            day_id=0,
-            day_at=0,
-            day_before_id=0,
         )
         await Marks.insert(blank).on_conflict(target=Marks.portal_id, action="DO NOTHING")
     return True
@@ -225,7 +207,8 @@ async def update_mark(portal_id: int, condition: And | Where, changes: Changes) 
 
 
 def _mark(row: Mapping[str, Any]) -> Mark:
-    return msgspec.convert({**row, "is_limited": bool(row["is_limited"])}, Mark)
+    flags = {name: bool(row[name]) for name in ("is_limited", "counts_all")}
+    return msgspec.convert({**row, **flags}, Mark)
 
 
 def _is_held(generation: int, claimed_until: int) -> And:

@@ -37,6 +37,7 @@ class Mark(msgspec.Struct, frozen=True):
     full_read_at: int | None
     looked_at: int | None
     is_limited: bool
+    counts_all: bool
     reopened_at: int | None
     pass_low_id: int | None
     pass_bottom_id: int
@@ -46,6 +47,11 @@ class Mark(msgspec.Struct, frozen=True):
     audited_at: int | None
     unequal_since: int | None
     audit_offset: int
+    suspected_from: int | None
+    audit_state: str
+    audit_tries: int
+    audit_next_at: int
+    audit_slice_id: int
     hour_id: int
     hour_at: int
     hour_before_id: int

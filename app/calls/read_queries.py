@@ -61,7 +61,8 @@ _UNSEEN = """
                 ORDER BY started_at DESC LIMIT 1))) unseen
 """
 _FINISH = """
-    UPDATE statistics_marks SET looked_at = {}, is_limited = {}, next_read_at = {},
+    UPDATE statistics_marks SET looked_at = {}, is_limited = {}, counts_all = {},
+        next_read_at = {},
         full_read_at = COALESCE({}, full_read_at),
         evidence_at = CASE WHEN evidence_at > {} THEN evidence_at END,
         late_facts_at = CASE WHEN late_facts_at > {} THEN late_facts_at ELSE
@@ -78,6 +79,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     looked_at: int
     is_limited: bool
+    counts_all: bool
     next_read_at: int
     full_read_at: int | None
 
@@ -117,7 +119,8 @@ async def finish_read(
     calls that ended shortly before. It ends the claim until that moment (0: it had none).
     """
     looked_at = finding.looked_at
-    noted = (looked_at, finding.is_limited, finding.next_read_at, finding.full_read_at)
+    told = (finding.is_limited, finding.counts_all)
+    noted = (looked_at, *told, finding.next_read_at, finding.full_read_at)
     late = (looked_at, LATE_FACTS_S, looked_at - LATE_FACTS_S)
     await Marks.raw(_FINISH, *noted, looked_at, *late, claimed_until, portal_id, generation, owner_id)
 

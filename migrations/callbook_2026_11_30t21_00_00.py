@@ -1,0 +1,23 @@
+"""An audit is kept over turns and its doubts over crashes; calls in doubt count for unseen operators only."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from app.kit.migrations import make_manager
+
+ID = "2026-11-30T21:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Audits over turns"
+
+STATEMENTS = (
+    "ALTER TABLE statistics_marks ADD COLUMN counts_all BOOLEAN NOT NULL DEFAULT FALSE",
+    "ALTER TABLE statistics_marks ADD COLUMN suspected_from BIGINT",
+    "ALTER TABLE statistics_marks ADD COLUMN audit_state TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE statistics_marks ADD COLUMN audit_tries INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE statistics_marks ADD COLUMN audit_next_at BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE statistics_marks ADD COLUMN audit_slice_id BIGINT NOT NULL DEFAULT 0",
+)
+
+
+async def forwards() -> MigrationManager:
+    """Add the columns; the next whole read of each portal says what they hold."""
+    return make_manager(ID, DESCRIPTION, STATEMENTS)
