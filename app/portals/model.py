@@ -32,6 +32,7 @@ class Portal:
     pair_bought_at: int
     token_state: TokenState
     has_dangling_refresh: bool
+    refresh_lease_until: int
     setup: str
     installed_at: int
     uninstalled_at: int | None

@@ -277,6 +277,7 @@ def to_portal(row: Row) -> Portal:
         pair_bought_at=row["pair_bought_at"],
         token_state=row["token_state"],
         has_dangling_refresh=row["refresh_lease_id"] is not None,
+        refresh_lease_until=row["refresh_lease_until"],
         setup=row["setup"],
         installed_at=row["installed_at"],
         uninstalled_at=row["uninstalled_at"],

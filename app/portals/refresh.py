@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -120,18 +120,28 @@ class Refresher:
         return await self._judge(portal.id, pair, await self._ask(portal, pair, now + LEASE_S))
 
     async def _renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
-        now = self._clock.now()
-        if await is_asking_pointless(now):
+        if await is_asking_pointless(self._clock.now()):
             return Verdict.SECRET_REJECTED
-        portal = await queries.get_portal(portal_id)  # The caller may know an older one.
-        if portal is not None and portal.token_version == spent.version and not may_buy(portal, cause, now):
-            return Verdict.TOO_SOON
-        while (lease := await self._claim(portal_id, spent)) is None:
+        while not await self._is_too_soon(portal_id, spent, cause):
+            lease = await self._claim(portal_id, spent)
+            if lease is not None:
+                return await self._judge(portal_id, spent, await self._use(lease, portal_id, spent))
             overtaken = await self._look_who_was_faster(portal_id, spent)
             if overtaken is not None:
                 return overtaken
             await self._sleep(POLL_S)  # Another process is asking: its answer serves us too.
-        return await self._judge(portal_id, spent, await self._use(lease, portal_id, spent))
+        return Verdict.TOO_SOON
+
+    async def _is_too_soon(self, portal_id: int, spent: StoredPair, cause: Cause) -> bool:
+        """Whether the pair may not be renewed yet. One who was killed while asking has left the lease: a pair
+        may have been bought then.
+        """
+        now = self._clock.now()
+        portal = await queries.get_portal(portal_id)  # The caller may know an older one.
+        if portal is None or portal.token_version != spent.version or portal.refresh_lease_until > now:
+            return False
+        bought_at = max(portal.pair_bought_at, portal.refresh_lease_until - LEASE_S)
+        return not may_buy(replace(portal, pair_bought_at=bought_at), cause, now)
 
     async def _use(self, lease: Lease, portal_id: int, spent: StoredPair) -> Verdict:
         verdict = Verdict.AWAY

@@ -148,12 +148,13 @@ async def test_leases_claims_and_pauses_of_the_time_before_block_no_longer_than_
     await read_histories(callbook.parts)
     await callbook.settle()
     assert (await callbook.run_sql("SELECT history_state AS s FROM statistics_marks"))[0]["s"] == "running"
-    portal.expire_access_tokens()
-    await call(callbook, portal)
     clock.advance(1)
     await read_histories(callbook.parts)
     await callbook.settle()
     assert (await callbook.run_sql("SELECT history_state AS s FROM statistics_marks"))[0]["s"] == "complete"
+    portal.expire_access_tokens()
+    clock.advance(REST_S)  # The one who was killed may have bought a pair.
+    await call(callbook, portal)
     portal.state.rest_refusal = "portal_closed"
     with pytest.raises(Exception, match="refuses"):
         await call(callbook, portal)

@@ -43,6 +43,7 @@ PORTAL = Portal(
     pair_bought_at=0,
     token_state="reinstall_needed",
     has_dangling_refresh=False,
+    refresh_lease_until=0,
     setup="[]",
     installed_at=START,
     uninstalled_at=None,

@@ -82,6 +82,46 @@ async def test_however_often_a_portal_says_expired_few_pairs_are_bought(
     assert (await read_portal(callbook, installed.member_id))["token_state"] == "ok"
 
 
+async def test_a_refresh_that_a_kill_cut_off_counts_as_a_purchase(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
+) -> None:
+    """A process that is killed there again and again would else buy each time."""
+    portal = await stored(callbook, installed)
+    pair = await callbook.parts.vault.read_pair(portal.id)
+    assert pair is not None
+    now = clock.now()
+    assert await queries.claim_refresh(portal.id, pair.generation, pair.version, "killed", now, now + LEASE_S)
+    for waited_s in (LEASE_S, REST_S - LEASE_S - 1):
+        clock.advance(waited_s)
+        assert await callbook.parts.refresher.renew(portal.id, pair, Cause.OWN_WORK) is Verdict.TOO_SOON
+    clock.advance(1)
+    assert await callbook.parts.refresher.renew(portal.id, pair, Cause.OWN_WORK) is Verdict.RENEWED
+    assert stand_in.counts["oauth.refresh"] == 1
+
+
+async def test_who_waited_for_an_answer_that_broke_off_buys_no_pair_either(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal
+) -> None:
+    portal = await stored(callbook, installed)
+    pair = await callbook.parts.vault.read_pair(portal.id)
+    assert pair is not None
+    stand_in.fail("oauth.refresh", network="drop_after", times=1)
+    gate = stand_in.hold("oauth.refresh")
+    first = asyncio.create_task(callbook.parts.refresher.renew(portal.id, pair, Cause.OWN_WORK))
+    await gate.reached()
+    waits = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        waits.set()
+        await first
+
+    second = asyncio.create_task(make_second(callbook, sleep).renew(portal.id, pair, Cause.OWN_WORK))
+    await waits.wait()
+    gate.release()
+    assert (await first, await second) == (Verdict.AWAY, Verdict.TOO_SOON)
+    assert stand_in.counts["oauth.refresh"] == 1
+
+
 async def test_a_pair_of_another_process_serves_those_who_wait(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
