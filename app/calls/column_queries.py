@@ -18,7 +18,7 @@ COLUMNS = (
     *(CallTable.user_id, CallTable.started_at, CallTable.duration_s, CallTable.cost_e4, CallTable.currency),
     *(CallTable.code, CallTable.reason, CallTable.crm_activity_id, CallTable.crm_entity_type),
     *(CallTable.crm_entity_id, CallTable.has_recording, CallTable.has_transcript, CallTable.vote),
-    *(CallTable.comment, CallTable.source, CallTable.is_confirmed, CallTable.received_at),
+    *(CallTable.comment, CallTable.source, CallTable.is_confirmed, CallTable.is_gone, CallTable.received_at),
 )
 Readable = Column | QueryString
 

@@ -2,7 +2,8 @@
 
 A call that came by event and is missing from the statistics was forged by a user of the portal, through whose
 browser the portal's token for events passes, or it is one that the owner of our token may not see. While
-several operators are affected, the owner's rights are the likely cause, and then all calls count.
+several operators are affected, the owner's rights are the likely cause, and then these calls count. A call
+that the statistics showed and show no longer was deleted at the portal, and never counts.
 """
 
 import msgspec
@@ -27,11 +28,13 @@ class Counting(msgspec.Struct, frozen=True):
 
     @property
     def counted_from(self) -> int:
-        """A call counts if it is confirmed, or was received at this moment or later."""
+        """Calls that the statistics never showed count if they were received at this moment or later."""
         return 0 if self.is_limited else self.doubted_before
 
-    def judge(self, received_at: int, *, is_confirmed: bool) -> bool | None:
-        """`confirmed` of a call (interface.md): None is not yet known."""
+    def judge(self, received_at: int, *, is_confirmed: bool, is_gone: bool) -> bool | None:
+        """`confirmed` of a call (interface.md): None is not yet known. One that is gone was known, and is not
+        there any more.
+        """
         if is_confirmed:
             return True
-        return False if received_at < self.doubted_before else None
+        return False if is_gone or received_at < self.doubted_before else None

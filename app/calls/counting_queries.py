@@ -11,7 +11,8 @@ from piccolo.columns.combination import WhereRaw
 from app.calls.counting import Counting
 from app.calls.tables import StatisticsMarkTable
 
-COUNTED = "(is_confirmed OR received_at >= {})"  # Of `calls`; Piccolo's placeholder.
+# Of `calls`; Piccolo's placeholder.
+COUNTED = "(is_confirmed OR NOT is_gone AND received_at >= {})"
 _FIND = """
     SELECT m.looked_at, m.is_limited FROM statistics_marks m
     JOIN portals p ON p.id = m.portal_id AND p.generation = m.generation WHERE m.portal_id = {}
@@ -25,5 +26,7 @@ async def find_counting(portal_id: int) -> Counting:
 
 
 def counted(counting: Counting) -> WhereRaw:
-    """The calls that count: all but those of which it is known that the statistics lack them."""
+    """The calls that count: all but those of which it is known that the statistics lack them. One that they
+    showed and that is gone never does, whatever the owner's rights are.
+    """
     return WhereRaw(COUNTED, counting.counted_from)

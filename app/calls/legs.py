@@ -1,15 +1,16 @@
 """The legs of a call as they are stored: rows of the portal's statistics, and what events alone told. Pure.
 
 - A row of the statistics is a leg, known by its id there. It is confirmed until a read shows that it is gone.
+  It says all that its leg is, and takes nothing from an event: the portal makes its events from its rows, and
+  any user of a portal can forge one.
 - A telling is what one call-end event said. It is kept until there is a row of the same user and the same
-  start, which then takes what it lacks: nothing acknowledged is lost before the statistics have spoken.
+  start: nothing acknowledged is lost before the statistics have spoken.
 - A former row has lost its id to another call's; it is marked as gone.
 
-`app.calls.shown_legs` says which of them the log shows. Whatever the order of the deliveries, the same legs
-come out.
+`app.calls.shown_legs` says which of them the log shows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -23,17 +24,16 @@ LONGEST_TEXT, LONGEST_REASON, LONGEST_COMMENT = 255, 500, 8_000
 CUT = "…"
 MOST_TOLD = 20  # Tellings of one call; every event of a call reads all of them.
 MOST_SHOWN = 50  # Legs of one call that are rows of the statistics; each further row is a call of its own.
-# What both an event and the statistics tell. A row that never told one of these shows the event's. The user
-# is not among them: any user of a portal can forge an event, and who took a call decides who may hear it.
-FILLED = ("type", "phone_number", "portal_number", "duration_s", "cost_e4", "currency", "code", "reason")
-EXPLAINS = 1 << len(FILLED)  # In `told`: the row has its telling, and explains no other.
+_TOLD = (
+    *("user_id", "type", "phone_number", "portal_number", "duration_s", "cost_e4", "currency", "code"),
+    *("reason", "crm_activity_id"),
+)
 
 
 class Leg(msgspec.Struct, frozen=True):
     """One leg as stored: texts are storable and cut, times Unix seconds, None is unknown.
 
-    `is_start_guessed`: the event named no start, and `started_at` is ours. `told`: which of `FILLED` a row of
-    the statistics has told at least once, as bits, and `EXPLAINS`. `lacked_at`: since when reads
+    `is_start_guessed`: the event named no start, and `started_at` is ours. `lacked_at`: since when reads
     lack this row, which the owner of our token may not see; `gone_at`: since when it is known to be deleted.
     """
 
@@ -57,7 +57,6 @@ class Leg(msgspec.Struct, frozen=True):
     vote: int | None = None
     comment: str | None = None
     statistics_id: int | None = None
-    told: int = 0
     gone_at: int | None = None
     lacked_at: int | None = None
 
@@ -101,7 +100,7 @@ def leg_of_event(record: CallRecord, received_at: int, fallback_started_at: int 
 
 def leg_of_statistics(record: StatisticsRecord, read_at: int) -> Leg:
     """The leg that a row of the statistics is."""
-    leg = msgspec.structs.replace(
+    return msgspec.structs.replace(
         leg_of_event(record, read_at),
         crm_entity_type=_stored(record.crm_entity_type),
         crm_entity_id=record.crm_entity_id,
@@ -111,7 +110,6 @@ def leg_of_statistics(record: StatisticsRecord, read_at: int) -> Leg:
         comment=_stored(record.comment, LONGEST_COMMENT),
         statistics_id=record.statistics_id,
     )
-    return msgspec.structs.replace(leg, told=_bits_of(leg))
 
 
 def meet_event(legs: Legs, told: Leg) -> Legs:
@@ -181,36 +179,15 @@ def same_leg(one: Leg, other: Leg) -> bool:
     return is_known and one.user_id == other.user_id and one.started_at == other.started_at
 
 
-def fill(row: Leg, tellings: Iterable[Leg]) -> dict[str, object]:
-    """The facts of the row and of these tellings that no row of the statistics has ever told for this leg.
-
-    Of two that differ the greater value counts, in either order.
-    """
-    facts: dict[str, object] = {}
-    for bit, name in enumerate(FILLED):
-        values = [getattr(leg, name) for leg in (row, *tellings) if getattr(leg, name) is not None]
-        if values and not row.told >> bit & 1:
-            facts[name] = max(values)
-    return facts
-
-
 def _settle(legs: Legs) -> Legs:
-    """Each telling once, and those of a row in the row; in an order that hangs on the legs alone."""
-    rows: dict[int | None, Leg] = {
-        leg.statistics_id: leg for leg in sorted(legs, key=order_of) if leg.statistics_id is not None
-    }
+    """The rows, and once each telling that no row stands for; in an order that hangs on the legs alone."""
+    rows = [leg for leg in legs if leg.statistics_id is not None]
     rest: dict[tuple[object, ...], Leg] = {}
     for leg in legs:
-        if leg.statistics_id is not None:
-            continue
-        row = next((row for row in rows.values() if same_leg(row, leg)), None)
-        if row is not None:
-            told = row.told | EXPLAINS
-            rows[row.statistics_id] = msgspec.structs.replace(row, told=told, **fill(row, [leg]))
-        else:
+        if leg.statistics_id is None and not any(same_leg(row, leg) for row in rows):
             key = _content_of(leg)
             rest[key] = min(leg, rest.get(key, leg), key=lambda one: (one.received_at, one.started_at))
-    return (*sorted(rows.values(), key=order_of), *sorted(rest.values(), key=order_of))
+    return (*sorted(rows, key=order_of), *sorted(rest.values(), key=order_of))
 
 
 def order_of(leg: Leg) -> tuple[object, ...]:
@@ -221,30 +198,15 @@ def order_of(leg: Leg) -> tuple[object, ...]:
 def _content_of(leg: Leg) -> tuple[object, ...]:
     """All that an event tells; a start that is ours is none of it."""
     start = None if leg.is_start_guessed else leg.started_at
-    return (leg.gone_at is not None, leg.user_id, start, leg.crm_activity_id, *_filled_of(leg))
+    return (leg.gone_at is not None, start, *(getattr(leg, name) for name in _TOLD))
 
 
 def _replace_row(before: Leg, row: Leg) -> Leg:
-    """The row as it is now, with the facts that no row ever told. A row whose start cannot be read keeps the
-    one that it had.
-    """
-    told = before.told | row.told
-    kept: dict[str, object] = {
-        name: getattr(before, name)
-        for bit, name in enumerate(FILLED)
-        if getattr(row, name) is None and not told >> bit & 1
-    }
+    """The row as it is now. One whose start cannot be read keeps the one that it had."""
+    kept: dict[str, object] = {}
     if row.is_start_guessed:
-        kept |= {"started_at": before.started_at, "is_start_guessed": before.is_start_guessed}
-    return msgspec.structs.replace(row, received_at=before.received_at, told=told, **kept)
-
-
-def _bits_of(leg: Leg) -> int:
-    return sum(1 << bit for bit, name in enumerate(FILLED) if getattr(leg, name) is not None)
-
-
-def _filled_of(leg: Leg) -> tuple[object, ...]:
-    return tuple(getattr(leg, name) for name in FILLED)
+        kept = {"started_at": before.started_at, "is_start_guessed": before.is_start_guessed}
+    return msgspec.structs.replace(row, received_at=before.received_at, **kept)
 
 
 def _stored(text: str | None, longest: int = LONGEST_TEXT) -> str | None:

@@ -51,7 +51,8 @@ _UNSEEN = """
     SELECT COUNT(*) AS n FROM (
         SELECT user_id FROM (
             SELECT user_id, is_confirmed, received_at, started_at FROM calls
-            WHERE portal_id = {} AND started_at BETWEEN {} AND {} ORDER BY started_at DESC LIMIT {}) newest
+            WHERE portal_id = {} AND started_at BETWEEN {} AND {} AND NOT is_gone
+            ORDER BY started_at DESC LIMIT {}) newest
         WHERE user_id IS NOT NULL GROUP BY user_id
         HAVING MAX(CASE WHEN NOT is_confirmed AND received_at < {} THEN started_at END)
             > COALESCE(MAX(CASE WHEN is_confirmed THEN started_at END), 0)

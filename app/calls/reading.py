@@ -161,7 +161,8 @@ async def list_legs(
 
 def _list_shown(shown: Shown, counting: Counting) -> Iterator[LoggedLeg]:
     for leg in (*shown.deciding, *shown.doubtful):
-        confirmed = counting.judge(leg.received_at, is_confirmed=leg.is_confirmed)
+        is_gone = leg.gone_at is not None
+        confirmed = counting.judge(leg.received_at, is_confirmed=leg.is_confirmed, is_gone=is_gone)
         if confirmed is not False or leg in shown.deciding:
             yield LoggedLeg(confirmed=confirmed, **_facts_of(msgspec.structs.asdict(leg)))
 
@@ -232,7 +233,9 @@ def _to_call(row: dict[str, Any], counting: Counting) -> LoggedCall:
         id=row["id"],
         call_id=original(row["call_id"]),
         source=row["source"],
-        confirmed=counting.judge(row["received_at"], is_confirmed=bool(row["is_confirmed"])),
+        confirmed=counting.judge(
+            row["received_at"], is_confirmed=bool(row["is_confirmed"]), is_gone=bool(row["is_gone"])
+        ),
         **_facts_of(row),
     )
 

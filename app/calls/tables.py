@@ -34,9 +34,9 @@ class CallTable(Table, tablename="calls"):
     has_transcript = Boolean()
     vote = _optional(BigInt)
     comment = _optional(Text)
-    is_confirmed = Boolean()  # a row of the statistics told of it
+    is_confirmed = Boolean()  # a row of the statistics tells of it
+    is_gone = Boolean()  # a row of the statistics told of it and is there no longer: it never counts
     sum_duration_s = _optional(BigInt)  # of all rows; null: as `duration_s`, of the one leg that is shown
-    sum_cost_e4 = _optional(BigInt)
     source = Text()  # event | history
     received_at = BigInt()
 
@@ -71,7 +71,6 @@ class CallLegTable(Table, tablename="call_legs"):
     vote = _optional(BigInt)
     comment = _optional(Text)
     received_at = BigInt()
-    told = Integer()  # which facts a row of the statistics has told at least once, as bits
     gone_at = _optional(BigInt)  # since when this row is known to be deleted
     lacked_at = _optional(BigInt)  # since when reads lack it for another reason
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from app.calls.legs import Leg, Legs
-from app.calls.shown_legs import find_operators, show, sum_rows
+from app.calls.shown_legs import find_operators, show, sum_durations
 from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
 
@@ -37,20 +37,18 @@ LEG_TYPES = {  # In the order of Leg's fields.
     "vote": "bigint",
     "comment": "text",
     "statistics_id": "bigint",
-    "told": "integer",
     "gone_at": "bigint",
     "lacked_at": "bigint",
 }
 KEY_TYPES = {"portal_id": "bigint", "call_id": "text"}
 _PAIR_TYPES = {"portal_id": "bigint", "token_hash": "text"}
-_SHOWN = [
-    name for name in LEG_TYPES if name not in {"received_at", "statistics_id", "told", "gone_at", "lacked_at"}
-]
+_OWN = {"received_at", "statistics_id", "gone_at", "lacked_at"}  # Of a leg, and not of its call.
+_SHOWN = [name for name in LEG_TYPES if name not in _OWN]
 _CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {
     "phone_digits": "text",
     "is_confirmed": "boolean",
+    "is_gone": "boolean",
     "sum_duration_s": "bigint",
-    "sum_cost_e4": "bigint",
 }
 _OPERATOR_TYPES = KEY_TYPES | {"user_id": "bigint"}
 _NOT_A_DIGIT = re.compile("[^0-9]")
@@ -242,7 +240,8 @@ def _values_of(legs: Legs) -> tuple[object, ...]:
     shown = show(legs)
     leg = shown.leg
     facts = (getattr(leg, name) for name in _SHOWN)
-    return (*facts, digits_of(leg.phone_number), shown.is_confirmed, *sum_rows(shown))
+    digits, talk_s = digits_of(leg.phone_number), sum_durations(shown)
+    return (*facts, digits, shown.is_confirmed, shown.is_gone, talk_s)
 
 
 def _known_call(row: Mapping[str, object], leg_ids: dict[Leg, int]) -> KnownCall:

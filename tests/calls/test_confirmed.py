@@ -105,11 +105,11 @@ async def test_any_order_of_events_rows_and_reads(
 @pytest.mark.parametrize("step_s", [-600, 600])
 def test_ten_minutes_of_a_clocks_step_doubt_nothing_new(step_s: int) -> None:
     counting = Counting(looked_at=10_000)
-    assert counting.judge(10_000 + step_s, is_confirmed=False) is None
+    assert counting.judge(10_000 + step_s, is_confirmed=False, is_gone=False) is None
 
 
 def test_a_clock_that_steps_forward_before_a_read_doubts_no_call_that_has_just_come() -> None:
-    assert Counting(looked_at=10_000 + 600 + 300).judge(10_000, is_confirmed=False) is None
+    assert Counting(looked_at=10_000 + 600 + 300).judge(10_000, is_confirmed=False, is_gone=False) is None
 
 
 @pytest.fixture

@@ -125,14 +125,16 @@ async def test_what_no_event_told_is_inserted_as_history(reading: Reading) -> No
     assert await reading.legs() == [(reading.started_at, 1)]
 
 
-async def test_an_event_is_filled_in_and_stays_an_event(reading: Reading, ingest: Ingest) -> None:
+async def test_an_event_becomes_what_its_row_says_and_stays_an_event(
+    reading: Reading, ingest: Ingest
+) -> None:
     record = make_record(started_at=reading.started_at, code="304", reason="told by the event")
     await ingest.store(reading.portal.id, TOKEN_HASH, record)
     row = reading.make_row(code="200", record_file_id=9, reason="", phone_number="+12025550124")
     result = await reading.read(FakeAccess(row))
     assert (result.calls_inserted, result.calls_changed) == (0, 1)
     (call,) = await reading.calls()
-    assert (call["source"], call["code"], call["reason"]) == ("event", "200", "told by the event")
+    assert (call["source"], call["code"], call["reason"]) == ("event", "200", None)
     assert (bool(call["has_recording"]), call["phone_number"]) == (True, "+12025550124")
     assert call["phone_digits"] == "12025550124"
     assert await reading.legs() == [(reading.started_at, 1)]
@@ -204,19 +206,17 @@ async def test_a_row_that_comes_hours_later_finds_its_leg(reading: Reading, inge
     """Missed, then answered within a minute: one row must not stand for both."""
     missed, answered = reading.started_at, reading.started_at + 40
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=missed))
-    await ingest.store(
-        reading.portal.id, TOKEN_HASH, make_record(started_at=answered, code="200", reason="by the event")
-    )
+    await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=answered, code="200"))
     access = FakeAccess(reading.make_row(code="304"))
     await reading.read(access)
     assert await reading.shown() == [(missed, True), (answered, None)]
     for _ in range(3):
         await reading.read(access)
         reading.clock.advance(3 * GRACE_S)
-    access.rows.append(reading.make_row(2, started_at=answered, code="200", reason=None))
+    access.rows.append(reading.make_row(2, started_at=answered, code="200", reason="by the row"))
     await reading.read(access)
     (call,) = await reading.calls()
-    assert (call["code"], call["reason"]) == ("200", "by the event")
+    assert (call["code"], call["reason"]) == ("200", "by the row")
     assert await reading.legs() == [(missed, 1), (answered, 2)]
 
 
@@ -255,6 +255,16 @@ async def test_a_row_takes_over_the_id_of_another_call_which_is_confirmed_no_lon
     assert {call["call_id"] for call in await reading.calls()} == {"new", "other"}
 
 
+async def test_a_row_whose_name_can_be_read_no_longer_keeps_the_one_that_it_had(reading: Reading) -> None:
+    access = FakeAccess(reading.make_row())
+    await reading.read(access)
+    before = await reading.calls(), await reading.legs()
+    for unreadable in (None, ["call.1"]):
+        access.wire_changes = {"CALL_ID": unreadable}
+        await reading.read(access)
+        assert (await reading.calls(), await reading.legs()) == before
+
+
 async def test_a_call_that_the_statistics_lack_stays(reading: Reading, ingest: Ingest) -> None:
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record("unseen", started_at=reading.started_at))
     before = await reading.calls()
@@ -265,7 +275,7 @@ async def test_a_call_that_the_statistics_lack_stays(reading: Reading, ingest: I
 
 async def test_a_guessed_start_becomes_the_row_s(reading: Reading, ingest: Ingest) -> None:
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=None), 17)
-    await reading.read(FakeAccess(reading.make_row()))
+    await reading.read(FakeAccess(reading.make_row(code="304")))
     (call,) = await reading.calls()
     assert (call["started_at"], bool(call["is_start_guessed"])) == (reading.started_at, False)
     assert await reading.legs() == [(17, None), (reading.started_at, 1)]
