@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import httpx
 
 from app.bitrix24.answers import read_text
+from app.bitrix24.call_end import Undecodable
 from app.bitrix24.errors import REJECTED_TOKEN, BitrixError
 from app.bitrix24.rest import PortalClient
+from app.bitrix24.statistics import ROW_NAME, read_statistics_row
 from app.kit.decoding import read_whole
 
 MAX_FILES = 5
@@ -22,12 +24,21 @@ TRANSCRIPT = "crm.activity.call.getTranscript"
 
 
 class RecordedLeg(NamedTuple):
-    """A row of the statistics by both its names: a portal that was restored gives ids again, and one of them
-    may be another call's by now.
+    """A row of the statistics by its id and what else tells it from others: a portal that was restored gives
+    ids again, and one of them may be another call's by now.
+
+    That is its CALL_ID; where the row is a call under a name of ours, its user and start (None: unknown).
     """
 
     call_id: str
     statistics_id: int
+    user_id: int | None = None
+    started_at: int | None = None
+
+    @property
+    def is_named_by_us(self) -> bool:
+        """Whether the portal knows no such CALL_ID: the row's cannot be read, or its call is full."""
+        return self.call_id == f"{ROW_NAME}{self.statistics_id}"
 
 
 async def list_addresses(
@@ -65,7 +76,9 @@ async def fetch_transcript(
 
 
 async def _find_row(client: PortalClient, access_token: str, leg: RecordedLeg) -> Mapping[str, Any]:
-    conditions = {"ID": leg.statistics_id, "CALL_ID": leg.call_id}
+    conditions: dict[str, int | str] = {"ID": leg.statistics_id}
+    if not leg.is_named_by_us:
+        conditions["CALL_ID"] = leg.call_id
     answer = await client.call("voximplant.statistic.get", {"FILTER": conditions}, access_token)
     rows = answer.result if isinstance(answer.result, list) else []
     for row in rows:
@@ -75,8 +88,16 @@ async def _find_row(client: PortalClient, access_token: str, leg: RecordedLeg) -
 
 
 def _is_row_of(row: Mapping[str, Any], leg: RecordedLeg) -> bool:
-    """A filter that is not understood is dropped silently, so both names are looked at."""
-    return (read_text(row.get("CALL_ID")), read_whole(row.get("ID"))) == leg
+    """A filter that is not understood is dropped silently, so all is looked at."""
+    try:
+        record, _ = read_statistics_row(row)
+    except Undecodable:
+        return False
+    if record.statistics_id != leg.statistics_id:
+        return False
+    if leg.is_named_by_us:
+        return (record.user_id, record.started_at) == (leg.user_id, leg.started_at)
+    return record.call_id == leg.call_id
 
 
 async def _ask(

@@ -123,8 +123,8 @@ class Recordings:
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # By portal.
 
     @staticmethod
-    async def list_recorded(viewer: Viewer, call_id: str) -> list[int]:
-        """The recorded legs of a call that the viewer may see, as ids of the portal's statistics."""
+    async def list_recorded(viewer: Viewer, call_id: str) -> list[RecordedLeg]:
+        """The recorded legs of a call that the viewer may see, in the order in which they began."""
         return await select_recorded_legs(viewer.portal_id, viewer.sees, call_id)
 
     async def open(self, portal: Portal, leg: RecordedLeg, asked: AskedRange | None) -> Playback:

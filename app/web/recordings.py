@@ -88,7 +88,7 @@ async def link_recording(
     if leg > len(recorded):
         raise RecordingNotFound
     own_time = msgspec.structs.replace(session.claims, expires_at=parts.clock.now() + LIFETIME_S)
-    claims = RecordingClaims(own_time, session.claims.expires_at, call_id, recorded[leg - 1])
+    claims = RecordingClaims(own_time, session.claims.expires_at, call_id, recorded[leg - 1].statistics_id)
     token = seal_link(parts.sessions.keyring, claims)
     link = RecordingLink(f"{parts.settings.app_url}/audio/{token}", LIFETIME_S)
     return Response(link, headers=data_headers())
@@ -99,9 +99,7 @@ async def play_recording(request: AnyRequest, token: FromPath[str], parts: Given
     """The recording, or the range of it that is asked for; the media element of a page sends no session."""
     claims = open_link(parts.sessions.keyring, token)
     asked = parse_range(request.headers.get("range"))
-    session = await _admit(parts, claims, claims.at(parts.clock.now()))
-
-    leg = RecordedLeg(claims.call_id, claims.statistics_id)
+    session, leg = await _admit(parts, claims, claims.at(parts.clock.now()))
 
     async def open_playback() -> Playback:
         return await parts.recordings.open(session.portal, leg, asked)
@@ -118,16 +116,19 @@ async def play_recording(request: AnyRequest, token: FromPath[str], parts: Given
     )
 
 
-async def _admit(parts: WebParts, claims: RecordingClaims, listener: SessionClaims) -> Session:
-    """The listener as they are now; raises a Refusal when they may no longer listen."""
+async def _admit(
+    parts: WebParts, claims: RecordingClaims, listener: SessionClaims
+) -> tuple[Session, RecordedLeg]:
+    """The listener and the leg as they are now; raises a Refusal when they may no longer listen."""
     try:
         session = await parts.sessions.renew(listener)
     except SessionExpired:
         raise LinkExpired from None
     recorded = await parts.recordings.list_recorded(session.viewer, claims.call_id)
-    if claims.statistics_id not in recorded:
-        raise RecordingNotFound
-    return session
+    for leg in recorded:
+        if leg.statistics_id == claims.statistics_id:
+            return session, leg
+    raise RecordingNotFound
 
 
 HANDLERS = [link_recording, play_recording]

@@ -1,6 +1,7 @@
 """Recordings: links that open one of them, and ranges of every kind from servers of every kind."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from app.bitrix24 import media as media_module
 from app.bitrix24.media import CHUNK_BYTES
+from app.calls import legs as legs_module
 from app.calls import recordings as recordings_module
 from app.calls.evidence_queries import want_reads
 from app.demo.portal import StandInPortal
@@ -17,7 +19,7 @@ from app.demo.recordings import URL_KEY, make_recording, record_url
 from app.demo.stand_in import StandIn
 from app.scheduler import reconcile, run_job
 from app.web.playing import LONGEST_S, SHARE
-from tests.calls.statistics import read_portal
+from tests.calls.statistics import make_row, read_portal
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.settings import post_settings
@@ -272,6 +274,30 @@ async def test_no_other_sealed_text_is_a_link_and_no_link_is_another(studio: Stu
         assert (answer.status_code, answer.json()["code"]) == (403, "link_expired"), other
     headers = {"Authorization": f"Bearer {sealed}"}
     assert (await studio.callbook.client.get("/api/v1/calls", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("call_ids", [[""], ["full", "full"]])
+async def test_a_row_that_has_a_name_of_ours_is_heard_by_its_id_user_and_start(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, call_ids: list[str]
+) -> None:
+    """Its CALL_ID cannot be read, or its call has no room; the portal knows no name of ours."""
+    monkeypatch.setattr(legs_module, "MOST_SHOWN", 1)
+    heard = record_url(studio.portal, "one")
+    rows = [
+        make_row(number, call_id=one, user_id=12, record_url=heard)
+        for number, one in enumerate(call_ids, 101)
+    ]
+    studio.portal.state.statistics += rows
+    row = rows[-1]
+    await studio.callbook.parts.histories.catch_up(await read_portal(studio.portal))
+    named = dataclasses.replace(studio, call_id=f"statistics.{row.id}", row_id=row.id)
+    assert (await named.play()).content == WHOLE
+    for name, value in (("user_id", 13), ("started_at", 1)):
+        before = getattr(row, name)
+        named.change(**{name: value})  # The id is another call's by now.
+        assert (await named.play()).json()["code"] == "recording_not_found"
+        named.change(**{name: before})
+    assert (await named.play()).content == WHOLE
 
 
 async def test_a_call_without_a_recording_has_no_link(studio: Studio) -> None:
