@@ -15,11 +15,14 @@ GRACE_S = 1_200
 class Counting(msgspec.Struct, frozen=True):
     """What the reads of one portal's statistics say of calls that only events told of.
 
-    `looked_at`: by our clock, when the last whole read began; None before the first one.
+    `looked_at`: by our clock, when the last whole read began; None before the first one. `is_limited`: rows
+    or several operators' calls are hidden from the owner of our token. `counts_all`: only several operators'
+    calls are a reason to count calls that are in doubt; a row that is hidden now is confirmed, and counts.
     """
 
     looked_at: int | None = None
     is_limited: bool = False
+    counts_all: bool = False
 
     @property
     def doubted_before(self) -> int:
@@ -29,7 +32,7 @@ class Counting(msgspec.Struct, frozen=True):
     @property
     def counted_from(self) -> int:
         """Calls that the statistics never showed count if they were received at this moment or later."""
-        return 0 if self.is_limited else self.doubted_before
+        return 0 if self.counts_all else self.doubted_before
 
     def judge(self, received_at: int, *, is_confirmed: bool, is_gone: bool) -> bool | None:
         """`confirmed` of a call (interface.md): None is not yet known. One that is gone was known, and is not

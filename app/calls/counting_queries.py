@@ -14,7 +14,7 @@ from app.calls.tables import StatisticsMarkTable
 # Of `calls`; Piccolo's placeholder.
 COUNTED = "(is_confirmed OR NOT is_gone AND received_at >= {})"
 _FIND = """
-    SELECT m.looked_at, m.is_limited FROM statistics_marks m
+    SELECT m.looked_at, m.is_limited, m.counts_all FROM statistics_marks m
     JOIN portals p ON p.id = m.portal_id AND p.generation = m.generation WHERE m.portal_id = {}
 """
 
@@ -22,7 +22,9 @@ _FIND = """
 async def find_counting(portal_id: int) -> Counting:
     """What the last whole read said; nothing is doubted before there was one."""
     rows = await StatisticsMarkTable.raw(_FIND, portal_id)
-    return Counting(rows[0]["looked_at"], bool(rows[0]["is_limited"])) if rows else Counting()
+    if not rows:
+        return Counting()
+    return Counting(rows[0]["looked_at"], bool(rows[0]["is_limited"]), bool(rows[0]["counts_all"]))
 
 
 def counted(counting: Counting) -> WhereRaw:

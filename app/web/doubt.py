@@ -20,6 +20,11 @@ LIMITED_TEXT = N_(
     "%(owner)s, who probably may not see these calls; or else a user of this Bitrix24 forged them. They are "
     "counted."
 )
+HIDDEN_TITLE = N_("Callbook is no longer shown some calls")
+HIDDEN_TEXT = N_(
+    "Callbook reads in the name of %(owner)s, who probably may no longer see these calls. They stay as they "
+    "were shown last, and are counted."
+)
 TITLE = N_("Some calls are not confirmed")
 TEXT = N_(
     "Bitrix24's statistics lack the calls marked “Not confirmed”: a user of this Bitrix24 forged them, or "
@@ -28,7 +33,7 @@ TEXT = N_(
 
 
 class Limited(msgspec.Struct, frozen=True):
-    """Several operators' calls are missing from what the owner of the token is shown: who, and what helps."""
+    """Calls are missing from what the owner of the token is shown: who, and what helps."""
 
     owner: str
     remedy: str
@@ -57,11 +62,12 @@ async def view_doubt(session: Session, people: People, *, is_any_doubted: bool) 
     The remedy is an administrator's.
     """
     words = load_words(session.locale)
-    limited = await find_limited(session.portal, people, session.locale)
-    if limited is not None:
-        text = words.gettext(LIMITED_TEXT, owner=limited.owner)
-        remedy = limited.remedy if session.claims.is_admin else ""
-        return Doubt(words.gettext(LIMITED_TITLE), text, remedy)
+    counting = await find_counting(session.portal.id)
+    if counting.is_limited:
+        title, text = (LIMITED_TITLE, LIMITED_TEXT) if counting.counts_all else (HIDDEN_TITLE, HIDDEN_TEXT)
+        owner = await _name_owner(session.portal, people, words)
+        remedy = words.gettext(REMEDY, owner=owner) if session.claims.is_admin else ""
+        return Doubt(words.gettext(title), words.gettext(text, owner=owner), remedy)
     if not is_any_doubted:
         return None
     owner = await _name_owner(session.portal, people, words)

@@ -57,6 +57,7 @@ async def take_standing(portal: Portal, room: Room) -> Standing:
         mark.failure_code,
         mark.looked_at,
         mark.is_limited,
+        mark.counts_all,
     )
     return read, await room.is_full(portal.id), _take_contact(portal)
 

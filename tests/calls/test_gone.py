@@ -88,6 +88,26 @@ async def test_deleted_calls_never_count_also_while_the_owner_s_rights_have_othe
     assert (await summarize(world.portal.id, EVERYONE, Filters())).calls == len(world.shown()) + 2
 
 
+async def test_one_hidden_row_has_neither_forged_nor_deleted_calls_count(
+    world: World, ingest: Ingest
+) -> None:
+    """The last call of an employee who left, deleted: nobody can tell it from one that is hidden."""
+    world.fill(range(301, 302), user_id=7, started_at=world.row(1).started_at)
+    world.fill(range(302, 360), user_id=OPERATOR, started_at=world.row(1).started_at)
+    await world.read()
+    for number in range(5):
+        await forge(world, ingest, f"forged.{number}", OPERATOR)
+    await delete(world)
+    world.access.rows.remove(world.row(301))
+    world.clock.advance(DAY)
+    await world.read()
+    world.clock.advance(DAY)
+    mark = await world.read()
+    assert (mark.is_limited, mark.counts_all) == (True, False)
+    counted = (await summarize(world.portal.id, EVERYONE, Filters())).calls
+    assert counted == len(world.shown()) + 1  # The hidden one is confirmed.
+
+
 async def test_a_deleted_call_is_no_sign_of_less_rights(world: World) -> None:
     """Nor is one that bears another CALL_ID by now, which two operators had last."""
     for number, user_id in ((301, 31), (302, 32)):
