@@ -17,7 +17,7 @@ from app.calls.checkpoints import Checkpoints
 from app.calls.inserts import make_inserter
 from app.calls.last_events import LastEvents
 from app.calls.room import Room
-from app.calls.sizes import size_of_event
+from app.calls.sizes import Size, size_of_event
 from app.calls.writes import Key
 from app.kit.clock import Clock
 from app.kit.database import Database, is_away, is_refusal
@@ -193,9 +193,14 @@ class Ingest:
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> Sequence[Outcome | None]:
         missed = await self.inserter.insert(arrivals)
+        grown: dict[int, Size] = {}
         for arrival in arrivals:
             if arrival.key not in missed:
-                self._room.note(arrival.portal_id, size_of_event(arrival.call_id, arrival.leg))
+                size = size_of_event(arrival.call_id, arrival.leg)
+                known = grown.get(arrival.portal_id)
+                grown[arrival.portal_id] = size if known is None else known + size
+        for portal_id, size in grown.items():
+            self._room.note(portal_id, size)
         return [None if arrival.key in missed else Outcome.STORED for arrival in arrivals]
 
     async def _attempt(self, waiting: Sequence[Waiting], write: Write) -> list[Waiting]:

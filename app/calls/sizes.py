@@ -67,4 +67,5 @@ def _texts_of(leg: Leg) -> Iterable[str | None]:
 
 
 def _count_bytes(texts: Iterable[str | None]) -> int:
-    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts if text)
+    text = "".join(filter(None, texts))
+    return len(text) if text.isascii() else len(text.encode())
