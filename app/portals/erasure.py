@@ -80,8 +80,8 @@ class Erasure:
         """Erase secrets, then people, and say when the calls are to go; False, and nothing is gone, when it
         was installed anew meanwhile. `finish` does what this leaves.
 
-        Calls that are ERASED whatever was announced are the vendor's or silence's doing; all others belong to
-        an uninstall that was confirmed.
+        Calls that are ERASED whatever was announced are the vendor's or silence's doing. Those that are KEPT
+        belong to an uninstall of which only a dead pair speaks: an administrator's page may undo it at once.
         """
         if not await self._end(portal, calls):
             return False
@@ -99,7 +99,7 @@ class Erasure:
             is_clean = calls is Calls.ERASED or (calls is Calls.AS_ANNOUNCED and is_announced_clean)
             erase_at = now if is_clean else now + CALLS_KEPT_S
             await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
-            if calls is not Calls.ERASED:
+            if calls is Calls.AS_ANNOUNCED:
                 await self._tombstones.note_uninstall(portal.member_id)
             await erase_buckets(portal.member_id, portal.domain)
             await pending_queries.hurry(portal.member_id, now)  # It may be the next installation already.

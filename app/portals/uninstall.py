@@ -41,8 +41,9 @@ class Proof(Enum):
 
     INSTALLED = "installed"
     UNINSTALLED = "uninstalled"
-    PAIR_DEAD = "pair_dead"
-    PAIR_UNCERTAIN = "pair_uncertain"  # dead, but it may have been so before
+    PAIR_DEAD = (
+        "pair_dead"  # Which it may be without an uninstall: spent since a backup, or by a lost answer.
+    )
     NOTHING = "nothing"
 
 
@@ -114,7 +115,7 @@ class Uninstaller:
         """
         pair = await self._vault.read_pair(portal.id)
         if pair is None:
-            return Proof.PAIR_UNCERTAIN
+            return Proof.PAIR_DEAD
         try:
             info = await self._server.app_info(pair.access_token, portal.oauth_server, portal.member_id)
         except BitrixError as error:
@@ -127,15 +128,10 @@ class Uninstaller:
         return await self._try_pair(await queries.get_portal(portal.id) or portal, pair)
 
     async def _try_pair(self, portal: Portal, pair: StoredPair) -> Proof:
-        """What a refresh tells. A pair that was marked dead, or spent for an answer that was lost, is dead
-        without an uninstall too.
-        """
+        """What a refresh tells, also with a pair that is marked dead."""
         if portal.token_state != "ok":
-            proof = PROOF_OF[await self._refresher.ask_anyway(portal, pair)]
-        else:
-            proof = PROOF_OF[await self._refresher.renew(portal.id, pair, Cause.OWN_WORK)]
-        was_healthy = portal.token_state == "ok" and not portal.has_dangling_refresh
-        return Proof.PAIR_UNCERTAIN if proof is Proof.PAIR_DEAD and not was_healthy else proof
+            return PROOF_OF[await self._refresher.ask_anyway(portal, pair)]
+        return PROOF_OF[await self._refresher.renew(portal.id, pair, Cause.OWN_WORK)]
 
     async def _conclude(self, portal: Portal, proof: Proof, attempts: int) -> Outcome:
         if proof in CALLS_BY_PROOF:
@@ -199,8 +195,7 @@ def _is_same(portal: Portal, claim: Claimed) -> bool:
 
 CALLS_BY_PROOF = {
     Proof.UNINSTALLED: Calls.AS_ANNOUNCED,
-    Proof.PAIR_DEAD: Calls.AS_ANNOUNCED,
-    Proof.PAIR_UNCERTAIN: Calls.KEPT,
+    Proof.PAIR_DEAD: Calls.KEPT,
 }
 PROOF_OF = {
     Verdict.RENEWED: Proof.INSTALLED,

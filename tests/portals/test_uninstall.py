@@ -7,13 +7,19 @@ import pytest
 from app.bitrix24.oauth import _TOTAL_S as TOTAL_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals import uninstall_queries
+from app.portals import queries, uninstall_queries
 from app.portals.erasure import CALLS_KEPT_S
 from app.portals.refresh import LEASE_S
+from app.portals.refresh_budget import REST_S
 from app.portals.uninstall_queries import CLAIM_S
 from app.scheduler import check_uninstalls
 from tests.portals.reading import count, read_portal
 from tests.running import Callbook, FakeClock
+
+OF_THE_PAIR = (
+    *("access_token", "refresh_token", "token_version", "access_expires_at", "pair_stored_at"),
+    *("pair_bought_at", "pair_dated_at", "renew_at", "refresh_lease_id", "refresh_lease_until"),
+)
 
 
 @pytest.fixture
@@ -131,9 +137,9 @@ async def test_invalid_client_is_proof_only_while_others_succeed(
     assert await count(callbook, "portals") == 1
 
 
-@pytest.mark.parametrize(("was_healthy", "calls_left"), [(True, 0), (False, 1)])
-async def test_invalid_grant_erases_calls_only_of_a_healthy_portal(
-    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, *, was_healthy: bool, calls_left: int
+@pytest.mark.parametrize("was_healthy", [True, False])
+async def test_a_dead_pair_ends_the_installation_and_keeps_its_calls(
+    callbook: Callbook, stand_in: StandIn, installed: StandInPortal, *, was_healthy: bool
 ) -> None:
     await installed.end_call()
     if not was_healthy:
@@ -143,10 +149,33 @@ async def test_invalid_grant_erases_calls_only_of_a_healthy_portal(
     assert answer is not None
     assert answer.status_code == 200
     await callbook.settle()
-    assert await count(callbook, "calls") == calls_left
+    assert await count(callbook, "calls") == 1
     assert (await callbook.run_sql("SELECT COUNT(*) AS n FROM portals WHERE access_token IS NOT NULL"))[0][
         "n"
     ] == 1
+
+
+async def test_a_restored_database_and_a_forged_uninstall_take_no_calls_and_a_page_heals_it(
+    callbook: Callbook, installed: StandInPortal, clock: FakeClock
+) -> None:
+    """The pair of the backup was spent after it, so a forgery finds it dead, though it counts as healthy."""
+    await installed.end_call()
+    backup = await read_portal(callbook, installed.member_id)
+    clock.advance(REST_S)
+    installed.expire_access_tokens()
+    stored = await queries.find_portal(installed.member_id)
+    assert stored is not None
+    await callbook.parts.access.call(stored, "user.get", {})
+    await queries.update_locked(stored.id, {name: backup[name] for name in OF_THE_PAIR})
+    assert (await installed.uninstall_event(clean=True)).status_code == 200
+    await callbook.settle()
+    row = await read_portal(callbook, installed.member_id)
+    assert (row["state"], row["erase_at"]) == ("uninstalled", clock.now() + CALLS_KEPT_S)
+    assert (await installed.open_page("/")).status_code == 200
+    await callbook.settle()
+    row = await read_portal(callbook, installed.member_id)
+    assert (row["state"], row["erase_at"], row["id"]) == ("installed", None, stored.id)
+    assert await count(callbook, "calls") == 1
 
 
 @pytest.mark.parametrize(("first", "second"), [(False, True), (True, False)])
