@@ -2,36 +2,42 @@
 
 Events are on the hot path, so they note in memory; every few seconds what was noted is written for all
 portals by one statement. The same loop keeps a heartbeat of each process in the database. One that starts
-and finds none knows that nobody took events meanwhile. One that was killed leaves a heartbeat that grows old:
-whoever sees it first, be it the process that took its place a second later, has all portals read, which
-covers what came meanwhile and what the killed one had noted.
+and finds none knows that nobody took events meanwhile. One that was killed leaves a heartbeat that stands
+still: whoever sees it first, be it the process that took its place a second later, has all portals read,
+which covers what came meanwhile and what the killed one had noted.
+
+Whether it stands still is counted in beats of one's own: the wall clocks of two machines may differ, and any
+may be set, so what a heartbeat says of its time only shows that it is another one.
 """
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
 
 from app.calls.evidence_queries import want_late_facts, want_read_everywhere, want_reads
 from app.calls.schedule import LATE_FACTS_S
-from app.kit.clock import Clock
+from app.kit.clock import Clock, read_elapsed_s
 from app.kit.database import DATABASE_ERRORS, Database
 from app.portals.budget import RecentlySeen
-from app.portals.fact_queries import delete_fact, list_facts, write_fact
+from app.portals.fact_queries import Fact, delete_fact, list_facts, write_fact
 
 log = structlog.get_logger(__name__)
 PERIOD_S = 10
-DEAD_AFTER_S = 3 * PERIOD_S
+DEAD_AFTER_BEATS = 3  # In which a living process writes at least two, unless the database is slow.
+DEAD_AFTER_S = DEAD_AFTER_BEATS * PERIOD_S
 HEARTBEAT, TAKING = "events_taken:", "taking"  # The name goes on with the process.
 REJECTED_EVERY_S = 3600  # Strangers who know a portal's member_id cause a read an hour at most.
 
 
 class Evidence:
-    """Notes of this process, and its heartbeat."""
+    """Notes of this process, and its heartbeat; `elapsed` (seconds) is real unless a test moves time."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, elapsed: Callable[[], float] = read_elapsed_s
+    ) -> None:
         self._database = database
         self._clock = clock
         self._missing: set[int] = set()
@@ -39,6 +45,11 @@ class Evidence:
         self._is_all_missing = False
         self._rejected = RecentlySeen(clock)
         self._heartbeat = f"{HEARTBEAT}{uuid.uuid4().hex}"
+        self._elapsed = elapsed
+        self._beaten_at = elapsed()
+        self._others: dict[
+            str, tuple[Fact, int]
+        ] = {}  # And for how many beats of ours each has been the same.
 
     def note_missing(self, portal_id: int) -> None:
         """A verified event of this portal was not stored as a call."""
@@ -62,8 +73,7 @@ class Evidence:
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[None]:
         """While inside, this process takes events: notes are written, the heartbeat is kept."""
-        if not await list_facts(HEARTBEAT):
-            self.note_all_missing()
+        await self._look_who_was_before()
         task = asyncio.create_task(self._run(), name="evidence")
         try:
             yield
@@ -95,10 +105,23 @@ class Evidence:
             await self.beat()
             await asyncio.sleep(PERIOD_S)
 
+    async def _look_who_was_before(self) -> None:
+        """Nothing can be counted at the start, so who looks old by our clock is taken for killed: at worst
+        the portals are read once for nothing.
+        """
+        found, now = await list_facts(HEARTBEAT), self._clock.now()
+        old = [name for name, fact in found.items() if abs(now - fact.at) > DEAD_AFTER_S]
+        if not found:
+            self.note_all_missing()
+        await self._bury(old)
+        self._beaten_at = self._elapsed()
+
     async def beat(self) -> None:
         """Write what was noted, and the heartbeat; find those who have none any more."""
+        if self._was_suspended():  # Nobody took its events.
+            self.note_all_missing()
         try:
-            await self._bury_dead()
+            await self._bury(self._find_still(await list_facts(HEARTBEAT)))
             await self.flush()
             await self.show_alive()
         except DATABASE_ERRORS as error:
@@ -108,13 +131,21 @@ class Evidence:
         """Write the heartbeat."""
         await write_fact(self._heartbeat, TAKING, self._clock.now())
 
-    async def _bury_dead(self) -> None:
-        """This process is among them when it was suspended: nobody took its events either."""
-        now = self._clock.now()
-        dead = [
-            name for name, fact in (await list_facts(HEARTBEAT)).items() if abs(now - fact.at) > DEAD_AFTER_S
-        ]
-        if dead:
-            await want_read_everywhere(now)
-        for name in dead:
+    def _was_suspended(self) -> bool:
+        before, self._beaten_at = self._beaten_at, self._elapsed()
+        return self._beaten_at - before > DEAD_AFTER_S
+
+    def _find_still(self, found: dict[str, Fact]) -> list[str]:
+        """Those of others that have been the same for so many beats of ours."""
+        found.pop(self._heartbeat, None)
+        before, self._others = self._others, {}
+        for name, fact in found.items():
+            last, beats = before.get(name, (None, 0))
+            self._others[name] = fact, beats + 1 if fact == last else 0
+        return [name for name, (_, beats) in self._others.items() if beats >= DEAD_AFTER_BEATS]
+
+    async def _bury(self, names: list[str]) -> None:
+        if names:
+            await want_read_everywhere(self._clock.now())
+        for name in names:
             await delete_fact(name, TAKING)
