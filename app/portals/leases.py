@@ -19,18 +19,27 @@ class Leases:
         self._clock = clock
         self._monotonic = monotonic
         self._seen: dict[str, tuple[Lease, float]] = {}  # And since when it has been the same.
+        self._given_back: set[tuple[str, str]] = set()  # Name and holder: one a scheduler that has ended.
 
     async def take(self, name: str, holder: str, duration_s: int) -> bool:
-        """Take or keep the lease for so many seconds; False while somebody else holds it."""
+        """Take or keep the lease for so many seconds; False while somebody else holds it, and for good once
+        this holder has given it back: what was begun before a shutdown must not take it again.
+        """
+        if (name, holder) in self._given_back:
+            return False
         abandoned = self._find_unchanged(name, duration_s)
-        if await take_lease(name, holder, self._clock.now(), duration_s, abandoned):
-            self._seen.pop(name, None)
-            return True
-        await self._look(name)
-        return False
+        if not await take_lease(name, holder, self._clock.now(), duration_s, abandoned):
+            await self._look(name)
+            return False
+        self._seen.pop(name, None)
+        if (name, holder) in self._given_back:  # While it was being taken.
+            await give_lease_back(name, holder)
+            return False
+        return True
 
     async def give_back(self, name: str, holder: str) -> None:
         """End the lease at once, so that another process need not wait for it to lapse."""
+        self._given_back.add((name, holder))
         await give_lease_back(name, holder)
 
     async def is_abandoned(self, name: str, silent_s: int) -> bool:

@@ -1,8 +1,11 @@
 """A lease is renewed by its holder and taken from a dead one in bounded time, however the clocks are set."""
 
+import asyncio
+
 import pytest
 
-from app.portals.fact_queries import take_lease
+from app.portals import leases
+from app.portals.fact_queries import read_lease, take_lease
 from app.portals.leases import Leases
 from tests.running import Callbook, FakeClock
 
@@ -107,3 +110,38 @@ async def test_silence_is_told_whatever_end_the_lease_names(
     assert await web.tells_silence()
     assert await holder.take()
     assert not await web.tells_silence()
+
+
+async def test_who_gave_the_lease_back_does_not_take_it_again(
+    callbook: Callbook, clock: FakeClock, monotonic: FakeClock
+) -> None:
+    """Such as a job that was begun just before the shutdown."""
+    holder, heir = (Process(name, clock, monotonic) for name in ("holder", "heir"))
+    assert await holder.take()
+    await holder.leases.give_back(NAME, holder.name)
+    assert not await holder.take()
+    assert await heir.take()
+
+
+async def test_who_gives_the_lease_back_while_it_is_being_taken_does_not_keep_it(
+    callbook: Callbook, clock: FakeClock, monotonic: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, heir = (Process(name, clock, monotonic) for name in ("holder", "heir"))
+    begun, is_given_back = asyncio.Event(), asyncio.Event()
+
+    async def take_late(*args: object) -> bool:
+        begun.set()
+        await is_given_back.wait()
+        return await take_lease(*args)  # type: ignore[arg-type]  # As it was called.
+
+    with monkeypatch.context() as late:
+        late.setattr(leases, "take_lease", take_late)
+        job = asyncio.create_task(holder.take())
+        await begun.wait()
+        await holder.leases.give_back(NAME, holder.name)
+        is_given_back.set()
+        assert not await job
+    found = await read_lease(NAME)
+    assert found is not None
+    assert found.expires_at == 0
+    assert await heir.take()
