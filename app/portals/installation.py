@@ -23,7 +23,7 @@ from app.kit.errors import Forbidden, Refusal, TooManyRequests
 from app.kit.shared_reads import SharedReads
 from app.kit.turns import Kind, PortalTurns
 from app.kit.words import N_
-from app.portals import lifecycle, queries
+from app.portals import lifecycle, pending_queries, queries
 from app.portals.addresses import Addresses
 from app.portals.admission import Claim
 from app.portals.budget import Budget, Limits
@@ -31,11 +31,12 @@ from app.portals.lifecycle import Installation, OfferedPair
 from app.portals.model import Portal
 from app.portals.offers import IsWanted, Offer
 from app.portals.pending import PendingInstallations
+from app.portals.purchases import Purse
 from app.portals.setup import begin_steps
 from app.portals.standing import Standing, judge_standing
 from app.portals.tombstones import Tombstones
 from app.portals.vault import Vault
-from app.portals.verification import StorePair, Verifier
+from app.portals.verification import Verifier
 
 log = structlog.get_logger(__name__)
 FOLLOW_UP = Kind("follow up")
@@ -107,7 +108,8 @@ class Installer:
     async def install_from_event(self, event: Event, source: str) -> bool:
         """What ONAPPINSTALL and ONAPPUPDATE bring; False when it waits to be verified. Raises a Refusal.
 
-        An update is no installation: it brings no portal back that was forgotten or has just uninstalled.
+        An update is no installation: it brings no portal back that was forgotten or has just uninstalled. An
+        installation of one that was forgotten waits for the installer page, which always comes with it.
         """
         if event.name == "ONAPPUPDATE" and await self._tombstones.is_barred(event.member_id):
             raise Forbidden("The portal is not installed.", code="not_installed")
@@ -124,16 +126,25 @@ class Installer:
         `is_wanted` is asked in the transaction that stores it. However long an offer waited, its pair is
         dated and expires as if it had been taken at once, so it replaces nothing newer.
         """
+
+        async def is_wanted_still() -> bool:
+            is_forgotten = await self._tombstones.is_forgotten_now(offer.member_id)
+            return not is_forgotten and (is_wanted is None or await is_wanted())
+
         info = await self._prove(claim)
         lifetime_s = max(0, offer.expires_at - self._clock.now())
         pair = OfferedPair(
             offer.access_token, offer.refresh_token, lifetime_s, offer.application_token, offer.language
         )
-        return await self._install(claim, info, pair, is_wanted)
+        return await self._install(claim, info, pair, is_wanted_still)
 
-    async def renew_offer(self, offer: Offer, claim: Claim, store: StorePair) -> None:
+    async def is_forgotten(self, member_id: str) -> bool:
+        """Whether the vendor forgot the portal, so that only the installer page brings it back."""
+        return await self._tombstones.is_forgotten(member_id)
+
+    async def renew_offer(self, offer: Offer, purse: Purse) -> None:
         """Buy a new pair for an offer whose own has expired; raises a Refusal."""
-        await self._verifier.renew(claim, offer.refresh_token, store)
+        await self._verifier.renew(await self.judge(offer), purse)
 
     async def _judge(self, member_id: str, application_token: str | None) -> Standing:
         return judge_standing(await self._portals.find(member_id), application_token, self._vault)
@@ -188,7 +199,8 @@ class Installer:
             row = await queries.make_row(installation.member_id)
             if is_wanted is not None and not await is_wanted():
                 raise Forbidden("It was forgotten meanwhile.", code="forgotten")
-            await self._tombstones.lift(installation.member_id)
+            if await self._tombstones.lift(installation.member_id):
+                await pending_queries.hurry(installation.member_id, self._clock.now())
             if row["erase_at"] is not None and row["erase_at"] <= self._clock.now():
                 await queries.bury(row["id"])  # What is to be erased is not found again by being quick.
                 row = await queries.make_row(installation.member_id)

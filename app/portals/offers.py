@@ -16,7 +16,8 @@ IsWanted = Callable[[], Awaitable[bool]]  # Whether nobody said meanwhile that i
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """What an installation needs of an event. `expires_at` is Unix seconds by our clock, from its receipt.
+    """What an installation needs of an event. `expires_at` is Unix seconds by our clock, from its receipt;
+    `pair_bought_at` is when a new pair was last bought for it, or may have been.
 
     Its repr shows no token.
     """
@@ -29,6 +30,7 @@ class Offer(msgspec.Struct, frozen=True):
     language: str
     source: str
     expires_at: int
+    pair_bought_at: int = 0
 
     def __repr__(self) -> str:
         """Portal only: a repr may reach a log."""

@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-import msgspec
 import structlog
 
-from app.bitrix24.oauth import TokenPair
 from app.bitrix24.payloads import Event
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring
@@ -19,12 +17,13 @@ from app.kit.database import Database
 from app.kit.errors import Forbidden, Refusal, TooManyRequests, Unavailable
 from app.portals import pending_queries
 from app.portals.admission import Claim
+from app.portals.offer_purse import OfferPurse, seal_offer
 from app.portals.offers import IsWanted, Offer, read_offer
 from app.portals.pending_queries import MOST_IN_ALL, MOST_OF_ORIGIN
+from app.portals.purchases import Purse
 from app.portals.shares import Shares
 from app.portals.sources import find_network
 from app.portals.standing import Standing
-from app.portals.verification import StorePair
 
 log = structlog.get_logger(__name__)
 CLAIM_S = 300  # Longer than one verification can take: two authorization servers, the portal, a new pair.
@@ -39,8 +38,18 @@ class NoRoom(Unavailable):
     retry_after_s = 60
 
 
+class Forgotten(Unavailable):
+    """The vendor forgot the portal, so it waits for the installer page."""
+
+    code = "forgotten"
+
+
 class Installing(Protocol):
     """Verifies and stores what is offered; each raises a Refusal."""
+
+    async def is_forgotten(self, member_id: str) -> bool:
+        """Whether only the installer page brings the portal back."""
+        ...
 
     async def judge(self, offer: Offer) -> Claim:
         """What the offer claims, and how far it is believed."""
@@ -50,7 +59,7 @@ class Installing(Protocol):
         """Verify it and store it, unless it is not wanted by then."""
         ...
 
-    async def renew_offer(self, offer: Offer, claim: Claim, store: StorePair) -> None:
+    async def renew_offer(self, offer: Offer, purse: Purse) -> None:
         """Buy a new pair in the place of the one that it brought."""
         ...
 
@@ -74,6 +83,8 @@ class PendingInstallations:
         offer = read_offer(event, source, self._clock.now())
         claim = await self._installer.judge(offer)
         try:
+            if await self._installer.is_forgotten(offer.member_id):
+                raise Forgotten
             await self._installer.install_offer(offer, claim)
         except Forbidden:
             raise
@@ -88,7 +99,7 @@ class PendingInstallations:
             self._keeping.take(origin, offer.member_id)
         except TooManyRequests as refusal:
             raise NoRoom from refusal
-        sealed = self._seal(offer, origin)
+        sealed = seal_offer(self._keyring, offer, origin)
         async with self._database.transaction():
             is_kept = await pending_queries.keep(
                 offer.member_id, origin, sealed, self._clock.now(), is_sqlite=self._database.is_sqlite
@@ -107,59 +118,32 @@ class PendingInstallations:
         claimed = await pending_queries.claim(member_id, origin, now, now + CLAIM_S)
         if claimed is None:
             return
-        sealed, attempts = claimed
+        purse, attempts = OfferPurse(self._keyring, self._clock, member_id, origin, claimed[0]), claimed[1]
         waits = partial(pending_queries.postpone, member_id, origin)
         pause_s = ASK_AGAIN_AFTER_S[min(attempts, len(ASK_AGAIN_AFTER_S) - 1)]
         try:
-            sealed = await self._refresh_if_expired(member_id, origin, sealed)
-            await self._install(member_id, origin, sealed)
+            if await self._installer.is_forgotten(member_id):
+                raise Forgotten
+            await self._renew_if_expired(purse)
+            await self._install(purse)
         except TooManyRequests as refusal:
-            await waits(sealed, attempts, self._clock.now() + refusal.retry_after_s)
+            await waits(purse.sealed, attempts, self._clock.now() + refusal.retry_after_s)
         except Forbidden:  # Which stays so; logged where it was found.
-            await pending_queries.settle(member_id, origin, sealed)
+            await pending_queries.settle(member_id, origin, purse.sealed)
         except Refusal:  # Which may pass, as above: it was answered that it waits.
-            await waits(sealed, attempts + 1, self._clock.now() + pause_s)
+            await waits(purse.sealed, attempts + 1, self._clock.now() + pause_s)
 
-    async def _install(self, member_id: str, origin: str, sealed: str) -> None:
+    async def _install(self, purse: OfferPurse) -> None:
         """What was forgotten meanwhile stays so: it is settled in the transaction that installs."""
-        offer = self._open(member_id, origin, sealed)
+        offer = purse.open()
         claim = await self._installer.judge(offer)
-        is_wanted = partial(pending_queries.settle, member_id, origin, sealed)
+        is_wanted = partial(pending_queries.settle, purse.member_id, purse.origin, purse.sealed)
         await self._installer.install_offer(offer, claim, is_wanted)
 
-    async def _refresh_if_expired(self, member_id: str, origin: str, sealed: str) -> str:
-        """The offer as sealed, with a new pair when its own has expired while it waited: stored at once, for
-        the old one is spent.
-        """
-        offer = self._open(member_id, origin, sealed)
-        if offer.expires_at > self._clock.now():
-            return sealed
-        stored = sealed
-
-        async def store(pair: TokenPair) -> None:
-            nonlocal stored
-            renewed = msgspec.structs.replace(
-                offer,
-                access_token=pair.access_token,
-                refresh_token=pair.refresh_token,
-                expires_at=self._clock.now() + pair.expires_in,
-            )
-            stored = self._seal(renewed, origin)
-            await pending_queries.replace_sealed(member_id, origin, sealed, stored)
-
-        await self._installer.renew_offer(offer, await self._installer.judge(offer), store)
-        return stored
-
-    def _seal(self, offer: Offer, origin: str) -> str:
-        return self._keyring.seal(msgspec.json.encode(offer), seal_context(offer.member_id, origin))
-
-    def _open(self, member_id: str, origin: str, sealed: str) -> Offer:
-        return msgspec.json.decode(self._keyring.open(sealed, seal_context(member_id, origin)), type=Offer)
-
-
-def seal_context(member_id: str, origin: str) -> str:
-    """The row that an offer is sealed for."""
-    return f"pending_installations:{member_id}:{origin}"
+    async def _renew_if_expired(self, purse: OfferPurse) -> None:
+        offer = purse.open()
+        if offer.expires_at <= self._clock.now():
+            await self._installer.renew_offer(offer, purse)
 
 
 def _find_origin(claim: Claim) -> str:

@@ -230,25 +230,8 @@ async def list_at(member_id: str, domain: str, limit: int) -> list[Portal]:
     return await _list_where(And(is_another, is_living), PortalTable.id, limit)
 
 
-async def list_witnesses(portal_id: int, bought_before: int, limit: int) -> list[Portal]:
-    """Other reachable portals, the most recently renewed first: their refresh shows whether our client secret
-    is still accepted. Those that bought a pair since that moment are left out: so witnesses take turns.
-    """
-    is_reachable = And(PortalTable.state == "installed", PortalTable.token_state == "ok")
-    is_another = And(PortalTable.contact_state == "ok", PortalTable.id != portal_id)
-    is_rested = PortalTable.pair_bought_at <= bought_before
-    return await _list_where(
-        And(And(is_reachable, is_another), is_rested),
-        PortalTable.access_expires_at,
-        limit,
-        is_ascending=False,
-    )
-
-
-async def _list_where(
-    condition: Where | And, order: Column, limit: int, *, is_ascending: bool = True
-) -> list[Portal]:
-    rows = await PortalTable.select().where(condition).order_by(order, ascending=is_ascending).limit(limit)
+async def _list_where(condition: Where | And, order: Column, limit: int) -> list[Portal]:
+    rows = await PortalTable.select().where(condition).order_by(order).limit(limit)
     return [to_portal(row) for row in rows]
 
 

@@ -7,12 +7,10 @@ Documentation: settings/oauth/auto-renewal.md.
 """
 
 import asyncio
-import itertools
+import time
 import uuid
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import structlog
 
@@ -24,32 +22,24 @@ from app.bitrix24.errors import (
     BitrixError,
     Unreachable,
 )
-from app.bitrix24.oauth import AuthorizationServer, TokenPair
+from app.bitrix24.oauth import AuthorizationServer
 from app.kit.background import Background
 from app.kit.clock import Clock
-from app.kit.database import DATABASE_ERRORS, is_refusal
 from app.portals import contact_queries, queries, silence_queries, uninstall_queries
 from app.portals.addresses import Addresses
-from app.portals.client_secret import (
-    is_asking_pointless,
-    note_accepted,
-    note_rejected,
-    was_accepted_lately,
-)
+from app.portals.client_secret import is_asking_pointless
 from app.portals.contact import find_state
 from app.portals.gone import ASK_AGAIN_AFTER_S
-from app.portals.lifecycle import plan_renewal
 from app.portals.model import Portal
-from app.portals.refresh_budget import REST_S, Cause, may_buy
+from app.portals.portal_purse import Monotonic, PortalPurse, Sleep
+from app.portals.purchases import NotNow, buy
+from app.portals.refresh_budget import Cause, may_buy
 from app.portals.vault import StoredPair, Vault
+from app.portals.witnesses import Witnesses, Word
 
 log = structlog.get_logger(__name__)
 LEASE_S = 30  # Longer than the authorization server's total time-out of 15 s.
 POLL_S = 0.1
-STORE_AGAIN_S = 0.1  # Doubled after each attempt, up to the longest.
-LONGEST_STORE_AGAIN_S = 2.0
-MAX_WITNESSES = 3
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class Verdict(Enum):
@@ -65,15 +55,22 @@ class Verdict(Enum):
     SUPERSEDED = "superseded"  # another installation, or no installation, since
 
 
-SECRET_ACCEPTED = frozenset({Verdict.RENEWED, Verdict.SUPERSEDED, Verdict.DEAD})
+# Under a lease: the last answer did not come or broke off, so the stored pair may be spent.
+DOUBTFUL = frozenset({Verdict.AWAY, Verdict.TOO_SOON})
+SHOWS_SECRET = {  # Whether our secret was accepted.
+    Verdict.RENEWED: True,
+    Verdict.SUPERSEDED: True,
+    Verdict.DEAD: True,
+    Verdict.SECRET_REJECTED: False,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to ask with a portal's pair, until then."""
+    """The right to ask with a portal's pair; `ends_at` is by a clock that cannot step."""
 
     id: str
-    until: int
+    ends_at: float
 
 
 class Refresher:
@@ -87,6 +84,7 @@ class Refresher:
         clock: Clock,
         background: Background,
         sleep: Sleep = asyncio.sleep,
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._server = authorization_server
         self._addresses = addresses
@@ -94,6 +92,8 @@ class Refresher:
         self._clock = clock
         self._background = background
         self._sleep = sleep
+        self._monotonic = monotonic
+        self._witnesses = Witnesses(clock)
         self._running: dict[tuple[int, int], asyncio.Task[Verdict]] = {}
 
     async def renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
@@ -112,66 +112,53 @@ class Refresher:
 
     async def ask_anyway(self, portal: Portal, pair: StoredPair) -> Verdict:
         """Ask with a pair that is marked dead, to learn whether the application is still installed."""
-        now = self._clock.now()
-        if await is_asking_pointless(now):
-            return Verdict.SECRET_REJECTED
-        if not may_buy(portal, Cause.OWN_WORK, now):
-            return Verdict.TOO_SOON
-        return await self._judge(portal.id, pair, await self._ask(portal, pair, now + LEASE_S))
+        ends_at = self._monotonic() + LEASE_S
+        return await self._judge(portal.id, pair, await self._ask(portal, pair, Cause.OWN_WORK, ends_at))
 
     async def _renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
-        if await is_asking_pointless(self._clock.now()):
-            return Verdict.SECRET_REJECTED
-        while not await self._is_too_soon(portal_id, spent, cause):
-            lease = await self._claim(portal_id, spent)
-            if lease is not None:
-                return await self._judge(portal_id, spent, await self._use(lease, portal_id, spent))
+        if (refusal := await self._find_refusal(portal_id, spent, cause)) is not None:
+            return refusal
+        while (lease := await self._claim(portal_id, spent)) is None:
             overtaken = await self._look_who_was_faster(portal_id, spent)
             if overtaken is not None:
                 return overtaken
             await self._sleep(POLL_S)  # Another process is asking: its answer serves us too.
-        return Verdict.TOO_SOON
+        return await self._judge(portal_id, spent, await self._use(lease, portal_id, spent, cause))
 
-    async def _is_too_soon(self, portal_id: int, spent: StoredPair, cause: Cause) -> bool:
-        """Whether the pair may not be renewed yet. One who was killed while asking has left the lease: a pair
-        may have been bought then.
+    async def _find_refusal(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict | None:
+        """Why nothing may be bought, where that is known without taking the lease; `buy` looks again under
+        it. Who holds the lease has noted a purchase already, and is waited for.
         """
         now = self._clock.now()
+        if await is_asking_pointless(now):
+            return Verdict.SECRET_REJECTED
         portal = await queries.get_portal(portal_id)  # The caller may know an older one.
-        if portal is None or portal.token_version != spent.version or portal.refresh_lease_until > now:
-            return False
-        bought_at = max(portal.pair_bought_at, portal.refresh_lease_until - LEASE_S)
-        return not may_buy(replace(portal, pair_bought_at=bought_at), cause, now)
+        if portal is None or portal.refresh_lease_until > now or portal.token_version != spent.version:
+            return None
+        return None if may_buy(portal, cause, now) else Verdict.TOO_SOON
 
-    async def _use(self, lease: Lease, portal_id: int, spent: StoredPair) -> Verdict:
+    async def _use(self, lease: Lease, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
         verdict = Verdict.AWAY
         try:
             portal = await queries.get_portal(portal_id)
             if portal is not None:
-                verdict = await self._ask(portal, spent, lease.until)
+                verdict = await self._ask(portal, spent, cause, lease.ends_at)
         finally:
-            await queries.release_refresh(portal_id, lease.id, is_doubtful=verdict is Verdict.AWAY)
+            await queries.release_refresh(portal_id, lease.id, is_doubtful=verdict in DOUBTFUL)
         return verdict
 
-    async def _ask(self, portal: Portal, spent: StoredPair, until: int) -> Verdict:
-        """Buy a new pair and store it first of all: from the answer on, the old one is spent."""
-        request = self._server.refreshing(portal.oauth_server, spent.refresh_token, portal.member_id)
+    async def _ask(self, portal: Portal, spent: StoredPair, cause: Cause, ends_at: float) -> Verdict:
+        purse = PortalPurse(portal, spent, self._vault, self._clock, self._sleep, self._monotonic, ends_at)
         try:
-            async with request as pair:
-                if pair.member_id and pair.member_id != portal.member_id:
-                    log.error("refresh answered for another portal", portal_id=portal.id)
-                    return Verdict.AWAY
-                is_stored = await self._store(portal, spent, pair, until)
+            pair = await buy(self._server, purse, cause, self._clock)
+        except NotNow:
+            return Verdict.TOO_SOON
         except BitrixError as error:
             return await self._read_refusal(portal, spent, error)
         except (Unreachable, AddressRefused) as failure:
             log.warning("refresh failed", portal_id=portal.id, code=failure.code)
-            if isinstance(failure, Unreachable) and failure.status is None:  # It may have been bought.
-                bought = {"pair_bought_at": self._clock.now()}
-                await queries.update_generation(portal.id, portal.generation, bought)
             return Verdict.AWAY
-        await note_accepted(self._clock.now())
-        if is_stored:
+        if purse.is_kept:
             await self._addresses.adopt(portal, pair.client_endpoint)
             return Verdict.RENEWED
         return await self._look_who_was_faster(portal.id, spent) or Verdict.SUPERSEDED
@@ -204,75 +191,40 @@ class Refresher:
         return await self._look_who_was_faster(portal_id, spent) or Verdict.SUPERSEDED
 
     async def _judge(self, portal_id: int, spent: StoredPair, verdict: Verdict) -> Verdict:
-        """Whether `invalid_client` was about this portal alone: another portal's refresh shows it.
+        """Whether `invalid_client` was about this portal alone: another portal's refresh shows it, and then
+        it was about each that was refused on the way, too.
 
         The portal's own lease is given back before: it may be wanted as a witness itself.
         """
-        if verdict is Verdict.SECRET_REJECTED and await self._is_secret_accepted(portal_id):
+        if verdict is not Verdict.SECRET_REJECTED:
+            return verdict
+        refused: list[tuple[int, StoredPair]] = []
+
+        async def ask(witness: Portal) -> bool | None:
+            pair = await self._vault.read_pair(witness.id)
+            answer = None if pair is None else SHOWS_SECRET.get(await self._ask_witness(witness, pair))
+            if pair is not None and answer is False:
+                refused.append((witness.id, pair))
+            return answer
+
+        word = await self._witnesses.find_word(portal_id, ask)
+        if word is Word.ACCEPTED:
+            for other_id, pair in refused:
+                await self._mark(other_id, pair, Verdict.GONE)
             return await self._mark(portal_id, spent, Verdict.GONE)
+        if word is Word.UNKNOWN:  # Nobody can tell for now, so it is not asked again and again.
+            rest = {"pair_bought_at": self._clock.now()}
+            await queries.update_unchanged(portal_id, spent.generation, spent.version, rest)
         return verdict
 
-    async def _is_secret_accepted(self, portal_id: int) -> bool:
-        """Whether it was accepted minutes ago, or a witness shows it. Only when all who were asked said
-        `invalid_client` too, or there is nobody to ask, is it certainly our secret that is wrong.
+    async def _ask_witness(self, witness: Portal, pair: StoredPair) -> Verdict:
+        """TOO_SOON while somebody else asks for that portal: its lease is not waited for. Two portals that
+        judge each other would wait for ever.
         """
-        now = self._clock.now()
-        if await was_accepted_lately(now):
-            return True
-        witnesses = await queries.list_witnesses(portal_id, now - REST_S, MAX_WITNESSES)
-        heard = []
-        for witness in witnesses:
-            verdict = await self._ask_witness(witness)
-            if verdict in SECRET_ACCEPTED:
-                await note_accepted(self._clock.now())
-                return True
-            heard += [] if verdict is None else [verdict]
-        if (heard or not witnesses) and all(verdict is Verdict.SECRET_REJECTED for verdict in heard):
-            await note_rejected(self._clock.now())
-        return False
-
-    async def _ask_witness(self, witness: Portal) -> Verdict | None:
-        """None while somebody else asks for that portal: its lease is not waited for. Two portals that judge
-        each other would wait for ever.
-        """
-        pair = await self._vault.read_pair(witness.id)
-        lease = await self._claim(witness.id, pair) if pair else None
-        if pair is None or lease is None:
-            return None
-        return await self._use(lease, witness.id, pair)
-
-    async def _store(self, portal: Portal, spent: StoredPair, pair: TokenPair, until: int) -> bool:
-        """False when the portal has another pair or installation by now. A database that is away is tried
-        again while the lease lasts, because nothing else can bring the new pair back.
-        """
-        sealed = self._vault.seal_changes(portal.id, self._plan(portal, spent, pair))
-        for attempt in itertools.count():
-            try:
-                return await queries.update_unchanged(portal.id, spent.generation, spent.version, sealed)
-            except DATABASE_ERRORS as error:
-                wait_s = min(STORE_AGAIN_S * 2**attempt, LONGEST_STORE_AGAIN_S)
-                if is_refusal(error) or self._clock.now() + wait_s >= until:
-                    raise
-                log.warning("new pair not stored yet", portal_id=portal.id, error=type(error).__name__)
-                await self._sleep(wait_s)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _plan(self, portal: Portal, spent: StoredPair, pair: TokenPair) -> dict[str, Any]:
-        now = self._clock.now()
-        return {
-            "access_token": pair.access_token,
-            "refresh_token": pair.refresh_token,
-            "token_version": spent.version + 1,
-            "access_expires_at": now + pair.expires_in,
-            "pair_stored_at": now,
-            "pair_bought_at": now,
-            "pair_dated_at": pair.expires_at,
-            "renew_at": plan_renewal(portal.member_id, now),
-            "token_state": "ok",
-            "refresh_lease_id": None,
-            "refresh_lease_until": 0,
-            "license_status": pair.status or portal.license_status,
-        }
+        lease = await self._claim(witness.id, pair)
+        if lease is None:
+            return Verdict.TOO_SOON
+        return await self._use(lease, witness.id, pair, Cause.OWN_WORK)
 
     async def _look_who_was_faster(self, portal_id: int, spent: StoredPair) -> Verdict | None:
         """RENEWED when the portal has a newer pair, SUPERSEDED when nobody may use this one, else None."""
@@ -283,8 +235,8 @@ class Refresher:
 
     async def _claim(self, portal_id: int, spent: StoredPair) -> Lease | None:
         now = self._clock.now()
-        lease = Lease(uuid.uuid4().hex, now + LEASE_S)
+        lease = Lease(uuid.uuid4().hex, self._monotonic() + LEASE_S)
         is_claimed = await queries.claim_refresh(
-            portal_id, spent.generation, spent.version, lease.id, now, lease.until
+            portal_id, spent.generation, spent.version, lease.id, now, now + LEASE_S
         )
         return lease if is_claimed else None

@@ -21,11 +21,11 @@ async def bar(member_hash: str, at: int, until: int | None) -> None:
     )
 
 
-async def find_barred(member_hashes: Collection[str], now: int) -> set[str]:
-    """Those of them that are remembered still."""
+async def find_barred(member_hashes: Collection[str], now: int) -> dict[str, bool]:
+    """Those of them that are remembered still, and whether for good."""
     is_one = ForgottenPortalTable.member_hash.is_in(list(member_hashes))
-    rows = await ForgottenPortalTable.select(ForgottenPortalTable.member_hash).where(And(is_one, _lasts(now)))
-    return {row["member_hash"] for row in rows}
+    rows = await ForgottenPortalTable.select().where(And(is_one, _lasts(now)))
+    return {row["member_hash"]: row["until"] is None for row in rows}
 
 
 async def is_barred(member_hash: str, now: int) -> bool:
@@ -34,13 +34,20 @@ async def is_barred(member_hash: str, now: int) -> bool:
     return bool(await ForgottenPortalTable.exists().where(And(is_one, _lasts(now))))
 
 
+async def is_forgotten(member_hash: str) -> bool:
+    """Whether the portal is remembered for good."""
+    is_one = ForgottenPortalTable.member_hash == member_hash
+    return bool(await ForgottenPortalTable.exists().where(And(is_one, ForgottenPortalTable.until.is_null())))
+
+
 def _lasts(now: int) -> Or:
     return Or(ForgottenPortalTable.until.is_null(), ForgottenPortalTable.until > now)
 
 
-async def lift(member_hash: str) -> None:
-    """Remember it no longer."""
-    await ForgottenPortalTable.delete().where(ForgottenPortalTable.member_hash == member_hash)
+async def lift(member_hash: str) -> bool:
+    """Remember it no longer; whether it was remembered."""
+    is_one = ForgottenPortalTable.member_hash == member_hash
+    return bool(await ForgottenPortalTable.delete().where(is_one).returning(ForgottenPortalTable.member_hash))
 
 
 async def purge(now: int) -> None:

@@ -1,7 +1,8 @@
 """Which portals no page but the installer's installs again: those that the vendor forgot, for good, and for a
 day those of which the authorization server said that they uninstalled the application.
 
-A tab that was open all the while would else bring back what somebody has just ended (decision 0024).
+A tab that was open all the while would else bring back what somebody has just ended. Nor does an event that
+was on its way install what was forgotten: it waits for the installer page (decision 0024).
 """
 
 from app.kit.clock import Clock
@@ -38,9 +39,17 @@ class Tombstones:
         """The same within a transaction that the caller opened."""
         return await tombstone_queries.is_barred(self._vault.hash_member_id(member_id), self._clock.now())
 
-    async def lift(self, member_id: str) -> None:
-        """It was installed."""
-        await tombstone_queries.lift(self._vault.hash_member_id(member_id))
+    async def is_forgotten(self, member_id: str) -> bool:
+        """Whether the vendor forgot it, so that no event installs it either."""
+        return bool(await self._barred.find(self._vault.hash_member_id(member_id)))
+
+    async def is_forgotten_now(self, member_id: str) -> bool:
+        """The same within a transaction that the caller opened."""
+        return await tombstone_queries.is_forgotten(self._vault.hash_member_id(member_id))
+
+    async def lift(self, member_id: str) -> bool:
+        """It was installed; whether anything barred it."""
+        return await tombstone_queries.lift(self._vault.hash_member_id(member_id))
 
     async def _find_barred(self, member_hashes: set[str]) -> dict[str, bool]:
-        return dict.fromkeys(await tombstone_queries.find_barred(member_hashes, self._clock.now()), True)
+        return await tombstone_queries.find_barred(member_hashes, self._clock.now())

@@ -7,7 +7,6 @@ settings/oauth.
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -21,7 +20,7 @@ from app.bitrix24.errors import (
     BitrixError,
     Unreachable,
 )
-from app.bitrix24.oauth import AppInfo, AuthorizationServer, TokenPair
+from app.bitrix24.oauth import AppInfo, AuthorizationServer
 from app.bitrix24.profile import Profile, fetch_profile
 from app.kit.clock import Clock
 from app.kit.errors import Forbidden, Refusal, Unavailable
@@ -31,6 +30,8 @@ from app.portals.admission import Admission, Claim
 from app.portals.budget import Limits
 from app.portals.clients import PortalClients
 from app.portals.contact import find_state
+from app.portals.purchases import NotNow, Purse, buy
+from app.portals.refresh_budget import Cause
 from app.portals.refusals import PortalRefuses
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,6 @@ MAX_PROOFS = 10_000
 AWAY = N_("Bitrix24's authorization server does not answer just now. Try again in a minute.")
 PORTAL_AWAY = N_("Your Bitrix24 does not answer just now. Reload the page in a minute.")
 REJECTED = N_("Reload the page: this session of Bitrix24 has ended.")
-StorePair = Callable[[TokenPair], Awaitable[None]]
 WRONG_APP = N_(
     "This Bitrix24 uses other application keys than this installation of Callbook. "
     "A local application has its own keys in each portal and so needs an installation of its own."
@@ -96,16 +96,18 @@ class Verifier:
         except AddressRefused:
             return self._policy.check_oauth(None)
 
-    async def renew(self, claim: Claim, refresh_token: str, store: StorePair) -> None:
-        """Buy a new pair in the place of one that has expired, which counts as a question, and store it.
+    async def renew(self, claim: Claim, purse: Purse) -> None:
+        """Buy a new pair in the place of one that has expired, which counts as a question.
 
-        Raises a Refusal as `prove` does. A new pair proves nothing yet: whose it is, `prove` asks.
+        Raises a Refusal as `prove` does, Unavailable too when it is too soon. A new pair proves nothing yet:
+        whose it is, `prove` asks.
         """
         give_back = self._admission.admit(claim)
         try:
-            server = self._server.refreshing(claim.server_endpoint, refresh_token, claim.member_id)
-            async with server as pair:
-                await store(pair)
+            await buy(self._server, purse, Cause.OWN_WORK, self._clock)
+        except NotNow as refusal:
+            give_back()
+            raise Unavailable(AWAY) from refusal
         except AddressRefused as error:
             raise self._refuse(claim, "authorization_server_refused", error.message) from error
         except Unreachable as error:

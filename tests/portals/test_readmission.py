@@ -12,7 +12,7 @@ from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.tombstones import BARRED_AFTER_UNINSTALL_S
-from app.scheduler import purge
+from app.scheduler import purge, verify_pending
 from tests.portals.gone import install_all
 from tests.portals.reading import count, read_portal
 from tests.running import Callbook, FakeClock
@@ -132,6 +132,40 @@ async def test_only_the_installer_page_brings_back_what_was_forgotten(
     await callbook.settle()
     assert await count(callbook, "forgotten_portals") == 0
     assert (await forgotten.open_page("/")).status_code == 200
+
+
+async def test_an_event_that_installs_what_was_forgotten_waits_for_the_installer_page(
+    callbook: Callbook, stand_in: StandIn, clock: FakeClock, forgotten: StandInPortal
+) -> None:
+    """It may have been on its way. A real installation opens that page, too, and needs the event's token."""
+    asked = stand_in.counts.total()
+    answer = await forgotten.install_event()
+    assert (answer.status_code, answer.json()) == (202, {"status": "pending"})
+    for after_s in (0, 60, 300):
+        clock.advance(after_s)
+        await verify_pending(callbook.parts)
+        await callbook.settle()
+    assert stand_in.counts.total() == asked
+    assert [await count(callbook, table) for table in ("portals", "pending_installations")] == [1, 1]
+    assert (await forgotten.install(callbook.url)).status_code == 200
+    await callbook.settle()
+    await verify_pending(callbook.parts)
+    await callbook.settle()
+    assert [await count(callbook, table) for table in ("portals", "pending_installations")] == [2, 0]
+    assert (await forgotten.end_call()).responses[0].json() == {"status": "ok"}
+
+
+async def test_what_is_forgotten_while_its_event_is_asked_about_stays_so(
+    callbook: Callbook, stand_in: StandIn, forgotten: StandInPortal
+) -> None:
+    await callbook.run_sql("DELETE FROM forgotten_portals")
+    gate = stand_in.hold("profile", portal=forgotten, times=1)
+    event = asyncio.create_task(forgotten.install_event())
+    await gate.reached()
+    await callbook.parts.erasure._tombstones.forget(forgotten.member_id)  # noqa: SLF001  What `forget` does first.
+    gate.release()
+    assert (await event).status_code == 403
+    assert await count(callbook, "portals") == 1
 
 
 async def test_what_is_forgotten_while_its_page_is_asked_about_stays_so(

@@ -1,0 +1,58 @@
+"""Reading and writing when portals' pairs were bought, and which portals vouch for our client secret."""
+
+from collections.abc import Collection
+
+from piccolo.columns.combination import And, Or
+
+from app.portals import queries
+from app.portals.model import Portal
+from app.portals.tables import PortalTable
+
+Portals = PortalTable
+
+
+async def note_purchase(
+    portal_id: int, generation: int, token_version: int, was_at: int, bought_at: int
+) -> bool:
+    """Note when a pair was bought, of an installed portal of this generation and pair whose record says that
+    the last one was bought at `was_at`; say whether it is so.
+    """
+    is_same = And(Portals.generation == generation, Portals.token_version == token_version)
+    is_unchanged = And(And(Portals.state == "installed", is_same), Portals.pair_bought_at == was_at)
+    return await queries.update_where(portal_id, is_unchanged, {Portals.pair_bought_at: bought_at})
+
+
+async def list_witnesses(
+    portal_id: int, heard: Collection[int], now: int, rest_s: int, limit: int
+) -> list[Portal]:
+    """Reachable portals other than this one and those that were heard, the most recently renewed first, but
+    for those that bought a pair within `rest_s` seconds of now: so witnesses take turns.
+
+    A purchase that lies further ahead was noted by a clock that has been set back.
+    """
+    is_rested = Or(Portals.pair_bought_at <= now - rest_s, Portals.pair_bought_at >= now + rest_s)
+    rows = await (
+        Portals.select()
+        .where(And(_is_another([portal_id, *heard]), is_rested))
+        .order_by(Portals.access_expires_at, ascending=False)
+        .limit(limit)
+    )
+    return [queries.to_portal(row) for row in rows]
+
+
+async def is_another_resting(portal_id: int, now: int, rest_s: int) -> bool:
+    """Whether another reachable portal bought a pair so lately that it is no witness now."""
+    is_resting = And(Portals.pair_bought_at > now - rest_s, Portals.pair_bought_at < now + rest_s)
+    return bool(await Portals.exists().where(And(_is_another([portal_id]), is_resting)))
+
+
+async def is_another_busy(portal_id: int, now: int) -> bool:
+    """Whether another reachable portal's pair is being renewed just now."""
+    return bool(
+        await Portals.exists().where(And(_is_another([portal_id]), Portals.refresh_lease_until > now))
+    )
+
+
+def _is_another(than: Collection[int]) -> And:
+    is_connected = And(Portals.state == "installed", Portals.token_state == "ok")
+    return And(And(is_connected, Portals.contact_state == "ok"), Portals.id.not_in(list(than)))
