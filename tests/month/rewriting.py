@@ -19,6 +19,9 @@ HOLIDAY_S = (
 SETTLED_S = (
     4 * DAY_S
 )  # Before the end, at most: later rows of everybody, and an audit, can tell what was done.
+# As many ids as come again before the end. A row beyond them all counts as hidden, and confirmed, until its
+# user has one with a higher id (decision 0014): for weeks, where a portal lost as many as an import brings.
+MOST_LOST = 50
 RECENT_S = 10 * DAY_S
 IMPORT_VISITS_S = (2 * MINUTE_S, 90 * MINUTE_S, 6 * HOUR_S)  # Who imported looks whether it worked, thrice.
 OLD = 150  # Of before any window of a read.
@@ -108,7 +111,8 @@ class Rewriting:
     async def give_ids_anew(self) -> None:
         """The portal is restored from a backup: its last rows are gone, and the next ones get their ids."""
         backup_at = self._agenda.clock.now() - self._chance.randrange(6 * HOUR_S, 3 * DAY_S)
-        kept = [row for row in self._rows if self._life.truth.made_at[row.id] <= backup_at]
+        held = sum(self._life.truth.made_at[row.id] <= backup_at for row in self._rows)
+        kept = self._rows[: max(held, len(self._rows) - MOST_LOST)]
         self._life.counts["given anew"] += len(self._rows) - len(kept)
         self._rows[:] = kept
 
