@@ -39,7 +39,7 @@ class LegView(NamedTuple):
     initials: str
     hue: int
     duration: str | None
-    is_open: bool  # an event told of it, and the statistics have not spoken yet
+    is_doubted: bool  # an event told of it, and the statistics have only told of other legs of the call
 
 
 class ClientView(NamedTuple):
@@ -86,6 +86,7 @@ def view_call(detail: CallDetail, names: Mapping[int, str], presenter: Presenter
     """The whole panel."""
     call = detail.call
     ended_at = None if call.duration_s is None else call.started_at + call.duration_s
+    is_confirmed = any(leg.confirmed for leg in detail.legs)
     return CallView(
         row=presenter.present(call, names),
         started=presenter.describe_moment(call.started_at),
@@ -96,7 +97,7 @@ def view_call(detail: CallDetail, names: Mapping[int, str], presenter: Presenter
         confirmed=call.confirmed,
         vote=call.vote or None,
         comment=call.comment and visible(call.comment),
-        legs=[_view_leg(leg, names, presenter) for leg in detail.legs],
+        legs=[_view_leg(leg, names, presenter, is_confirmed=is_confirmed) for leg in detail.legs],
         recordings=detail.recordings,
         transcript=_find_transcript(call),
         is_old=call.started_at < presenter.now - WINDOW_S,
@@ -144,7 +145,9 @@ def _view_client(call: LoggedCall) -> ClientView | None:
     )
 
 
-def _view_leg(leg: LoggedLeg, names: Mapping[int, str], presenter: Presenter) -> LegView:
+def _view_leg(
+    leg: LoggedLeg, names: Mapping[int, str], presenter: Presenter, *, is_confirmed: bool
+) -> LegView:
     operator = names.get(leg.user_id) if leg.user_id is not None else None
     return LegView(
         at=presenter.describe_moment(leg.started_at),
@@ -157,5 +160,5 @@ def _view_leg(leg: LoggedLeg, names: Mapping[int, str], presenter: Presenter) ->
         initials=initials_of(operator or ""),
         hue=(leg.user_id or 0) % 6,
         duration=None if leg.duration_s is None else format_duration(leg.duration_s),
-        is_open=leg.confirmed is None,
+        is_doubted=is_confirmed and leg.confirmed is None,
     )

@@ -80,3 +80,15 @@ async def test_a_forged_event_gives_no_confirmed_call_to_the_forger(
     forger, operator = await open_tab(callbook, portal, SELLER), await open_tab(callbook, portal, HELPER)
     assert await hear(forger, "one") == 404
     assert await hear(operator, "one") == 200
+
+
+async def test_the_panel_marks_the_leg_of_which_only_an_event_told(
+    callbook: Callbook, portal: StandInPortal
+) -> None:
+    admin = await open_tab(callbook, portal)
+    assert "Not confirmed" not in (await admin.get("/log/calls/both")).text
+    await forge(callbook, portal, "both", CALL_START_DATE="2026-10-01T10:00:00+03:00", PORTAL_USER_ID="666")
+    panel = (await admin.get("/log/calls/both")).text
+    assert panel.count("Not confirmed") == 1
+    await forge(callbook, portal, "new", CALL_START_DATE="2026-10-01T10:00:00+03:00")
+    assert "Not confirmed" not in (await admin.get("/log/calls/new")).text
