@@ -24,6 +24,9 @@ METHOD = "voximplant.statistic.get"
 MALFORMED = "malformed_answer"
 MISSING = "no_answer"
 WITHOUT_ID = "row_without_id"
+FILTER_DROPPED = "filter_not_applied"
+NO_TOTAL = "no_total"
+ANYBODY = -1
 log = structlog.get_logger(__name__)
 Row = Mapping[str, object]
 
@@ -45,10 +48,15 @@ class StatisticsRefusedError(Exception):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One page of a range: its lowest ids, or its highest where `is_descending`."""
+    """One page of a range: its lowest ids, or its highest where `is_descending`; of one user's rows (None:
+    nobody's), unless ANYBODY's are asked for. `counted_since`: instead, how many rows it holds of calls
+    that began then or later (0: all).
+    """
 
     range: Range
     is_descending: bool = False
+    user_id: int | None = ANYBODY
+    counted_since: int | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -65,12 +73,14 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a batch brought: pages by question, codes of those that failed, and the portal's own times.
+    """What a batch brought: pages or totals by question, codes of those that failed, and the portal's
+    own times.
 
     `partial` are pages with a row that cannot be told from others: true as far as they go, and failed.
     """
 
     pages: dict[Question, Page] = {}
+    totals: dict[Question, int] = {}
     partial: list[Page] = []
     codes: dict[Question, str] = {}
     began_at: int | None = None
@@ -106,8 +116,14 @@ async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Ques
         times=[*answer.times.values()],
     )
     for name, question in names.items():
-        if name in answer.errors:
+        if question.counted_since is not None and name in answer.totals:
+            reply.totals[question] = answer.totals[
+                name
+            ]  # Also where the rows that come with it are too large.
+        elif name in answer.errors:
             reply.codes[question] = answer.errors[name].code
+        elif question.counted_since is not None:
+            reply.codes[question] = NO_TOTAL
         elif _is_list_of_rows(answer.results.get(name)):
             _take(reply, question, _read_page(portal, question, answer.results[name][:PAGE_ROWS]))
             await asyncio.sleep(0)  # Events go first: all pages at once would hold them up for 100 ms.
@@ -116,65 +132,21 @@ async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Ques
     return reply
 
 
-async def count_rows(
-    access: StatisticsAccess, portal: Portal, ranges: Sequence[Range], since: int
-) -> list[int | None]:
-    """How many rows of calls that began at `since` or later (0: all) the portal shows in each range; None
-    where it does not say. One request.
-    """
-    began = {">=CALL_START_DATE": datetime.fromtimestamp(since, UTC).isoformat()} if since else {}
-    commands: dict[str, Command] = {
-        f"p{index}": (
-            METHOD,
-            {"FILTER": {">=ID": one.low, "<=ID": one.high} | began, "SORT": "ID", "ORDER": "ASC", "start": 0},
-        )
-        for index, one in enumerate(ranges)
-    }
-    answer = await access.batch(portal, commands)
-    for name, error in answer.errors.items():
-        if (
-            name not in answer.totals
-        ):  # A page of rows that is too large says how many there are all the same.
-            raise error
-    return [answer.totals.get(name) for name in commands]
-
-
-async def find_ends(
-    access: StatisticsAccess, portal: Portal, user_ids: Sequence[int | None]
-) -> dict[int | None, tuple[int, int]]:
-    """The lowest and the highest id that the portal shows of each user, where it shows any. One request."""
-    commands: dict[str, Command] = {
-        f"{order}{index}": (
-            METHOD,
-            {"FILTER": {"PORTAL_USER_ID": user or ""}, "SORT": "ID", "ORDER": order, "start": -1},
-        )
-        for index, user in enumerate(user_ids)
-        for order in ("ASC", "DESC")
-    }
-    answer = await access.batch(portal, commands)
-    found: dict[int | None, tuple[int, int]] = {}
-    for index, user in enumerate(user_ids):
-        low, high = (_first_id_of(answer.results.get(f"{order}{index}"), user) for order in ("ASC", "DESC"))
-        if low is not None and high is not None:
-            found[user] = (low, high)
-    return found
-
-
-def _first_id_of(rows: object, user_id: int | None) -> int | None:
-    """The id of the first row, if it is this user's: a filter that is not understood is dropped silently."""
-    if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
-        return None
-    record, _ = _read_row(rows[0])
-    return record.statistics_id if record is not None and record.user_id == user_id else None
-
-
 def _command(question: Question) -> Command:
-    low, high = question.range.low, question.range.high
+    low, high, since = question.range.low, question.range.high, question.counted_since
+    conditions: dict[str, object] = {">=ID": low}
+    if high != OPEN:
+        conditions["<=ID"] = high
+    if question.user_id != ANYBODY:
+        conditions["PORTAL_USER_ID"] = question.user_id or ""
+    if since:
+        conditions[">=CALL_START_DATE"] = datetime.fromtimestamp(since, UTC).isoformat()
     return METHOD, {
-        "FILTER": {">=ID": low} | ({} if high == OPEN else {"<=ID": high}),
+        "FILTER": conditions,
         "SORT": "ID",
         "ORDER": "DESC" if question.is_descending else "ASC",
-        "start": -1,  # The portal need not count the rows, which is what makes the method slow.
+        # -1: the portal need not count the rows, which is what makes the method slow.
+        "start": -1 if since is None else 0,
     }
 
 
@@ -183,7 +155,9 @@ def _is_list_of_rows(result: object) -> bool:
 
 
 def _take(reply: Reply, question: Question, page: Page) -> None:
-    if page.is_whole:
+    if question.user_id != ANYBODY and any(one.user_id != question.user_id for one in page.records):
+        reply.codes[question] = FILTER_DROPPED
+    elif page.is_whole:
         reply.pages[question] = page
     else:
         reply.partial.append(page)
@@ -206,7 +180,7 @@ def _read_page(portal: Portal, question: Question, rows: Sequence[Row]) -> Page:
     if any(before >= after for before, after in pairwise(rising)):
         raise StatisticsRefusedError("order_not_applied")
     if rising and not question.range.low <= rising[0] <= rising[-1] <= question.range.high:
-        raise StatisticsRefusedError("filter_not_applied")
+        raise StatisticsRefusedError(FILTER_DROPPED)
     return Page(ids, records, odd, len(records) == len(rows))
 
 

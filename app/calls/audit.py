@@ -1,36 +1,63 @@
 """Comparing the portal's own count of its statistics with what is stored, and finding where they differ.
 
-One request tells how many rows there are up to the mark. Where that is another number than ours, ranges are
-counted in parts until a part fits a page, which is read: what was missing is stored, and what the page lacks
-is noted. A row counts as deleted only if the same owner's token is shown rows of the same user with lower and
-with higher ids; else the owner's rights are the cause, and nothing goes.
+Each day one request counts the ids in twenty parts, and one reads a slice of old rows again, the next each
+day: counts do not tell a row that changed, nor one that went while another came in its part. Where a part
+differs it is counted in parts until one request reads it; what was missing is stored, what the pages lack is
+noted.
 """
 
 from collections.abc import Sequence
 
-from app.calls.asking import StatisticsRefusedError
-from app.calls.audit_queries import count_stored, list_lacked, list_stored
+import structlog
+
+from app.calls.audit_queries import count_stored, find_newest_stored, has_lacked, has_rows, list_stored
 from app.calls.batches import BatchReader
-from app.calls.mark_queries import lower_mark, note_audit, reread_history
+from app.calls.evidence_queries import want_reads
+from app.calls.lacked import judge_lacked
+from app.calls.mark_queries import lower_mark, note_audit
 from app.calls.marks import Mark
-from app.calls.plan import PAGE_ROWS, Range
+from app.calls.plan import Plan, Range, fitting_width
+from app.calls.schedule import LONGEST_DELAY_S, plan_delay
+from app.calls.search import (
+    PARTS,
+    Counts,
+    Search,
+    Task,
+    begin_walk,
+    cut,
+    decode_search,
+    plan_parts,
+    plan_slice,
+    refine,
+    spread,
+    sweep_around,
+    walk_on,
+)
 from app.calls.share import Share
-from app.calls.sync_writes import note_gone, note_lacked
+from app.calls.sync_writes import note_lacked
 from app.kit.clock import Clock
 from app.portals.settings_queries import find_settings
 
-PARTS = 20  # Counts in one request: each brings a page of rows along.
-SAMPLES = 50
-USERS_A_REQUEST = 25
+log = structlog.get_logger(__name__)
+# Counts in one turn beyond those that led to rows: a portal of a million rows needs three for each that
+# differs. One that counts every part wrongly would be counted for ever.
+MOST_COUNTS = 50
 
 
-def is_audit_due(mark: Mark, *, is_full: bool) -> bool:
-    """Whether to compare after a read that nothing was wrong with: the day's full one, or until equal."""
-    return is_full or mark.audited_at is None or mark.unequal_since is not None
+def is_audit_due(mark: Mark, now: int, *, is_full: bool) -> bool:
+    """Whether to compare after a read: the day's full one, and until nothing is in doubt, at the times that
+    failures allow.
+    """
+    is_in_doubt = mark.audited_at is None or mark.unequal_since is not None or mark.is_suspicious
+    is_resting = now < mark.audit_next_at <= now + LONGEST_DELAY_S
+    return is_full or (not is_resting and (is_in_doubt or bool(mark.audit_state)))
 
 
 class Audit:
-    """One comparison, by the reader of the read before it and within that turn's share."""
+    """One turn of a comparison, by the reader of the read before it and within that turn's share.
+
+    `shown_id`: the highest id that the portal showed when it was asked for that; None: it was not, 0: none.
+    """
 
     def __init__(
         self, reader: BatchReader, mark: Mark, clock: Clock, share: Share, read_from: int = 1
@@ -40,153 +67,163 @@ class Audit:
         self._mark = mark
         self._clock = clock
         self._share = share
-        self._high_id = max(mark.high_id, reader.high_id)
         self._read_from = read_from
+        self._high_id = max(mark.high_id, reader.high_id)
+        self._search: Search | None = decode_search(mark.audit_state)
         self._since = 0
+        self._counted = 0
+        self.shown_id: int | None = None
 
     @property
     def _portal_id(self) -> int:
         return self._mark.portal_id
 
-    async def run(self, *, is_suspicious: bool) -> bool:
-        """Compare, and mend what differs; False while that is not finished, and nothing may be promised.
+    async def run(self) -> None:
+        """Compare, and mend what differs, as far as this turn allows; what comes of it stands in the mark.
 
-        `is_suspicious`: ids may have been given anew. Raises what the reader raises.
+        Raises what the reader raises; then it goes on later, and later each time, where it was.
         """
         self._since = (await find_settings(self._portal_id)).kept_from(self._clock.now()) or 0
-        if is_suspicious and await self._find_given_anew():
-            return False
-        await self._judge_lacked()
-        parts = self._halves
+        try:
+            if self._search is None or (self._mark.is_suspicious and not self._search.is_suspicious):
+                self._search = await self._begin()
+            await self._work(self._search)
+            if not self._search.tasks:
+                await judge_lacked(self._reader, self._share, self._clock.now())
+                await self._conclude(self._search)
+                return
+        except Exception:
+            await self._put_off(is_failing=True)
+            raise
+        await self._put_off(is_failing=self._counted > MOST_COUNTS)
+
+    async def _begin(self) -> Search:
+        """The day's counts, and what they and suspicions ask to look at."""
+        tasks, is_suspicious = await self._suspect() if self._mark.is_suspicious else ([], False)
+        self._high_id = max(self._high_id, await find_newest_stored(self._portal_id), 1)
+        parts = plan_parts(self._high_id, self._read_from)
         counts = await self._count(parts)
-        total = sum(counts)
-        surplus = [n - await self._count_stored(part) for part, n in zip(parts, counts, strict=True)]
-        if sum(surplus) == self._mark.audit_offset and (self._mark.audit_offset or not any(surplus)):
-            await note_audit(self._portal_id, self._mark, self._clock.now(), self._mark.audit_offset)
-            return True
-        await note_audit(
-            self._portal_id, self._mark, None, self._mark.audit_offset, unequal_since=self._clock.now()
-        )
-        if not await self._search(total):
-            return False
-        await self._judge_lacked()
-        # Every part that differs has been read, so whatever the count still says besides is no row of ours.
-        offset = total - await self._count_stored(self._whole)
-        await note_audit(self._portal_id, self._mark, self._clock.now(), offset)
-        return True
+        stored = await self._count_stored(parts)
+        unequal = refine(Task("count", 1, self._high_id), parts, counts, stored)
+        offset = _sum_up(counts, stored)
+        if unequal and (not offset or offset != self._mark.audit_offset):
+            await self._note({"unequal_since": self._mark.unequal_since or self._clock.now()})
+        width = fitting_width(self._high_id, sum(stored))
+        old = plan_slice(self._mark.audit_slice_id, self._read_from, width)
+        slice_id = min((task.low for task in old), default=0)
+        return Search(parts, counts, [*old, *unequal, *tasks], is_suspicious, slice_id)
 
-    @property
-    def _whole(self) -> Range:
-        return Range(1, max(self._high_id, 1))
+    async def _work(self, search: Search) -> None:
+        """Do one task after the other until the turn ends, and keep what is left."""
+        while search.tasks and not self._is_over():
+            await self._note({"audit_state": search.encode()})
+            *rest, task = search.tasks
+            on = await (self._refine(task) if task.kind in {"count", "sweep"} else self._read(task))
+            if on is None:
+                return
+            search = self._search = search.with_tasks([*rest, *on])
 
-    @property
-    def _halves(self) -> list[Range]:
-        """What was not read just now and what was, each counted by itself: a row that is missing from the one
-        and one that is gone from the other would add up to nothing.
-        """
-        whole = self._whole
-        if not whole.low < self._read_from <= whole.high:
-            return [whole]
-        return [Range(whole.low, self._read_from - 1), Range(self._read_from, whole.high)]
+    def _is_over(self) -> bool:
+        is_fruitless = self._counted > MOST_COUNTS
+        return is_fruitless or self._reader.rest_s > 0 or self._share.is_over(self._reader.rows)
 
-    async def _count(self, parts: Sequence[Range]) -> list[int]:
-        counts = await self._reader.count(parts, self._since)
-        return [_known(count) for count in counts]
+    async def _count(self, parts: Sequence[Range]) -> Counts:
+        self._counted += 1
+        return await self._reader.count(parts, self._since)
 
-    async def _count_stored(self, part: Range) -> int:
-        return await count_stored(self._portal_id, part.low, part.high, self._since)
+    async def _count_stored(self, parts: Sequence[Range]) -> list[int]:
+        return [await count_stored(self._portal_id, part.low, part.high, self._since) for part in parts]
 
-    async def _search(self, total: int) -> bool:
-        """Read every page on which the two differ; False when the turn ends before."""
-        waiting = [(self._whole, total)]
-        while waiting:
-            if self._share.is_over(self._reader.rows):
-                return False
-            pages = [part for part, count in waiting if _is_page(part, count)][: self._reader.pages]
-            if pages:
-                rest = await self._compare(pages)
-                waiting = [one for one in waiting if one[0] not in pages] + [(part, 0) for part in rest]
-                continue
-            wide = [part for part, _ in waiting]
-            asked = wide[: PARTS // 2]
-            parts = [piece for part in asked for piece in cut(part, PARTS // len(asked))]
-            found = zip(parts, await self._count(parts), strict=True)
-            unequal = [(part, n) for part, n in found if n != await self._count_stored(part)]
-            waiting = unequal + waiting[len(asked) :]
-        return True
+    async def _refine(self, task: Task) -> list[Task]:
+        pieces = cut(task.range, PARTS)
+        counts: Counts = [None] * len(pieces)
+        if task.kind == "count":
+            counts = await self._count(pieces)
+        return refine(task, pieces, counts, await self._count_stored(pieces))
 
-    async def _compare(self, parts: Sequence[Range]) -> list[Range]:
-        """Read these pages and note what each lacks; what a full page left over is given back."""
-        rest: list[Range] = []
-        lacked: set[int] = set()
-        read = await self._reader.read_ranges(parts)
-        if all(ids is None for ids in read.values()):
-            raise StatisticsRefusedError("no_answer")  # Else they would be asked for again and again.
-        for part, ids in read.items():
-            if ids is None:
-                rest.append(part)
-                continue
-            end = part.high
-            if len(ids) >= PAGE_ROWS and ids[-1] < part.high:
-                end = ids[-1]
-                rest.append(Range(end + 1, part.high))
-            lacked |= await list_stored(self._portal_id, part.low, end, self._since) - set(ids)
+    async def _read(self, task: Task) -> list[Task] | None:
+        """Read a range and note what it lacks; what to read below it, None when the turn ends before."""
+        known, rows = set(self._reader.taken_ids), self._reader.rows
+        found = await self._read_pages(task.pages)
+        if found is None:
+            return None
+        self._counted -= self._reader.rows > rows
+        lacked = await list_stored(self._portal_id, task.low, task.high, self._since) - found
         await note_lacked(self._reader.installation, lacked, self._clock.now())
-        return rest
+        is_taken = bool(self._reader.taken_ids - known)
+        return walk_on(task) if is_taken and task.kind == "read" else []
 
-    async def _judge_lacked(self) -> None:
-        """Tell rows that were deleted from those that the owner of our token may not see."""
-        lacked = await list_lacked(self._portal_id)
-        users = sorted(set(lacked.values()), key=lambda user: user or 0)[:USERS_A_REQUEST]
-        if not users:
-            return
-        ends = await self._reader.find_ends(users)
-        gone = [
-            one
-            for one, user in lacked.items()
-            if (found := ends.get(user)) is not None and found[0] < one < found[1]
-        ]
-        await note_gone(self._reader.installation, gone, self._clock.now())
+    async def _read_pages(self, pages: Sequence[Range]) -> set[int] | None:
+        plan, found = Plan.of(pages), set[int]()
+        while not plan.is_complete:
+            await self._reader.read_batch(plan, found)
+            if self._is_over():
+                break
+        return found if plan.is_complete else None
 
-    async def _find_given_anew(self) -> bool:
-        """Whether ids that are stored are other calls' by now, beyond what was read: then from the first of
-        them the statistics are read anew.
+    async def _suspect(self) -> tuple[list[Task], bool]:
+        """Where ids may have been given anew: below those that were, and around the samples that show some;
+        and whether that is all.
         """
         newest, lowest = await self._reader.read_ends()
-        if newest and newest[0] < self._high_id:
+        self.shown_id = newest[0] if newest else 0
+        if not newest:
+            return [], not await has_rows(self._portal_id)
+        if newest[0] < self._high_id:
             beyond = await list_stored(self._portal_id, newest[0] + 1, self._high_id, 0)
             await note_lacked(self._reader.installation, beyond, self._clock.now())
             self._high_id = newest[0]
             await lower_mark(self._portal_id, self._mark, self._high_id)
+        known = set(self._reader.taken_ids)
         samples = spread(lowest, self._high_id)
-        read = await self._reader.read_ranges(samples)
-        changed = [any(one in self._reader.taken_ids for one in ids or ()) for ids in read.values()]
-        if True not in changed or len(samples) * PAGE_ROWS > self._high_id - lowest:
-            return False
-        before = samples[max(changed.index(True) - 1, 0)]
-        await reread_history(self._portal_id, self._mark, before.low, self._high_id, self._clock.now())
-        return True
+        await self._read_pages(samples)
+        starts = {self._read_from, min(self._mark.suspected_from or self._read_from, self._read_from)}
+        walks = [task for start in sorted(starts) for task in begin_walk(start)]
+        return [*walks, *sweep_around(samples, self._reader.taken_ids - known)], True
+
+    async def _conclude(self, search: Search) -> None:
+        """Equal; or all that differs has been looked at, and nothing is lacked: then the portal counts what
+        is no row. Else once more, later: also where it counts otherwise by now, for rights may have changed.
+        """
+        counts, stored = search.counts, await self._count_stored(search.parts)
+        is_ours = counts == stored
+        if not is_ours and (await self._count(search.parts) != counts or await has_lacked(self._portal_id)):
+            await self._note({"unequal_since": self._mark.unequal_since or self._clock.now()})
+            self._search = None
+            await self._put_off(is_failing=True)
+            return
+        offset = _sum_up(counts, stored)
+        if not is_ours:
+            log.warning("the portal counts otherwise", portal_id=self._portal_id, offset=offset)
+        agreed: dict[str, object] = {
+            "audited_at": self._clock.now(),
+            "unequal_since": None,
+            "audit_offset": offset,
+            "audit_state": "",
+            "audit_tries": 0,
+            "audit_next_at": 0,
+            "audit_slice_id": search.slice_id,
+        }
+        await self._note(agreed | ({"suspected_from": None} if search.is_suspicious else {}))
+
+    async def _put_off(self, *, is_failing: bool) -> None:
+        """It goes on with a later read: soon where only the turn was over, else later each time."""
+        tries = self._mark.audit_tries + 1 if is_failing else 0
+        next_at = self._clock.now() + (plan_delay(tries) if is_failing else max(self._reader.rest_s, 1))
+        search = self._search
+        if search is not None and is_failing:  # Another task first: one alone may be failing.
+            search = search.with_tasks([*search.tasks[-1:], *search.tasks[:-1]])
+        changes: dict[str, object] = {
+            "audit_state": search.encode() if search is not None and search.tasks else "",
+            "audit_tries": tries,
+            "audit_next_at": next_at,
+        }
+        await self._note(changes)
+        await want_reads(self._reader.installation.database, {self._portal_id}, next_at)
+
+    async def _note(self, changes: dict[str, object]) -> None:
+        await note_audit(self._portal_id, self._mark, changes)
 
 
-def _is_page(part: Range, count: int) -> bool:
-    """Whether a range is read and not counted in parts: a portal may count more rows than ids."""
-    return count <= PAGE_ROWS or part.high - part.low < PAGE_ROWS
-
-
-def cut(part: Range, pieces: int) -> list[Range]:
-    """The range in at most so many pieces of about the same width, two at least."""
-    width = max(1, -(-(part.high - part.low + 1) // max(2, pieces)))
-    return [Range(low, min(part.high, low + width - 1)) for low in range(part.low, part.high + 1, width)]
-
-
-def spread(low: int, high: int) -> list[Range]:
-    """At most 50 pages' ranges, ascending: all of them where they are so few, else evenly spread."""
-    pages = range(low, high + 1, PAGE_ROWS)
-    step = max(1, len(pages) // (SAMPLES - 1)) if len(pages) > SAMPLES else 1
-    return [Range(page, min(page + PAGE_ROWS - 1, high)) for page in pages[::step]][:SAMPLES]
-
-
-def _known(count: int | None) -> int:
-    if count is None:
-        raise StatisticsRefusedError("no_total")
-    return count
+def _sum_up(counts: Counts, stored: Sequence[int]) -> int:
+    return sum(count - n for count, n in zip(counts, stored, strict=True) if count is not None)

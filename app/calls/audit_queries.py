@@ -18,6 +18,10 @@ _LACKED = """
     SELECT statistics_id, user_id FROM call_legs
     WHERE portal_id = {} AND statistics_id IS NOT NULL AND lacked_at IS NOT NULL AND gone_at IS NULL LIMIT {}
 """
+_NEWEST = "SELECT MAX(statistics_id) AS top FROM call_legs WHERE portal_id = {}"
+_ROWS = """
+    SELECT 1 AS one FROM call_legs WHERE portal_id = {} AND statistics_id > 0 AND gone_at IS NULL LIMIT 1
+"""
 MOST_IDS = 100_000
 
 
@@ -44,6 +48,17 @@ async def list_lacked(portal_id: int) -> dict[int, int | None]:
     """Rows that reads lack though nothing proves that they are gone: the user of each."""
     rows = await CallLegTable.raw(_LACKED, portal_id, MOST_IDS)
     return {row["statistics_id"]: row["user_id"] for row in rows}
+
+
+async def find_newest_stored(portal_id: int) -> int:
+    """The highest id that is stored, of whatever row; 0: none is."""
+    found: int | None = (await CallLegTable.raw(_NEWEST, portal_id))[0]["top"]
+    return found or 0
+
+
+async def has_rows(portal_id: int) -> bool:
+    """Whether any row is stored of which it is not known that it is deleted, shown or not."""
+    return bool(await CallLegTable.raw(_ROWS, portal_id))
 
 
 async def has_lacked(portal_id: int) -> bool:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from app.bitrix24.errors import TOO_LARGE, TooLarge
 from app.bitrix24.statistics import StatisticsRecord
 from app.calls.asking import (
@@ -13,8 +15,6 @@ from app.calls.asking import (
     StatisticsAccess,
     StatisticsRefusedError,
     ask,
-    count_rows,
-    find_ends,
     page_of_one,
 )
 from app.calls.pace import MOST_PAGES, OPERATING_WINDOW_S, plan_pages, plan_rest
@@ -34,6 +34,15 @@ SEARCH_S = 30  # At most 62 requests, of which a portal takes two a second; half
 OUT_OF_TIME = "operation_time_limit"
 NEWEST = Question(Range(1, OPEN), is_descending=True)
 OLDEST = Question(Range(1, OPEN))
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What one request showed: the ids of each range's first page (None: it failed), and the lowest and the
+    highest id of each user of whom any row is shown.
+    """
+
+    ids: dict[Range, list[int] | None]
+    ends: dict[int | None, tuple[int, int]]
 
 
 class BatchReader:
@@ -59,8 +68,8 @@ class BatchReader:
         self.taken_ids: set[int] = set()
         self._most_pages = MOST_PAGES  # Fewer once the answer to so many was too large.
 
-    async def read_batch(self, plan: Plan) -> Progress:
-        """One request for the plan's next ranges; returns when its rows are stored.
+    async def read_batch(self, plan: Plan, found: set[int] | None = None) -> Progress:
+        """One request for the plan's next ranges; returns when its rows are stored, and their ids in `found`.
 
         Raises what `ask` raises, and StatisticsRefusedError when a range has failed five times.
         """
@@ -74,7 +83,10 @@ class BatchReader:
                 return plan.settle({})
             reply = Reply(codes={Question(asked[0]): TOO_LARGE})
         answered = [one for one in asked if not self._split(plan, one, reply)]
-        await self._store([*reply.pages.values(), *reply.partial])
+        pages = [*reply.pages.values(), *reply.partial]
+        await self._store(pages)
+        if found is not None:
+            found.update(*(page.ids for page in pages))
         progress = plan.settle({one: _ids_of(reply, Question(one)) for one in answered})
         failure = reply.find_failure()
         if failure and plan.most_tries >= MOST_TRIES:
@@ -93,21 +105,40 @@ class BatchReader:
         reply.pages[question] = page_of_one(self._portal, asked.low)
         return False
 
-    async def read_ranges(self, ranges: Sequence[Range]) -> dict[Range, list[int] | None]:
-        """One request for a page of each range: the ids, ascending, once the rows are stored; None where it
-        failed. Raises what `ask` raises.
-        """
-        reply = await self._ask([Question(one) for one in ranges])
-        await self._store([*reply.pages.values(), *reply.partial])
-        return {one: _ids_of(reply, Question(one)) for one in ranges}
-
     async def count(self, ranges: Sequence[Range], since: int) -> list[int | None]:
-        """How many rows the portal shows in each range; see `count_rows`."""
-        return await count_rows(self._access, self._portal, ranges, since)
+        """How many rows of calls that began at `since` or later (0: all) the portal counts in each range;
+        None where one answer alone is too large. Raises what `ask` raises, and StatisticsRefusedError.
+        """
+        if len(ranges) > self.pages:  # As many as the portal answers in good time.
+            first = await self.count(ranges[: self.pages], since)
+            return [*first, *await self.count(ranges[len(first) :], since)]
+        questions = [Question(one, counted_since=since) for one in ranges]
+        try:
+            reply = await self._ask(questions)
+        except TooLarge:
+            middle = len(ranges) // 2
+            if not middle:
+                return [None]
+            return [*await self.count(ranges[:middle], since), *await self.count(ranges[middle:], since)]
+        if failure := reply.find_failure():
+            raise StatisticsRefusedError(failure)
+        return [reply.totals.get(question) for question in questions]
 
-    async def find_ends(self, user_ids: Sequence[int | None]) -> dict[int | None, tuple[int, int]]:
-        """The lowest and highest id of each user that is shown; see `asking.find_ends`."""
-        return await find_ends(self._access, self._portal, user_ids)
+    async def look(self, ranges: Sequence[Range], user_ids: Sequence[int | None]) -> Look:
+        """One request for the first page of each range, which is stored, and for the ends of each user's
+        rows: the same rights show both. Raises what `ask` raises.
+        """
+        pages = {one: Question(one) for one in ranges}
+        ends = {
+            one: [Question(Range(1, OPEN), is_down, one) for is_down in (False, True)] for one in user_ids
+        }
+        reply = await self._ask([*pages.values(), *(question for both in ends.values() for question in both)])
+        await self._store(reply.pages[one] for one in pages.values() if one in reply.pages)
+        found = {user: [_ids_of(reply, question) for question in both] for user, both in ends.items()}
+        return Look(
+            {one: _ids_of(reply, question) for one, question in pages.items()},
+            {user: (low[0], high[0]) for user, (low, high) in found.items() if low and high},
+        )
 
     async def read_ends(self) -> tuple[list[int], int]:
         """One request for the newest page, which is stored, and the oldest: the newest ids, descending, and

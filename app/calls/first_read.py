@@ -1,6 +1,8 @@
 """The first read of a portal's statistics: where they begin and end, and the newest calls at once."""
 
+from app.calls.audit_queries import has_rows
 from app.calls.batches import BatchReader
+from app.calls.dating import Seen, find_doubt
 from app.calls.mark_queries import begin_mark, find_mark
 from app.calls.marks import Mark, estimate_total
 from app.calls.pace import FIRST_PAGES
@@ -16,7 +18,10 @@ async def begin_history(reader: BatchReader, mark: Mark, now: int) -> Mark | Non
     begun. When another reader began before, its mark stands.
     """
     newest, lowest = await reader.read_ends()
-    begun = await begin_mark(mark.portal_id, mark, _first_changes(newest, lowest, reader, now))
+    changes = _first_changes(newest, lowest, reader, now)
+    if find_doubt(Seen(reader.high_id, 0, await has_rows(mark.portal_id))):
+        changes["read_up_to"] = None
+    begun = await begin_mark(mark.portal_id, mark, changes)
     return begun or await find_mark(mark.portal_id, mark.generation)
 
 

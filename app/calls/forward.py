@@ -8,14 +8,15 @@ one that shows ever new rows would be read for ever.
 """
 
 import msgspec
+import structlog
 
 from app.calls.audit import Audit, is_audit_due
-from app.calls.audit_queries import has_lacked, list_stored
+from app.calls.audit_queries import has_lacked, has_rows
 from app.calls.batches import BatchReader
 from app.calls.claims import Claim
 from app.calls.counting import GRACE_S
-from app.calls.evidence_queries import want_reads
-from app.calls.mark_queries import date_mark, find_mark, raise_mark
+from app.calls.dating import Seen, find_doubt
+from app.calls.mark_queries import date_mark, find_mark, raise_mark, suspect
 from app.calls.marks import Mark
 from app.calls.plan import BEHIND_IDS, Plan
 from app.calls.read_queries import (
@@ -40,6 +41,7 @@ from app.calls.window import note_stand, stood_at
 from app.kit.clock import Clock
 from app.portals.access import PortalUnreachableError
 
+log = structlog.get_logger(__name__)
 LIMITED_FROM = 2  # So many operators: one alone may be a forger.
 LATE_S = 3 * 3600  # Statistics have been seen two hours late: until then only they may be the cause.
 
@@ -159,29 +161,61 @@ async def _finish(
 ) -> Mark | None:
     """Move the mark to the end, compare with the portal's count where that is due, and date the read.
 
-    A read that brought nothing where something is known dates nothing: rights may have gone, for a minute.
+    A comparison that fails is raised once the read is noted: it goes on by itself, and keeps no call waiting.
     """
-    key = (mark.portal_id, mark.generation, mark.token_user_id)
-    moved = await raise_mark(*key, max(mark.high_id, reader.high_id))
+    newest_id = reader.high_id
+    moved = await raise_mark(
+        mark.portal_id, mark.generation, mark.token_user_id, max(mark.high_id, newest_id)
+    )
     is_whole = moved is not None and moved.history_state == "complete"
-    is_empty = not reader.rows and bool(await list_stored(mark.portal_id, going.bottom_id, mark.high_id, 0))
-    if moved is not None and is_whole:
-        is_suspicious = is_empty or bool(reader.taken_ids) or reader.high_id < mark.high_id
-        if is_suspicious or is_audit_due(moved, is_full=going.is_full):
-            audit = Audit(reader, moved, clock, attempt.share, going.bottom_id)
-            if not await audit.run(is_suspicious=is_suspicious):
-                await want_reads(reader.installation.database, {mark.portal_id}, clock.now() + 1)
-    began_at = reader.began_at if going.began_at is None else going.began_at
-    if began_at is not None and not is_empty:
-        moved = await date_mark(*key, min(began_at, going.looked_at), going.looked_at)
+    shown_id, failure = None, None
+    if is_whole:
+        if newest_id < mark.high_id:
+            await suspect(mark.portal_id, mark.generation, newest_id + 1)
+        try:
+            shown_id = await _compare(reader, mark, going, attempt, clock)
+        except Exception as error:  # noqa: BLE001  Whatever it is, the read was whole.
+            failure = error
+    await _date(reader, mark, going, newest_id, shown_id)
     if is_whole:
         if going.is_full:
             reader.changed += await forget_old_legs(reader.installation, going.looked_at - FULL_WINDOW_S)
-        await _note(mark, going, attempt.claim)
+        await _note(mark, going, attempt.claim, failure)
+    if failure is not None:
+        raise failure
     return await find_mark(mark.portal_id, mark.generation) if moved is not None else None
 
 
-async def _note(mark: Mark, going: Pass, claim: Claim | None) -> None:
+async def _compare(
+    reader: BatchReader, mark: Mark, going: Pass, attempt: Attempt, clock: Clock
+) -> int | None:
+    """Compare with the portal's count where that is due; the newest id that it showed, if it was asked."""
+    current = await find_mark(mark.portal_id, mark.generation)
+    if current is None or not is_audit_due(current, clock.now(), is_full=going.is_full):
+        return None
+    audit = Audit(reader, current, clock, attempt.share, going.bottom_id)
+    await audit.run()
+    return audit.shown_id
+
+
+async def _date(reader: BatchReader, mark: Mark, going: Pass, newest_id: int, shown_id: int | None) -> None:
+    """Say of the moment when the read began that all which was shown then is stored, if nothing speaks
+    against it.
+    """
+    current = await find_mark(mark.portal_id, mark.generation)
+    began_at = reader.began_at if going.began_at is None else going.began_at
+    if current is None or began_at is None:
+        return
+    compared_ago_s = None if current.audited_at is None else going.looked_at - current.audited_at
+    seen = Seen(newest_id, mark.high_id, await has_rows(mark.portal_id), shown_id, compared_ago_s)
+    if doubt := find_doubt(seen):
+        log.warning("nothing is promised of this read", portal_id=mark.portal_id, doubt=doubt)
+        return
+    key = (mark.portal_id, mark.generation, mark.token_user_id)
+    await date_mark(*key, min(began_at, going.looked_at), going.looked_at)
+
+
+async def _note(mark: Mark, going: Pass, claim: Claim | None, failure: Exception | None) -> None:
     """What follows for the calls that only events told of, and when to read next."""
     portal_id, looked_at = mark.portal_id, going.looked_at
     unseen = await count_unseen_operators(
@@ -194,6 +228,7 @@ async def _note(mark: Mark, going: Pass, claim: Claim | None) -> None:
         counts_all=unseen >= LIMITED_FROM,
         next_read_at=looked_at + plan_interval(portal_id, recent_calls),
         full_read_at=looked_at if going.is_full else None,
+        failure_code=None if failure is None else str(getattr(failure, "code", "internal_error")),
     )
     claimed_until = 0 if claim is None else claim.until
     await finish_read(portal_id, mark.generation, mark.token_user_id, finding, claimed_until)

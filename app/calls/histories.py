@@ -166,7 +166,7 @@ class Histories:
             begun = await begin_history(reader, mark, self._clock.now())
             if begun is None or begun.history_state != "complete":
                 return begun
-            await Audit(reader, begun, self._clock, attempt.share).run(is_suspicious=False)
+            await Audit(reader, begun, self._clock, attempt.share).run()
             return await find_mark(mark.portal_id, mark.generation)
         return await read_forward(reader, mark, self._clock, attempt)
 
@@ -178,7 +178,7 @@ class Histories:
         is_fresh = last_began_at is None or last_began_at - (mark.read_up_to or last_began_at) < STALE_S
         try:
             if is_fresh:
-                await Audit(reader, mark, self._clock, self._open_share()).run(is_suspicious=False)
+                await Audit(reader, mark, self._clock, self._open_share()).run()
                 await self._tell(portal.id)
             else:
                 await self.catch_up(portal)

@@ -34,7 +34,13 @@ _DUE = """
 _REOPEN = """
     UPDATE statistics_marks SET history_state = 'pending', top_id = NULL, low_id = 0, bottom_id = 0,
         high_id = 0, rows_done = 0, rows_total = 0, failures = 0, failure_code = NULL, next_at = {},
-        full_read_at = {}, reopened_at = {}, claimed_until = 0, pass_low_id = NULL, audited_at = NULL
+        full_read_at = {}, reopened_at = {}, claimed_until = 0, pass_low_id = NULL, audited_at = NULL,
+        audit_state = '', audit_tries = 0, audit_next_at = 0
+    WHERE portal_id = {} AND generation = {}
+"""
+
+_SUSPECT = """
+    UPDATE statistics_marks SET suspected_from = CASE WHEN suspected_from < {} THEN suspected_from ELSE {} END
     WHERE portal_id = {} AND generation = {}
 """
 
@@ -117,7 +123,9 @@ async def note_failure(portal_id: int, seen: Mark, changes: Changes) -> Mark | N
 
 
 async def raise_mark(portal_id: int, generation: int, owner_id: int, high_id: int) -> Mark | None:
-    """Note up to which id the statistics are read without a gap; it never falls."""
+    """Note up to which id the statistics are read without a gap. A lower one changes nothing: only
+    `lower_mark` lets it fall, once the portal shows that its statistics end lower.
+    """
     is_lower = And(is_of(portal_id, generation, owner_id), Marks.high_id < high_id)
     return await update_mark(portal_id, is_lower, {"high_id": high_id}) or await find_mark(
         portal_id, generation
@@ -152,41 +160,20 @@ async def reopen_history(portal_id: int, generation: int, now: int) -> None:
     await Marks.raw(_REOPEN, now, now, now, portal_id, generation)
 
 
-async def reread_history(portal_id: int, seen: Mark, low_id: int, high_id: int, now: int) -> None:
-    """Let the history be read again from the highest id down to `low_id`, and nothing be promised until then.
-
-    Whoever reads at the moment loses the claim.
-    """
-    changes: Changes = {
-        "history_state": "running",
-        "low_id": high_id + 1,
-        "bottom_id": low_id,
-        "rows_done": 0,
-        "rows_total": high_id - low_id + 1,
-        "audited_at": None,
-        "failures": 0,
-        "failure_code": None,
-        "next_at": now,
-        "claimed_until": 0,
-        "pass_low_id": None,
-    }
-    await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
-
-
 async def lower_mark(portal_id: int, seen: Mark, high_id: int) -> None:
     """Note that the statistics end at a lower id than they did: a portal was restored or moved."""
     changes: Changes = {"high_id": high_id, **first_stand(seen.hour_at, high_id), "pass_low_id": None}
     await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
 
 
-async def note_audit(
-    portal_id: int, seen: Mark, audited_at: int | None, offset: int, unequal_since: int | None = None
-) -> None:
-    """Note that the portal's count agrees since `audited_at`, or differs."""
-    changes: dict[str, Any] = {"audit_offset": offset, "unequal_since": unequal_since}
-    if audited_at is not None:
-        changes["audited_at"] = audited_at
+async def note_audit(portal_id: int, seen: Mark, changes: Changes) -> None:
+    """Note how far a comparison with the portal's count has come, or what came of it."""
     await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
+
+
+async def suspect(portal_id: int, generation: int, low_id: int) -> None:
+    """Note that from this id on ids may be other calls' by now; nothing is promised until that is clear."""
+    await Marks.raw(_SUSPECT, low_id, low_id, portal_id, generation)
 
 
 async def list_due_histories(now: int, limit: int) -> list[int]:

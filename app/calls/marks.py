@@ -70,12 +70,18 @@ class Mark(msgspec.Struct, frozen=True):
         return max(1, self.batch_pages // 2)
 
     @property
+    def is_suspicious(self) -> bool:
+        """Whether ids may be other calls' by now: a portal that was restored or moved gives them anew."""
+        return self.suspected_from is not None
+
+    @property
     def complete_up_to(self) -> int | None:
         """A moment of the portal's clock: what its statistics showed us then is in the log, all of it.
 
-        None while the portal's own count of its rows says otherwise, or has not been asked.
+        None while the portal's own count of its rows says otherwise, or has not been asked, and while ids may
+        be other calls'.
         """
-        is_equal = self.audited_at is not None and self.unequal_since is None
+        is_equal = self.audited_at is not None and self.unequal_since is None and not self.is_suspicious
         return self.read_up_to if self.history_state == "complete" and is_equal else None
 
 

@@ -60,6 +60,13 @@ class Plan:
         self._pending = _split_open(self._open_from, low_id) if is_open else []
         self._read: dict[int, tuple[int, int]] = {}  # By its highest id: the lowest, and how many rows.
 
+    @classmethod
+    def of(cls, ranges: Iterable[Range]) -> "Plan":
+        """These ranges and no others, wherever they lie."""
+        plan = cls(1, 1)
+        plan.put_back(ranges)
+        return plan
+
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to ask for, once everything that was taken has been settled."""

@@ -69,20 +69,23 @@ _FINISH = """
         late_facts_at = CASE WHEN late_facts_at > {} THEN late_facts_at ELSE
             (SELECT p.last_event_at + {} FROM portals p
              WHERE p.id = statistics_marks.portal_id AND p.last_event_at > {}) END,
-        failures = 0, failure_code = NULL, pass_low_id = NULL,
+        failures = 0, failure_code = {}, pass_low_id = NULL,
         claimed_until = CASE WHEN claimed_until = {} THEN 0 ELSE claimed_until END
     WHERE portal_id = {} AND generation = {} AND token_user_id = {}
 """
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What is noted after a whole read that began at `looked_at`, by our clock."""
+    """What is noted after a whole read that began at `looked_at`, by our clock; `failure_code` is of the
+    comparison after it.
+    """
 
     looked_at: int
     is_limited: bool
     counts_all: bool
     next_read_at: int
     full_read_at: int | None
+    failure_code: str | None
 
 
 async def list_due_reads(now: int, limit: int) -> list[int]:
@@ -123,7 +126,17 @@ async def finish_read(
     told = (finding.is_limited, finding.counts_all)
     noted = (looked_at, *told, finding.next_read_at, finding.full_read_at)
     late = (looked_at, LATE_FACTS_S, looked_at - LATE_FACTS_S)
-    await Marks.raw(_FINISH, *noted, looked_at, *late, claimed_until, portal_id, generation, owner_id)
+    await Marks.raw(
+        _FINISH,
+        *noted,
+        looked_at,
+        *late,
+        finding.failure_code,
+        claimed_until,
+        portal_id,
+        generation,
+        owner_id,
+    )
 
 
 async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:

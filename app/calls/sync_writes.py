@@ -17,6 +17,7 @@ from app.calls.legs import (
     mark_lacked,
     meet_statistics,
 )
+from app.calls.mark_queries import suspect
 from app.calls.room import Room
 from app.calls.shown_legs import forget_old, show
 from app.calls.sizes import growth_of
@@ -194,6 +195,8 @@ async def _rewrite_once(installation: Installation, call_ids: Sequence[str], dec
         if not await hold_installation(portal_id, installation.generation, database):
             raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
         taken = await _find_taken(installation, decision)
+        if taken:  # With the rows: whoever reads on may be another process.
+            await suspect(portal_id, installation.generation, min(min(ids) for ids in taken.values()))
         wanted = dict.fromkeys([*call_ids, *taken])
         known = await load_calls(database, ((portal_id, call_id) for call_id in wanted))
         drafts = [_draft((portal_id, call_id), known, decision, taken) for call_id in wanted]

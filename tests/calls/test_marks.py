@@ -73,7 +73,7 @@ async def test_a_call_dated_far_ahead_does_not_make_every_read_a_full_one(
     portal.state.statistics.append(make_row(1, started_at=clock.now() + 5 * 365 * 86_400))
     fill(portal, range(2, 1_001))
     installed = await install(callbook, portal)
-    assert (await callbook.parts.histories.catch_up(installed)).rows == 200
+    assert (await callbook.parts.histories.catch_up(installed, is_full=False)).rows == 200
 
 
 async def test_a_look_that_failed_is_made_up_for_and_asks_less_and_less(

@@ -331,7 +331,9 @@ async def test_calls_of_two_days_are_read_again_however_many_they_are_and_once_a
     reading.clock.advance(24 * HOUR)
     await reading.read(FakeAccess(*rows))
     reading.clock.advance(30 * 24 * HOUR)
-    assert (await reading.read(FakeAccess(*rows))).rows == 200
+    access = FakeAccess(*rows)
+    assert (await reading.read(access)).rows == 501
+    assert sum(len(access.answer(one)) for one in access.requests[0]) == 200  # The rest is the day's slice.
 
 
 async def test_what_the_portal_has_removed_is_removed_here(reading: Reading) -> None:
