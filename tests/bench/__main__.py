@@ -12,7 +12,7 @@ from tests.bench import pages
 from tests.bench.beside_history import measure
 from tests.bench.exports import run_exports
 from tests.bench.figures import Figure, report
-from tests.bench.histories import SLOW_PAGE_S, SLOW_ROWS, count_requests, strain_a_slow_portal
+from tests.bench.histories import SLOW_PAGE_S, SLOW_ROWS, count_audits, count_requests, strain_a_slow_portal
 from tests.bench.ingest import (
     CONNECTIONS,
     EVENTS,
@@ -75,6 +75,7 @@ def _measure_the_rest() -> bool:
             [
                 report("History at 20 ms a page", asyncio.run(count_requests(sqlite))),
                 report(slow, asyncio.run(strain_a_slow_portal(sqlite))),
+                report("A day on which nothing differs", asyncio.run(count_audits(sqlite))),
                 report(
                     "POST /events beside a history of 100,000 rows",
                     [

@@ -8,7 +8,7 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.scheduler import read_histories
 from tests.bench.figures import Figure
-from tests.calls.statistics import fill, install, read_mark
+from tests.calls.statistics import fill, install, read_mark, read_portal
 from tests.conftest import GENEROUS
 from tests.databases import SqliteDatabases
 from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, run_callbook
@@ -18,6 +18,8 @@ ROWS = (1, 50, 2_500, 25_000, 100_000)
 SLOW_ROWS = 25_000
 PAGE_S, SLOW_PAGE_S = 0.02, 2.0
 LONGEST_S = 60
+AUDITED_ROWS, DAYS, DAY_S = 6_000, 4, 86_400
+MOST_AUDIT_REQUESTS = 2
 
 
 async def count_requests(databases: SqliteDatabases) -> list[Figure]:
@@ -30,6 +32,23 @@ async def count_requests(databases: SqliteDatabases) -> list[Figure]:
             limit = 1.1 * ceil(rows / 2_500) + 3
             figures.append(Figure(f"requests for {rows:,} rows", asked, limit))
     return figures
+
+
+async def count_audits(databases: SqliteDatabases) -> list[Figure]:
+    """Requests that the day's comparison costs beside the read before it, where nothing differs."""
+    async with _installing(databases, AUDITED_ROWS, PAGE_S) as (callbook, stand_in, clock):
+        portal = stand_in.portals[0]
+        await _read_whole(callbook, portal, clock)
+        installed = await read_portal(portal)
+        asked: dict[bool, list[int]] = {True: [], False: []}
+        for is_full in (True, False) * DAYS:
+            clock.advance(DAY_S // 2)
+            before = len(stand_in.requests_with(METHOD))
+            await callbook.parts.histories.catch_up(installed, is_full=is_full)
+            asked[is_full].append(len(stand_in.requests_with(METHOD)) - before)
+        return [
+            Figure("requests of an audit a day", max(asked[True]) - min(asked[False]), MOST_AUDIT_REQUESTS)
+        ]
 
 
 async def strain_a_slow_portal(databases: SqliteDatabases) -> list[Figure]:
