@@ -14,7 +14,7 @@ from app.calls.audit_queries import count_stored, find_newest_stored, has_lacked
 from app.calls.batches import BatchReader
 from app.calls.evidence_queries import want_reads
 from app.calls.lacked import judge_lacked
-from app.calls.mark_queries import lower_mark, note_audit
+from app.calls.mark_queries import change_mark, lower_mark
 from app.calls.marks import Mark
 from app.calls.plan import Plan, Range, fitting_width
 from app.calls.schedule import LONGEST_DELAY_S, plan_delay
@@ -222,7 +222,7 @@ class Audit:
         await want_reads(self._reader.installation.database, {self._portal_id}, next_at)
 
     async def _note(self, changes: dict[str, object]) -> None:
-        await note_audit(self._portal_id, self._mark, changes)
+        await change_mark(self._portal_id, self._mark, changes)
 
 
 def _sum_up(counts: Counts, stored: Sequence[int]) -> int:

@@ -16,7 +16,7 @@ from app.calls.batches import BatchReader
 from app.calls.claims import Claim
 from app.calls.counting import GRACE_S
 from app.calls.dating import Seen, find_doubt
-from app.calls.mark_queries import date_mark, find_mark, raise_mark, suspect
+from app.calls.mark_queries import change_mark, date_mark, find_mark, raise_mark, suspect
 from app.calls.marks import Mark
 from app.calls.plan import BEHIND_IDS, Plan
 from app.calls.read_queries import (
@@ -25,7 +25,6 @@ from app.calls.read_queries import (
     count_unseen_operators,
     find_first_leg,
     finish_read,
-    keep_pass,
 )
 from app.calls.schedule import (
     DAY_S,
@@ -151,7 +150,7 @@ async def _keep(mark: Mark, going: Pass, claim: Claim | None, now: int) -> None:
         "pass_began_at": going.began_at,
     }
     if claim is None:
-        await keep_pass(mark.portal_id, mark.generation, mark.token_user_id, changes)
+        await change_mark(mark.portal_id, mark, changes)
     else:
         await claim.renew(now, changes)
 
@@ -234,4 +233,4 @@ async def _note(mark: Mark, going: Pass, claim: Claim | None, failure: Exception
     await finish_read(portal_id, mark.generation, mark.token_user_id, finding, claimed_until)
     current = await find_mark(portal_id, mark.generation)
     if current is not None and (stand := note_stand(current, looked_at, current.high_id)):
-        await keep_pass(portal_id, mark.generation, mark.token_user_id, stand)
+        await change_mark(portal_id, mark, stand)

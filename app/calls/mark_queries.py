@@ -163,11 +163,11 @@ async def reopen_history(portal_id: int, generation: int, now: int) -> None:
 async def lower_mark(portal_id: int, seen: Mark, high_id: int) -> None:
     """Note that the statistics end at a lower id than they did: a portal was restored or moved."""
     changes: Changes = {"high_id": high_id, **first_stand(seen.hour_at, high_id), "pass_low_id": None}
-    await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
+    await change_mark(portal_id, seen, changes)
 
 
-async def note_audit(portal_id: int, seen: Mark, changes: Changes) -> None:
-    """Note how far a comparison with the portal's count has come, or what came of it."""
+async def change_mark(portal_id: int, seen: Mark, changes: Changes) -> None:
+    """Note something of what the owner of this installation's token is shown, whoever has the claim."""
     await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
 
 

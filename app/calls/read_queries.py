@@ -4,8 +4,6 @@ The mark is the same row as in `mark_queries.py`; every write names the generati
 were read decide, the owner of the token that showed them.
 """
 
-from typing import Any
-
 import msgspec
 from piccolo.columns.combination import And, WhereRaw
 
@@ -109,11 +107,6 @@ async def claim_read(portal_id: int, generation: int, now: int, until: int) -> M
     is_complete = And(Marks.history_state == "complete", is_rested)
     condition = And(is_of(portal_id, generation), And(is_complete, is_free))
     return await update_mark(portal_id, condition, {"claimed_until": until})
-
-
-async def keep_pass(portal_id: int, generation: int, owner_id: int, changes: dict[str, Any]) -> None:
-    """Note how far a read has come that nobody claimed."""
-    await update_mark(portal_id, is_of(portal_id, generation, owner_id), changes)
 
 
 async def finish_read(

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.bitrix24.errors import TOO_LARGE, BitrixError, TooLarge, Unreachable
@@ -15,6 +16,8 @@ from app.calls.mark_queries import reopen_history
 from app.calls.marks import Mark
 from app.kit.database import Database
 from app.portals.model import Portal
+from app.portals.portal_settings import PortalSettings
+from app.portals.settings_queries import save_settings
 from tests.calls.test_audit import DAY, HOUR, World, make_world
 from tests.running import FakeClock
 
@@ -344,3 +347,29 @@ async def test_a_search_goes_on_where_a_failure_cut_it_off(world: World) -> None
     await world.read(is_full=False)
     assert await world.confirmed() == world.shown()
     assert (await world.mark()).audit_state == ""
+
+
+async def test_the_newest_row_of_a_user_is_deleted_only_once_a_later_one_shows_it(world: World) -> None:
+    world.fill(range(1, 301), started_at=old(world))
+    world.row(200).user_id = 7
+    world.row(100).user_id = 7
+    await world.read()
+    world.access.rows.remove(world.row(200))
+    mark = await live(world, 1)
+    assert (200 in await world.confirmed(), mark.is_limited, mark.counts_all) == (True, True, False)
+    world.fill(range(600, 601), started_at=old(world), user_id=7)
+    mark = await live(world, 1)
+    assert await world.confirmed() == world.shown()
+    assert not mark.is_limited
+
+
+async def test_rows_that_are_older_than_the_portal_keeps_calls_are_no_difference(world: World) -> None:
+    kept = msgspec.structs.replace(PortalSettings(), retention_months=1)
+    assert await save_settings(world.portal.id, kept, 1, world.clock.now(), world.database)
+    world.fill(range(1, 301), started_at=old(world))
+    world.fill(range(301, 400))
+    await world.read()
+    audits = world.access.audits
+    mark = await live(world, 1)
+    assert (world.access.audits - audits, mark.audit_offset, mark.unequal_since) == (1, 0, None)
+    assert set(await world.confirmed()) == set(range(301, 400))
