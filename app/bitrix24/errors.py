@@ -60,6 +60,10 @@ class Unreachable(BitrixFailure):
         super().__init__(reason)
 
 
+class NotSent(Unreachable):
+    """No connection came about, so the other side has done nothing."""
+
+
 class AddressRefused(BitrixFailure):
     """The address may not be contacted; `message` says why and what the operator can set."""
 

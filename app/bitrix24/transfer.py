@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import msgspec
 
-from app.bitrix24.errors import AddressRefused, TooLarge, Unreachable
+from app.bitrix24.errors import AddressRefused, NotSent, TooLarge, Unreachable
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -18,8 +18,9 @@ class Reply(msgspec.Struct, frozen=True):
 async def transfer(http: httpx.AsyncClient, request: httpx.Request, *, limit: int, total_s: float) -> Reply:
     """Send the request and read at most `limit` bytes within `total_s` seconds.
 
-    Raises Unreachable for all that the network can do, TooLarge, and AddressRefused when the guard refuses.
-    The cause is not chained: httpx's exceptions hold the request, and with it a token.
+    Raises Unreachable for all that the network can do (NotSent without a connection), TooLarge, and
+    AddressRefused when the guard refuses. The cause is not chained: httpx's exceptions hold the request, and
+    with it a token.
     """
     try:
         async with asyncio.timeout(total_s):
@@ -32,6 +33,8 @@ async def transfer(http: httpx.AsyncClient, request: httpx.Request, *, limit: in
         raise
     except TimeoutError:
         raise Unreachable("no whole answer in time") from None
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise NotSent(f"no connection: {type(error).__name__}") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unreachable(f"no answer: {type(error).__name__}") from None
     return Reply(response.status_code, body)

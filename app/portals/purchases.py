@@ -3,14 +3,23 @@
 Bitrix24 may block an application that refreshes too often, so nobody else asks an authorization server for a
 pair (`tests/architecture/test_purchases.py`). The record is read once its caller has the pair to itself, and
 the purchase is noted before it is asked for: an answer that breaks off, names another portal or is never read
-because the process was killed may have bought a pair all the same. Only a refusal that says so bought none.
+because the process was killed may have bought a pair all the same. A refusal that says so bought none, and so
+did a connection that never came about.
 """
 
 from typing import Protocol
 
 import structlog
 
-from app.bitrix24.errors import APP_GONE, DEAD_GRANT, WRONG_CLIENT, AddressRefused, BitrixError, Unreachable
+from app.bitrix24.errors import (
+    APP_GONE,
+    DEAD_GRANT,
+    WRONG_CLIENT,
+    AddressRefused,
+    BitrixFailure,
+    NotSent,
+    Unreachable,
+)
 from app.bitrix24.oauth import AuthorizationServer, TokenPair
 from app.kit.clock import Clock
 from app.portals.client_secret import is_asking_pointless, note_accepted
@@ -51,8 +60,8 @@ class Purse(Protocol):
 async def buy(server: AuthorizationServer, purse: Purse, cause: Cause, clock: Clock) -> TokenPair:
     """The new pair, which is kept by then.
 
-    Raises NotNow when nothing was asked, BitrixError by the server's code, AddressRefused, and Unreachable
-    when nothing was learnt, which counts as a purchase.
+    Raises NotNow when nothing was asked, BitrixError by the server's code, AddressRefused, NotSent without a
+    connection, and Unreachable when nothing was learnt, which counts as a purchase.
     """
     now = clock.now()
     record = await purse.read_record()
@@ -62,8 +71,8 @@ async def buy(server: AuthorizationServer, purse: Purse, cause: Cause, clock: Cl
         raise NotNow
     try:
         pair = await _ask(server, purse)
-    except (BitrixError, AddressRefused) as failure:
-        if failure.code in BOUGHT_NOTHING:
+    except BitrixFailure as failure:
+        if isinstance(failure, NotSent) or failure.code in BOUGHT_NOTHING:
             await purse.note(now, record.pair_bought_at)
         raise
     await note_accepted(clock.now())

@@ -20,7 +20,8 @@ from app.web.health import find_problems
 from tests.portals.reading import read_portal
 from tests.portals.test_refresh import add_installed, make_second, stored
 from tests.portals.test_refresh import installed as installed  # noqa: PLC0414  A fixture.
-from tests.running import Callbook, FakeClock
+from tests.ports import free_port
+from tests.running import Callbook, FakeClock, run_callbook
 
 HOUR_S, DAY_S = 3600, 86_400
 MOST_A_DAY = DAY_S // REST_S
@@ -77,6 +78,24 @@ async def test_an_answer_that_is_none_may_have_bought_a_pair(
         clock.advance(HOUR_S)
         await fail_to_use(callbook, installed)
     assert count_refreshes(stand_in, installed) <= MOST_A_DAY
+
+
+async def test_an_authorization_server_that_is_down_has_sold_nothing(
+    database_url: str, stand_in: StandIn, clock: FakeClock
+) -> None:
+    """Once it is back, whoever needs a pair buys one, and does not wait for six hours."""
+    down = f"http://127.0.0.1:{free_port()}"
+    servers = (stand_in.oauth_origin, down)
+    async with run_callbook(database_url, stand_in, clock, oauth_servers=servers) as callbook:
+        portal = await add_installed(callbook, stand_in)
+        clock.advance(REST_S + HOUR_S)
+        before = await stored(callbook, portal)
+        await callbook.run_sql(f"UPDATE portals SET oauth_server = '{down}'")
+        await fail_to_use(callbook, portal)
+        assert (await stored(callbook, portal)).pair_bought_at == before.pair_bought_at
+        await callbook.run_sql(f"UPDATE portals SET oauth_server = '{stand_in.oauth_origin}'")
+        clock.advance(HOUR_S)
+        await use(callbook, portal)
 
 
 @pytest.mark.parametrize("code", ["internal_server_error", "expired_token"])
