@@ -10,6 +10,7 @@ import httpx
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
+from app.web.sessions import LIFETIME_S
 from tests.calls.statistics import fill
 from tests.commands.running import PATIENCE_S
 from tests.roles.living import open_session
@@ -71,6 +72,7 @@ class Honest:
                 return (await self.portal.open_page()).status_code == httpx.codes.OK
 
             steps = [
+                self._keep_session(client, until),
                 _repeat(took, "event", end_call, EVENT_EVERY_S, until),
                 _repeat(took, "page of calls", read_page, PAGE_EVERY_S, until),
                 _repeat(took, "opened tab", open_page, OPEN_EVERY_S, until),
@@ -82,6 +84,12 @@ class Honest:
                 )
             await asyncio.gather(*steps)
         return took
+
+    async def _keep_session(self, client: httpx.AsyncClient, until: float) -> None:
+        """Renew the session in time, as the tab does."""
+        while (left_s := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(LIFETIME_S / 2, left_s))
+            client.headers = (await open_session(self.portal, self.app_url)).headers
 
     async def _install(self, portal: StandInPortal) -> bool:
         portal.add_app()
