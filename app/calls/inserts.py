@@ -78,7 +78,7 @@ class SqliteInserter:
         async with self._engine.write_lock:
             if self._engine.writer is None:
                 raise ConnectionError("the database is closed")
-            cursor = await self._engine.writer.execute(sql, values)
+            cursor = await (await self._engine.prepare_writer()).execute(sql, values)
         return cursor.rowcount
 
     def _statement(self, count: int) -> str:

@@ -6,6 +6,7 @@ a portal stores is its quota, and for each process what it takes in a second (de
 import asyncio
 from collections import OrderedDict
 from contextlib import suppress
+from contextvars import Context
 
 import structlog
 
@@ -77,7 +78,7 @@ class Room:
         if is_much or portal_id not in self._totals:  # What it has stored is told only by writing.
             self._hurry.set()
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_soon(), name="usage")
+            self._writing = asyncio.create_task(self._write_soon(), name="usage", context=Context())
 
     async def is_full(self, portal_id: int) -> bool:
         """Whether it is at its quota of calls, by what all processes had stored a moment ago."""
@@ -123,7 +124,8 @@ class Room:
     async def _make_room(self, portal_id: int) -> None:
         if self._clock.now() >= self._next_looks.get(portal_id, 0):
             if portal_id not in self._looking:
-                self._looking[portal_id] = asyncio.create_task(self._look(portal_id), name="room")
+                look = self._look(portal_id)  # Events may wait for it: it is no part of whoever asked first.
+                self._looking[portal_id] = asyncio.create_task(look, name="room", context=Context())
             await asyncio.shield(self._looking[portal_id])
         if portal_id in self._full:
             QUOTA_REFUSALS.labels("calls").inc()

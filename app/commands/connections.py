@@ -172,21 +172,20 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _parse(self, step: bytes) -> None:
         """Parse a step, and bound a request that is not whole after it."""
-        had_begun = self._is_reading
         super().data_received(step)
         if not self._is_reading or self.transport.is_closing():
             return
         self._head_bytes += len(step)  # `on_body` has taken off what is none of the head's.
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self.end("head")
-        elif not had_begun and (self._last is None or self._last.response_complete):
-            self._all.wait(self)
 
     def on_message_begin(self) -> None:
         """A request begins, perhaps while another is being answered."""
         super().on_message_begin()
         self._is_reading = True
         self._head_bytes = 0
+        if self._last is None or self._last.response_complete:
+            self._all.wait(self)
 
     def send_400_response(self, msg: str) -> None:
         """Tell whoever sends no HTTP, unless they have been told something else already."""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from app.kit.lanes import use_background
+from app.kit.lanes import use_new_background
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -20,7 +20,7 @@ class Background:
 
     def spawn(self, name: str, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Start the work now, in the background's lanes of the database; awaiting the task is optional."""
-        with use_background():
+        with use_new_background():
             task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._finish)

@@ -59,6 +59,14 @@ def use_background(portal_id: int | None = None) -> Iterator[None]:
 
 
 @contextmanager
+def use_new_background() -> Iterator[None]:
+    """The same in a lane of its own: a task that begins in work that lasts need not last."""
+    lane = _current.get()
+    with use_lane(Lane(None if lane is None else lane.portal_id, is_background=True)):
+        yield
+
+
+@contextmanager
 def use_no_lane() -> Iterator[None]:
     """While inside, queries wait for nobody's: only for a single row, found by its key."""
     with use_lane(None):

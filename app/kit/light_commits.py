@@ -1,8 +1,8 @@
 """Commits that need not outlive a power cut: nobody was told of them, and they are made again or are no loss.
 
 SQLite then hands them to the system without waiting for the disk (`synchronous = NORMAL`), which is fifteen
-times as fast; the next commit of another kind makes them durable too, and in their order. A killed process
-loses none. PostgreSQL's commits share their waits, so there nothing differs.
+times as fast; the next other commit that changes anything makes them durable too, and in their order.
+A killed process loses none. PostgreSQL's commits share their waits, so there nothing differs.
 """
 
 from collections.abc import Iterator

@@ -27,6 +27,7 @@ OF_PORTALS = Share(overall=6, per_portal=2, per_user=1)  # Each slow query keeps
 OF_BACKGROUND = Share(overall=2, per_portal=1, per_user=1)
 OF_WRITES = Share(overall=1, per_portal=1, per_user=1)  # One transaction at a time can write.
 INTERRUPT_EVERY_S = 0.02
+FULL, LIGHT = "FULL", "NORMAL"  # The second loses acknowledged rows on a power cut.
 CHECKPOINT_PAGES = 20_000
 BUSY_TIMEOUT_S = 30
 BESIDE = ("-wal", "-shm", "-journal")  # SQLite gives these the mode of the database's file.
@@ -46,7 +47,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         # No declared-type converters: they cost more than the query (an integer goes through Decimal).
         super().__init__(path=path, timeout=BUSY_TIMEOUT_S, detect_types=0, cached_statements=256)
         self.writer: aiosqlite.Connection | None = None
-        self.light_writer: aiosqlite.Connection | None = None
+        self._level: str | None = None  # The writer's `synchronous`; None while it is being set.
         self.readers: asyncio.Queue[aiosqlite.Connection]
         self.write_lock: asyncio.Lock
         self._make_turns()
@@ -60,8 +61,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         """Create the file when there is none, and open the kept connections."""
         prepare_files(Path(self.path))
         self._make_turns()
-        self.writer, self.light_writer = await self.get_connection(), await self.get_connection()
-        await self.light_writer.execute("PRAGMA synchronous = NORMAL")
+        self.writer, self._level = await self.get_connection(), FULL
         for _ in range(READERS):
             reader = await self.get_connection()
             await reader.execute("PRAGMA query_only = 1")
@@ -71,10 +71,9 @@ class KeptSQLiteEngine(SQLiteEngine):
         """Close every connection; what is committed is in the file."""
         while not self.readers.empty():
             await self.readers.get_nowait().close()
-        for writer in (self.light_writer, self.writer):
-            if writer is not None:
-                await writer.close()
-        self.writer = self.light_writer = None
+        if self.writer is not None:
+            await self.writer.close()
+            self.writer = None
 
     def stop_waiting(self) -> None:
         """Let users who wait for a connection give up: the process ends."""
@@ -96,7 +95,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         connection.row_factory = dict_factory  # type: ignore[assignment]  # Piccolo wants dictionaries.
         for pragma in (
             "journal_mode = WAL",
-            "synchronous = FULL",  # NORMAL loses acknowledged rows on a power cut.
+            f"synchronous = {FULL}",
             "secure_delete = ON",  # Erased means overwritten in the file.
             f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         ):
@@ -108,7 +107,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         On a connection that waits for nobody: the writer would wait for the reader, and all for the writer.
         The first step does nearly all the work, beside the commits.
         """
-        self._find_writer()
+        self._check_open()
         connection = await self.get_connection()
         try:
             await connection.execute("PRAGMA busy_timeout = 0")
@@ -126,7 +125,7 @@ class KeptSQLiteEngine(SQLiteEngine):
             yield
             return
         async with self.write_turns.take(), self.write_lock:
-            writer = self._find_writer()
+            writer = await self.prepare_writer()
             try:
                 # Inside the `try`: its thread begins a transaction even for a caller that was cancelled
                 # meanwhile, and one that nobody ends would be the writer's last.
@@ -138,10 +137,18 @@ class KeptSQLiteEngine(SQLiteEngine):
                 await asyncio.shield(writer.rollback())
                 raise
 
-    def _find_writer(self) -> aiosqlite.Connection:
-        writer = self.light_writer if is_light() else self.writer
-        if writer is None:
+    def _check_open(self) -> aiosqlite.Connection:
+        if self.writer is None:
             raise sqlite3.OperationalError("the database is closed")
+        return self.writer
+
+    async def prepare_writer(self) -> aiosqlite.Connection:
+        """The writer, for whoever holds `write_lock`; its next commit is as durable as is asked for here."""
+        writer, level = self._check_open(), LIGHT if is_light() else FULL
+        if self._level != level:
+            self._level = None
+            await writer.execute(f"PRAGMA synchronous = {level}")
+            self._level = level
         return writer
 
     @contextmanager
@@ -162,7 +169,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         if query.lstrip()[:6].upper() == "SELECT":
             return await self._read(query, args)
         async with self.write_turns.take(), self.write_lock:
-            return await self._fetch(self._find_writer(), query, args)
+            return await self._fetch(await self.prepare_writer(), query, args)
 
     async def _run_in_existing_connection(
         self,
@@ -175,7 +182,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         return await self._fetch(connection, query, args)
 
     async def _read(self, query: str, args: Sequence[Any] | None) -> list[Any]:
-        self._find_writer()
+        self._check_open()
         async with self.turns.take() as limit_s:
             reader = await self.readers.get()
             try:

@@ -25,6 +25,7 @@ from app.bitrix24.errors import (
 from app.bitrix24.oauth import AuthorizationServer
 from app.kit.background import Background
 from app.kit.clock import Clock
+from app.kit.lanes import use_no_lane
 from app.portals import contact_queries, queries, silence_queries, uninstall_queries
 from app.portals.addresses import Addresses
 from app.portals.client_secret import is_asking_pointless
@@ -116,14 +117,15 @@ class Refresher:
         return await self._judge(portal.id, pair, await self._ask(portal, pair, Cause.OWN_WORK, ends_at))
 
     async def _renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
-        if (refusal := await self._find_refusal(portal_id, spent, cause)) is not None:
-            return refusal
-        while (lease := await self._claim(portal_id, spent)) is None:
-            overtaken = await self._look_who_was_faster(portal_id, spent)
-            if overtaken is not None:
-                return overtaken
-            await self._sleep(POLL_S)  # Another process is asking: its answer serves us too.
-        return await self._judge(portal_id, spent, await self._use(lease, portal_id, spent, cause))
+        with use_no_lane():  # Of single rows; whoever holds the lease of a refresh is waited for by all.
+            if (refusal := await self._find_refusal(portal_id, spent, cause)) is not None:
+                return refusal
+            while (lease := await self._claim(portal_id, spent)) is None:
+                overtaken = await self._look_who_was_faster(portal_id, spent)
+                if overtaken is not None:
+                    return overtaken
+                await self._sleep(POLL_S)  # Another process is asking: its answer serves us too.
+            return await self._judge(portal_id, spent, await self._use(lease, portal_id, spent, cause))
 
     async def _find_refusal(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict | None:
         """Why nothing may be bought, where that is known without taking the lease; `buy` looks again under

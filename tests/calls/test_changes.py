@@ -9,6 +9,8 @@ import pytest
 from app.calls.changes import ALL, CHANNEL, Changes, Watch
 from app.calls.ingest import Ingest
 from app.kit.database import Database
+from app.kit.light_commits import commit_lightly
+from app.portals.fact_queries import write_fact
 from tests.calls.stored import TOKEN_HASH, insert_portal, make_record
 from tests.running import FakeClock
 
@@ -139,5 +141,7 @@ async def test_what_this_process_writes_is_no_news_of_another(database: Database
     await changes.check_file()
     async with changes.watch(1) as watch:
         await insert_portal()
+        with commit_lightly():
+            await write_fact("light", "value", 1)
         await changes.check_file()
         assert not watch.has_news

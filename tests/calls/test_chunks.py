@@ -26,3 +26,14 @@ def test_every_row_is_written_once_and_in_its_order_within_both_bounds(lengths: 
 def test_what_fits_is_written_at_once() -> None:
     records = [make_record(number, "") for number in range(1, 121)]
     assert [len(chunk) for chunk in split_into_chunks(records, MOST_ROWS)] == [50, 50, 20]
+
+
+def test_each_transaction_counts_its_own_texts_and_reasons_too() -> None:
+    texts = [(60_000, 0), (30_000, 30_000), (40_000, 0), (1, 0)]
+    records = [
+        decode_statistics_row(
+            {"ID": str(number), "CALL_ID": "a", "COMMENT": "c" * comment, "CALL_FAILED_REASON": "r" * reason}
+        )
+        for number, (comment, reason) in enumerate(texts, 1)
+    ]
+    assert [len(chunk) for chunk in split_into_chunks(records, MOST_ROWS)] == [1, 2, 1]

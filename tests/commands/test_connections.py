@@ -58,7 +58,7 @@ async def test_stalled_connections_beyond_the_file_limit_refuse_no_event(sqlite_
 
 
 class Room:
-    """An application that reads each body, then holds the answers to /slow."""
+    """An application that reads each body but that of /unread, then holds the answers to /slow."""
 
     def __init__(self) -> None:
         self.is_reached, self.may_answer = asyncio.Event(), asyncio.Event()
@@ -69,7 +69,7 @@ class Room:
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
-        while (await receive()).get("more_body"):
+        while scope["path"] != "/unread" and (await receive()).get("more_body"):
             pass
         if scope["path"] == "/slow":
             self.is_reached.set()
@@ -108,6 +108,20 @@ async def test_a_request_that_does_not_become_whole_is_told_so_and_cut_off(
     monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
     async with serve(Room()) as port:
         assert (await read_to_the_end(await connect(port, sent)))[: len(status) or 1] == status
+
+
+async def test_a_request_that_begins_where_an_answered_one_ends_is_not_kept_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first is answered before its body has come; the second begins in the piece that ends it."""
+    monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
+    async with serve(Room()) as port:
+        connection = await connect(port, b"POST /unread HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
+        answer = await connection[0].readuntil(b"ok")
+        connection[1].write(b"helloGET / HTTP/1.1\r\nX-")
+        assert answer.startswith(b"HTTP/1.1 200")
+        async with asyncio.timeout(10):
+            assert await read_to_the_end(connection) == b""
 
 
 async def test_dripping_headers_wins_no_time(monkeypatch: pytest.MonkeyPatch) -> None:

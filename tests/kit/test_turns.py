@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from app.kit import turns
 from app.kit.background import Background
+from app.kit.lanes import find_lane
 from app.kit.turns import Kind, PortalTurns
 
 SOME = Kind("some", places=2)
@@ -212,6 +213,46 @@ async def test_a_turn_that_is_spared_no_more_makes_way_and_waits_behind_the_othe
     assert portals.asked[endless[0]] == 2
     portals.may_answer.set()
     await background.drain(5)
+
+
+async def test_queries_of_a_turn_that_lasts_make_way_and_those_of_what_it_spawns_do_not(
+    given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From QUICK_S on, and from its beginning where the portal's last turn lasted."""
+    seen: list[bool] = []
+
+    async def look() -> None:
+        lane = find_lane()
+        seen.append(lane is not None and lane.is_lasting)
+
+    async def work() -> None:
+        await look()
+        await background.spawn("apart", look())
+
+    await given.begin(SOME, 1, work)
+    assert seen == [False, False]
+    monkeypatch.setattr(turns, "QUICK_S", LATER_S)
+    await given.begin(SOME, 2, work)
+    monkeypatch.setattr(turns, "QUICK_S", 60.0)
+    await given.begin(SOME, 2, work)  # It remembers the last one.
+    await given.begin(SOME, 3, work)
+    assert seen == [False, False, True, False, True, False, False, False]
+
+
+async def test_a_turn_that_is_spared_no_more_is_no_long_one_where_nobody_waits(
+    given: PortalTurns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "QUICK_S", 60.0)
+    slices = Kind("slices", places=1, usual_s=60.0, spared_s=LATER_S)
+    lasting: list[bool] = []
+
+    async def work() -> None:
+        lane = find_lane()
+        lasting.append(lane is not None and lane.is_lasting)
+
+    for _ in range(2):
+        await given.begin(slices, 1, work)
+    assert lasting == [False, False]
 
 
 async def test_what_waits_when_the_process_ends_has_no_turn(

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 import pytest
 
 from app.kit.database import Database
-from app.kit.lanes import Lane, use_background, use_lane, use_no_lane
-from app.kit.light_commits import commit_lightly
+from app.kit.lanes import Lane, find_lane, use_background, use_lane, use_no_lane
+from app.kit.light_commits import commit_lightly, is_light
 from app.kit.sqlite_engine import KeptSQLiteEngine
 from app.portals.fact_queries import write_fact
 from app.tables import TABLES
@@ -96,13 +96,32 @@ async def test_work_that_lasts_rests_as_long_as_it_wrote(database: Database) -> 
 
 
 async def test_only_what_nobody_was_told_of_does_not_wait_for_the_disk(database: Database) -> None:
+    """And the next commit does, in the same task as in any other."""
+
     async def read_level() -> object:
         return (await database.run("PRAGMA synchronous"))[0]["synchronous"]
 
-    async with database.transaction():
-        assert await read_level() == 2
-    async with database.patient_transaction():
-        assert await read_level() == 1
+    async def expect_full() -> None:
+        async with database.transaction():
+            assert await read_level() == 2
+        assert not is_light()
+
+    await expect_full()
+    with use_user(1):
+        lane = find_lane()
+        async with database.patient_transaction():
+            assert await read_level() == 1
+        assert find_lane() is lane
+        await expect_full()
     with commit_lightly():
         async with database.transaction():
             assert await read_level() == 1
+        await write_fact("light", "value", 1)
+    await expect_full()
+    with commit_lightly():
+        await write_fact("light again", "value", 1)
+    await write_fact("full", "value", 1)
+    engine = database.engine
+    assert isinstance(engine, KeptSQLiteEngine)
+    assert engine.writer is not None
+    assert list(await engine.writer.execute_fetchall("PRAGMA synchronous")) == [{"synchronous": 2}]
