@@ -145,6 +145,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.network = ""
         self._all = connections_of(server_state)
         self._is_reading = False  # A request has begun and is not whole.
+        self._is_new = False  # And began in the step that is parsed now.
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -161,31 +162,33 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse in small steps; a head that is too large is refused before the rest of it is looked at."""
         if len(data) <= STEP_BYTES and not self._is_reading:  # As a whole event comes.
-            self._parse(data)
+            super().data_received(data)
+            self._bound(len(data))
             return
         begin = 0
         while begin < len(data) and not self.transport.is_closing():
             left = MAX_HEAD_BYTES - self._head_bytes if self._is_reading else MAX_HEAD_BYTES
             step = data[begin : begin + min(STEP_BYTES, left + 1)]
             begin += len(step)
-            self._parse(step)
+            super().data_received(step)
+            self._bound(len(step))
 
-    def _parse(self, step: bytes) -> None:
-        """Parse a step, and bound a request that is not whole after it."""
-        super().data_received(step)
+    def _bound(self, step_bytes: int) -> None:
+        """Bound a request that is not whole after a step; its patience begins with it."""
         if not self._is_reading or self.transport.is_closing():
             return
-        self._head_bytes += len(step)  # `on_body` has taken off what is none of the head's.
+        self._head_bytes += step_bytes  # `on_body` has taken off what is none of the head's.
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self.end("head")
+        elif self._is_new and (self._last is None or self._last.response_complete):
+            self._all.wait(self)
+        self._is_new = False
 
     def on_message_begin(self) -> None:
         """A request begins, perhaps while another is being answered."""
         super().on_message_begin()
-        self._is_reading = True
+        self._is_reading = self._is_new = True
         self._head_bytes = 0
-        if self._last is None or self._last.response_complete:
-            self._all.wait(self)
 
     def send_400_response(self, msg: str) -> None:
         """Tell whoever sends no HTTP, unless they have been told something else already."""
@@ -194,7 +197,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start it; HttpParserError, which uvicorn answers with 400, where too many wait for their turn."""
-        self._check_headers()
+        if len(self.headers) > MAX_HEADERS:
+            self._refuse_headers()
         if len(self.pipeline) >= MAX_PIPELINED:
             raise HttpParserError("too many requests at once")
         super().on_headers_complete()
@@ -206,16 +210,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """It is whole, and the next step is ours."""
-        self._check_headers()  # With its trailers.
+        if len(self.headers) > MAX_HEADERS:  # With its trailers.
+            self._refuse_headers()
         super().on_message_complete()
         self._is_reading = False
         self._all.stop_waiting(self)
 
-    def _check_headers(self) -> None:
-        """HttpParserError, which stops the parser, where they are too many."""
-        if len(self.headers) > MAX_HEADERS:
-            self.end("head")
-            raise HttpParserError("too many headers")
+    def _refuse_headers(self) -> None:
+        """End it, and raise HttpParserError, which stops the parser."""
+        self.end("head")
+        raise HttpParserError("too many headers")
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the rest of one that was answered before its end."""
