@@ -41,7 +41,7 @@ class Turns:
 
     async def _beat(self, parts: Parts) -> None:
         """In production the heartbeat is ten seconds old at most when it is looked at, however far a test has
-        moved the time; only a step of the wall clock makes it older, or younger.
+        moved the time; a step of the wall clock makes it older, or younger, which reads nothing.
         """
         ahead_s = parts.clock.now() - self._clock.now()
         if self._ahead_s in {None, ahead_s}:

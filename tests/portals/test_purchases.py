@@ -43,6 +43,12 @@ async def fail_to_use(callbook: Callbook, portal: StandInPortal) -> None:
         await use(callbook, portal)
 
 
+async def fail_for_a_day(callbook: Callbook, portal: StandInPortal, clock: FakeClock) -> None:
+    for _ in range(24):
+        clock.advance(HOUR_S)
+        await fail_to_use(callbook, portal)
+
+
 async def renew_everywhere(
     callbook: Callbook, portal: StandInPortal, processes: int
 ) -> list[Awaitable[Verdict]]:
@@ -74,9 +80,7 @@ async def test_an_answer_that_is_none_may_have_bought_a_pair(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock, network: str
 ) -> None:
     stand_in.fail("oauth.refresh", network=network, portal=installed)  # type: ignore[arg-type]
-    for _ in range(24):
-        clock.advance(HOUR_S)
-        await fail_to_use(callbook, installed)
+    await fail_for_a_day(callbook, installed, clock)
     assert count_refreshes(stand_in, installed) <= MOST_A_DAY
 
 
@@ -103,9 +107,7 @@ async def test_a_refusal_that_does_not_say_so_may_have_bought_a_pair(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock, code: str
 ) -> None:
     stand_in.fail("oauth.refresh", code=code, status=500, portal=installed)
-    for _ in range(24):
-        clock.advance(HOUR_S)
-        await fail_to_use(callbook, installed)
+    await fail_for_a_day(callbook, installed, clock)
     assert count_refreshes(stand_in, installed) <= MOST_A_DAY
 
 
@@ -125,9 +127,7 @@ async def test_a_pair_of_another_portal_was_bought_all_the_same(
     before = (await stored(callbook, installed)).token_version
     other_id = stand_in.portals[1].member_id
     stand_in.lie("oauth.refresh", lambda answer: answer | {"member_id": other_id}, portal=installed)
-    for _ in range(24):
-        clock.advance(HOUR_S)
-        await fail_to_use(callbook, installed)
+    await fail_for_a_day(callbook, installed, clock)
     assert 1 <= count_refreshes(stand_in, installed) <= MOST_A_DAY
     assert (await stored(callbook, installed)).token_version == before
 
