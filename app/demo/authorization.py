@@ -4,7 +4,7 @@ Follows settings/oauth/auto-renewal.md (request and answer of the exchange), set
 (codes) and shared/bitrix24.md (shape of `app.info`, whose documentation page describes the portal's own).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litestar import Litestar, Request, Response, get, route
 
@@ -12,13 +12,10 @@ from app.demo.answers import refuse
 from app.demo.faults import Refusal
 from app.demo.php import parse_query
 from app.demo.tokens import ACCESS_LIFE_S, TokenPair
-
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
-    from app.demo.stand_in import StandIn
+from app.demo.world import Portal, World
 
 
-def create_authorization_app(stand_in: "StandIn") -> Litestar:
+def create_authorization_app(stand_in: World[Portal]) -> Litestar:
     """The Litestar app of the authorization server's origin."""
 
     @get("/rest/app.info")
@@ -50,7 +47,7 @@ def create_authorization_app(stand_in: "StandIn") -> Litestar:
     )
 
 
-def _describe_token(stand_in: "StandIn", value: str) -> dict[str, Any]:
+def _describe_token(stand_in: World[Portal], value: str) -> dict[str, Any]:
     """The answer of `app.info`; Refusal invalid_token, expired_token or what follows an uninstall."""
     portal = stand_in.portal_of_token(value)
     if portal is None:
@@ -80,7 +77,7 @@ def _describe_token(stand_in: "StandIn", value: str) -> dict[str, Any]:
     }
 
 
-def _refresh(stand_in: "StandIn", fields: dict[str, Any]) -> dict[str, Any]:
+def _refresh(stand_in: World[Portal], fields: dict[str, Any]) -> dict[str, Any]:
     """Rotate; Refusal invalid_request, invalid_client, wrong_client, payment_required, invalid_grant…"""
     if fields.get("grant_type") != "refresh_token" or not fields.get("refresh_token"):
         raise Refusal("invalid_request", 400, "Malformed authorization request")
@@ -100,7 +97,7 @@ def _refresh(stand_in: "StandIn", fields: dict[str, Any]) -> dict[str, Any]:
     return _describe_pair(stand_in, portal, pair)
 
 
-def _describe_pair(stand_in: "StandIn", portal: "StandInPortal", pair: TokenPair) -> dict[str, Any]:
+def _describe_pair(stand_in: World[Portal], portal: Portal, pair: TokenPair) -> dict[str, Any]:
     installation = portal.state.installation(pair.client_id)
     return {
         "access_token": pair.access_token,

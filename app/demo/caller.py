@@ -11,13 +11,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from app.demo.calls import EndingCall, record_call
+from app.demo.portal import StandInPortal
 from app.demo.state import PortalState
-
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
+from app.demo.world import Portal
 
 DAY_S = 86400
 LINES = ("reg133788", "+442079460000", "+493023125000", "REST_APP:")
@@ -121,7 +119,7 @@ class Caller:
         return Contact(number, kind, 200 + index) if known else Contact(number)
 
 
-def lay_history(portal: "StandInPortal", caller: Caller, days: int, calls_a_day: int = 60) -> int:
+def lay_history(portal: Portal, caller: Caller, days: int, calls_a_day: int = 60) -> int:
     """Write the statistics of the last days (no events); how many calls. Business hours are busier."""
     now = portal.stand_in.clock.now()
     chance = random.Random(days)
@@ -136,7 +134,7 @@ def lay_history(portal: "StandInPortal", caller: Caller, days: int, calls_a_day:
     return len(starts)
 
 
-async def keep_calling(portals: Sequence["StandInPortal"], caller: Caller, pace_s: float) -> None:
+async def keep_calling(portals: Sequence[StandInPortal], caller: Caller, pace_s: float) -> None:
     """End a call every `pace_s` seconds, more or less, until cancelled; tells what the app refuses."""
     chance = random.Random(1)
     while True:

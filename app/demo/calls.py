@@ -3,15 +3,13 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
 from app.demo.people import OPERATOR_ID
 from app.demo.statistics import StatisticsRow
-
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
+from app.demo.world import Portal
 
 INCOMING = 2
 REDIRECTED = 3
@@ -64,7 +62,7 @@ class EndedCall:
         return self.responses[-1]
 
 
-def record_call(portal: "StandInPortal", call: EndingCall, fields: Mapping[str, Any]) -> list[StatisticsRow]:
+def record_call(portal: Portal, call: EndingCall, fields: Mapping[str, Any]) -> list[StatisticsRow]:
     """Append the legs of a call to the portal's statistics."""
     call = replace(call, **fields)
     started_at = call.started_at
@@ -89,7 +87,7 @@ def record_call(portal: "StandInPortal", call: EndingCall, fields: Mapping[str, 
     return [_append_row(portal, leg, call_id) for leg in legs]
 
 
-def _append_row(portal: "StandInPortal", leg: EndingCall, call_id: str) -> StatisticsRow:
+def _append_row(portal: Portal, leg: EndingCall, call_id: str) -> StatisticsRow:
     row = StatisticsRow(
         id=next_statistics_id(portal.state.statistics),
         call_id=call_id,

@@ -6,15 +6,13 @@ on-app-uninstall.md and api-reference/telephony/voximplant/events/on-voximplant-
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.demo.php import build_query
 from app.demo.state import User
 from app.demo.statistics import StatisticsRow, format_time
 from app.demo.tokens import ACCESS_LIFE_S
-
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
+from app.demo.world import Portal
 
 CALLBACK_PATH = "/events"
 
@@ -29,7 +27,7 @@ class Post:
 
 
 def call_end_posts(
-    portal: "StandInPortal", rows: Sequence[StatisticsRow], *, with_user: bool, data: Mapping[str, str | None]
+    portal: Portal, rows: Sequence[StatisticsRow], *, with_user: bool, data: Mapping[str, str | None]
 ) -> list[Post]:
     """ONVOXIMPLANTCALLEND of each leg to each bound handler; none before the installation is finished."""
     if not portal.installation.is_finished:
@@ -46,7 +44,7 @@ def call_end_posts(
     return posts
 
 
-def install_post(portal: "StandInPortal", user: User | int | None, changes: Mapping[str, Any]) -> Post:
+def install_post(portal: Portal, user: User | int | None, changes: Mapping[str, Any]) -> Post:
     """ONAPPINSTALL to its bound handler, else to the app's install callback."""
     data = {
         "VERSION": str(portal.installation.version),
@@ -57,7 +55,7 @@ def install_post(portal: "StandInPortal", user: User | int | None, changes: Mapp
     return _app_post(portal, "ONAPPINSTALL", data, _full_auth(portal, user) | dict(changes))
 
 
-def update_post(portal: "StandInPortal", user: User | int | None, changes: Mapping[str, Any]) -> Post:
+def update_post(portal: Portal, user: User | int | None, changes: Mapping[str, Any]) -> Post:
     """ONAPPUPDATE with the application_token of the new version."""
     version = portal.installation.version
     data = {
@@ -68,20 +66,20 @@ def update_post(portal: "StandInPortal", user: User | int | None, changes: Mappi
     return _app_post(portal, "ONAPPUPDATE", data, _full_auth(portal, user) | dict(changes))
 
 
-def uninstall_post(portal: "StandInPortal", changes: Mapping[str, Any] | None = None, *, clean: bool) -> Post:
+def uninstall_post(portal: Portal, changes: Mapping[str, Any] | None = None, *, clean: bool) -> Post:
     """ONAPPUNINSTALL: no tokens but the application_token."""
     data = {"CLEAN": "1" if clean else "0", "LANGUAGE_ID": portal.state.language}
     return _app_post(portal, "ONAPPUNINSTALL", data, _plain_auth(portal) | dict(changes or {}))
 
 
-def _app_post(portal: "StandInPortal", event: str, data: Mapping[str, Any], auth: Mapping[str, Any]) -> Post:
+def _app_post(portal: Portal, event: str, data: Mapping[str, Any], auth: Mapping[str, Any]) -> Post:
     bound = next((one for one in portal.installation.events if one.event == event), None)
     handler = bound.handler if bound else f"{portal.stand_in.app_url}{CALLBACK_PATH}"
     return _post(portal, event, handler, bound.id if bound else None, data, auth)
 
 
 def _post(
-    portal: "StandInPortal",
+    portal: Portal,
     event: str,
     handler: str,
     handler_id: int | None,
@@ -93,7 +91,7 @@ def _post(
     return Post(event, handler, build_query(fields))
 
 
-def _describe_call(portal: "StandInPortal", row: StatisticsRow) -> dict[str, str | None]:
+def _describe_call(portal: Portal, row: StatisticsRow) -> dict[str, str | None]:
     return {
         "CALL_ID": row.call_id,
         "CALL_TYPE": str(row.call_type),
@@ -110,7 +108,7 @@ def _describe_call(portal: "StandInPortal", row: StatisticsRow) -> dict[str, str
     }
 
 
-def _plain_auth(portal: "StandInPortal") -> dict[str, Any]:
+def _plain_auth(portal: Portal) -> dict[str, Any]:
     return {
         "domain": portal.domain,
         "client_endpoint": portal.client_endpoint,
@@ -120,12 +118,12 @@ def _plain_auth(portal: "StandInPortal") -> dict[str, Any]:
     }
 
 
-def _user_auth(portal: "StandInPortal", user: User | int | None) -> dict[str, Any]:
+def _user_auth(portal: Portal, user: User | int | None) -> dict[str, Any]:
     """The tokens of whoever caused the event: an access token, never the refresh token."""
     return {key: value for key, value in _full_auth(portal, user).items() if key != "refresh_token"}
 
 
-def _full_auth(portal: "StandInPortal", user: User | int | None) -> dict[str, Any]:
+def _full_auth(portal: Portal, user: User | int | None) -> dict[str, Any]:
     pair = portal.issue_pair(user)
     tokens = {
         "access_token": pair.access_token,

@@ -9,15 +9,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from app.demo.faults import Refusal
+from app.demo.portal import StandInPortal
 from app.demo.state import User
 from app.demo.tokens import ACCESS_LIFE_S
-
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
 
 LINK = "REST_APP_URI"
 ANALYTICS = "TELEPHONY_ANALYTICS_MENU"
@@ -46,7 +44,7 @@ class PageRefused(Exception):
 
 
 def open_frame(
-    portal: "StandInPortal", user_id: str, placement: str, options: Mapping[str, Any] = MappingProxyType({})
+    portal: StandInPortal, user_id: str, placement: str, options: Mapping[str, Any] = MappingProxyType({})
 ) -> Frame:
     """Which page of the app a user gets; PageRefused where a portal shows none.
 
@@ -75,7 +73,7 @@ def open_frame(
     return Frame(secrets.token_hex(16), user, placement, bound.handler, False, is_slider, options)
 
 
-def describe_frame(portal: "StandInPortal", frame: Frame) -> dict[str, Any]:
+def describe_frame(portal: StandInPortal, frame: Frame) -> dict[str, Any]:
     """Everything that the page needs: the form to submit, and the answer to `getInitData`."""
     options = {"URI": ANALYTICS_URI} if frame.placement == ANALYTICS else dict(frame.options)
     query, form = portal.page_form(frame.user, frame.placement, options, app_sid=frame.app_sid)
@@ -113,7 +111,7 @@ def embed_json(value: object) -> str:
     return json.dumps(value).replace("<", "\\u003c")
 
 
-def refresh_auth(portal: "StandInPortal", frame: Frame) -> dict[str, str]:
+def refresh_auth(portal: StandInPortal, frame: Frame) -> dict[str, str]:
     """The answer to `refreshAuth`; Refusal when the user or the app may no longer."""
     user = portal.users.get(frame.user.id)
     if user is None or not user.is_active or not user.is_app_allowed or not portal.installation.is_present:
@@ -126,7 +124,7 @@ def refresh_auth(portal: "StandInPortal", frame: Frame) -> dict[str, str]:
     }
 
 
-async def finish_install(portal: "StandInPortal", frame: Frame) -> None:
+async def finish_install(portal: StandInPortal, frame: Frame) -> None:
     """`setInstallFinish`: administrators only; ONAPPINSTALL follows (common/events/on-app-install.md)."""
     if not frame.user.is_admin:
         raise Refusal("ACCESS_DENIED", 403, "Access denied!")
@@ -135,7 +133,7 @@ async def finish_install(portal: "StandInPortal", frame: Frame) -> None:
         await portal.install_event(frame.user)
 
 
-def set_option(portal: "StandInPortal", frame: Frame, command: str, params: Mapping[str, Any]) -> None:
+def set_option(portal: StandInPortal, frame: Frame, command: str, params: Mapping[str, Any]) -> None:
     """`setUserOption`, `setAppOption` (administrators only) and `setInstall`, which ends FIRST_RUN."""
     installation = portal.installation
     name = str(params.get("name", ""))

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from litestar import Request, Response, get, post
@@ -25,10 +25,8 @@ from app.demo.frame import (
 )
 from app.demo.origin import find_portal
 from app.demo.php import parse_query
-
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
-    from app.demo.stand_in import StandIn
+from app.demo.portal import StandInPortal
+from app.demo.world import World
 
 KEPT_FRAMES = 500
 PAGES = [
@@ -44,7 +42,7 @@ _templates = Environment(
 )
 
 
-def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
+def frame_handlers(stand_in: World[StandInPortal]) -> list[ControllerRouterHandler]:
     """Route handlers of the parent frame; frames are remembered by APP_SID."""
     frames: OrderedDict[str, Frame] = OrderedDict()
 
@@ -84,7 +82,7 @@ def frame_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
     return [show_frame, run_command, manage_app]
 
 
-def _find_page(stand_in: "StandIn", request: Request[Any, Any, Any]) -> tuple[str, dict[str, Any]]:
+def _find_page(stand_in: World[StandInPortal], request: Request[Any, Any, Any]) -> tuple[str, dict[str, Any]]:
     """Placement and PLACEMENT_OPTIONS by the portal's address: a card's tab knows the card's id
     (api-reference/widgets/crm/detail-tab.md), a link what stands in its `params` (REST_APP_URI, under
     api-reference/widgets/ui-interaction).
@@ -100,7 +98,7 @@ def _find_page(stand_in: "StandIn", request: Request[Any, Any, Any]) -> tuple[st
     return LINK, asked if isinstance(asked, dict) else {}
 
 
-async def _run(portal: "StandInPortal", frame: Frame, command: str, params: dict[str, Any]) -> dict[str, str]:
+async def _run(portal: StandInPortal, frame: Frame, command: str, params: dict[str, Any]) -> dict[str, str]:
     if command == "refreshAuth":
         return refresh_auth(portal, frame)
     if command == "setInstallFinish":
@@ -110,7 +108,7 @@ async def _run(portal: "StandInPortal", frame: Frame, command: str, params: dict
     return {}
 
 
-def _show_frame(portal: "StandInPortal", frame: Frame) -> Response[str]:
+def _show_frame(portal: StandInPortal, frame: Frame) -> Response[str]:
     description = describe_frame(portal, frame)
     analytics = portal.bound_placement(ANALYTICS)
     html = _templates.get_template("frame.html").render(
@@ -126,7 +124,7 @@ def _show_frame(portal: "StandInPortal", frame: Frame) -> Response[str]:
     return _page(html, description["origin"])
 
 
-def _show_plain(portal: "StandInPortal", refused: PageRefused) -> Response[str]:
+def _show_plain(portal: StandInPortal, refused: PageRefused) -> Response[str]:
     html = _templates.get_template("plain.html").render(portal=portal, refused=refused)
     return _page(html, "", refused.status)
 

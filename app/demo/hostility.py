@@ -14,7 +14,6 @@ from typing import Any, cast
 from litestar.types import HTTPResponseStartEvent, Send
 
 from app.demo.faults import Lie
-from app.demo.lies import ENDLESS_STATISTICS, FAT_TEXTS, INVENTED_PEOPLE, WILD_NUMBERS
 
 SLOW_S = 20.0  # Long, and less than the time-out of whoever asks.
 HUGE_ELEMENTS = 5_000_000  # `[],` each: 15 MiB.
@@ -100,17 +99,3 @@ class Hostility:
     def towards(self, origin: str) -> "Hostility":
         """The same, and every request is sent on to that origin."""
         return replace(self, redirect_to=origin)
-
-
-HOSTILITIES = {
-    "slow": Hostility(deliver=slowly),
-    "silent": Hostility(deliver=never),
-    "dripping": Hostility(lies=(ENDLESS_STATISTICS,), deliver=dripping),
-    "unending": Hostility(deliver=unending),
-    "huge": Hostility(spoil=swell),
-    "endless": Hostility(lies=(ENDLESS_STATISTICS,)),
-    "fat": Hostility(lies=(ENDLESS_STATISTICS, FAT_TEXTS)),
-    "inventing": Hostility(lies=INVENTED_PEOPLE),
-    "wild": Hostility(lies=(ENDLESS_STATISTICS, *WILD_NUMBERS), spoil=confuse_times),
-}
-"""One of each kind; `Hostility().towards(origin)` is the portal that redirects."""

@@ -1,16 +1,14 @@
 """Which portal an HTTP request is for."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litestar import Request
 from litestar.exceptions import NotFoundException
 
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
-    from app.demo.stand_in import StandIn
+from app.demo.world import P_co, World
 
 
-def find_portal(stand_in: "StandIn", request: Request[Any, Any, Any]) -> "StandInPortal":
+def find_portal(stand_in: World[P_co], request: Request[Any, Any, Any]) -> P_co:
     """The portal whose origin was asked; NotFoundException where none is, or was, served."""
     server = request.scope["server"]
     portal = stand_in.portal_of_port(int(server[1] or 0)) if server else None

@@ -3,126 +3,31 @@
 import asyncio
 import json
 import secrets
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
 from app.demo import events
 from app.demo.calls import EndedCall, EndingCall, record_call
-from app.demo.people import ADMIN_ID, OPERATOR_ID
 from app.demo.php import build_query
-from app.demo.rest.bucket import Bucket, OperatingTime
-from app.demo.state import Installation, PlacementBinding, PortalState, User
-from app.demo.statistics import StatisticsRow, format_time
-from app.demo.tokens import ACCESS_LIFE_S, TokenPair
-
-if TYPE_CHECKING:
-    from app.demo.hostility import Hostility
-    from app.demo.stand_in import StandIn
+from app.demo.state import PortalState, User
+from app.demo.statistics import StatisticsRow
+from app.demo.tokens import ACCESS_LIFE_S
+from app.demo.world import Portal, World
 
 Form = dict[str, str]
 
 
-class StandInPortal:
+class StandInPortal(Portal):
     """A portal of the stand-in; everything here happens to the app of `stand_in.client_id`."""
 
-    def __init__(self, stand_in: "StandIn", state: PortalState) -> None:
-        self.stand_in = stand_in
-        self.state = state
-        self.bucket = Bucket(stand_in.monotonic)
-        self.operating = OperatingTime(stand_in.clock.now)
-        self.execution_s = 0.01  # What a method is said to take; nobody waits for it.
-        self.longest_request_s = 0.0
-        self.most_commands: int | None = None  # Of a batch, before its time is up; None: all are run.
-        self.ignored_operators: frozenset[str] = frozenset()  # Of FILTER: unknown to this portal.
+    def __init__(self, stand_in: World[Portal], state: PortalState) -> None:
+        super().__init__(stand_in, state)
         self.delayed: deque[events.Post] = deque()
-        self.redirect_to: str | None = None
-        self.listed_endpoint: str | None = None  # What `app.info` still says after a move.
         self.sends_install_event = True
-        self.understands_range = True
-        self.hostility: Hostility | None = None
-
-    @property
-    def member_id(self) -> str:
-        """32 hex characters; never changes."""
-        return self.state.member_id
-
-    @property
-    def domain(self) -> str:
-        """`127.0.0.1:PORT`"""
-        return f"127.0.0.1:{self.state.port}"
-
-    @property
-    def origin(self) -> str:
-        """`http://127.0.0.1:PORT`"""
-        return f"http://{self.domain}"
-
-    @property
-    def client_endpoint(self) -> str:
-        """REST root of the portal."""
-        return f"{self.origin}/rest/"
-
-    @property
-    def installation(self) -> Installation:
-        """Our app in this portal."""
-        return self.state.installation(self.stand_in.client_id)
-
-    @property
-    def application_token(self) -> str:
-        """The secret that comes with this portal's events now."""
-        return self.installation.application_token
-
-    @property
-    def users(self) -> dict[int, User]:
-        """Everyone, by id."""
-        return self.state.users
-
-    @property
-    def admin(self) -> User:
-        """The administrator of a freshly staffed portal."""
-        return self.users[ADMIN_ID]
-
-    @property
-    def operator(self) -> User:
-        """A plain user who sees own calls only."""
-        return self.users[OPERATOR_ID]
-
-    @property
-    def counts(self) -> Counter[str]:
-        """Requests of this portal (REST, and its tokens at the authorization server), by operation."""
-        return self.stand_in.faults.counts_by_portal.setdefault(self.member_id, Counter())
-
-    def describe_time(self, operation: str | None = None, duration_s: float = 0.01) -> dict[str, Any]:
-        """The `time` block of an answer (settings/performance/limits.md for `operating`)."""
-        now = self.stand_in.clock.now()
-        shown = format_time(now, self.state.utc_offset_s)
-        block: dict[str, Any] = {
-            "start": now,
-            "finish": now + duration_s,
-            "duration": duration_s,
-            "processing": duration_s / 2,
-            "date_start": shown,
-            "date_finish": shown,
-        }
-        if operation is not None:
-            block["operating_reset_at"], block["operating"] = self.operating.read(operation)
-        return block
-
-    def issue_pair(self, user: User | int | None = None, client_id: str | None = None) -> TokenPair:
-        """A pair of tokens for a user (the admin), of our app or another; dead when the app is not there."""
-        user_id = user if isinstance(user, int) else (user or self.admin).id
-        pair = self.stand_in.tokens.issue(self.state, user_id, client_id or self.stand_in.client_id)
-        if not self.state.installation(pair.client_id).is_present:
-            for value in (pair.access_token, pair.refresh_token):
-                self.state.tokens[value].is_dead = True
-        return pair
-
-    def expire_access_tokens(self) -> None:
-        """Every access token of our app answers expired_token from now on."""
-        self.stand_in.tokens.expire(self.state, self.stand_in.client_id)
 
     async def move(self, *, leaves_redirect: bool = True) -> None:
         """Give the portal a new address; the old one answers 302, or refuses connections."""
@@ -202,11 +107,6 @@ class StandInPortal:
         self.installation.is_finished = False
         if not keeps_application_token:
             self.installation.application_token = secrets.token_hex(16)
-
-    def bound_placement(self, placement: str) -> PlacementBinding | None:
-        """The app's handler for a placement, once its installation is finished."""
-        bound = self.installation.placements if self.installation.is_finished else []
-        return next((one for one in bound if one.placement == placement), None)
 
     # Events
 

@@ -1,7 +1,7 @@
 """What a portal answers on its origin: REST, the parent frame's page, and the moved portal's 302."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litestar import Litestar, Request, Response, get, route
 from litestar.exceptions import NotFoundException
@@ -11,17 +11,16 @@ from litestar.types import ControllerRouterHandler
 from app.demo.answers import refuse
 from app.demo.frame_app import frame_handlers
 from app.demo.origin import find_portal
+from app.demo.portal import StandInPortal
 from app.demo.recordings import recording_handlers
 from app.demo.rest.dispatch import answer_rest
-
-if TYPE_CHECKING:
-    from app.demo.stand_in import StandIn
+from app.demo.world import World
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
-def create_portal_app(stand_in: "StandIn") -> Litestar:
+def create_portal_app(stand_in: World[StandInPortal]) -> Litestar:
     """The Litestar app behind the origins of all portals."""
 
     @route("/rest/{method:path}", http_method=["GET", "POST"], status_code=200)
@@ -50,7 +49,7 @@ def create_portal_app(stand_in: "StandIn") -> Litestar:
     )
 
 
-def redirect_moved(stand_in: "StandIn", request: Request[Any, Any, Any]) -> Response[None] | None:
+def redirect_moved(stand_in: World[StandInPortal], request: Request[Any, Any, Any]) -> Response[None] | None:
     """302 to the same path at the new address, when the portal has moved (shared/bitrix24.md, REST)."""
     portal = find_portal(stand_in, request)
     server = request.scope["server"]

@@ -10,7 +10,7 @@ import re
 import struct
 import wave
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
@@ -19,10 +19,7 @@ from litestar.types import ControllerRouterHandler
 
 from app.demo.faults import Refusal
 from app.demo.origin import find_portal
-
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
-    from app.demo.stand_in import StandIn
+from app.demo.world import Portal, World
 
 RATE = 8000  # As telephones have it.
 SECONDS = 30
@@ -48,12 +45,12 @@ def make_recording(seconds: int = SECONDS, tone_hz: int = 440) -> bytes:
     return file.getvalue()
 
 
-def record_url(portal: "StandInPortal", name: str) -> str:
+def record_url(portal: Portal, name: str) -> str:
     """A CALL_RECORD_URL of the portal's telephony; its key is a secret, as on a portal."""
     return f"{portal.origin}/records/{name}.wav?key={URL_KEY}"
 
 
-def recording_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
+def recording_handlers(stand_in: World[Portal]) -> list[ControllerRouterHandler]:
     """Route handlers of all files."""
 
     @get("/records/{name:str}")
@@ -85,7 +82,7 @@ def recording_handlers(stand_in: "StandIn") -> list[ControllerRouterHandler]:
     return [show_record, download, show_file]
 
 
-def _answer(portal: "StandInPortal", request: Request[Any, Any, Any], media_type: str) -> Response[bytes]:
+def _answer(portal: Portal, request: Request[Any, Any, Any], media_type: str) -> Response[bytes]:
     whole = make_recording()
     asked = _RANGE.fullmatch(request.headers.get("range", ""))
     if asked is None or not portal.understands_range:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from app.demo import hostility
-from app.demo.hostility import HOSTILITIES, Hostility
+from app.demo.hostile_kinds import HOSTILITIES
+from app.demo.hostility import Hostility
 from app.demo.lies import WILD_NUMBERS
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn

@@ -1,7 +1,7 @@
 """Hostile portals beside an honest one: how much slower is it for the honest one than it was alone?
 
 One `serve` on SQLite, over real HTTP. The honest portal lives alone for a while, then for as long beside two
-portals of each kind in `app/demo/hostility.py` and two that redirect our requests to it.
+portals of each kind in `app/demo/hostile_kinds.py` and two that redirect our requests to it.
 """
 
 import asyncio

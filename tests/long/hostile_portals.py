@@ -14,7 +14,8 @@ from contextlib import suppress
 
 import httpx
 
-from app.demo.hostility import HOSTILITIES, Hostility
+from app.demo.hostile_kinds import HOSTILITIES
+from app.demo.hostility import Hostility
 from app.demo.lies import FAT_TEXT
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn

@@ -5,7 +5,7 @@ Statuses and codes as in _includes/system-errors.md of the documentation.
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litestar import Request, Response
 
@@ -14,10 +14,7 @@ from app.demo.php import parse_query
 from app.demo.rest import application, batch, crm, events, people, placements, recordings, telephony
 from app.demo.rest.request import Method, RestAnswer, RestCall
 from app.demo.state import Token
-
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
-    from app.demo.stand_in import StandIn
+from app.demo.world import Portal, World
 
 REQUEST_LIMIT_S = 60  # A batch as a whole too (shared/bitrix24.md, REST).
 
@@ -41,7 +38,7 @@ REFUSALS = {
 
 
 async def answer_rest(
-    stand_in: "StandIn", portal: "StandInPortal", method: str, request: Request[Any, Any, Any]
+    stand_in: World[Portal], portal: Portal, method: str, request: Request[Any, Any, Any]
 ) -> Response[Any]:
     """One REST request; raises Refusal and BrokenNetwork for the app's exception handlers."""
     method = method.strip("/").removesuffix(".json")
@@ -86,7 +83,7 @@ def _operation(method: str) -> str:
     return "portal.app.info" if method == "app.info" else method
 
 
-def _authorize(stand_in: "StandIn", portal: "StandInPortal", value: str) -> Token:
+def _authorize(stand_in: World[Portal], portal: Portal, value: str) -> Token:
     if not value:
         raise Refusal("NO_AUTH_FOUND", 401, "Wrong authorization data")
     token = stand_in.tokens.find_access(portal.state, value, "rest")
@@ -97,7 +94,7 @@ def _authorize(stand_in: "StandIn", portal: "StandInPortal", value: str) -> Toke
 
 
 async def _answer_batch(
-    stand_in: "StandIn", portal: "StandInPortal", token: Token, parameters: Mapping[str, Any]
+    stand_in: World[Portal], portal: Portal, token: Token, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     await stand_in.faults.enter("batch", portal.member_id)
 
@@ -113,7 +110,7 @@ async def _answer_batch(
 
 
 async def _execute(
-    stand_in: "StandIn", portal: "StandInPortal", token: Token, name: str, parameters: Mapping[str, Any]
+    stand_in: World[Portal], portal: Portal, token: Token, name: str, parameters: Mapping[str, Any]
 ) -> RestAnswer:
     await stand_in.faults.enter(_operation(name), portal.member_id)
     method = METHODS.get(name)

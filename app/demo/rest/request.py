@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.demo.faults import Refusal
 from app.demo.state import Installation, PortalState, Token, User
-
-if TYPE_CHECKING:
-    from app.demo.portal import StandInPortal
-    from app.demo.stand_in import StandIn
+from app.demo.world import Portal, World
 
 PAGE_SIZE = 50
 
@@ -18,8 +15,8 @@ PAGE_SIZE = 50
 class RestCall:
     """One method call: whose it is and with which parameters (flat or nested, JSON or parsed form)."""
 
-    stand_in: "StandIn"
-    portal: "StandInPortal"
+    stand_in: World[Portal]
+    portal: Portal
     token: Token
     parameters: Mapping[str, Any]
 
