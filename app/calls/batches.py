@@ -17,9 +17,10 @@ from app.calls.asking import (
     ask,
     page_of_one,
 )
+from app.calls.destination import Installation
 from app.calls.pace import MOST_PAGES, OPERATING_WINDOW_S, plan_pages, plan_rest
 from app.calls.plan import OPEN, Plan, Progress, Range
-from app.calls.sync_writes import Installation, write_rows
+from app.calls.sync_writes import write_rows
 from app.calls.undecodable import keep_rows
 from app.kit.clock import Clock
 from app.kit.database import Dialect

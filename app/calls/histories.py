@@ -15,6 +15,7 @@ from app.calls.audit import Audit
 from app.calls.batches import OUT_OF_TIME, BatchReader
 from app.calls.changes import Changes
 from app.calls.claims import CLAIM_S, Claim
+from app.calls.destination import Installation
 from app.calls.first_read import begin_history
 from app.calls.forward import Attempt, SyncResult, read_forward
 from app.calls.history import Slice
@@ -31,7 +32,6 @@ from app.calls.pace import FIRST_PAGES, OPERATING_WINDOW_S
 from app.calls.room import Room
 from app.calls.schedule import is_full_due
 from app.calls.share import LONGEST_TURN_S, SLICE_S, Share
-from app.calls.sync_writes import Installation
 from app.kit.clock import Clock
 from app.kit.database import Database
 from app.kit.query_turns import QueryTooSlowError

@@ -17,7 +17,9 @@ from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
 from app.calls.paging import NEWEST_FIRST, Cursor, Sort
 from app.calls.shown_legs import Shown, show
 from app.calls.writes import leg_of_row
+from app.kit.errors import Refusal
 from app.kit.text import original, storable
+from app.kit.words import N_
 from app.kit.yielding import let_others_run
 from app.portals.visibility import Everyone, Visible
 
@@ -28,6 +30,14 @@ RECENT_CALLS = 5_000
 PULSE_CALLS = 200
 PULSE_WINDOW_S = 86_400
 PULSE_DEPTH = 5_000
+
+
+class CallNotFound(Refusal):
+    """There is no such call, or none that the viewer may see."""
+
+    status = 404
+    code = "call_not_found"
+    message = N_("There is no such call, or it is not yours to see.")
 
 
 class Viewer(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 
 from app.bitrix24.statistics import ROW_NAME, StatisticsRecord
-from app.calls.changes import Changes
+from app.calls.destination import Installation
 from app.calls.legs import (
     Leg,
     Legs,
@@ -18,7 +18,6 @@ from app.calls.legs import (
     meet_statistics,
 )
 from app.calls.mark_queries import suspect
-from app.calls.room import Room
 from app.calls.shown_legs import forget_old, show
 from app.calls.sizes import growth_of
 from app.calls.writes import (
@@ -30,7 +29,6 @@ from app.calls.writes import (
     load_calls,
     save_calls,
 )
-from app.kit.database import Database
 from app.kit.rows import encode_rows, rows_source
 from app.kit.text import storable
 from app.portals.access import PortalNotConnectedError
@@ -42,16 +40,6 @@ ATTEMPTS = 3
 _ROW_TYPES = {"portal_id": "bigint", "statistics_id": "bigint"}
 _OLD_TYPES = {"portal_id": "bigint", "before": "bigint", "after_id": "text"}
 _READ = {"portal_id": "bigint", "generation": "integer", "at": "bigint"}
-
-
-class Installation(msgspec.Struct, frozen=True):
-    """Where a read writes, and as which installation of the portal."""
-
-    database: Database
-    changes: Changes
-    portal_id: int
-    generation: int
-    room: Room
 
 
 class Written(msgspec.Struct, frozen=True):

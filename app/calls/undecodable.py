@@ -1,27 +1,21 @@
-"""Verified events and rows of the statistics that could not be decoded: kept without tokens, and replayed."""
+"""Verified events and rows of the statistics that could not be decoded: kept without tokens."""
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 import msgspec
 
-from app.bitrix24.call_end import Undecodable, decode_call_end
-from app.bitrix24.statistics import decode_statistics_row
-from app.calls.ingest import Ingest, UnstorableError
-from app.calls.kept_payloads import is_whole, keep_payload
-from app.calls.sync_writes import Installation, write_rows
+from app.calls.destination import Installation
+from app.calls.kept_payloads import keep_payload
 from app.calls.undecodable_queries import (
     count_kept,
     delete_all_but,
-    delete_event,
     insert_event,
     insert_row,
     select_events,
 )
 from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.text import original, storable
-from app.portals.model import Portal
 from app.portals.quotas import QuotaReached, Quotas
 
 ROW = "voximplant.statistic.get"  # In the place of an event's name.
@@ -38,13 +32,6 @@ class UndecodableEvent(msgspec.Struct, frozen=True):
     data: dict[str, object]
     reason: str
     received_at: int
-
-
-class ReplayResult(msgspec.Struct, frozen=True):
-    """How many could be stored now, and how many still cannot be read."""
-
-    stored: int
-    left: int
 
 
 async def keep_undecodable(
@@ -89,46 +76,3 @@ async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:
         )
         for row in await select_events(portal_id)
     ]
-
-
-async def replay_undecodable(ingest: Ingest, installation: Installation, portal: Portal) -> ReplayResult:
-    """Decode again, with the code of today, and store what can be read; the same again changes nothing.
-
-    What was not kept whole is left: a part of it would be stored as if it were all.
-    """
-    stored = left = 0
-    for event in await list_undecodable(portal.id):
-        replay = _replay_row(installation, event) if event.event == ROW else _replay(ingest, portal, event)
-        if await replay:
-            await delete_event(portal.id, event.id)
-            stored += 1
-        else:
-            left += 1
-    return ReplayResult(stored, left)
-
-
-async def _replay(ingest: Ingest, portal: Portal, event: UndecodableEvent) -> bool:
-    if not is_whole(event.reason):
-        return False
-    try:
-        record = decode_call_end(event.data)
-    except Undecodable:
-        return False
-    fallback_started_at = event.received_at - (record.duration_s or 0)
-    with suppress(QuotaReached, UnstorableError):  # It stays for another time.
-        token_hash = portal.application_token_hash or ""
-        return await ingest.store(portal.id, token_hash, record, fallback_started_at)
-    return False
-
-
-async def _replay_row(installation: Installation, event: UndecodableEvent) -> bool:
-    if not is_whole(event.reason):
-        return False
-    try:
-        record = decode_statistics_row(event.data)
-    except Undecodable:
-        return False
-    with suppress(QuotaReached):  # As above.
-        await write_rows(installation, [record], event.received_at)
-        return True
-    return False

@@ -10,7 +10,8 @@ import msgspec
 from app.calls.histories import Histories
 from app.calls.mark_queries import find_mark
 from app.calls.marks import Mark
-from app.calls.undecodable import list_undecodable, replay_undecodable
+from app.calls.replay import replay_undecodable
+from app.calls.undecodable import list_undecodable
 from app.calls.usage_queries import Usage, find_usage, limits_of, name_of
 from app.kit.languages import SOURCE
 from app.kit.text import escape_text

@@ -13,6 +13,7 @@ from app.kit.clock import Clock
 from app.kit.crypto import Keyring
 from app.portals import pending_queries
 from app.portals.offers import Offer
+from app.portals.pending_queries import seal_context
 
 
 @dataclass(slots=True)
@@ -81,8 +82,3 @@ class OfferPurse:
 def seal_offer(keyring: Keyring, offer: Offer, origin: str) -> str:
     """The offer, sealed for its row."""
     return keyring.seal(msgspec.json.encode(offer), seal_context(offer.member_id, origin))
-
-
-def seal_context(member_id: str, origin: str) -> str:
-    """The row that an offer is sealed for."""
-    return f"pending_installations:{member_id}:{origin}"

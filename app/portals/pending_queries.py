@@ -22,6 +22,11 @@ _DUE = """
 """
 
 
+def seal_context(member_id: str, origin: str) -> str:
+    """The row that an offer is sealed for."""
+    return f"pending_installations:{member_id}:{origin}"
+
+
 async def keep(member_id: str, origin: str, sealed: str, now: int, *, is_sqlite: bool) -> bool:
     """Keep the newest of this portal from this origin; False when there is no room for one more.
 

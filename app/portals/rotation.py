@@ -4,7 +4,7 @@ from app.kit.clock import Clock
 from app.kit.crypto import Keyring
 from app.portals import pending_queries, queries
 from app.portals.fact_queries import read_fact, write_fact
-from app.portals.offer_purse import seal_context
+from app.portals.pending_queries import seal_context
 from app.portals.vault import HASH_KEY, Vault
 
 

@@ -1,7 +1,7 @@
 """The JSON API (shared/interface.md, "JSON API"), documented at /schema."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import msgspec
 from litestar import MediaType, Response, get
@@ -10,9 +10,15 @@ from litestar.params import FromPath
 from app.calls.filters import parse_list_request
 from app.calls.mark_queries import find_mark
 from app.calls.marks import Mark
-from app.calls.reading import LoggedCall, LoggedLeg, cursor_after, find_call, list_calls, list_legs
-from app.kit.errors import Refusal
-from app.kit.words import N_
+from app.calls.reading import (
+    CallNotFound,
+    LoggedCall,
+    LoggedLeg,
+    cursor_after,
+    find_call,
+    list_calls,
+    list_legs,
+)
 from app.portals.model import Connection, Portal
 from app.portals.visibility import EVERYONE
 from app.web import list_parameters as asked
@@ -21,21 +27,12 @@ from app.web.doubt import Limited, find_limited
 from app.web.names import refresh_people
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import to_iso
-from app.web.requests import GivenSession
+from app.web.requests import BEARER, GivenSession
 from app.web.security import data_headers
 from app.web.sessions import Session
 
-BEARER: list[dict[str, list[Any]]] = [{"session": []}]
 ANSWER_BYTES = 1_048_576  # 500 calls of honest texts have a third of it.
 Text = str | None
-
-
-class CallNotFound(Refusal):
-    """There is no such call, or none that the viewer may see."""
-
-    status = 404
-    code = "call_not_found"
-    message = N_("There is no such call, or it is not yours to see.")
 
 
 class CallList(msgspec.Struct, frozen=True):

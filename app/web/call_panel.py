@@ -6,9 +6,8 @@ from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 
 from app.calls.detail import list_neighbours, read_detail, user_ids_of
-from app.calls.reading import find_call
+from app.calls.reading import CallNotFound, find_call
 from app.kit.errors import TooManyRequests
-from app.web.api import CallNotFound
 from app.web.call_view import view_call, view_neighbours
 from app.web.links import make_link
 from app.web.log_view import choose_zone

@@ -15,10 +15,9 @@ from app.kit.byte_ranges import parse_range
 from app.kit.crypto import CannotDecryptError, Keyring
 from app.kit.errors import Forbidden
 from app.kit.words import N_
-from app.web.api import BEARER
 from app.web.parts import GivenParts, WebParts
 from app.web.playing import AudioAnswer
-from app.web.requests import AnyRequest, GivenSession
+from app.web.requests import BEARER, AnyRequest, GivenSession
 from app.web.security import data_headers
 from app.web.sessions import Session, SessionClaims, SessionExpired
 

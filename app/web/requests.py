@@ -16,6 +16,7 @@ from app.web.source import read_source
 
 MAX_BODY_BYTES = 65_536
 AnyRequest = Request[Any, Any, Any]
+BEARER: list[dict[str, list[Any]]] = [{"session": []}]  # As /schema says that a handler needs a session.
 
 
 def provide_parts(request: AnyRequest) -> WebParts:

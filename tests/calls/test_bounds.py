@@ -9,13 +9,15 @@ from piccolo.columns import Text
 from app.bitrix24.call_end import decode_call_end
 from app.bitrix24.statistics import decode_statistics_row
 from app.calls.changes import Changes
+from app.calls.destination import Installation
 from app.calls.ingest import Ingest
 from app.calls.kept_payloads import MAX_DEPTH, NOT_WHOLE, keep_payload
 from app.calls.legs import CUT
+from app.calls.replay import replay_undecodable
 from app.calls.room import Room
-from app.calls.sync_writes import Installation, write_rows
+from app.calls.sync_writes import write_rows
 from app.calls.tables import CallLegTable, CallTable
-from app.calls.undecodable import ROW, keep_rows, keep_undecodable, list_undecodable, replay_undecodable
+from app.calls.undecodable import ROW, keep_rows, keep_undecodable, list_undecodable
 from app.kit.database import Database
 from app.portals import queries
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, read_calls, read_legs

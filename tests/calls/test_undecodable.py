@@ -3,16 +3,16 @@
 import pytest
 
 from app.calls.changes import Changes
+from app.calls.destination import Installation
 from app.calls.ingest import Ingest
+from app.calls.replay import replay_undecodable
 from app.calls.room import Room
-from app.calls.sync_writes import Installation
 from app.calls.undecodable import (
     ROW,
     check_room_for_undecodable,
     keep_rows,
     keep_undecodable,
     list_undecodable,
-    replay_undecodable,
 )
 from app.kit.database import Database
 from app.portals import queries

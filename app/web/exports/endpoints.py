@@ -7,7 +7,7 @@ that the answer did not end, and the tab that the last line is missing.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import tzinfo
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -32,12 +32,11 @@ from app.web.log_view import choose_zone, read_list_request
 from app.web.parts import GivenParts, WebParts
 from app.web.people import system_user_label
 from app.web.presenting import to_local
-from app.web.requests import AnyRequest, GivenSession
+from app.web.requests import BEARER, AnyRequest, GivenSession
 from app.web.security import data_headers
 from app.web.sessions import LIFETIME_S, Session
 
 log = structlog.get_logger(__name__)
-BEARER: list[dict[str, list[Any]]] = [{"session": []}]
 Write = Callable[[AsyncIterator[list[LoggedCall]], Sheet], AsyncIterator[Piece]]
 
 

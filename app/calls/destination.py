@@ -1,0 +1,17 @@
+"""Where a read of the statistics writes, and as which installation of the portal."""
+
+import msgspec
+
+from app.calls.changes import Changes
+from app.calls.room import Room
+from app.kit.database import Database
+
+
+class Installation(msgspec.Struct, frozen=True):
+    """Where a read writes, and as which installation of the portal."""
+
+    database: Database
+    changes: Changes
+    portal_id: int
+    generation: int
+    room: Room
