@@ -189,3 +189,27 @@ def _read_row(row: Row) -> tuple[StatisticsRecord | None, str]:
         return read_statistics_row(row)
     except Undecodable as error:
         return None, error.reason
+
+
+async def ask_for_call(access: StatisticsAccess, portal: Portal, call_id: str) -> list[StatisticsRecord]:
+    """The rows that the portal shows of this call: its legs.
+
+    Raises what PortalAccess raises, and StatisticsRefusedError when others come, as they do where a filter is
+    not understood.
+    """
+    command: Command = (
+        METHOD,
+        {"FILTER": {"CALL_ID": call_id}, "SORT": "ID", "ORDER": "ASC", "start": -1},
+    )
+    answer = await access.batch(portal, {"call": command})
+    for error in answer.errors.values():
+        raise error
+    rows = answer.results.get("call")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise StatisticsRefusedError(MALFORMED)
+    if any(row.get("CALL_ID") != call_id or not row.get("ID") for row in rows):
+        raise StatisticsRefusedError("filter_not_applied")
+    try:
+        return [read_statistics_row(row)[0] for row in rows[:PAGE_ROWS]]
+    except Undecodable as error:  # An ID that is there and is none.
+        raise StatisticsRefusedError(WITHOUT_ID) from error

@@ -2,10 +2,9 @@
 
 import msgspec
 
-from app.calls import detail_queries
-from app.calls.detail_queries import Side
+from app.calls import log_queries
+from app.calls.log_queries import Side
 from app.calls.reading import LoggedCall, LoggedLeg, Viewer, find_call, list_legs, to_calls
-from app.calls.recording_queries import select_recorded_legs
 
 NEIGHBOURS = 10
 
@@ -35,7 +34,7 @@ async def read_detail(viewer: Viewer, call_id: str) -> CallDetail | None:
     earlier = await list_neighbours(viewer, call, "earlier")
     later = await list_neighbours(viewer, call, "later")
     legs = await list_legs(viewer, [call], is_whole=True)
-    recorded = await select_recorded_legs(viewer.portal_id, viewer.sees, call_id)
+    recorded = await log_queries.select_recorded_legs(viewer.portal_id, viewer.sees, call_id)
     return CallDetail(call, legs[call.id], len(recorded), earlier, later)
 
 
@@ -43,11 +42,11 @@ async def list_neighbours(
     viewer: Viewer, call: LoggedCall, side: Side, after: LoggedCall | None = None
 ) -> Neighbours:
     """The nearest calls with the number of `call` on one side, or those that follow `after` there."""
-    digits = await detail_queries.find_digits(viewer.portal_id, viewer.sees, call.call_id)
+    digits = await log_queries.find_digits(viewer.portal_id, viewer.sees, call.call_id)
     if digits is None:
         return Neighbours([], has_more=False)
     last = after or call
-    rows = await detail_queries.select_same_number(
+    rows = await log_queries.select_same_number(
         viewer.portal_id, viewer.sees, digits, side, (last.started_at, last.id), NEIGHBOURS + 1
     )
     return Neighbours(await to_calls(viewer, rows[:NEIGHBOURS]), has_more=len(rows) > NEIGHBOURS)

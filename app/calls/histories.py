@@ -16,9 +16,8 @@ from app.calls.batches import OUT_OF_TIME, BatchReader
 from app.calls.changes import Changes
 from app.calls.claims import CLAIM_S, Claim
 from app.calls.destination import Installation
-from app.calls.first_read import begin_history
 from app.calls.forward import Attempt, SyncResult, read_forward
-from app.calls.history import Slice
+from app.calls.history import Slice, begin_history
 from app.calls.mark_queries import (
     change_claimed,
     claim_mark,

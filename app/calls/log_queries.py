@@ -1,20 +1,21 @@
-"""The statements behind the log, portal first, each cut to the calls that its viewer may see.
+"""The statements behind the log and its calls, portal first, each cut to the calls that its viewer may see.
 
 The pages are keyset pages by row value: the same cost at every depth, and no row twice while calls arrive.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from piccolo.columns.combination import And, WhereRaw
+from piccolo.columns.combination import And, Or, WhereRaw
 from piccolo.custom_types import Combinable
 from piccolo.query import OrderByRaw
 
-from app.calls.column_queries import COLUMNS, LISTED, Readable, short_or_null
+from app.bitrix24.recordings import RecordedLeg
+from app.calls.column_queries import COLUMNS, LISTED, LISTED_LEGS, Readable, short_or_null
 from app.calls.filter_queries import matching
 from app.calls.filters import Filters, ListRequest
 from app.calls.paging import Cursor, Sort
-from app.calls.tables import CallTable
+from app.calls.tables import CallLegTable, CallTable
 from app.calls.visibility_queries import is_visible
 from app.kit.text import storable
 from app.portals.visibility import Visible
@@ -33,6 +34,7 @@ SORT_KEYS: dict[Sort, str] = {
 MAX_RECENT = 2_000  # Combinations, of which menus are made.
 
 Row = dict[str, Any]
+Side = Literal["earlier", "later"]
 
 
 async def select_page(
@@ -109,6 +111,104 @@ async def select_recent_values(portal_id: int, visible: Visible, limit: int) -> 
     statement = "SELECT DISTINCT user_id, portal_number, code FROM ({}) AS newest LIMIT {}"
     rows: list[Row] = await CallTable.raw(statement, newest.querystrings[0], MAX_RECENT)
     return rows
+
+
+async def select_of_card(
+    portal_id: int,
+    visible: Visible,
+    card: tuple[str, int],
+    activity_ids: Sequence[int],
+    limit: int,
+    cursor: Cursor | None = None,
+) -> list[Row]:
+    """The newest calls of a card (its kind as the statistics name it, and its id), from the cursor on.
+
+    No index of its own, which every event would pay for: the portal's calls are walked newest first
+    (decision 0021 has the figures).
+    """
+    kind, card_id = card
+    is_of_card = And(CallTable.crm_entity_type == kind, CallTable.crm_entity_id == card_id)
+    belongs = (
+        Or(is_of_card, CallTable.crm_activity_id.is_in(list(activity_ids))) if activity_ids else is_of_card
+    )
+    if cursor is not None:
+        belongs = And(belongs, beyond(cursor))
+    rows: list[Row] = await (
+        CallTable.select(*LISTED)
+        .where(And(is_visible(portal_id, visible), belongs))
+        .order_by(CallTable.started_at, CallTable.id, ascending=False)
+        .limit(limit)
+    )
+    return rows
+
+
+async def find_digits(portal_id: int, visible: Visible, call_id: str) -> str | None:
+    """What the calls of one number have in common, however it was written; None for a hidden number."""
+    row = await (
+        CallTable.select(CallTable.phone_digits)
+        .where(And(is_visible(portal_id, visible), CallTable.call_id == storable(call_id)))
+        .first()
+    )
+    return row["phone_digits"] if row else None
+
+
+async def select_same_number(
+    portal_id: int, visible: Visible, digits: str, side: Side, edge: tuple[int, int], limit: int
+) -> list[Row]:
+    """Calls with the number on one side of (`started_at`, `id`), the nearest first.
+
+    No index knows numbers: the portal's calls are walked in the order of their start until enough are found.
+    """
+    is_beyond = WhereRaw(f"(started_at, id) {'<' if side == 'earlier' else '>'} ({{}}, {{}})", *edge)
+    condition = And(And(is_visible(portal_id, visible), CallTable.phone_digits == digits), is_beyond)
+    rows: list[Row] = await (
+        CallTable.select(*LISTED)
+        .where(condition)
+        .order_by(CallTable.started_at, CallTable.id, ascending=side == "later")
+        .limit(limit)
+    )
+    return rows
+
+
+async def select_legs(
+    portal_id: int, call_ids: Sequence[str], limit: int, columns: Sequence[Readable] = LISTED_LEGS
+) -> list[Row]:
+    """So many stored legs of these calls (ids as stored), in the order in which they began."""
+    if not call_ids:
+        return []
+    is_of = And(CallLegTable.portal_id == portal_id, CallLegTable.call_id.is_in(list(call_ids)))
+    rows: list[Row] = await (
+        CallLegTable.select(*columns)
+        .where(is_of)
+        .order_by(CallLegTable.started_at, CallLegTable.id)
+        .limit(limit)
+    )
+    return rows
+
+
+async def select_recorded_legs(portal_id: int, visible: Visible, call_id: str) -> list[RecordedLeg]:
+    """Those legs of a call that have a recording, in the order in which they began; none where the call may
+    not be seen, and none of a row that is gone.
+    """
+    seen = And(is_visible(portal_id, visible), CallTable.call_id == storable(call_id))
+    of_call = CallLegTable.call_id.is_in(CallTable.select(CallTable.call_id).where(seen))
+    is_recorded = And(CallLegTable.has_recording.eq(value=True), CallLegTable.statistics_id.is_not_null())
+    is_shown = And(is_recorded, CallLegTable.gone_at.is_null())
+    rows = await (
+        CallLegTable.select(
+            *(CallLegTable.statistics_id, CallLegTable.user_id),
+            *(CallLegTable.started_at, CallLegTable.is_start_guessed),
+        )
+        .where(And(And(CallLegTable.portal_id == portal_id, of_call), is_shown))
+        .order_by(CallLegTable.started_at, CallLegTable.id)
+    )
+    return [
+        RecordedLeg(
+            *(call_id, row["statistics_id"], row["user_id"]),
+            None if row["is_start_guessed"] else row["started_at"],
+        )
+        for row in rows
+    ]
 
 
 def beyond(cursor: Cursor) -> Combinable:

@@ -6,12 +6,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.calls import log_queries
-from app.calls.card_queries import select_of_card
 from app.calls.column_queries import LISTED, LISTED_LEGS, WHOLE_LEGS, Readable
 from app.calls.counting import Counting
 from app.calls.counting_queries import find_counting
 from app.calls.filters import Filters, ListRequest
-from app.calls.leg_queries import select_legs
 from app.calls.legs import Leg
 from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
 from app.calls.paging import NEWEST_FIRST, Cursor, Sort
@@ -134,7 +132,9 @@ async def list_card_calls(
     cursor: Cursor | None = None,
 ) -> CallPage:
     """Calls of a CRM card that the viewer may see, by its activities and the statistics, newest first."""
-    rows = await select_of_card(viewer.portal_id, viewer.sees, card, activity_ids, limit + 1, cursor)
+    rows = await log_queries.select_of_card(
+        viewer.portal_id, viewer.sees, card, activity_ids, limit + 1, cursor
+    )
     return await _to_page(viewer, rows, NEWEST_FIRST, limit)
 
 
@@ -157,7 +157,7 @@ async def list_legs(
     ids = {storable(call.call_id): call.id for call in calls}
     columns = WHOLE_LEGS if is_whole else LISTED_LEGS
     most = LEGS_AT_ONCE if len(calls) > 1 else LEGS_OF_A_CALL
-    rows = await select_legs(viewer.portal_id, list(ids), most + 1, columns)
+    rows = await log_queries.select_legs(viewer.portal_id, list(ids), most + 1, columns)
     if len(rows) > most and len(calls) > 1:
         return await list_legs(viewer, calls[: len(calls) // 2], is_whole=is_whole)
     stored: dict[int, list[Leg]] = {}

@@ -10,11 +10,11 @@ from functools import partial
 
 import structlog
 
+from app.calls.asking import ask_for_call
 from app.calls.claims import CLAIM_S, Claim
 from app.calls.forward import PortalRestsError
 from app.calls.histories import FAILURES, Histories, code_of
 from app.calls.marks import Mark
-from app.calls.one_call import ask_for_call
 from app.calls.read_queries import claim_read, list_due_reads
 from app.calls.schedule import plan_delay
 from app.calls.share import LONGEST_TURN_S

@@ -12,8 +12,8 @@ from app.bitrix24.media import Media, MediaClient
 from app.bitrix24.network import on_behalf_of
 from app.bitrix24.recordings import RecordedLeg, fetch_transcript, list_addresses
 from app.bitrix24.rest import PortalClient
+from app.calls.log_queries import select_recorded_legs
 from app.calls.reading import Viewer
-from app.calls.recording_queries import select_recorded_legs
 from app.kit.byte_ranges import AskedRange, Span, UnsatisfiableError
 from app.kit.clock import Clock
 from app.kit.errors import Refusal, Unavailable

@@ -1,5 +1,6 @@
-"""Counting the calls of a list, in one statement; those that the portal's statistics lack do not count."""
+"""What a list of calls adds up to, in one statement; calls that the portal's statistics lack are left out."""
 
+import msgspec
 from piccolo.columns.combination import And
 from piccolo.query.methods.select import SelectRaw
 
@@ -7,11 +8,11 @@ from app.calls.counting_queries import counted, find_counting
 from app.calls.filter_queries import IS_MISSED, matching
 from app.calls.filters import Filters
 from app.calls.outcome import OUTCOME_BY_CODE
-from app.calls.summary import COUNTED_CALLS, Summary
 from app.calls.tables import CallTable
 from app.calls.visibility_queries import is_visible
 from app.portals.visibility import Visible
 
+COUNTED_CALLS = 100_000
 _ANSWERED = next(code for code, outcome in OUTCOME_BY_CODE.items() if outcome == "answered")
 LONGEST_S = 10**9  # A longer one is no duration, and sums of such would pass what SQLite can add up.
 _TALK = "COALESCE(sum_duration_s, duration_s) AS talk_s"  # All rows of a call, as Bitrix24's own page adds.
@@ -24,6 +25,30 @@ _STATEMENT = f"""
         THEN talk_s ELSE 0 END), 0) AS talk_s
     FROM ({{}}) AS counted
 """  # noqa: S608  Constants of ours.
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Counts of calls, and the seconds that the answered ones lasted.
+
+    Of more calls than 100,000 the newest are counted: `is_partial`.
+    """
+
+    calls: int
+    answered: int
+    missed: int
+    unknown: int
+    talk_s: int
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether there are more calls than were counted."""
+        return self.calls > COUNTED_CALLS
+
+    @property
+    def answer_rate(self) -> float | None:
+        """The share of answered calls among those whose outcome is known; None when there is none."""
+        known = self.calls - self.unknown
+        return self.answered / known if known else None
 
 
 async def summarize(portal_id: int, visible: Visible, filters: Filters) -> Summary:

@@ -11,9 +11,8 @@ from app.kit.errors import TooManyRequests
 from app.web.call_view import view_call, view_neighbours
 from app.web.links import make_link
 from app.web.log_view import choose_zone
-from app.web.names import refresh_people
+from app.web.names import refresh_people, system_user_label
 from app.web.parts import GivenParts, WebParts
-from app.web.people import system_user_label
 from app.web.presenting import Presenter, visible
 from app.web.requests import AnyRequest, GivenSession
 from app.web.security import data_headers

@@ -1,15 +1,21 @@
 """Names of the portal's users for pages: read in the background when it is time to."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
+from app.kit.words import load_words
 from app.people.service import PEOPLE
 from app.web.parts import WebParts
-from app.web.people import system_user_label
 from app.web.sessions import Session
 
 FIRST_NAMES_S = 3.0
+
+
+def system_user_label(locale: str) -> Callable[[int], str]:
+    """Names a user whom the portal never lists: a bot, an integrator, something of Bitrix24's own."""
+    words = load_words(locale)
+    return lambda user_id: words.gettext("System user %(number)s", number=user_id)
 
 
 def refresh_people(parts: WebParts, session: Session, *, is_somebody_unknown: bool) -> None:

@@ -23,9 +23,9 @@ from app.kit.errors import Refusal
 from app.web.columns import read_columns
 from app.web.links import make_link
 from app.web.log_view import read_list_request
+from app.web.names import system_user_label
 from app.web.panel import open_panel
 from app.web.parts import GivenParts, WebParts
-from app.web.people import system_user_label
 from app.web.requests import AnyRequest, GivenSession
 from app.web.security import data_headers
 from app.web.sessions import Session

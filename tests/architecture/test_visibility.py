@@ -25,7 +25,7 @@ FOR_NO_VIEWER: dict[str, str] = {
     "app.calls.audit_queries.find_newest_stored": "An audit compares whatever the portal has.",
     "app.calls.audit_queries.has_rows": "A read asks whether anything is known, whosever.",
     "app.calls.audit_queries.has_lacked": "An audit asks whether rows are lacked, whosever.",
-    "app.calls.leg_queries.select_legs": "A call is seen with all its legs; the calls were cut before.",
+    "app.calls.log_queries.select_legs": "A call is seen with all its legs; the calls were cut before.",
 }
 
 

@@ -5,8 +5,8 @@ import pytest
 from app.calls.counting_queries import find_counting
 from app.calls.filters import Filters
 from app.calls.ingest import Ingest
+from app.calls.log_queries import select_recorded_legs
 from app.calls.reading import Viewer, find_call, list_legs
-from app.calls.recording_queries import select_recorded_legs
 from app.calls.summary_queries import summarize
 from app.kit.database import Database
 from app.portals.visibility import EVERYONE

@@ -29,8 +29,8 @@ from app.web.exports.pacing import PacedStream
 from app.web.exports.pieces import Piece, plain, with_progress
 from app.web.exports.xlsx_file import write_xlsx
 from app.web.log_view import choose_zone, read_list_request
+from app.web.names import system_user_label
 from app.web.parts import GivenParts, WebParts
-from app.web.people import system_user_label
 from app.web.presenting import to_local
 from app.web.requests import BEARER, AnyRequest, GivenSession
 from app.web.security import data_headers
