@@ -10,9 +10,9 @@ from app.bitrix24.errors import BitrixFailure
 from app.calls.asking import StatisticsRefusedError
 from app.commands import keys, portals, processes
 from app.kit.crypto import CannotDecryptError
-from app.kit.database import DATABASE_ERRORS, DatabaseUrlError
-from app.kit.logging import configure_logging
+from app.kit.messages.logging import configure_logging
 from app.kit.private_files import keep_files_private
+from app.kit.storage.database import DATABASE_ERRORS, DatabaseUrlError
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.schema import SchemaOutdatedError
 from app.settings import Settings, SettingsError

@@ -9,8 +9,8 @@ from litestar import Litestar
 
 from app.kit.clock import Clock
 from app.kit.collector import spare_what_stays
-from app.kit.logging import configure_logging
-from app.portals.budget import Limits
+from app.kit.fairness.budget import Limits
+from app.kit.messages.logging import configure_logging
 from app.portals.quotas import USUAL, Quotas
 from app.scheduler import run_scheduler
 from app.settings import Settings

@@ -4,7 +4,7 @@ import os
 
 from piccolo.conf.apps import AppRegistry
 
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.settings import DATABASE_URL
 
 DB = Database(os.environ.get("DATABASE_URL") or DATABASE_URL).engine

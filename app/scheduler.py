@@ -1,8 +1,8 @@
 """Which job runs when. One scheduler acts at a time, by a lease in the database; a second copy is harmless.
 
 Jobs are one-line calls into features. Each asks for the lease itself, so a scheduler that lost it does
-nothing. None waits for a portal: each portal that is due is given a turn of its own (`app.kit.turns`).
-Their intervals are counted by a clock that cannot step (`app.ticking`).
+nothing. None waits for a portal: each portal that is due is given a turn of its own
+(`app.kit.fairness.turns`). Their intervals are counted by a clock that cannot step (`app.ticking`).
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from functools import partial
 import structlog
 
 from app.bitrix24.errors import BitrixFailure
-from app.kit.errors import Refusal
-from app.kit.turns import Kind
+from app.kit.fairness.turns import Kind
+from app.kit.messages.errors import Refusal
 from app.portals import contact_queries, queries, silence, tombstone_queries, uninstall_queries
 from app.portals.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.erasure import ERASURE

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager, run_forwards
 from piccolo.apps.migrations.tables import Migration
 
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.piccolo_app import MIGRATIONS
 
 APP = "callbook"

@@ -34,12 +34,13 @@ from app.calls.retention import Retention
 from app.calls.room import Room
 from app.calls.undecodable import count_events
 from app.calls.view_queries import count_views
-from app.kit.background import Background
 from app.kit.clock import Clock, SystemClock
-from app.kit.database import Database
-from app.kit.places import Places
-from app.kit.repeats import Repeats
-from app.kit.turns import PortalTurns
+from app.kit.fairness.background import Background
+from app.kit.fairness.budget import Limits, RecentlySeen
+from app.kit.fairness.places import Places
+from app.kit.fairness.turns import PortalTurns
+from app.kit.messages.repeats import Repeats
+from app.kit.storage.database import Database
 from app.people.department_queries import count_departments, count_memberships
 from app.people.erasure import erase_some_people
 from app.people.preference_queries import count_preferences
@@ -49,7 +50,6 @@ from app.people.visibility import find_visible
 from app.portals import queries
 from app.portals.access import PortalAccess
 from app.portals.addresses import Addresses
-from app.portals.budget import Limits, RecentlySeen
 from app.portals.clients import PortalClients
 from app.portals.directory import Directory
 from app.portals.erasure import Erasers, Erasure

@@ -2,7 +2,7 @@
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
-from app.kit.migrations import make_manager
+from app.kit.storage.migrations import make_manager
 
 ID = "2026-11-30T19:00:00:000000"
 VERSION = "1.38.0"

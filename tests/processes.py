@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.kit.clock import SystemClock
 from app.kit.crypto import Keyring
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.vault import Vault
 from app.tables import TABLES

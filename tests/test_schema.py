@@ -5,8 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from app.kit.database import Database
-from app.kit.migrations import IDENTITY
+from app.kit.storage.database import Database
+from app.kit.storage.migrations import IDENTITY
 from app.schema import SchemaOutdatedError, check_schema, migrate
 from app.tables import TABLES
 from migrations import callbook_2026_11_23t09_00_00 as first

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.kit.crypto import generate_key
-from app.kit.database import Database, DatabaseUrlError
+from app.kit.storage.database import Database, DatabaseUrlError
 from app.settings import PRIVATE_NETWORKS, Settings, SettingsError
 
 SECRETS = {

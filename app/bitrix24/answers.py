@@ -16,7 +16,7 @@ import msgspec
 
 from app.bitrix24.errors import TooLarge
 from app.bitrix24.text import without_surrogates
-from app.kit.decoding import INT64_MAX, read_whole
+from app.kit.json_values import INT64_MAX, read_whole
 
 _BEGINNINGS = b",[{"
 _MOST_DIGITS = 40  # No number of Bitrix24's is longer; to read thousands of digits takes long.

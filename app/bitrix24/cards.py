@@ -11,7 +11,7 @@ import msgspec
 from app.bitrix24.errors import BitrixError
 from app.bitrix24.paging import PAGE, read_pages
 from app.bitrix24.rest import Command, PortalClient
-from app.kit.decoding import decode_json, read_whole
+from app.kit.json_values import decode_json, read_whole
 
 MAX_ACTIVITIES = 500
 MISSING_SCOPE = "insufficient_scope"

@@ -6,7 +6,7 @@ from app.bitrix24.answers import read_text
 from app.bitrix24.errors import RESTRICTED, BitrixError
 from app.bitrix24.paging import list_rows
 from app.bitrix24.rest import PortalClient
-from app.kit.decoding import read_whole
+from app.kit.json_values import read_whole
 
 _MAX_NAME = 255
 # What an app without the scope is answered, whichever way the portal puts it.

@@ -3,7 +3,7 @@
 Documentation: api-reference/widgets/placement-bind.md (LANG_ALL).
 """
 
-from app.kit.languages import find_locale
+from app.kit.messages.languages import find_locale
 
 # Where Bitrix24 names the country or the region instead of the language.
 _OWN_NAMES = {"la": "es", "br": "pt_BR", "ua": "uk", "sc": "zh_Hans"}

@@ -8,7 +8,7 @@ import msgspec
 from app.bitrix24.answers import read_text
 from app.bitrix24.errors import Unreachable
 from app.bitrix24.rest import PortalClient
-from app.kit.decoding import read_whole
+from app.kit.json_values import read_whole
 
 MOST_DAYS = 36_500  # A century: more is no date that anybody pays up to, and might be none at all.
 MAX_CODE = 255  # As of any name of an application; it stands in links.

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import aiodns
 
-from app.kit.fair_queue import FairQueue
-from app.kit.places import Share
+from app.kit.fairness.fair_queue import FairQueue
+from app.kit.fairness.places import Share
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 MAX_LOOKUPS = 2  # Of one portal at once: it has one host, and another one while it moves.

@@ -16,8 +16,8 @@ from app.bitrix24.address import AddressPolicy, refused_address
 from app.bitrix24.errors import AddressRefused
 from app.bitrix24.names import Names, NameServers, PortalNames, ServerNames
 from app.bitrix24.streams import Connection, GatheringBackend
-from app.kit.fair_queue import FairQueue
-from app.kit.places import Share
+from app.kit.fairness.fair_queue import FairQueue
+from app.kit.fairness.places import Share
 
 Purpose = Literal["portals", "oauth"]
 _CONNECT_TIMEOUT_S = 10.0

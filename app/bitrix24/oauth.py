@@ -18,7 +18,7 @@ from app.bitrix24.exchange import Exchange, Record, keep, redact, summarise
 from app.bitrix24.transfer import Reply, transfer
 from app.kit.calendar import LAST, read_date
 from app.kit.clock import Clock
-from app.kit.decoding import read_whole
+from app.kit.json_values import read_whole
 
 _BOUNDS = Bounds(256 * 1024, 1_000)
 _TOTAL_S = 15.0

@@ -7,7 +7,7 @@ import msgspec
 from app.bitrix24.answers import read_text
 from app.bitrix24.errors import INACTIVE_USER, BitrixError, Unreachable
 from app.bitrix24.rest import PortalClient
-from app.kit.decoding import read_whole
+from app.kit.json_values import read_whole
 
 _YES = (True, 1, "1", "Y", "true")
 _MAX_NAME = 255

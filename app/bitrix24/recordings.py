@@ -17,7 +17,7 @@ from app.bitrix24.call_end import Undecodable
 from app.bitrix24.errors import REJECTED_TOKEN, BitrixError
 from app.bitrix24.rest import PortalClient
 from app.bitrix24.statistics import ROW_NAME, read_statistics_row
-from app.kit.decoding import read_whole
+from app.kit.json_values import read_whole
 
 MAX_FILES = 5
 TRANSCRIPT = "crm.activity.call.getTranscript"

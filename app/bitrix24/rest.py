@@ -34,7 +34,7 @@ from app.bitrix24.network import on_behalf_of
 from app.bitrix24.text import encode_form
 from app.bitrix24.transfer import Reply, transfer
 from app.kit.clock import Clock
-from app.kit.decoding import read_whole
+from app.kit.json_values import read_whole
 
 MAX_BATCH = 50
 _TOTAL_S = 75.0  # Of one call with its repetitions: a portal may hold each refusal back.

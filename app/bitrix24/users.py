@@ -7,7 +7,7 @@ import msgspec
 from app.bitrix24.paging import list_rows
 from app.bitrix24.profile import full_name
 from app.bitrix24.rest import PortalClient
-from app.kit.decoding import read_whole
+from app.kit.json_values import read_whole
 
 LONGEST_NAME = 128  # In characters: the log shows 100 of them, and a mark that there are more.
 MOST_DEPARTMENTS_OF_USER = 100  # Most people belong to one or two.

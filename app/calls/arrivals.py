@@ -20,7 +20,7 @@ from app.calls.writes import (
     load_calls,
     save_calls,
 )
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.kit.text import storable
 
 ATTEMPTS = 3

@@ -23,7 +23,7 @@ from app.calls.plan import OPEN, Plan, Progress, Range
 from app.calls.sync_writes import write_rows
 from app.calls.undecodable import keep_rows
 from app.kit.clock import Clock
-from app.kit.database import Dialect
+from app.kit.storage.database import Dialect
 from app.portals.model import Portal
 
 # On SQLite a transaction keeps every other writer waiting: some 5 ms for so many rows or so much text; a row

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 import asyncpg
 import structlog
 
-from app.kit.database import DATABASE_ERRORS, Database
+from app.kit.storage.database import DATABASE_ERRORS, Database
 
 CHANNEL = "callbook"
 ALL = "*"  # The payload when too many portals changed to name them.

@@ -9,8 +9,8 @@ import asyncio
 
 import structlog
 
-from app.kit.database import DATABASE_ERRORS, Database
-from app.kit.sqlite_engine import KeptSQLiteEngine
+from app.kit.storage.database import DATABASE_ERRORS, Database
+from app.kit.storage.sqlite_engine import KeptSQLiteEngine
 
 ROWS_BETWEEN = 2_000
 log = structlog.get_logger(__name__)

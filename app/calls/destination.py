@@ -4,7 +4,7 @@ import msgspec
 
 from app.calls.changes import Changes
 from app.calls.room import Room
-from app.kit.database import Database
+from app.kit.storage.database import Database
 
 
 class Installation(msgspec.Struct, frozen=True):

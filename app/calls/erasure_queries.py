@@ -7,7 +7,7 @@ from app.calls.tables import (
     StatisticsMarkTable,
     UndecodableEventTable,
 )
-from app.kit.deleting import delete_some
+from app.kit.storage.deletion import delete_some
 
 
 async def delete_some_calls(portal_id: int) -> bool:

@@ -20,8 +20,8 @@ import structlog
 from app.calls.evidence_queries import want_late_facts, want_read_everywhere, want_reads
 from app.calls.schedule import LATE_FACTS_S
 from app.kit.clock import Clock, read_elapsed_s
-from app.kit.database import DATABASE_ERRORS, Database
-from app.portals.budget import RecentlySeen
+from app.kit.fairness.budget import RecentlySeen
+from app.kit.storage.database import DATABASE_ERRORS, Database
 from app.portals.fact_queries import Fact, delete_fact, list_facts, write_fact
 
 log = structlog.get_logger(__name__)

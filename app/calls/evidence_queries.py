@@ -7,8 +7,8 @@ wanted from the first call on, or a busy portal would put it off for ever; `fini
 from collections.abc import Collection, Mapping
 
 from app.calls.tables import StatisticsMarkTable
-from app.kit.database import Database
-from app.kit.rows import encode_rows, rows_source
+from app.kit.storage.database import Database
+from app.kit.storage.row_arrays import encode_rows, rows_source
 
 MARKS_A_STEP = 500
 _TYPES = {"portal_id": "bigint", "at": "bigint"}

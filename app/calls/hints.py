@@ -7,8 +7,8 @@ import structlog
 from app.calls.evidence_queries import want_reads
 from app.calls.histories import FAILURES, Histories
 from app.kit.clock import Clock
-from app.kit.database import Database
-from app.kit.turns import Kind, PortalTurns
+from app.kit.fairness.turns import Kind, PortalTurns
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.refresh_budget import is_affordable

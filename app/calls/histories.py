@@ -32,9 +32,9 @@ from app.calls.room import Room
 from app.calls.schedule import is_full_due
 from app.calls.share import LONGEST_TURN_S, SLICE_S, Share
 from app.kit.clock import Clock
-from app.kit.database import Database
-from app.kit.query_turns import QueryTooSlowError
-from app.kit.turns import Kind, PortalTurns
+from app.kit.fairness.query_turns import QueryTooSlowError
+from app.kit.fairness.turns import Kind, PortalTurns
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
 from app.portals.checkup_queries import want_soon

@@ -20,9 +20,9 @@ from app.calls.room import Room
 from app.calls.sizes import Size, size_of_event
 from app.calls.writes import Key
 from app.kit.clock import Clock
-from app.kit.database import Database, is_away, is_refusal
-from app.kit.errors import Unavailable
+from app.kit.messages.errors import Unavailable
 from app.kit.metrics import BATCH_ROWS, QUOTA_REFUSALS
+from app.kit.storage.database import Database, is_away, is_refusal
 from app.portals.quotas import QuotaReached
 
 DURABLE = frozenset({Outcome.STORED, Outcome.DUPLICATE})

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from app.kit.clock import Clock
-from app.kit.database import DATABASE_ERRORS, Database
-from app.kit.rows import encode_rows, rows_source
+from app.kit.storage.database import DATABASE_ERRORS, Database
+from app.kit.storage.row_arrays import encode_rows, rows_source
 
 PERIOD_S = 10
 _TYPES = {"portal_id": "bigint", "at": "bigint"}

@@ -14,8 +14,8 @@ from app.calls.pace import FIRST_PAGES
 from app.calls.plan import PAGE_ROWS
 from app.calls.tables import StatisticsMarkTable
 from app.calls.window import first_stand
-from app.kit.database import Database
-from app.kit.light_commits import commit_lightly
+from app.kit.storage.database import Database
+from app.kit.storage.light_commits import commit_lightly
 from app.portals import queries
 from app.portals.hold_queries import hold_installation
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.kit.calendar import LAST, read_date
-from app.kit.decoding import read_finite
+from app.kit.json_values import read_finite
 
 FIRST_PAGES = 10
 MOST_PAGES = 50

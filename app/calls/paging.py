@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import msgspec
 
 from app.calls.parameters import INT64_MAX, BadFilter
-from app.kit.decoding import decode_json
+from app.kit.json_values import decode_json
 
 Sort = Literal["-started_at", "started_at", "-duration_s", "duration_s", "-cost", "cost"]
 SORTS: tuple[Sort, ...] = get_args(Sort)

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import TypeVar
 
 from app.kit.calendar import EPOCH
-from app.kit.errors import Refusal
+from app.kit.messages.errors import Refusal
 
 INT64_MAX = 2**63 - 1
 MAX_TEXT = 255

@@ -15,10 +15,10 @@ from app.calls.outcome import Direction, Outcome, direction_of, outcome_of
 from app.calls.paging import NEWEST_FIRST, Cursor, Sort
 from app.calls.shown_legs import Shown, show
 from app.calls.writes import leg_of_row
-from app.kit.errors import Refusal
+from app.kit.fairness.pauses import let_others_run
+from app.kit.messages.errors import Refusal
+from app.kit.messages.words import N_
 from app.kit.text import original, storable
-from app.kit.words import N_
-from app.kit.yielding import let_others_run
 from app.portals.visibility import Everyone, Visible
 
 PAGE_CHARACTERS = 250_000  # Of texts: honest pages of 500 calls have 50,000.

@@ -19,12 +19,12 @@ from app.calls.read_queries import claim_read, list_due_reads
 from app.calls.schedule import plan_delay
 from app.calls.share import LONGEST_TURN_S
 from app.calls.sync_writes import write_rows
-from app.kit.background import Background
 from app.kit.clock import Clock
-from app.kit.turns import Kind, PortalTurns
+from app.kit.fairness.background import Background
+from app.kit.fairness.budget import RecentlySeen
+from app.kit.fairness.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.access import PortalPausedError
-from app.portals.budget import RecentlySeen
 from app.portals.model import Portal
 from app.portals.quotas import QuotaReached
 from app.portals.refresh_budget import is_affordable, is_alive

@@ -14,9 +14,9 @@ from app.calls.ingest import Ingest, UnstorableError
 from app.calls.undecodable import check_room_for_undecodable, keep_undecodable
 from app.kit.calendar import has_date
 from app.kit.clock import Clock
-from app.kit.database import DATABASE_ERRORS
-from app.kit.errors import Unavailable
-from app.kit.repeats import Repeats
+from app.kit.messages.errors import Unavailable
+from app.kit.messages.repeats import Repeats
+from app.kit.storage.database import DATABASE_ERRORS
 from app.portals.directory import Directory, Sender
 from app.portals.model import Portal
 from app.portals.quotas import QuotaReached, Quotas

@@ -16,10 +16,10 @@ from app.calls.log_queries import select_recorded_legs
 from app.calls.reading import Viewer
 from app.kit.byte_ranges import AskedRange, Span, UnsatisfiableError
 from app.kit.clock import Clock
-from app.kit.errors import Refusal, Unavailable
-from app.kit.words import N_
+from app.kit.fairness.budget import RecentlySeen
+from app.kit.messages.errors import Refusal, Unavailable
+from app.kit.messages.words import N_
 from app.portals.access import PortalAccess
-from app.portals.budget import RecentlySeen
 from app.portals.model import Portal
 from app.portals.refresh_budget import Cause
 

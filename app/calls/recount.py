@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from app.calls.sizes import Size
 from app.calls.usage_queries import Usage, count_page, find_usage, list_due_counts, note_counted
 from app.kit.clock import Clock
-from app.kit.database import Database
-from app.kit.turns import take_turn
+from app.kit.fairness.turns import take_turn
+from app.kit.storage.database import Database
 
 COUNTED_EVERY_S = 6 * 3600
 PORTALS_A_TURN = 100

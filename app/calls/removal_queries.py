@@ -7,8 +7,8 @@ from piccolo.columns.combination import And, WhereRaw
 
 from app.calls.sizes import TEXTS_OF_CALL, TEXTS_OF_LEG, Size, size_sql
 from app.calls.tables import CallTable
-from app.kit.database import Database
-from app.kit.rows import encode_rows, rows_source
+from app.kit.storage.database import Database
+from app.kit.storage.row_arrays import encode_rows, rows_source
 
 CALLS_A_STEP = 25  # Each with up to 70 legs, and these with texts of 8,000 characters.
 

@@ -12,8 +12,8 @@ from app.calls.mark_queries import reopen_history
 from app.calls.retention_queries import purge_some_calls, purge_undecodable
 from app.calls.room import Room
 from app.kit.clock import Clock
-from app.kit.database import Database
-from app.kit.turns import Kind, PortalTurns
+from app.kit.fairness.turns import Kind, PortalTurns
+from app.kit.storage.database import Database
 from app.portals.model import Portal
 from app.portals.portal_settings import PortalSettings
 from app.portals.settings_queries import find_settings, hold_settings, list_limited, save_settings

@@ -7,7 +7,7 @@ from piccolo.columns.combination import And
 
 from app.calls.removal_queries import CALLS_A_STEP, NOTHING, Removed, remove_calls
 from app.calls.tables import CallTable, UndecodableEventTable
-from app.kit.database import Database, patiently
+from app.kit.storage.database import Database, patiently
 from app.portals.settings_queries import hold_settings
 
 

@@ -14,9 +14,9 @@ from app.calls.removal_queries import evict_some_calls
 from app.calls.sizes import Size
 from app.calls.usage_queries import add_sizes, find_usage
 from app.kit.clock import Clock
-from app.kit.database import DATABASE_ERRORS, Database
+from app.kit.fairness.budget import Budget
 from app.kit.metrics import EVICTED, QUOTA_REFUSALS
-from app.portals.budget import Budget
+from app.kit.storage.database import DATABASE_ERRORS, Database
 from app.portals.quotas import MIB, USUAL, QuotaReached, Quotas
 
 WRITTEN_AFTER_S = 1.0

@@ -29,7 +29,7 @@ from app.calls.writes import (
     load_calls,
     save_calls,
 )
-from app.kit.rows import encode_rows, rows_source
+from app.kit.storage.row_arrays import encode_rows, rows_source
 from app.kit.text import storable
 from app.portals.access import PortalNotConnectedError
 from app.portals.hold_queries import hold_installation

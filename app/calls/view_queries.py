@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 from piccolo.columns import Column
 
 from app.calls.tables import SavedViewTable
-from app.kit.database import Database
-from app.kit.deleting import delete_some
+from app.kit.storage.database import Database
+from app.kit.storage.deletion import delete_some
 from app.kit.text import original, storable
 
 VIEWS_LOCK = 0x_CA11 << 40  # PostgreSQL advisory locks: one for each portal, from here on.

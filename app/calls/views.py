@@ -12,10 +12,10 @@ from app.calls import view_queries
 from app.calls.parameters import INT64_MAX, join_lists
 from app.calls.reading import Viewer
 from app.calls.view_queries import ViewRow
-from app.kit.database import Database
-from app.kit.errors import Refusal
+from app.kit.messages.errors import Refusal
+from app.kit.messages.words import N_
 from app.kit.metrics import QUOTA_REFUSALS
-from app.kit.words import N_
+from app.kit.storage.database import Database
 from app.portals.quotas import QuotaReached, Quotas
 
 MAX_VIEWS = 50

@@ -10,7 +10,7 @@ from piccolo.columns.combination import And, WhereRaw
 from piccolo.custom_types import Combinable
 
 from app.calls.tables import CallTable
-from app.kit.conditions import among
+from app.kit.storage.conditions import among
 from app.portals.visibility import Everyone, Visible
 
 

@@ -11,8 +11,8 @@ import msgspec
 
 from app.calls.legs import Leg, Legs
 from app.calls.shown_legs import find_operators, show, sum_durations
-from app.kit.database import Database
-from app.kit.rows import encode_rows, rows_source
+from app.kit.storage.database import Database
+from app.kit.storage.row_arrays import encode_rows, rows_source
 
 Key = tuple[int, str]  # portal_id, call_id as stored
 

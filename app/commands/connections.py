@@ -19,9 +19,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from app.kit.fairness.subscribers import find_network
 from app.kit.file_limit import count_places
 from app.kit.metrics import CONNECTIONS_ENDED
-from app.portals.sources import find_network
 
 PATIENCE_S = 10.0  # A body has at most 64 KiB, and a proxy in front sends whole requests.
 # Of a request beside its body: address, headers, trailers. Proxies stop at as much, the parser at nothing.

@@ -13,7 +13,7 @@ from app.calls.marks import Mark
 from app.calls.replay import replay_undecodable
 from app.calls.undecodable import list_undecodable
 from app.calls.usage_queries import Usage, find_usage, limits_of, name_of
-from app.kit.languages import SOURCE
+from app.kit.messages.languages import SOURCE
 from app.kit.text import escape_text
 from app.portals import gone_guard, queries
 from app.portals.model import Portal

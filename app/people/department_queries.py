@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from app.bitrix24.departments import Department
-from app.kit.conditions import is_among
-from app.kit.deleting import delete_some
+from app.kit.storage.conditions import is_among
+from app.kit.storage.deletion import delete_some
 from app.kit.text import original
 from app.people.structure import Structure
 from app.people.tables import DepartmentTable, MemberTable, StructureTable

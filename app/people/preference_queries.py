@@ -1,8 +1,8 @@
 """Reading and writing what users chose."""
 
-from app.kit.database import Database
-from app.kit.deleting import delete_some
 from app.kit.metrics import QUOTA_REFUSALS
+from app.kit.storage.database import Database
+from app.kit.storage.deletion import delete_some
 from app.people.preferences import THEMES, Preferences
 from app.people.tables import UserPreferencesTable
 from app.portals.quotas import QuotaReached, Quotas

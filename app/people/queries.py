@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from app.bitrix24.users import User
-from app.kit.database import Database
-from app.kit.deleting import delete_some
-from app.kit.rows import encode_rows, rows_source
+from app.kit.storage.database import Database
+from app.kit.storage.deletion import delete_some
+from app.kit.storage.row_arrays import encode_rows, rows_source
 from app.kit.text import original, storable
 from app.people.tables import PersonTable
 from app.portals.tables import PortalTable

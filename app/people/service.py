@@ -16,10 +16,10 @@ from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.rest import PortalClient
 from app.bitrix24.users import User, list_users
 from app.kit.clock import Clock
-from app.kit.database import Database
+from app.kit.fairness.turns import Kind
 from app.kit.metrics import LIMITED
+from app.kit.storage.database import Database
 from app.kit.text import shorten
-from app.kit.turns import Kind
 from app.people.queries import claim_reading, find_people, note_read_at, note_unlisted, upsert_people
 from app.people.structure import take
 from app.people.structure_queries import store_structure

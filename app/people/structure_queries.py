@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from app.kit.database import Database
-from app.kit.rows import encode_rows, rows_source
+from app.kit.storage.database import Database
+from app.kit.storage.row_arrays import encode_rows, rows_source
 from app.people.structure import Difference, Known, State, compare
 from app.people.tables import StructureTable
 from app.portals.hold_queries import hold_installation

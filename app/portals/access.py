@@ -13,7 +13,7 @@ from app.bitrix24.errors import INACTIVE_USER, AddressRefused, BitrixError, Bitr
 from app.bitrix24.profile import fetch_profile
 from app.bitrix24.rest import Answer, BatchAnswer, Command, PortalClient
 from app.kit.clock import Clock
-from app.kit.errors import Refusal, Unavailable
+from app.kit.messages.errors import Refusal, Unavailable
 from app.kit.metrics import PAUSES
 from app.portals import contact_queries, queries
 from app.portals.clients import PortalClients

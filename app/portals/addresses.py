@@ -14,10 +14,10 @@ import structlog
 from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import EXPIRED, TOKEN_REFUSED, AddressRefused, BitrixError, BitrixFailure
 from app.bitrix24.oauth import AppInfo, AuthorizationServer
-from app.kit.background import Background
 from app.kit.clock import Clock
+from app.kit.fairness.background import Background
+from app.kit.fairness.budget import RecentlySeen
 from app.portals import queries
-from app.portals.budget import RecentlySeen
 from app.portals.lifecycle import address_changes
 from app.portals.model import Portal
 from app.portals.vault import Vault

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from app.kit.clock import Clock
-from app.portals.budget import Limits, RecentlySeen
+from app.kit.fairness.budget import Limits, RecentlySeen
+from app.kit.fairness.subscribers import find_network, find_provider, find_subscriber
 from app.portals.shares import Path, Shares
-from app.portals.sources import find_network, find_provider, find_subscriber
 from app.portals.standing import Standing
 
 REJECTED_FOR_S = 600

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 
 from app.kit.clock import Clock
-from app.kit.shared_reads import SharedReads
+from app.kit.fairness.shared_reads import SharedReads
 from app.portals import uninstall_queries
 from app.portals.model import Portal
 from app.portals.uninstall_queries import Claimed, Noted

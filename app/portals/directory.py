@@ -13,7 +13,7 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from app.kit.shared_reads import SharedReads
+from app.kit.fairness.shared_reads import SharedReads
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.vault import Vault

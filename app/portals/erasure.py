@@ -15,8 +15,8 @@ from typing import Protocol
 import structlog
 
 from app.kit.clock import Clock
-from app.kit.database import Database
-from app.kit.turns import Kind
+from app.kit.fairness.turns import Kind
+from app.kit.storage.database import Database
 from app.portals import lifecycle, pending_queries, queries, uninstall_queries
 from app.portals.exchange_queries import erase_exchanges, erase_some_uninstalled_exchanges
 from app.portals.fact_queries import delete_fact, read_fact, write_fact

@@ -14,10 +14,10 @@ from app.bitrix24.errors import (
     WRONG_CLIENT,
 )
 from app.bitrix24.exchange import Exchange
-from app.kit.database import patiently
-from app.kit.deleting import delete_some
-from app.kit.light_commits import commit_lightly
 from app.kit.metrics import OUTBOUND
+from app.kit.storage.database import patiently
+from app.kit.storage.deletion import delete_some
+from app.kit.storage.light_commits import commit_lightly
 from app.portals.tables import PortalTable, RestExchangeTable
 
 ROWS_A_STEP = 2_000

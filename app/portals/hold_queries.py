@@ -2,7 +2,7 @@
 one that has begun.
 """
 
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals.tables import PortalTable
 
 

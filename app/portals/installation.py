@@ -18,15 +18,15 @@ from app.bitrix24.oauth import AppInfo
 from app.bitrix24.payloads import Event, Page
 from app.bitrix24.profile import Profile
 from app.kit.clock import Clock
-from app.kit.database import Database
-from app.kit.errors import Forbidden, Refusal, TooManyRequests
-from app.kit.shared_reads import SharedReads
-from app.kit.turns import Kind, PortalTurns
-from app.kit.words import N_
+from app.kit.fairness.budget import Budget, Limits
+from app.kit.fairness.shared_reads import SharedReads
+from app.kit.fairness.turns import Kind, PortalTurns
+from app.kit.messages.errors import Forbidden, Refusal, TooManyRequests
+from app.kit.messages.words import N_
+from app.kit.storage.database import Database
 from app.portals import lifecycle, pending_queries, queries
 from app.portals.addresses import Addresses
 from app.portals.admission import Claim
-from app.portals.budget import Budget, Limits
 from app.portals.lifecycle import Installation, OfferedPair
 from app.portals.model import Portal
 from app.portals.offers import IsWanted, Offer

@@ -11,9 +11,9 @@ import structlog
 from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.oauth import AuthorizationServer
 from app.kit.clock import Clock
+from app.kit.fairness.budget import RecentlySeen
 from app.portals import queries
 from app.portals.addresses import Addresses
-from app.portals.budget import RecentlySeen
 from app.portals.model import Portal
 from app.portals.refresh import Refresher
 from app.portals.refresh_budget import Cause

@@ -12,14 +12,14 @@ from app.bitrix24.oauth import AppInfo
 from app.bitrix24.payloads import Page
 from app.bitrix24.profile import Profile
 from app.kit.clock import Clock
-from app.kit.database import Database
-from app.kit.errors import Forbidden, Unavailable
-from app.kit.shared_reads import SharedReads
-from app.kit.turns import PortalTurns
+from app.kit.fairness.budget import RecentlySeen
+from app.kit.fairness.shared_reads import SharedReads
+from app.kit.fairness.turns import PortalTurns
+from app.kit.messages.errors import Forbidden, Unavailable
+from app.kit.storage.database import Database
 from app.portals import contact_queries, lifecycle, queries, uninstall_queries
 from app.portals.addresses import ASK_EVERY_S
 from app.portals.admission import Claim
-from app.portals.budget import RecentlySeen
 from app.portals.installation import Installer, Opened
 from app.portals.lifecycle import OfferedPair
 from app.portals.model import Portal

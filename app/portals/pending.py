@@ -13,8 +13,9 @@ import structlog
 from app.bitrix24.payloads import Event
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring
-from app.kit.database import Database
-from app.kit.errors import Forbidden, Refusal, TooManyRequests, Unavailable
+from app.kit.fairness.subscribers import find_network
+from app.kit.messages.errors import Forbidden, Refusal, TooManyRequests, Unavailable
+from app.kit.storage.database import Database
 from app.portals import pending_queries
 from app.portals.admission import Claim
 from app.portals.offer_purse import OfferPurse, seal_offer
@@ -22,7 +23,6 @@ from app.portals.offers import IsWanted, Offer, read_offer
 from app.portals.pending_queries import MOST_IN_ALL, MOST_OF_ORIGIN
 from app.portals.purchases import Purse
 from app.portals.shares import Shares
-from app.portals.sources import find_network
 from app.portals.standing import Standing
 
 log = structlog.get_logger(__name__)

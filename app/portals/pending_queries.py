@@ -5,7 +5,7 @@ from typing import Any
 
 from piccolo.columns.combination import And
 
-from app.kit.database import patiently
+from app.kit.storage.database import patiently
 from app.portals.tables import PendingInstallationTable
 
 Pending = PendingInstallationTable

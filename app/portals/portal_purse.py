@@ -9,7 +9,7 @@ import structlog
 
 from app.bitrix24.oauth import TokenPair
 from app.kit.clock import Clock
-from app.kit.database import DATABASE_ERRORS, is_refusal
+from app.kit.storage.database import DATABASE_ERRORS, is_refusal
 from app.portals import purchase_queries, queries
 from app.portals.lifecycle import plan_renewal
 from app.portals.model import Portal

@@ -10,7 +10,7 @@ from typing import Any
 from piccolo.columns import Column
 from piccolo.columns.combination import And, Where
 
-from app.kit.lanes import use_no_lane
+from app.kit.fairness.lanes import use_no_lane
 from app.portals.lifecycle import RENEW_LATEST_S
 from app.portals.model import Portal
 from app.portals.tables import PortalTable

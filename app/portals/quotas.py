@@ -4,8 +4,8 @@ disk of all. What each table is bound by is listed in `tests/architecture/test_b
 
 from dataclasses import dataclass
 
-from app.kit.errors import Unavailable
-from app.kit.words import N_
+from app.kit.messages.errors import Unavailable
+from app.kit.messages.words import N_
 
 MIB = 1024 * 1024
 RETRY_AFTER_S = 60  # Room comes when calls are removed, not within seconds.

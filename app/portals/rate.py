@@ -7,7 +7,7 @@ import structlog
 
 from app.bitrix24.accounts import Accounts, LocalAccounts
 from app.kit.clock import Clock
-from app.kit.database import DATABASE_ERRORS, Database
+from app.kit.storage.database import DATABASE_ERRORS, Database
 from app.portals.rate_queries import fill_buckets, take_from_buckets
 
 PATIENCE_S = 5

@@ -5,8 +5,8 @@ The machines' clocks differ, so only the database's counts; on SQLite all proces
 
 from collections.abc import Sequence
 
-from app.kit.database import Database
-from app.kit.light_commits import commit_lightly
+from app.kit.storage.database import Database
+from app.kit.storage.light_commits import commit_lightly
 from app.portals.tables import RateBucketTable
 
 _LATE_MS = 5_000  # A statement that waited for its turn tells an older time; a clock that was set back more.

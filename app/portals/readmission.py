@@ -10,8 +10,8 @@ from functools import partial
 import structlog
 
 from app.bitrix24.payloads import Page
-from app.kit.errors import Forbidden
-from app.kit.words import N_
+from app.kit.messages.errors import Forbidden
+from app.kit.messages.words import N_
 from app.portals.admission import Claim
 from app.portals.installation import Installer, Opened
 from app.portals.standing import Standing

@@ -23,9 +23,9 @@ from app.bitrix24.errors import (
     Unreachable,
 )
 from app.bitrix24.oauth import AuthorizationServer
-from app.kit.background import Background
 from app.kit.clock import Clock
-from app.kit.lanes import use_no_lane
+from app.kit.fairness.background import Background
+from app.kit.fairness.lanes import use_no_lane
 from app.portals import contact_queries, queries, silence_queries, uninstall_queries
 from app.portals.addresses import Addresses
 from app.portals.client_secret import is_asking_pointless

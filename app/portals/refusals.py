@@ -1,7 +1,7 @@
 """What a person reads in whose Bitrix24 nothing can be asked: a page of its own for each state."""
 
-from app.kit.errors import Refusal
-from app.kit.words import N_, Words
+from app.kit.messages.errors import Refusal
+from app.kit.messages.words import N_, Words
 from app.portals.model import ContactState
 
 KEPT = N_("Nothing is lost: recorded calls are kept, and those that Bitrix24 reports meanwhile are added.")

@@ -6,7 +6,7 @@ import structlog
 
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError
-from app.kit.turns import Kind, PortalTurns
+from app.kit.fairness.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.refresh import Refresher

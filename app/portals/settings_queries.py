@@ -2,8 +2,8 @@
 
 import msgspec
 
-from app.kit.database import Database
-from app.kit.rows import encode_rows, rows_source
+from app.kit.storage.database import Database
+from app.kit.storage.row_arrays import encode_rows, rows_source
 from app.kit.text import original, storable
 from app.portals.portal_settings import PortalSettings
 from app.portals.tables import PortalSettingsTable

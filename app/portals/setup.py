@@ -18,12 +18,12 @@ from app.bitrix24.languages import portal_language
 from app.bitrix24.license import License, fetch_license
 from app.bitrix24.rest import PortalClient
 from app.kit.clock import Clock
-from app.kit.languages import LANGUAGES
-from app.kit.turns import Kind, PortalTurns
-from app.kit.words import N_, load_words
+from app.kit.fairness.budget import RecentlySeen
+from app.kit.fairness.turns import Kind, PortalTurns
+from app.kit.messages.languages import LANGUAGES
+from app.kit.messages.words import N_, load_words
 from app.portals import checkup_queries, contact_queries, queries
 from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
-from app.portals.budget import RecentlySeen
 from app.portals.clients import PortalClients
 from app.portals.model import Portal
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from app.kit.clock import Clock
-from app.kit.errors import TooManyRequests
+from app.kit.messages.errors import TooManyRequests
 
 MINUTE_S = 60
 FEW = 8  # As many colleagues, or one with an expired token, come at once where others have taken half.

@@ -6,7 +6,7 @@ was on its way install what was forgotten: it waits for the installer page (deci
 """
 
 from app.kit.clock import Clock
-from app.kit.shared_reads import SharedReads
+from app.kit.fairness.shared_reads import SharedReads
 from app.portals import tombstone_queries
 from app.portals.vault import Vault
 

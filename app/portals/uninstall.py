@@ -14,7 +14,7 @@ import structlog
 from app.bitrix24.errors import APP_GONE, BitrixError, BitrixFailure
 from app.bitrix24.oauth import AuthorizationServer
 from app.kit.clock import Clock
-from app.kit.turns import PortalTurns
+from app.kit.fairness.turns import PortalTurns
 from app.portals import gone_guard, queries, uninstall_queries
 from app.portals.announcements import Announcements
 from app.portals.erasure import ERASURE, Calls, Erasure

@@ -23,11 +23,11 @@ from app.bitrix24.errors import (
 from app.bitrix24.oauth import AppInfo, AuthorizationServer
 from app.bitrix24.profile import Profile, fetch_profile
 from app.kit.clock import Clock
-from app.kit.errors import Forbidden, Refusal, Unavailable
+from app.kit.fairness.budget import Limits
+from app.kit.messages.errors import Forbidden, Refusal, Unavailable
+from app.kit.messages.words import N_
 from app.kit.metrics import REFUSALS
-from app.kit.words import N_
 from app.portals.admission import Admission, Claim
-from app.portals.budget import Limits
 from app.portals.clients import PortalClients
 from app.portals.contact import find_state
 from app.portals.purchases import NotNow, Purse, buy

@@ -13,11 +13,11 @@ from typing import Any
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.deadlines import move_limit
-from app.kit.errors import Unavailable
-from app.kit.fair_queue import FairQueue
+from app.kit.fairness.fair_queue import FairQueue
+from app.kit.fairness.lanes import Lane, use_lane
+from app.kit.fairness.places import Places, Share
 from app.kit.file_limit import count_places
-from app.kit.lanes import Lane, use_lane
-from app.kit.places import Places, Share
+from app.kit.messages.errors import Unavailable
 from app.web.errors import PROBLEM, encode_problem
 
 # An answer takes up to some MB while it is made and sent.

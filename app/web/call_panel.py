@@ -7,7 +7,7 @@ from litestar.params import FromPath, QueryParameter
 
 from app.calls.detail import list_neighbours, read_detail, user_ids_of
 from app.calls.reading import CallNotFound, find_call
-from app.kit.errors import TooManyRequests
+from app.kit.messages.errors import TooManyRequests
 from app.web.call_view import view_call, view_neighbours
 from app.web.links import make_link
 from app.web.log_view import choose_zone

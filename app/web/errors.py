@@ -8,10 +8,10 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
-from app.kit.database import DATABASE_ERRORS, is_refusal
-from app.kit.errors import Refusal, TooSlow, Unavailable
+from app.kit.fairness.query_turns import QueryTooSlowError
+from app.kit.messages.errors import Refusal, TooSlow, Unavailable
 from app.kit.metrics import REFUSALS
-from app.kit.query_turns import QueryTooSlowError
+from app.kit.storage.database import DATABASE_ERRORS, is_refusal
 from app.web.languages import read_words
 from app.web.security import data_headers
 

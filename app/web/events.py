@@ -13,13 +13,13 @@ from prometheus_client import Counter
 
 from app.bitrix24.payloads import Event, NotAnEvent, decode_event
 from app.calls.recording import Answer
-from app.kit.database import DATABASE_ERRORS
-from app.kit.errors import Refusal, TooManyRequests, Unavailable
+from app.kit.fairness.subscribers import find_network
+from app.kit.messages.errors import Refusal, TooManyRequests, Unavailable
 from app.kit.metrics import EVENTS
+from app.kit.storage.database import DATABASE_ERRORS
 from app.portals.directory import Sender
 from app.portals.setup import SETUP
 from app.portals.silence import note_seen
-from app.portals.sources import find_network
 from app.portals.uninstall import Outcome
 from app.web.parts import WebParts
 from app.web.requests import MAX_BODY_BYTES

@@ -10,8 +10,8 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.calls.usage_queries import count_at_quota
-from app.kit.database import DATABASE_ERRORS
 from app.kit.metrics import AT_QUOTA, PORTALS, PROBLEMS
+from app.kit.storage.database import DATABASE_ERRORS
 from app.portals.client_secret import is_client_secret_rejected
 from app.portals.contact_queries import count_connections
 from app.portals.gone_guard import is_question_open

@@ -5,8 +5,8 @@ from typing import Any
 from litestar.connection import ASGIConnection
 
 from app.bitrix24.languages import find_portal_locale
-from app.kit.languages import SOURCE, accept_locale
-from app.kit.words import Words, load_words
+from app.kit.messages.languages import SOURCE, accept_locale
+from app.kit.messages.words import Words, load_words
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 _KEY = "locale"

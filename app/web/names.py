@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
-from app.kit.words import load_words
+from app.kit.messages.words import load_words
 from app.people.service import PEOPLE
 from app.web.parts import WebParts
 from app.web.sessions import Session

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
-from app.kit.words import N_, Words, load_words
+from app.kit.messages.words import N_, Words, load_words
 from app.people.service import People
 from app.portals.model import Portal
 from app.portals.quotas import QuotaReached

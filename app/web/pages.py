@@ -11,11 +11,11 @@ from litestar.types import ExceptionHandlersMap
 
 from app.bitrix24.cards import CARDS
 from app.bitrix24.payloads import MalformedPage, decode_page
-from app.kit.database import DATABASE_ERRORS, is_refusal
-from app.kit.decoding import decode_json
-from app.kit.errors import Forbidden, Refusal
+from app.kit.json_values import decode_json
+from app.kit.messages.errors import Forbidden, Refusal
+from app.kit.messages.words import N_, load_words
 from app.kit.metrics import REFUSALS
-from app.kit.words import N_, load_words
+from app.kit.storage.database import DATABASE_ERRORS, is_refusal
 from app.web.answering import take_turn
 from app.web.card import render_card
 from app.web.errors import refuse_for, retry_headers

@@ -15,12 +15,12 @@ from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder
 from app.calls.recordings import Recordings
 from app.calls.room import Room
-from app.kit.background import Background
 from app.kit.clock import Clock
-from app.kit.database import Database
-from app.kit.places import Places
-from app.kit.repeats import Repeats
-from app.kit.turns import PortalTurns
+from app.kit.fairness.background import Background
+from app.kit.fairness.places import Places
+from app.kit.fairness.turns import PortalTurns
+from app.kit.messages.repeats import Repeats
+from app.kit.storage.database import Database
 from app.people.service import People
 from app.portals.access import PortalAccess
 from app.portals.directory import Directory

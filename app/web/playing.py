@@ -12,11 +12,11 @@ from litestar.types import Receive, Scope, Send
 from app.bitrix24.errors import Unreachable
 from app.calls.recordings import Playback
 from app.kit.byte_ranges import UnsatisfiableError
-from app.kit.database import DATABASE_ERRORS
-from app.kit.errors import Refusal
+from app.kit.fairness.places import Places, Sentences, Share
+from app.kit.messages.errors import Refusal
+from app.kit.messages.words import N_
 from app.kit.metrics import AUDIO_STREAMS
-from app.kit.places import Places, Sentences, Share
-from app.kit.words import N_
+from app.kit.storage.database import DATABASE_ERRORS
 from app.web.security import data_headers
 
 log = structlog.get_logger(__name__)

@@ -12,9 +12,9 @@ from litestar import Response, post
 from litestar.status_codes import HTTP_200_OK
 
 from app.bitrix24.payloads import MalformedPage, Page, decode_page
-from app.kit.decoding import decode_json
-from app.kit.errors import Forbidden
-from app.kit.words import N_
+from app.kit.json_values import decode_json
+from app.kit.messages.errors import Forbidden
+from app.kit.messages.words import N_
 from app.portals import queries
 from app.web.parts import GivenParts
 from app.web.requests import MAX_BODY_BYTES, AnyRequest, GivenSource

@@ -13,8 +13,8 @@ from app.bitrix24.recordings import RecordedLeg
 from app.calls.recordings import Playback, RecordingNotFound
 from app.kit.byte_ranges import parse_range
 from app.kit.crypto import CannotDecryptError, Keyring
-from app.kit.errors import Forbidden
-from app.kit.words import N_
+from app.kit.messages.errors import Forbidden
+from app.kit.messages.words import N_
 from app.web.parts import GivenParts, WebParts
 from app.web.playing import AudioAnswer
 from app.web.requests import BEARER, AnyRequest, GivenSession

@@ -9,8 +9,8 @@ from jinja2.bccache import Bucket
 from litestar import MediaType, Response
 
 from app.calls.outcome import DIRECTIONS, OUTCOMES
-from app.kit.languages import LANGUAGES, html_language, text_direction
-from app.kit.words import load_all_words, load_words
+from app.kit.messages.languages import LANGUAGES, html_language, text_direction
+from app.kit.messages.words import load_all_words, load_words
 from app.people.preferences import THEMES
 from app.settings import Settings
 from app.web.assets import ROOT, asset_url, load_assets
@@ -67,7 +67,7 @@ class Pages:
     def render(
         self, template: str, headers: dict[str, str], locale: str, status: int = 200, **values: object
     ) -> Response[str]:
-        """One page or fragment, in one of `app.kit.languages.LANGUAGES`."""
+        """One page or fragment, in one of `app.kit.messages.languages.LANGUAGES`."""
         text = self.environments[locale].get_template(template).render(**values)
         headers = {**headers, "Content-Language": html_language(locale)}
         return Response(text, status_code=status, media_type=MediaType.HTML, headers=headers)

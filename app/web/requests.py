@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
 from app.bitrix24.payloads import MalformedPage, Page, decode_page
-from app.kit.errors import Forbidden
+from app.kit.messages.errors import Forbidden
 from app.web.answering import take_turn
 from app.web.languages import remember_locale
 from app.web.parts import WebParts

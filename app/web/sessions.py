@@ -17,11 +17,11 @@ from app.bitrix24.profile import Profile
 from app.calls.reading import Viewer
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError, Keyring
-from app.kit.errors import Refusal, TooManyRequests
-from app.kit.lanes import claim_lane
-from app.kit.languages import LANGUAGES
-from app.kit.words import N_
-from app.portals.budget import Budget
+from app.kit.fairness.budget import Budget
+from app.kit.fairness.lanes import claim_lane
+from app.kit.messages.errors import Refusal, TooManyRequests
+from app.kit.messages.languages import LANGUAGES
+from app.kit.messages.words import N_
 from app.portals.model import Portal
 from app.portals.portal_settings import PortalSettings
 from app.portals.visibility import Visible

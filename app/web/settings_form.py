@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from app.kit.calendar import list_zones
-from app.kit.languages import LANGUAGES
-from app.kit.words import N_
+from app.kit.messages.languages import LANGUAGES
+from app.kit.messages.words import N_
 from app.portals.portal_settings import REACHES, RETENTION_MONTHS, PortalSettings, Reach
 
 MAX_LINES = 500

@@ -10,9 +10,9 @@ from litestar.status_codes import HTTP_200_OK
 from app.calls.retention import store_settings
 from app.calls.stock_queries import Stock, count_before, find_stock, list_lines
 from app.kit.calendar import list_zones
-from app.kit.errors import Forbidden, Refusal
-from app.kit.languages import LANGUAGES
-from app.kit.words import N_, load_words
+from app.kit.messages.errors import Forbidden, Refusal
+from app.kit.messages.languages import LANGUAGES
+from app.kit.messages.words import N_, load_words
 from app.people.department_queries import find_structure
 from app.people.structure import Structure
 from app.portals.portal_settings import REACHES, RETENTION_MONTHS, PortalSettings

@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Literal
 
+from app.kit.fairness.places import Places, Share
 from app.kit.metrics import STREAMS
-from app.kit.places import Places, Share
 
 MAX_PER_USER = 2
 # Of users only the newest streams count, so that they need no bound of their own here.

@@ -18,8 +18,8 @@ from app.calls.views import (
     list_views,
     save_view,
 )
-from app.kit.decoding import decode_json
-from app.kit.errors import Refusal
+from app.kit.json_values import decode_json
+from app.kit.messages.errors import Refusal
 from app.web.columns import read_columns
 from app.web.links import make_link
 from app.web.log_view import read_list_request

@@ -35,7 +35,7 @@ def test_only_queries_and_assembly_import_tables() -> None:
         ("app.calls.ingest", "from app.calls import tables"),
         ("app.web.api", "def read():\n    import app.calls.tables as calls"),
         ("app.portals.vault", "from .tables import PortalTable"),
-        ("app.kit.database", "from app.tables import TABLES"),
+        ("app.kit.storage.database", "from app.tables import TABLES"),
     ],
 )
 def test_a_table_outside_queries_is_found(module: str, text: str) -> None:

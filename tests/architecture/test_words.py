@@ -6,7 +6,7 @@ import pytest
 from babel import Locale
 from babel.messages.catalog import Catalog
 
-from app.kit.languages import LANGUAGES
+from app.kit.messages.languages import LANGUAGES
 from tests.words.catalogues import (
     TRANSLATED,
     carry_over,

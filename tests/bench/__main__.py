@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from app.kit.logging import configure_logging
+from app.kit.messages.logging import configure_logging
 from tests.bench import pages
 from tests.bench.beside_history import measure
 from tests.bench.exports import run_exports

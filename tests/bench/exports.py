@@ -16,8 +16,8 @@ import psutil
 from app.calls.exporting import read_all
 from app.calls.filters import Filters, ListRequest
 from app.calls.reading import Viewer, list_card_calls
-from app.kit.database import Database
-from app.kit.words import load_words
+from app.kit.messages.words import load_words
+from app.kit.storage.database import Database
 from app.portals.visibility import EVERYONE
 from app.tables import TABLES
 from app.web.exports.columns import Known, Reader, Sheet, make_columns

@@ -12,7 +12,7 @@ import msgspec
 from app.calls.paging import Cursor
 from app.kit.clock import SystemClock
 from app.kit.crypto import Keyring
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.tables import TABLES
 from app.web.sessions import CONTEXT, LIFETIME_S, SessionClaims

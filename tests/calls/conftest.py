@@ -6,7 +6,7 @@ import pytest
 
 from app.calls.changes import Changes
 from app.calls.ingest import Ingest
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.tables import TABLES
 from tests.running import FakeClock
 

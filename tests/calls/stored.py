@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.bitrix24.call_end import CallRecord
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 
 TOKEN_HASH = "hash-of-the-token"

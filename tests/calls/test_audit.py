@@ -12,7 +12,7 @@ from app.calls.histories import Histories
 from app.calls.mark_queries import find_mark
 from app.calls.marks import Mark
 from app.demo.statistics import StatisticsRow
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal
 from tests.calls.statistics import make_row

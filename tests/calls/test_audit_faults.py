@@ -14,7 +14,7 @@ from app.bitrix24.rest import BatchAnswer
 from app.calls.audit import MOST_COUNTS
 from app.calls.mark_queries import reopen_history
 from app.calls.marks import Mark
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals.model import Portal
 from app.portals.portal_settings import PortalSettings
 from app.portals.settings_queries import save_settings

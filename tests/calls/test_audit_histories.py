@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app.bitrix24.rest import BatchAnswer
 from app.calls.asking import StatisticsRefusedError
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals.model import Portal
 from tests.calls.test_audit import DAY, World, make_world
 from tests.running import FakeClock

@@ -18,7 +18,7 @@ from app.calls.room import Room
 from app.calls.sync_writes import write_rows
 from app.calls.tables import CallLegTable, CallTable
 from app.calls.undecodable import ROW, keep_rows, keep_undecodable, list_undecodable
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, read_calls, read_legs
 from tests.running import FakeClock

@@ -8,8 +8,8 @@ import pytest
 
 from app.calls.changes import ALL, CHANNEL, Changes, Watch
 from app.calls.ingest import Ingest
-from app.kit.database import Database
-from app.kit.light_commits import commit_lightly
+from app.kit.storage.database import Database
+from app.kit.storage.light_commits import commit_lightly
 from app.portals.fact_queries import write_fact
 from tests.calls.stored import TOKEN_HASH, insert_portal, make_record
 from tests.running import FakeClock

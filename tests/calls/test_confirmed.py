@@ -18,7 +18,7 @@ from app.calls.reading import Viewer, list_calls
 from app.calls.tables import CallTable
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.visibility import EVERYONE
 from app.scheduler import read_histories, reconcile, run_job

@@ -11,7 +11,7 @@ from app.calls.number_search import search_patterns
 from app.calls.outcome import DIRECTIONS, OUTCOMES, Direction, Outcome, direction_of, outcome_of
 from app.calls.paging import SORTS, Sort
 from app.calls.reading import Viewer, list_calls
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals.visibility import EVERYONE, Visible
 from app.tables import TABLES
 from tests.web.calls import NOW, insert_calls

@@ -15,8 +15,8 @@ from app.calls.ingest import MAX_BATCH, Ingest, UnstorableError
 from app.calls.inserts import PostgresInserter
 from app.calls.last_events import LastEvents
 from app.calls.writes import Key
-from app.kit.database import Database, is_away
-from app.kit.errors import Unavailable
+from app.kit.messages.errors import Unavailable
+from app.kit.storage.database import Database, is_away
 from app.kit.text import original
 from app.portals import queries
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, make_record, read_calls, uninstall

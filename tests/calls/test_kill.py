@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from tests.load import Load, Sender
 from tests.processes import insert_sender, run_serve
 

@@ -11,7 +11,7 @@ from app.calls.ingest import Ingest
 from app.calls.reading import Viewer, list_calls, list_legs
 from app.calls.summary_queries import summarize
 from app.demo.statistics import StatisticsRow
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals.visibility import EVERYONE
 from tests.calls.statistics import make_row
 from tests.calls.stored import TOKEN_HASH, make_record

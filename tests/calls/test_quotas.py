@@ -21,7 +21,7 @@ from app.calls.recount import Recount
 from app.calls.room import FULL_FOR_S, Room
 from app.calls.usage_queries import find_usage
 from app.demo.statistics import StatisticsRow
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.quotas import MIB, QuotaReached, Quotas

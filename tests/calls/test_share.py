@@ -11,8 +11,8 @@ from app.calls.reconciliation import CALLS_AT_ONCE
 from app.calls.share import ROWS_A_MINUTE, SLICE_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit import turns
-from app.kit.turns import Kind
+from app.kit.fairness import turns
+from app.kit.fairness.turns import Kind
 from app.scheduler import look_up, read_histories, reconcile
 from tests.calls.statistics import fill, install, list_stored, read_mark, read_portal
 from tests.running import Callbook, FakeClock

@@ -20,7 +20,7 @@ from app.calls.plan import PAGE_ROWS
 from app.calls.reading import Viewer, list_calls, list_legs
 from app.calls.undecodable import list_undecodable
 from app.demo.statistics import StatisticsRow, select_rows, sort_rows
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.access import PortalNotConnectedError
 from app.portals.model import Portal

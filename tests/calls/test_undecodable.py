@@ -14,7 +14,7 @@ from app.calls.undecodable import (
     keep_undecodable,
     list_undecodable,
 )
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.quotas import QuotaReached, Quotas
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, read_calls, uninstall

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from app.kit.crypto import Keyring, generate_key
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.tables import TABLES
 from tests.commands.running import make_environment, run_command
 from tests.databases import KEYS, PostgresDatabases

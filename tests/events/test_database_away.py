@@ -11,8 +11,8 @@ from app.calls.ingest import PROBED_FOR_S
 from app.calls.inserts import PostgresInserter
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.postgres_engine import POOL_SIZE, PooledPostgresEngine
-from app.kit.sqlite_engine import KeptSQLiteEngine
+from app.kit.storage.postgres_engine import POOL_SIZE, PooledPostgresEngine
+from app.kit.storage.sqlite_engine import KeptSQLiteEngine
 from tests.running import Callbook, FakeClock
 
 

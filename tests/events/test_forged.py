@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from app.bitrix24.payloads import decode_event
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.errors import Forbidden
-from app.kit.shared_reads import SharedReads
+from app.kit.fairness.shared_reads import SharedReads
+from app.kit.messages.errors import Forbidden
 from app.portals import queries
 from app.portals.model import Portal
 from tests.running import Callbook

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from app.calls.recording import REFUSED_BY_DATABASE
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.database import DATABASE_ERRORS, Database, is_away, is_refusal
+from app.kit.storage.database import DATABASE_ERRORS, Database, is_away, is_refusal
 from app.portals.quotas import Quotas
 from tests.running import Callbook, FakeClock
 

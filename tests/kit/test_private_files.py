@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.kit.database import Database
+from app.kit.storage.database import Database
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from app.kit.logging import configure_logging
+from app.kit.messages.logging import configure_logging
 from tests.bench.figures import report
 from tests.databases import SqliteDatabases
 from tests.long.hostile import compare, measure

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.kit.logging import configure_logging
+from app.kit.messages.logging import configure_logging
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.month.month import draw_month, live_month
 

@@ -12,7 +12,7 @@ from app.calls.mark_queries import find_mark
 from app.calls.summary_queries import summarize
 from app.demo.portal import StandInPortal
 from app.demo.statistics import StatisticsRow
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals.visibility import EVERYONE
 from tests.month.truth import Look
 

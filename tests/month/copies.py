@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from app.kit.database import Database
+from app.kit.storage.database import Database
 
 FILES = ("", "-wal")  # The third one, `-shm`, is made anew from these.
 

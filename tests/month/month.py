@@ -10,7 +10,7 @@ import httpx
 
 from app.demo.rest.bucket import Bucket
 from app.demo.stand_in import StandIn
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.tables import TABLES
 from tests.month import rewriting, trouble, unsteady
 from tests.month.clock import SharedClock

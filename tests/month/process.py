@@ -16,8 +16,8 @@ import msgspec
 from app.asgi import create_app
 from app.calls import evidence
 from app.demo.serve import listen
-from app.kit.logging import configure_logging
-from app.portals.budget import Limits
+from app.kit.fairness.budget import Limits
+from app.kit.messages.logging import configure_logging
 from app.settings import Settings
 from tests.month.clock import SharedClock
 from tests.month.turns import NEVER_S, Turns

@@ -12,7 +12,7 @@ from app.bitrix24.users import MOST_DEPARTMENTS_OF_USER
 from app.demo import state
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.rows import encode_rows
+from app.kit.storage.row_arrays import encode_rows
 from app.people import structure_queries
 from app.people.department_queries import find_structure, is_head, select_colleagues, select_led
 from app.people.structure import take

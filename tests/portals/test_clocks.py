@@ -7,9 +7,9 @@ import pytest
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.errors import TooManyRequests
+from app.kit.fairness.budget import Budget
+from app.kit.messages.errors import TooManyRequests
 from app.portals import queries
-from app.portals.budget import Budget
 from app.portals.client_secret import note_accepted, note_rejected, was_accepted_lately
 from app.portals.contact import FIRST_PAUSE_S
 from app.portals.fact_queries import take_lease

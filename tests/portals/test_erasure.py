@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from app.calls.changes import Changes
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit import deleting
-from app.kit.database import Database
+from app.kit.storage import deletion
+from app.kit.storage.database import Database
 from app.portals import erasure, queries
 from app.portals.erasure import CALLS_KEPT_S, Calls, Erasure
 from app.portals.uninstall_queries import CLAIM_S, note_uninstall
@@ -66,7 +66,7 @@ class Gate:
 async def test_however_many_people_a_portal_lists_no_transaction_of_its_end_is_a_long_one(
     callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch, *, is_clean: bool
 ) -> None:
-    monkeypatch.setattr(deleting, "ROWS_A_STEP", 2)
+    monkeypatch.setattr(deletion, "ROWS_A_STEP", 2)
     engine, begin = callbook.parts.database.engine, callbook.parts.database.engine.immediate_transaction
     tables = ("people", "departments", "department_members", "structures", "undecodable_events")
     falls: list[int] = []

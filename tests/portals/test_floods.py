@@ -9,7 +9,7 @@ import pytest
 from app.demo import events
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.budget import Limits
+from app.kit.fairness.budget import Limits
 from tests.running import Callbook, FakeClock, run_callbook
 
 LIMITS = Limits()

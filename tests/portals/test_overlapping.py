@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from app.demo.stand_in import StandIn
-from app.kit import deleting
+from app.kit.storage import deletion
 from app.portals import exchange_queries
 from app.scheduler import erase_due
 from tests.blocking import wait_until_blocked
@@ -25,7 +25,7 @@ async def uninstalled(
     postgres_url: str, stand_in: StandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callbook]:
     """With a portal whose three calls, their legs and requests are to be erased, one row a step."""
-    for module in (deleting, exchange_queries):
+    for module in (deletion, exchange_queries):
         monkeypatch.setattr(module, "ROWS_A_STEP", 1)
     portal = stand_in.portals[0]
     portal.add_app()

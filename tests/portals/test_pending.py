@@ -9,7 +9,7 @@ import pytest
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.crypto import Keyring, generate_key
-from app.portals.budget import Limits
+from app.kit.fairness.budget import Limits
 from app.portals.pending import PendingInstallations
 from app.portals.pending_queries import KEPT_FOR_NEW_ORIGINS, KEPT_FOR_S, MOST_IN_ALL, MOST_OF_ORIGIN
 from app.portals.rotation import rotate_keys

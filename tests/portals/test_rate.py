@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.demo.stand_in import StandIn
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals.rate import SharedAccounts
 from app.portals.rate_queries import purge_buckets
 from app.scheduler import purge

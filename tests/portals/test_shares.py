@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.kit.errors import TooManyRequests
+from app.kit.fairness.budget import Limits
+from app.kit.messages.errors import TooManyRequests
 from app.portals.admission import REFUSED_OF_PORTAL, Admission, Claim
-from app.portals.budget import Limits
 from app.portals.shares import Shares
 from app.portals.standing import Standing
 from tests.running import FakeClock

@@ -7,7 +7,7 @@ import pytest
 
 from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from tests.commands.running import make_environment
 from tests.month.clock import SharedClock
 from tests.roles.living import run_role, wait_for_rows

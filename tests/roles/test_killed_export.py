@@ -11,7 +11,7 @@ import pytest
 
 from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from app.portals import queries
 from app.tables import TABLES
 from tests.commands.running import PATIENCE_S, make_environment, run_command

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from tests.commands.running import make_environment
 from tests.roles.living import run_role, wait_for_rows
 

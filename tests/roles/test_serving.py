@@ -11,7 +11,7 @@ import pytest
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from tests.commands.running import PATIENCE_S, make_environment, run_command
 from tests.roles.living import Role, open_session, run_role, wait_for_rows
 from tests.running import CLIENT_ID, CLIENT_SECRET

@@ -12,7 +12,7 @@ import pytest
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.database import Database
+from app.kit.storage.database import Database
 from tests.commands.running import make_environment, run_command
 from tests.databases import KEYS
 from tests.roles.living import open_session, run_role, wait_for_rows

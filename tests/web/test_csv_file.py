@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.calls.reading import LoggedCall
-from app.kit.words import load_words
+from app.kit.messages.words import load_words
 from app.web.exports.cells import Cell, Duration, Moment, Phone
 from app.web.exports.columns import Known, Reader, Sheet, make_columns
 from app.web.exports.csv_file import CsvLines, make_harmless, write_csv, write_phone

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.demo.stand_in import StandIn
-from app.kit.query_turns import QueryTooSlowError
+from app.kit.fairness.query_turns import QueryTooSlowError
 from app.portals.model import Portal
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab

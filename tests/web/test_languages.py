@@ -4,8 +4,8 @@ from babel import Locale
 from app.bitrix24.languages import find_portal_locale, portal_language
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.languages import LANGUAGES, accept_locale, find_locale, html_language, text_direction
-from app.kit.words import load_words
+from app.kit.messages.languages import LANGUAGES, accept_locale, find_locale, html_language, text_direction
+from app.kit.messages.words import load_words
 from app.web.languages import choose_locale
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab

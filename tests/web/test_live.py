@@ -9,7 +9,7 @@ import pytest
 from app.calls.reading import Viewer, take_pulse
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.places import Share
+from app.kit.fairness.places import Share
 from app.portals.model import Portal
 from app.web.live import Heartbeat
 from app.web.streams import Streams, end_on_signals

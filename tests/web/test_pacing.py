@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from litestar.response.streaming import ASGIStreamingResponse
 
-from app.kit.places import Places
+from app.kit.fairness.places import Places
 from app.web.exports.limits import make_export_places
 from app.web.exports.pacing import PacedAnswer
 

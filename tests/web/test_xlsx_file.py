@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.calls.reading import LoggedCall
-from app.kit.words import load_words
+from app.kit.messages.words import load_words
 from app.web.exports import xlsx_file
 from app.web.exports.columns import Known, Reader, Sheet, make_columns
 from app.web.exports.xlsx_file import TooManyRows, XlsxLines, write_xlsx

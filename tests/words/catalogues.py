@@ -7,8 +7,8 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.plurals import get_plural
 from babel.messages.pofile import read_po, write_po
 
-from app.kit.languages import LANGUAGES, SOURCE
-from app.kit.words import CATALOGUES
+from app.kit.messages.languages import LANGUAGES, SOURCE
+from app.kit.messages.words import CATALOGUES
 
 TRANSLATED = tuple(locale for locale in LANGUAGES if locale != SOURCE)
 # Babel's last two forms for Arabic are swapped against gettext's manual and CLDR (many, then other).

@@ -7,7 +7,7 @@ from gettext import c2py
 
 from babel.messages.catalog import Catalog, Message
 
-from app.kit.languages import SOURCE
+from app.kit.messages.languages import SOURCE
 from tests.words.catalogues import list_messages, plural_forms
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]")

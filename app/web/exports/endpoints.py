@@ -19,8 +19,8 @@ from app.calls.exporting import read_all
 from app.calls.filters import ListRequest
 from app.calls.parameters import join_lists, parse_choices
 from app.calls.reading import LoggedCall, Viewer, count_calls, list_legs
-from app.kit.query_turns import QueryTooSlowError
-from app.kit.words import load_words
+from app.kit.fairness.query_turns import QueryTooSlowError
+from app.kit.messages.words import load_words
 from app.people.department_queries import find_department_names
 from app.web.columns import COLUMNS, Column
 from app.web.exports.columns import Known, Reader, Sheet, choose_columns, make_columns

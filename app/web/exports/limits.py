@@ -1,7 +1,7 @@
 """How many exports may run at once in this process: each costs the database and the loop their share."""
 
-from app.kit.places import Places, Sentences, Share
-from app.kit.words import N_
+from app.kit.fairness.places import Places, Sentences, Share
+from app.kit.messages.words import N_
 
 SHARE = Share(overall=8, per_portal=3, per_user=1)
 _OTHERS = N_("Others are exporting just now. Try again in a minute.")

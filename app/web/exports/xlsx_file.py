@@ -13,9 +13,9 @@ from tempfile import TemporaryFile
 from typing import IO, TypeVar
 
 from app.calls.reading import LoggedCall
-from app.kit.errors import Refusal
-from app.kit.languages import text_direction
-from app.kit.words import N_
+from app.kit.messages.errors import Refusal
+from app.kit.messages.languages import text_direction
+from app.kit.messages.words import N_
 from app.web.exports.cells import Cell, Duration, Moment, Phone
 from app.web.exports.columns import Sheet
 from app.web.exports.package import AMOUNT, DURATION, HEAD, MOMENT

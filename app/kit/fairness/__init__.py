@@ -1,0 +1,1 @@
+"""Turns, places and budgets, so that nobody keeps the others waiting."""

@@ -1,0 +1,80 @@
+"""Budgets for what strangers can make us do: so many attempts at once, then so many a minute."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from app.kit.clock import Clock
+from app.kit.messages.errors import TooManyRequests
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many questions about tokens a process asks the authorization server in a minute, 960 in all.
+
+    Half of them are kept for portals that are installed. One group (a network, or a portal) may cause 120: as
+    many colleagues begin their day in the same second. Ten installations a minute are more than anybody does.
+    """
+
+    questions_of_strangers: int = 480
+    questions_about_known: int = 240
+    questions_of_proven: int = 240
+    questions_per_group: int = 120
+    installations_per_member: int = 10
+
+
+class Budget:
+    """A bucket of attempts for each key, refilled evenly; the least recently used keys are forgotten.
+
+    `per_minute` come at once and then in a minute, or in `period_s`.
+    """
+
+    def __init__(self, clock: Clock, per_minute: int, max_keys: int = 10_000, period_s: int = 60) -> None:
+        self._clock = clock
+        self._per_minute = per_minute
+        self._max_keys = max_keys
+        self._period_s = period_s
+        self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def has(self, key: str) -> bool:
+        """Whether an attempt is left."""
+        return self._level(key) >= 1
+
+    def spend(self, key: str) -> None:
+        """Take one attempt; raises TooManyRequests when none is left."""
+        if not self.has(key):
+            raise TooManyRequests(retry_after_s=max(1, self._period_s // self._per_minute))
+        self.charge(key, 1)
+
+    def charge(self, key: str, attempts: int) -> None:
+        """Take so many that were made already, also those that are not left."""
+        self._buckets[key] = (self._level(key) - attempts, self._clock.now())
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > self._max_keys:
+            self._buckets.popitem(last=False)
+
+    def _level(self, key: str) -> float:
+        now = self._clock.now()
+        level, at = self._buckets.get(key, (float(self._per_minute), now))
+        if at > now:  # The clock was set back: it refills from now on, not from then.
+            self._buckets[key] = (level, at := now)
+        refilled = level + (now - at) * self._per_minute / self._period_s
+        return min(float(self._per_minute), refilled)
+
+
+class RecentlySeen:
+    """A bounded memory of keys, each until its own time."""
+
+    def __init__(self, clock: Clock, max_keys: int = 10_000) -> None:
+        self._clock = clock
+        self._max_keys = max_keys
+        self._until: OrderedDict[str, int] = OrderedDict()
+
+    def __contains__(self, key: str) -> bool:
+        return self._until.get(key, 0) > self._clock.now()
+
+    def remember(self, key: str, duration_s: int) -> None:
+        """Remember the key for so long."""
+        self._until[key] = self._clock.now() + duration_s
+        self._until.move_to_end(key)
+        if len(self._until) > self._max_keys:
+            self._until.popitem(last=False)

@@ -1,0 +1,109 @@
+"""At most so many at once of what all portals share: overall, for a portal and for a user of it.
+
+A portal can invent users, and so the users of a portal share its bound. Beyond half of all places only a
+portal that holds none gets one: a few portals never hold more than half, and one place each.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import Literal, NamedTuple
+
+from prometheus_client import Gauge
+
+from app.kit.messages.errors import Refusal, TooManyRequests, Unavailable
+
+Level = Literal["user", "portal", "overall"]
+KINDS: dict[Level, type[TooManyRequests | Unavailable]] = {
+    "user": TooManyRequests,
+    "portal": TooManyRequests,
+    "overall": Unavailable,
+}
+
+
+class Share(NamedTuple):
+    """How many places there are, and how many of them one portal and one user may hold."""
+
+    overall: int
+    per_portal: int
+    per_user: int
+
+
+class Sentences(NamedTuple):
+    """What a refusal says to programs (`code`) and to people, by the bound that was reached."""
+
+    code: str | None = None
+    user: str = TooManyRequests.message
+    portal: str = TooManyRequests.message
+    overall: str = Unavailable.message
+    retry_after_s: int = 5
+
+
+class NoPlace(Refusal):
+    """All places of a user or a portal are taken (429), or of all together (503)."""
+
+    def __init__(self, level: Level, sentences: Sentences) -> None:
+        kind = KINDS[level]
+        super().__init__(getattr(sentences, level), code=sentences.code or kind.code)
+        self.level = level
+        self.status = kind.status
+        self.retry_after_s = sentences.retry_after_s
+
+
+class Places:
+    """Who holds places. A portal is known by any name, and a user is anything that differs within it."""
+
+    def __init__(self, share: Share, sentences: Sentences | None = None, gauge: Gauge | None = None) -> None:
+        self.share = share
+        self._sentences = sentences or Sentences()
+        self._gauge = gauge
+        self._held: Counter[tuple[Hashable, ...]] = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many are taken."""
+        return self._held[()]
+
+    def find_full(self, portal: Hashable, user: Hashable) -> Level | None:
+        """The bound that keeps this user from one more place, None where there is one."""
+        overall, of_portal, of_user = (self._held[key] for key in _keys(portal, user))
+        if of_user >= self.share.per_user:
+            return "user"
+        if of_portal >= self.share.per_portal:
+            return "portal"
+        bound = self.share.overall // 2 if of_portal else self.share.overall
+        return "overall" if overall >= bound else None
+
+    def enter(self, portal: Hashable, user: Hashable) -> None:
+        """Take a place, which `leave` gives back; raises NoPlace."""
+        if (level := self.find_full(portal, user)) is not None:
+            raise NoPlace(level, self._sentences)
+        self._held.update(_keys(portal, user))
+        if self._gauge is not None:
+            self._gauge.inc()
+
+    def leave(self, portal: Hashable, user: Hashable) -> None:
+        """Give one place back."""
+        for key in _keys(portal, user):
+            self._held[key] -= 1
+            if not self._held[key]:
+                del self._held[key]  # Users that are gone, invented ones too, take no memory.
+        if self._gauge is not None:
+            self._gauge.dec()
+
+    def count_of(self, portal: Hashable) -> int:
+        """How many a portal holds."""
+        return self._held[(portal,)]
+
+    @contextmanager
+    def take(self, portal: Hashable, user: Hashable) -> Iterator[None]:
+        """Hold a place while inside; raises NoPlace."""
+        self.enter(portal, user)
+        try:
+            yield
+        finally:
+            self.leave(portal, user)
+
+
+def _keys(portal: Hashable, user: Hashable) -> tuple[tuple[Hashable, ...], ...]:
+    return (), (portal,), (portal, user)

@@ -1,0 +1,64 @@
+"""Refusals: each has a status, a code for programs and a sentence for people."""
+
+from app.kit.messages.words import N_, Words
+
+
+class Refusal(Exception):
+    """What a request is answered when it is not granted.
+
+    `message` says what the person can do, `title` what stands above it on a page; neither holds a secret,
+    nor what the request did not say itself. Both are marked by `N_` where people read them; the message takes
+    `values` by name: `%(host)s`.
+    """
+
+    status = 400
+    code = "bad_request"
+    message = N_("The request cannot be understood.")
+    title = N_("Callbook cannot be opened")
+
+    def __init__(self, message: str | None = None, *, code: str | None = None, **values: object) -> None:
+        self._template = message or self.message
+        self._values = values
+        self.message = self._template % values if values else self._template
+        self.code = code or self.code
+        super().__init__(self.message)
+
+    def say(self, words: Words) -> str:
+        """The message in a language."""
+        return words.gettext(self._template, **self._values)
+
+
+class Forbidden(Refusal):
+    """Nothing in the request proves that it may be granted."""
+
+    status = 403
+    code = "forbidden"
+    message = N_("Open Callbook from your Bitrix24 to use it.")
+
+
+class TooManyRequests(Refusal):
+    """A limit was reached; `retry_after_s` says when to try again."""
+
+    status = 429
+    code = "too_many_requests"
+    message = N_("Too many attempts. Wait a little, then try again.")
+
+    def __init__(self, retry_after_s: int = 60, message: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(Refusal):
+    """Something that we depend on does not answer just now."""
+
+    status = 503
+    code = "unavailable"
+    message = N_("This cannot be done just now. Try again in a minute.")
+    retry_after_s = 5
+
+
+class TooSlow(Unavailable):
+    """The database was asked for more than it can look through in time."""
+
+    code = "too_slow"
+    message = N_("This takes too long. Choose a shorter period or other filters, then try again.")

@@ -1,0 +1,1 @@
+"""One database, SQLite or PostgreSQL, and the statements that both understand."""
