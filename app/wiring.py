@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from app.bitrix24.address import AddressPolicy
-from app.bitrix24.bucket import RateBucket
-from app.bitrix24.media import MediaClient
-from app.bitrix24.names import NameServers, PortalNames
-from app.bitrix24.network import open_http_client
-from app.bitrix24.oauth import AuthorizationServer
+from app.bitrix24.rest.bucket import RateBucket
+from app.bitrix24.rest.oauth import AuthorizationServer
+from app.bitrix24.transport.address_policy import AddressPolicy
+from app.bitrix24.transport.host_names import NameServers, PortalNames
+from app.bitrix24.transport.media import MediaClient
+from app.bitrix24.transport.network import open_http_client
 from app.calls.changes import Changes
 from app.calls.erasure import (
     erase_calls,

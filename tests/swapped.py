@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from app.__main__ import main
-from app.bitrix24.call_end import CallRecord
+from app.bitrix24.incoming.call_end import CallRecord
 from app.calls.arrivals import Arrival
 from app.calls.ingest import Ingest
 from app.calls.inserts import PostgresInserter, SqliteInserter

@@ -6,7 +6,7 @@ from enum import Enum
 import asyncpg
 import msgspec
 
-from app.bitrix24.call_end import CallRecord
+from app.bitrix24.incoming.call_end import CallRecord
 from app.calls.changes import Changes
 from app.calls.legs import Leg, is_overfull, leg_of_event, meet_event
 from app.calls.sizes import Size, growth_of, size_of_event

@@ -12,10 +12,10 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from app.bitrix24.call_end import Undecodable
 from app.bitrix24.errors import TOO_LARGE
-from app.bitrix24.rest import BatchAnswer, Command
-from app.bitrix24.statistics import StatisticsRecord, read_statistics_row
+from app.bitrix24.incoming.call_end import Undecodable
+from app.bitrix24.incoming.statistics import StatisticsRecord, read_statistics_row
+from app.bitrix24.rest.portal_client import BatchAnswer, Command
 from app.calls.pace import Times, read_duration, read_moment
 from app.calls.plan import OPEN, PAGE_ROWS, Range
 from app.portals.model import Portal

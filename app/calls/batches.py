@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from app.bitrix24.errors import TOO_LARGE, TooLarge
-from app.bitrix24.statistics import StatisticsRecord
+from app.bitrix24.incoming.statistics import StatisticsRecord
 from app.calls.asking import (
     Page,
     Question,

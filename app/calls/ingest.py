@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from app.bitrix24.call_end import CallRecord
+from app.bitrix24.incoming.call_end import CallRecord
 from app.calls.arrivals import Arrival, Outcome, arrival_of, meet_arrivals
 from app.calls.changes import Changes
 from app.calls.checkpoints import Checkpoints

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.bitrix24.call_end import CallRecord
-from app.bitrix24.statistics import StatisticsRecord
+from app.bitrix24.incoming.call_end import CallRecord
+from app.bitrix24.incoming.statistics import StatisticsRecord
 from app.kit.text import storable
 
 # Characters: every text of a call is cut to these, whoever tells it, so that all that is kept of one event is

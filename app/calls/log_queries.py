@@ -10,7 +10,7 @@ from piccolo.columns.combination import And, Or, WhereRaw
 from piccolo.custom_types import Combinable
 from piccolo.query import OrderByRaw
 
-from app.bitrix24.recordings import RecordedLeg
+from app.bitrix24.methods.recordings import RecordedLeg
 from app.calls.column_queries import COLUMNS, LISTED, LISTED_LEGS, Readable, short_or_null
 from app.calls.filter_queries import matching
 from app.calls.filters import Filters, ListRequest

@@ -6,8 +6,8 @@ Documentation: api-reference/telephony/voximplant/events/on-voximplant-call-end.
 from collections.abc import Mapping
 from enum import Enum
 
-from app.bitrix24.call_end import CallRecord, Undecodable, decode_call_end
-from app.bitrix24.payloads import Event
+from app.bitrix24.incoming.call_end import CallRecord, Undecodable, decode_call_end
+from app.bitrix24.incoming.payloads import Event
 from app.calls.evidence import Evidence
 from app.calls.hints import Lookups
 from app.calls.ingest import Ingest, UnstorableError

@@ -8,10 +8,10 @@ from weakref import WeakValueDictionary
 import structlog
 
 from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
-from app.bitrix24.media import Media, MediaClient
-from app.bitrix24.network import on_behalf_of
-from app.bitrix24.recordings import RecordedLeg, fetch_transcript, list_addresses
-from app.bitrix24.rest import PortalClient
+from app.bitrix24.methods.recordings import RecordedLeg, fetch_transcript, list_addresses
+from app.bitrix24.rest.portal_client import PortalClient
+from app.bitrix24.transport.media import Media, MediaClient
+from app.bitrix24.transport.network import on_behalf_of
 from app.calls.log_queries import select_recorded_legs
 from app.calls.reading import Viewer
 from app.kit.byte_ranges import AskedRange, Span, UnsatisfiableError

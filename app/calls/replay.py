@@ -4,8 +4,8 @@ from contextlib import suppress
 
 import msgspec
 
-from app.bitrix24.call_end import Undecodable, decode_call_end
-from app.bitrix24.statistics import decode_statistics_row
+from app.bitrix24.incoming.call_end import Undecodable, decode_call_end
+from app.bitrix24.incoming.statistics import decode_statistics_row
 from app.calls.destination import Installation
 from app.calls.ingest import Ingest, UnstorableError
 from app.calls.kept_payloads import is_whole

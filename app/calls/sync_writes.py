@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import asyncpg
 import msgspec
 
-from app.bitrix24.statistics import ROW_NAME, StatisticsRecord
+from app.bitrix24.incoming.statistics import ROW_NAME, StatisticsRecord
 from app.calls.destination import Installation
 from app.calls.legs import (
     Leg,

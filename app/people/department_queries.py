@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from app.bitrix24.departments import Department
+from app.bitrix24.methods.departments import Department
 from app.kit.storage.conditions import is_among
 from app.kit.storage.deletion import delete_some
 from app.kit.text import original

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from app.bitrix24.users import User
+from app.bitrix24.methods.users import User
 from app.kit.storage.database import Database
 from app.kit.storage.deletion import delete_some
 from app.kit.storage.row_arrays import encode_rows, rows_source

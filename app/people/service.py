@@ -11,10 +11,10 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from app.bitrix24.departments import Department, list_departments
 from app.bitrix24.errors import BitrixFailure
-from app.bitrix24.rest import PortalClient
-from app.bitrix24.users import User, list_users
+from app.bitrix24.methods.departments import Department, list_departments
+from app.bitrix24.methods.users import User, list_users
+from app.bitrix24.rest.portal_client import PortalClient
 from app.kit.clock import Clock
 from app.kit.fairness.turns import Kind
 from app.kit.metrics import LIMITED

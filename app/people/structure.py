@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from app.bitrix24.departments import Department
-from app.bitrix24.users import MOST_DEPARTMENTS_OF_USER
+from app.bitrix24.methods.departments import Department
+from app.bitrix24.methods.users import MOST_DEPARTMENTS_OF_USER
 from app.kit.text import storable
 from app.portals.quotas import Quotas
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 import structlog
 
 from app.bitrix24.errors import INACTIVE_USER, AddressRefused, BitrixError, BitrixFailure, Unreachable
-from app.bitrix24.profile import fetch_profile
-from app.bitrix24.rest import Answer, BatchAnswer, Command, PortalClient
+from app.bitrix24.methods.profile import fetch_profile
+from app.bitrix24.rest.portal_client import Answer, BatchAnswer, Command, PortalClient
 from app.kit.clock import Clock
 from app.kit.messages.errors import Refusal, Unavailable
 from app.kit.metrics import PAUSES

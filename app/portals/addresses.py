@@ -11,9 +11,9 @@ import asyncio
 
 import structlog
 
-from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import EXPIRED, TOKEN_REFUSED, AddressRefused, BitrixError, BitrixFailure
-from app.bitrix24.oauth import AppInfo, AuthorizationServer
+from app.bitrix24.rest.oauth import AppInfo, AuthorizationServer
+from app.bitrix24.transport.address_policy import AddressPolicy
 from app.kit.clock import Clock
 from app.kit.fairness.background import Background
 from app.kit.fairness.budget import RecentlySeen

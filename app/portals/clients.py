@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import httpx
 
-from app.bitrix24.address import AddressPolicy
-from app.bitrix24.bucket import RateBucket
-from app.bitrix24.exchange import Record
-from app.bitrix24.rest import PortalClient
+from app.bitrix24.rest.bucket import RateBucket
+from app.bitrix24.rest.exchange import Record
+from app.bitrix24.rest.portal_client import PortalClient
+from app.bitrix24.transport.address_policy import AddressPolicy
 from app.kit.clock import Clock
 
 

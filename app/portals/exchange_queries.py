@@ -13,7 +13,7 @@ from app.bitrix24.errors import (
     TOO_FAST,
     WRONG_CLIENT,
 )
-from app.bitrix24.exchange import Exchange
+from app.bitrix24.rest.exchange import Exchange
 from app.kit.metrics import OUTBOUND
 from app.kit.storage.database import patiently
 from app.kit.storage.deletion import delete_some

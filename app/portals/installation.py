@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import structlog
 
 from app.bitrix24.errors import AddressRefused
-from app.bitrix24.oauth import AppInfo
-from app.bitrix24.payloads import Event, Page
-from app.bitrix24.profile import Profile
+from app.bitrix24.incoming.payloads import Event, Page
+from app.bitrix24.methods.profile import Profile
+from app.bitrix24.rest.oauth import AppInfo
 from app.kit.clock import Clock
 from app.kit.fairness.budget import Budget, Limits
 from app.kit.fairness.shared_reads import SharedReads

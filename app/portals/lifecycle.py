@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.bitrix24.oauth import MOST_LIFETIME_S, AppInfo
-from app.bitrix24.profile import Profile
+from app.bitrix24.methods.profile import Profile
+from app.bitrix24.rest.oauth import MOST_LIFETIME_S, AppInfo
 from app.portals.contact import FINE
 
 RENEW_AFTER_S = 25 * 24 * 3600  # Safe for both documented lifetimes, 28 and 180 days.

@@ -9,7 +9,7 @@ Documentation: settings/how-to-call-rest-api/change-domen.md.
 import structlog
 
 from app.bitrix24.errors import BitrixFailure
-from app.bitrix24.oauth import AuthorizationServer
+from app.bitrix24.rest.oauth import AuthorizationServer
 from app.kit.clock import Clock
 from app.kit.fairness.budget import RecentlySeen
 from app.portals import queries

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from app.bitrix24.oauth import TokenPair
+from app.bitrix24.rest.oauth import TokenPair
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring
 from app.portals import pending_queries

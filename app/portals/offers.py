@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from app.bitrix24.payloads import Event, is_token
+from app.bitrix24.incoming.payloads import Event, is_token
 from app.kit.messages.errors import Forbidden
 
 MOST_BYTES = 2_048  # As it is sealed; Bitrix24's, with tokens of 70 characters, has a quarter of that.

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from app.bitrix24.payloads import Event
+from app.bitrix24.incoming.payloads import Event
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring
 from app.kit.fairness.subscribers import find_network

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from app.bitrix24.oauth import TokenPair
+from app.bitrix24.rest.oauth import TokenPair
 from app.kit.clock import Clock
 from app.kit.storage.database import DATABASE_ERRORS, is_refusal
 from app.portals import purchase_queries, queries

@@ -20,7 +20,7 @@ from app.bitrix24.errors import (
     NotSent,
     Unreachable,
 )
-from app.bitrix24.oauth import AuthorizationServer, TokenPair
+from app.bitrix24.rest.oauth import AuthorizationServer, TokenPair
 from app.kit.clock import Clock
 from app.portals.client_secret import is_asking_pointless, note_accepted
 from app.portals.contact import STATE_OF_CODE

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from app.bitrix24.accounts import Accounts, LocalAccounts
+from app.bitrix24.rest.accounts import Accounts, LocalAccounts
 from app.kit.clock import Clock
 from app.kit.storage.database import DATABASE_ERRORS, Database
 from app.portals.rate_queries import fill_buckets, take_from_buckets

@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from app.bitrix24.payloads import Page
+from app.bitrix24.incoming.payloads import Page
 from app.kit.messages.errors import Forbidden
 from app.kit.messages.words import N_
 from app.portals.admission import Claim

@@ -22,7 +22,7 @@ from app.bitrix24.errors import (
     BitrixError,
     Unreachable,
 )
-from app.bitrix24.oauth import AuthorizationServer
+from app.bitrix24.rest.oauth import AuthorizationServer
 from app.kit.clock import Clock
 from app.kit.fairness.background import Background
 from app.kit.fairness.lanes import use_no_lane

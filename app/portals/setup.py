@@ -11,12 +11,12 @@ from typing import Literal
 import msgspec
 import structlog
 
-from app.bitrix24.bindings import bind_events, bind_placements
-from app.bitrix24.cards import CARDS
 from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.languages import portal_language
-from app.bitrix24.license import License, fetch_license
-from app.bitrix24.rest import PortalClient
+from app.bitrix24.methods.bindings import bind_events, bind_placements
+from app.bitrix24.methods.cards import CARDS
+from app.bitrix24.methods.license import License, fetch_license
+from app.bitrix24.rest.portal_client import PortalClient
 from app.kit.clock import Clock
 from app.kit.fairness.budget import RecentlySeen
 from app.kit.fairness.turns import Kind, PortalTurns

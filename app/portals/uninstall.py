@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from app.bitrix24.errors import APP_GONE, BitrixError, BitrixFailure
-from app.bitrix24.oauth import AuthorizationServer
+from app.bitrix24.rest.oauth import AuthorizationServer
 from app.kit.clock import Clock
 from app.kit.fairness.turns import PortalTurns
 from app.portals import gone_guard, queries, uninstall_queries

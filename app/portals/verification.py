@@ -10,7 +10,6 @@ from collections import OrderedDict
 
 import structlog
 
-from app.bitrix24.address import AddressPolicy
 from app.bitrix24.errors import (
     APP_GONE,
     DEAD_GRANT,
@@ -20,8 +19,9 @@ from app.bitrix24.errors import (
     BitrixError,
     Unreachable,
 )
-from app.bitrix24.oauth import AppInfo, AuthorizationServer
-from app.bitrix24.profile import Profile, fetch_profile
+from app.bitrix24.methods.profile import Profile, fetch_profile
+from app.bitrix24.rest.oauth import AppInfo, AuthorizationServer
+from app.bitrix24.transport.address_policy import AddressPolicy
 from app.kit.clock import Clock
 from app.kit.fairness.budget import Limits
 from app.kit.messages.errors import Forbidden, Refusal, Unavailable

@@ -13,9 +13,9 @@ import structlog
 from litestar import Response, post
 from litestar.status_codes import HTTP_200_OK
 
-from app.bitrix24.cards import CARDS, MAX_ACTIVITIES, CardKind, list_call_activities, read_card_id
 from app.bitrix24.errors import BitrixFailure
-from app.bitrix24.payloads import Page, decode_form, is_token
+from app.bitrix24.incoming.payloads import Page, decode_form, is_token
+from app.bitrix24.methods.cards import CARDS, MAX_ACTIVITIES, CardKind, list_call_activities, read_card_id
 from app.calls.paging import DEFAULT_LIMIT, MAX_LIMIT, NEWEST_FIRST, parse_cursor
 from app.calls.parameters import INT64_MAX, BadFilter, parse_choice, parse_number
 from app.calls.reading import list_card_calls

@@ -9,8 +9,8 @@ from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_200_OK
 from litestar.types import ExceptionHandlersMap
 
-from app.bitrix24.cards import CARDS
-from app.bitrix24.payloads import MalformedPage, decode_page
+from app.bitrix24.incoming.payloads import MalformedPage, decode_page
+from app.bitrix24.methods.cards import CARDS
 from app.kit.json_values import decode_json
 from app.kit.messages.errors import Forbidden, Refusal
 from app.kit.messages.words import N_, load_words

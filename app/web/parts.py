@@ -9,7 +9,7 @@ from typing import Protocol
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from app.bitrix24.payloads import Event, Page
+from app.bitrix24.incoming.payloads import Event, Page
 from app.calls.ingest import Ingest
 from app.calls.reconciliation import Reconciliation
 from app.calls.recording import Recorder

@@ -11,7 +11,7 @@ import structlog
 from litestar import Response, post
 from litestar.status_codes import HTTP_200_OK
 
-from app.bitrix24.payloads import MalformedPage, Page, decode_page
+from app.bitrix24.incoming.payloads import MalformedPage, Page, decode_page
 from app.kit.json_values import decode_json
 from app.kit.messages.errors import Forbidden
 from app.kit.messages.words import N_

@@ -9,7 +9,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 from litestar.types import ASGIApp
 
-from app.bitrix24.recordings import RecordedLeg
+from app.bitrix24.methods.recordings import RecordedLeg
 from app.calls.recordings import Playback, RecordingNotFound
 from app.kit.byte_ranges import parse_range
 from app.kit.crypto import CannotDecryptError, Keyring

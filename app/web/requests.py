@@ -6,7 +6,7 @@ from litestar import Request
 from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
-from app.bitrix24.payloads import MalformedPage, Page, decode_page
+from app.bitrix24.incoming.payloads import MalformedPage, Page, decode_page
 from app.kit.messages.errors import Forbidden
 from app.web.answering import take_turn
 from app.web.languages import remember_locale

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.bitrix24.profile import Profile
+from app.bitrix24.methods.profile import Profile
 from app.calls.reading import Viewer
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError, Keyring

@@ -7,7 +7,7 @@ from tests.architecture.sources import Source, parse, read_app
 
 BUYS = "refreshing"  # AuthorizationServer's method.
 THE_ONE_PLACE = "app.portals.purchases"
-ITS_DEFINITION = "app.bitrix24.oauth"
+ITS_DEFINITION = "app.bitrix24.rest.oauth"
 THE_STAND_IN = "app.demo"
 
 

@@ -13,13 +13,13 @@ import httpx
 import pytest
 import uvicorn
 
-from app.bitrix24.accounts import LocalAccounts
-from app.bitrix24.address import AddressPolicy
-from app.bitrix24.bucket import RateBucket
-from app.bitrix24.exchange import Exchange
-from app.bitrix24.network import open_http_client
-from app.bitrix24.oauth import AuthorizationServer
-from app.bitrix24.rest import PortalClient
+from app.bitrix24.rest.accounts import LocalAccounts
+from app.bitrix24.rest.bucket import RateBucket
+from app.bitrix24.rest.exchange import Exchange
+from app.bitrix24.rest.oauth import AuthorizationServer
+from app.bitrix24.rest.portal_client import PortalClient
+from app.bitrix24.transport.address_policy import AddressPolicy
+from app.bitrix24.transport.network import open_http_client
 from app.settings import PRIVATE_NETWORKS
 
 NOW = 1_773_239_624

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.bitrix24.call_end import CallRecord
+from app.bitrix24.incoming.call_end import CallRecord
 from app.kit.storage.database import Database
 from app.portals import queries
 

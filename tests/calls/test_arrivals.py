@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.bitrix24.call_end import CallRecord
+from app.bitrix24.incoming.call_end import CallRecord
 from app.calls.ingest import Ingest
 from app.calls.legs import MOST_TOLD
 from app.kit.storage.database import Database

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from app.bitrix24.errors import TOO_LARGE, BitrixError, TooLarge, Unreachable
-from app.bitrix24.rest import BatchAnswer
+from app.bitrix24.rest.portal_client import BatchAnswer
 from app.calls.audit import MOST_COUNTS
 from app.calls.mark_queries import reopen_history
 from app.calls.marks import Mark

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.bitrix24.rest import BatchAnswer
+from app.bitrix24.rest.portal_client import BatchAnswer
 from app.calls.asking import StatisticsRefusedError
 from app.kit.storage.database import Database
 from app.portals.model import Portal

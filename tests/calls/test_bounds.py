@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from piccolo.columns import Text
 
-from app.bitrix24.call_end import decode_call_end
-from app.bitrix24.statistics import decode_statistics_row
+from app.bitrix24.incoming.call_end import decode_call_end
+from app.bitrix24.incoming.statistics import decode_statistics_row
 from app.calls.changes import Changes
 from app.calls.destination import Installation
 from app.calls.ingest import Ingest

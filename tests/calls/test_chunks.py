@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bitrix24.statistics import StatisticsRecord, decode_statistics_row
+from app.bitrix24.incoming.statistics import StatisticsRecord, decode_statistics_row
 from app.calls.batches import CHUNK_CHARACTERS, split_into_chunks
 
 MOST_ROWS = 50

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.bitrix24.answers import BATCH, CALL
+from app.bitrix24.rest.answers import BATCH, CALL
 from app.calls.undecodable import list_undecodable
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn

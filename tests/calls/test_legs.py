@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bitrix24.statistics import StatisticsRecord
+from app.bitrix24.incoming.statistics import StatisticsRecord
 from app.calls.legs import (
     Leg,
     Legs,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.bitrix24.errors import BitrixError
-from app.bitrix24.rest import BatchAnswer, Command
+from app.bitrix24.rest.portal_client import BatchAnswer, Command
 from app.calls.asking import StatisticsRefusedError
 from app.calls.changes import Changes
 from app.calls.counting import GRACE_S

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from app.bitrix24.call_end import Undecodable
-from app.bitrix24.payloads import _CALL_KEYS
-from app.bitrix24.statistics import decode_statistics_row
+from app.bitrix24.incoming.call_end import Undecodable
+from app.bitrix24.incoming.payloads import _CALL_KEYS
+from app.bitrix24.incoming.statistics import decode_statistics_row
 from app.calls.destination import Installation
 from app.calls.sync_writes import write_rows
 from app.demo.portal import StandInPortal

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app.bitrix24.payloads import decode_event
+from app.bitrix24.incoming.payloads import decode_event
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness.shared_reads import SharedReads

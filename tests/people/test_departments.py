@@ -4,7 +4,7 @@ from datetime import UTC
 
 import pytest
 
-from app.bitrix24.users import User
+from app.bitrix24.methods.users import User
 from app.calls.filters import parse_list_request
 from app.calls.reading import Viewer, list_calls
 from app.calls.tables import CallTable

@@ -3,8 +3,8 @@
 import pytest
 from structlog.testing import capture_logs
 
-from app.bitrix24.exchange import Exchange
-from app.bitrix24.users import User
+from app.bitrix24.methods.users import User
+from app.bitrix24.rest.exchange import Exchange
 from app.calls.reading import Viewer
 from app.calls.views import Draft, save_view
 from app.demo.portal import StandInPortal

@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from app.bitrix24.departments import Department
-from app.bitrix24.users import MOST_DEPARTMENTS_OF_USER
+from app.bitrix24.methods.departments import Department
+from app.bitrix24.methods.users import MOST_DEPARTMENTS_OF_USER
 from app.demo import state
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn

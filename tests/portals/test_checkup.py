@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from app.bitrix24.cards import CARDS
+from app.bitrix24.methods.cards import CARDS
 from app.demo.php import build_query
 from app.demo.portal import StandInPortal
 from app.demo.rest.events import KNOWN_EVENTS

@@ -2,7 +2,7 @@
 
 from prometheus_client import REGISTRY
 
-from app.bitrix24.exchange import Exchange
+from app.bitrix24.rest.exchange import Exchange
 from app.demo.stand_in import StandIn
 from app.portals.exchange_queries import INSTALLING_S, purge_exchanges, record_exchange
 from tests.running import Callbook, FakeClock

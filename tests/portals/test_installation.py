@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.bitrix24.cards import CARDS
+from app.bitrix24.methods.cards import CARDS
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.setup import EVENTS, LINK, OPTIONAL_EVENTS, PLACEMENT

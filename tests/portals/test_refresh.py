@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.bitrix24.errors import BitrixError
-from app.bitrix24.exchange import Exchange
+from app.bitrix24.rest.exchange import Exchange
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.bitrix24.oauth import _TOTAL_S as TOTAL_S
+from app.bitrix24.rest.oauth import _TOTAL_S as TOTAL_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries, uninstall_queries

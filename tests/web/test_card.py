@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.bitrix24.cards import CARDS
+from app.bitrix24.methods.cards import CARDS
 from app.demo.calls import EndingCall
 from app.demo.portal import StandInPortal
 from app.demo.rest.crm import TYPES

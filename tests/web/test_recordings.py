@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.bitrix24 import media as media_module
-from app.bitrix24.media import CHUNK_BYTES
+from app.bitrix24.transport import media as media_module
+from app.bitrix24.transport.media import CHUNK_BYTES
 from app.calls import legs as legs_module
 from app.calls import recordings as recordings_module
 from app.calls.evidence_queries import want_reads

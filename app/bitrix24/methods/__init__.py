@@ -1,0 +1,1 @@
+"""The REST methods that Callbook calls, one family a module."""

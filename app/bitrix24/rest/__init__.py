@@ -1,0 +1,1 @@
+"""Requests to a portal's REST and to the authorization server."""

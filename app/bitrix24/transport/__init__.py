@@ -1,0 +1,1 @@
+"""HTTP as it may leave this machine: checked addresses, bounded answers."""

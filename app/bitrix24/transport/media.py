@@ -1,0 +1,253 @@
+"""A recording as its server sends it: opened under the same guard as every outbound address, read in chunks,
+kept nowhere. Addresses hold tokens, so none is in an error, a repr or the record of requests.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+
+from app.bitrix24.errors import AddressRefused, Unreachable
+from app.bitrix24.transport.address_policy import AddressPolicy
+from app.kit.byte_ranges import AskedRange, Span, UnsatisfiableError, parse_content_range, parse_unsatisfied
+
+CHUNK_BYTES = 65_536
+MAX_BYTES = 512 * 1024 * 1024
+MAX_HOPS = 5
+OPEN_TIMEOUT_S = 20.0
+CHUNK_TIMEOUT_S = (
+    20.0  # 3 KB a second; telephone sound takes 1 to 16, and servers send it as fast as they can.
+)
+MEASURE_TIMEOUT_S = 60.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# What browsers play, and no playlist (audio/x-mpegurl, audio/x-scpls): one has the listener's browser ask any
+# other address.
+_PLAYED = frozenset(
+    {
+        *("audio/mpeg", "audio/mp3", "audio/x-mp3", "audio/x-mpeg", "audio/mpeg3", "audio/x-mpeg-3"),
+        *("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave", "audio/x-pn-wav"),
+        *("audio/ogg", "application/ogg", "audio/opus", "audio/webm", "audio/flac", "audio/x-flac"),
+        *("audio/mp4", "audio/m4a", "audio/x-m4a", "audio/aac", "audio/aacp", "audio/x-aac", "audio/3gpp"),
+    }
+)
+# What file servers call a file of which they know nothing. As with any other type of sound, its first bytes
+# must be those of a recording then.
+_UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/force-download"})
+_PLAYLISTS = (b"#EXTM3U", b"[playlist]", b"<")
+_MAX_DIGITS = 18  # Whatever has no more fits 64 bits.
+# The second byte of an MPEG audio frame of layer III, with and without a checksum, of versions 1, 2 and 2.5.
+_MP3_FRAMES = frozenset(bytes((second,)) for second in (0xFA, 0xFB, 0xF2, 0xF3, 0xE2, 0xE3))
+HEAD_BYTES = 12
+
+
+def recognise_audio(beginning: bytes) -> str:
+    """The type of a recording by its first bytes; raises Unreachable for what is none.
+
+    Bitrix24 takes WAV and MP3 (api-reference/telephony/telephony-external-call-attach-record.md); an address
+    of an outside application may lead to the other kinds that browsers play.
+    """
+    if beginning.startswith(b"ID3") or (beginning[:1] == b"\xff" and beginning[1:2] in _MP3_FRAMES):
+        return "audio/mpeg"
+    if beginning.startswith(b"RIFF") and beginning[8:12] == b"WAVE":
+        return "audio/wav"
+    if beginning.startswith(b"OggS"):
+        return "audio/ogg"
+    if beginning[4:8] == b"ftyp":
+        return "audio/mp4"
+    raise Unreachable("what came instead of the recording is no audio")
+
+
+class Media:
+    """An open answer: the whole, or the part that was asked for (`is_part`).
+
+    `span` is what it holds, None for a whole whose length its server does not tell. `media_type` is empty
+    where its server does not tell that.
+    """
+
+    def __init__(self, response: httpx.Response, media_type: str, span: Span | None) -> None:
+        self.media_type = media_type
+        self.span = span
+        self.is_part = response.status_code == httpx.codes.PARTIAL_CONTENT
+        self._response = response
+        self._chunks = response.aiter_raw(CHUNK_BYTES)
+        self._first = b""
+
+    def __repr__(self) -> str:
+        """No address."""
+        return f"Media(media_type={self.media_type!r}, span={self.span!r})"
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """The bytes in chunks of at most 64 KiB, each read when it is asked for; raises Unreachable."""
+        size = 0
+        while chunk := await self._next():
+            size += len(chunk)
+            if size > MAX_BYTES:
+                raise Unreachable("the recording is too large")
+            yield chunk
+        if self.span is not None and size < self.span.length:
+            raise Unreachable("the recording was cut off")
+
+    async def peek(self) -> bytes:
+        """The first chunk, before anything is read; it is read again afterwards. Raises Unreachable."""
+        self._first = self._first or await self._next()
+        return self._first
+
+    async def _next(self) -> bytes:
+        """The next chunk; nothing at the end."""
+        chunk, self._first = self._first, b""
+        try:
+            async with asyncio.timeout(CHUNK_TIMEOUT_S):
+                return chunk or await anext(self._chunks, b"")
+        except TimeoutError:
+            raise Unreachable("the recording comes too slowly") from None
+        except httpx.HTTPError as error:
+            raise Unreachable(f"the recording was cut off: {type(error).__name__}") from None
+
+    async def close(self) -> None:
+        """Close the connection, whatever is left on it."""
+        await self._response.aclose()
+
+
+class MediaClient:
+    """Opens recordings; `http` is a client for "portals" that serves nothing else."""
+
+    def __init__(self, http: httpx.AsyncClient, policy: AddressPolicy) -> None:
+        self._http = http
+        self._policy = policy
+
+    async def open(self, url: str, asked: AskedRange | None) -> Media:
+        """Ask for a range, or for the whole, and give back what the server sends of it: perhaps the whole.
+
+        Raises Unreachable for what is no recording, AddressRefused, or UnsatisfiableError as the server says.
+        """
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                media = await self._open(url, asked)
+                try:
+                    await self._judge_beginning(media, url)
+                except BaseException:
+                    await media.close()
+                    raise
+                return media
+        except TimeoutError:
+            raise Unreachable("the recording's server did not answer in time") from None
+
+    async def _open(self, url: str, asked: AskedRange | None) -> Media:
+        response = await self._follow(url, asked)
+        try:
+            return _read_head(response, asked)
+        except BaseException:
+            await response.aclose()
+            raise
+
+    async def _judge_beginning(self, media: Media, url: str) -> None:
+        """Wait for its first chunk, so that one that hardly comes is refused with a sentence before anything
+        is sent; give it the type that its first bytes show where none is told. Raises Unreachable.
+        """
+        first = await media.peek()
+        if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLISTS):
+            raise Unreachable("what came instead of the recording is no audio")
+        if media.media_type:
+            return
+        if media.span is None or not media.is_part or media.span.has_first(HEAD_BYTES):
+            media.media_type = recognise_audio(first)
+            return
+        beginning = await self._open(url, AskedRange(0, HEAD_BYTES - 1))  # Another request asks for them.
+        try:
+            media.media_type = recognise_audio(await beginning.peek())
+        finally:
+            await beginning.close()
+
+    async def measure(self, url: str, most_bytes: int) -> int:
+        """The length of a recording whose server does not tell it: by reading it all, and keeping nothing.
+        Raises Unreachable for a longer one too.
+        """
+        media = await self.open(url, None)
+        try:
+            if media.span is not None:
+                return media.span.total
+            size = 0
+            async with asyncio.timeout(MEASURE_TIMEOUT_S):
+                async for chunk in media.read():
+                    size += len(chunk)
+                    if size > most_bytes:
+                        raise Unreachable("the recording is too long to be measured")
+            return size
+        except TimeoutError:
+            raise Unreachable("the recording could not be measured in time") from None
+        finally:
+            await media.close()
+
+    async def _follow(self, url: str, asked: AskedRange | None) -> httpx.Response:
+        """Each hop is checked as the first address is: a redirect may lead anywhere."""
+        was_https = False
+        for _ in range(MAX_HOPS):
+            url = self._policy.check_file(url)
+            if was_https and not url.startswith("https:"):
+                raise AddressRefused("The recording's address leads from https to http.")
+            was_https = url.startswith("https:")
+            response = await self._send(url, asked)
+            if response.status_code not in _REDIRECTS:
+                return response
+            await response.aclose()
+            url = _join(url, response.headers.get("location", ""))
+        raise Unreachable("the recording's address leads from one place to the next")
+
+    async def _send(self, url: str, asked: AskedRange | None) -> httpx.Response:
+        headers = {"Accept": "audio/*, application/octet-stream;q=0.5"}
+        if asked is not None:
+            headers["Range"] = asked.header
+        timeout = httpx.Timeout(OPEN_TIMEOUT_S)
+        try:
+            request = self._http.build_request("GET", url, headers=headers, timeout=timeout)
+            return await self._http.send(request, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"no recording: {type(error).__name__}") from None
+
+
+def _join(url: str, location: str) -> str:
+    try:
+        return str(httpx.URL(url).join(location).copy_with(fragment=None))
+    except (httpx.InvalidURL, ValueError):
+        raise Unreachable("the recording's address leads to none") from None
+
+
+def _read_head(response: httpx.Response, asked: AskedRange | None) -> Media:
+    """Judge the answer before a byte of it is passed on."""
+    if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and asked is not None:
+        total = parse_unsatisfied(response.headers.get("content-range"))
+        if total is not None and total <= MAX_BYTES:
+            raise UnsatisfiableError(total)
+    if response.status_code not in {httpx.codes.OK, httpx.codes.PARTIAL_CONTENT}:
+        raise Unreachable(f"no recording: HTTP {response.status_code}", response.status_code)
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise Unreachable("the recording is compressed, which was not asked for")
+    media_type = _read_type(response.headers.get("content-type", ""))
+    if response.status_code == httpx.codes.PARTIAL_CONTENT:
+        span = parse_content_range(response.headers.get("content-range"))
+        if asked is None or span is None:
+            raise Unreachable("a part of the recording came that does not say which")
+        _check_length(span.total)
+        return Media(response, media_type, span)
+    text = response.headers.get("content-length", "")
+    is_told = text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+    length = int(text) if is_told else 0
+    _check_length(length)
+    return Media(response, media_type, Span(0, length - 1, length) if length else None)
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_BYTES:
+        raise Unreachable("the recording is too large")
+
+
+def _read_type(header: str) -> str:
+    """A type that browsers play and nothing else, or nothing where its first bytes are to decide: a page of
+    HTML from our own origin could do anything.
+    """
+    media_type = header.partition(";")[0].strip().lower()
+    if media_type in _PLAYED:
+        return media_type
+    if media_type in _UNTOLD or media_type.startswith("audio/"):
+        return ""
+    raise Unreachable("what came instead of the recording is no audio")
