@@ -13,7 +13,7 @@ from app.kit.crypto import CannotDecryptError
 from app.kit.messages.logging import configure_logging
 from app.kit.private_files import keep_files_private
 from app.kit.storage.database import DATABASE_ERRORS, DatabaseUrlError
-from app.portals.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
 from app.schema import SchemaOutdatedError
 from app.settings import Settings, SettingsError
 from app.web.assets import FrontEndMissingError

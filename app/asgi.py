@@ -11,7 +11,7 @@ from app.kit.clock import Clock
 from app.kit.collector import spare_what_stays
 from app.kit.fairness.budget import Limits
 from app.kit.messages.logging import configure_logging
-from app.portals.quotas import USUAL, Quotas
+from app.portals.settings.quotas import USUAL, Quotas
 from app.scheduler import run_scheduler
 from app.settings import Settings
 from app.web.errors import EXCEPTION_HANDLERS

@@ -16,13 +16,16 @@ import structlog
 from app.bitrix24.errors import BitrixFailure
 from app.kit.fairness.turns import Kind
 from app.kit.messages.errors import Refusal
-from app.portals import contact_queries, queries, silence, tombstone_queries, uninstall_queries
-from app.portals.access import PortalNotConnectedError, PortalUnreachableError
-from app.portals.erasure import ERASURE
-from app.portals.exchange_queries import purge_exchanges, trim_exchanges
+from app.portals import queries
+from app.portals.absence import tombstone_queries, uninstall_queries
+from app.portals.departure import silence
+from app.portals.departure.erasure import ERASURE
 from app.portals.model import Portal
-from app.portals.rate_queries import purge_buckets
-from app.portals.renewal import renew_due_pairs
+from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.outbound.exchange_queries import purge_exchanges, trim_exchanges
+from app.portals.outbound.rate_queries import purge_buckets
+from app.portals.states import contact_queries
+from app.portals.tokens.renewal import renew_due_pairs
 from app.ticking import Plan, Ticks, keep_ticking
 from app.wiring import Parts
 

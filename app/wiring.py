@@ -14,7 +14,6 @@ from app.bitrix24.transport.address_policy import AddressPolicy
 from app.bitrix24.transport.host_names import NameServers, PortalNames
 from app.bitrix24.transport.media import MediaClient
 from app.bitrix24.transport.network import open_http_client
-from app.calls.changes import Changes
 from app.calls.erasure import (
     erase_calls,
     erase_mark,
@@ -48,26 +47,27 @@ from app.people.queries import count_people
 from app.people.service import People
 from app.people.visibility import find_visible
 from app.portals import queries
-from app.portals.access import PortalAccess
-from app.portals.addresses import Addresses
-from app.portals.clients import PortalClients
+from app.portals.absence.tombstones import Tombstones
+from app.portals.departure.erasure import Erasers, Erasure
+from app.portals.departure.uninstall import Uninstaller
 from app.portals.directory import Directory
-from app.portals.erasure import Erasers, Erasure
-from app.portals.exchange_queries import count_exchanges, record_exchange
-from app.portals.installation import FollowUp, Installer
+from app.portals.entrance.installation import FollowUp, Installer
+from app.portals.entrance.setup import PortalSetup
+from app.portals.entrance.verification import Verifier
+from app.portals.entrance.visits import Opener
 from app.portals.leases import Leases
 from app.portals.model import Portal
-from app.portals.moves import Moves
-from app.portals.opening import Opener
-from app.portals.quotas import USUAL, Quotas
-from app.portals.rate import SharedAccounts
-from app.portals.refresh import Refresher
-from app.portals.settings_queries import erase_settings, find_settings
-from app.portals.setup import PortalSetup
-from app.portals.tombstones import Tombstones
-from app.portals.uninstall import Uninstaller
+from app.portals.news import Changes
+from app.portals.outbound.access import PortalAccess
+from app.portals.outbound.clients import PortalClients
+from app.portals.outbound.exchange_queries import count_exchanges, record_exchange
+from app.portals.outbound.moves import Moves
+from app.portals.outbound.rate import SharedAccounts
+from app.portals.settings.quotas import USUAL, Quotas
+from app.portals.settings.settings_queries import erase_settings, find_settings
+from app.portals.states.addresses import Addresses
+from app.portals.tokens.refresh import Refresher
 from app.portals.vault import Vault
-from app.portals.verification import Verifier
 from app.schema import check_schema, migrate
 from app.settings import Settings
 from app.tables import TABLES

@@ -18,7 +18,7 @@ from app.demo.stand_in import StandIn
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring
 from app.kit.fairness.budget import Limits
-from app.portals.quotas import USUAL, Quotas
+from app.portals.settings.quotas import USUAL, Quotas
 from app.settings import PRIVATE_NETWORKS, Settings
 from app.wiring import Parts
 from tests.databases import KEYS

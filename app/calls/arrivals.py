@@ -7,7 +7,6 @@ import asyncpg
 import msgspec
 
 from app.bitrix24.incoming.call_end import CallRecord
-from app.calls.changes import Changes
 from app.calls.legs import Leg, is_overfull, leg_of_event, meet_event
 from app.calls.sizes import Size, growth_of, size_of_event
 from app.calls.writes import (
@@ -22,6 +21,7 @@ from app.calls.writes import (
 )
 from app.kit.storage.database import Database
 from app.kit.text import storable
+from app.portals.news import Changes
 
 ATTEMPTS = 3
 NoteSize = Callable[[int, Size], None]  # Of a portal: what it stores by now.

@@ -36,7 +36,7 @@ from app.calls.search import (
 from app.calls.share import Share
 from app.calls.sync_writes import note_lacked
 from app.kit.clock import Clock
-from app.portals.settings_queries import find_settings
+from app.portals.settings.settings_queries import find_settings
 
 log = structlog.get_logger(__name__)
 # Counts in one turn beyond those that led to rows: a portal of a million rows needs three for each that

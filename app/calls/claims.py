@@ -7,7 +7,7 @@ another's by now, or nobody's, changes nothing that depends on it; how high the 
 
 from app.calls.mark_queries import change_claimed
 from app.calls.marks import Mark
-from app.portals.access import PortalUnreachableError
+from app.portals.outbound.access import PortalUnreachableError
 
 CLAIM_S = 300  # Longer than a batch with every repetition, for each of which it is renewed.
 

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from app.calls.changes import Changes
 from app.calls.room import Room
 from app.kit.storage.database import Database
+from app.portals.news import Changes
 
 
 class Installation(msgspec.Struct, frozen=True):

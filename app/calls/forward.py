@@ -38,7 +38,7 @@ from app.calls.share import Share
 from app.calls.sync_writes import forget_old_legs, note_read
 from app.calls.window import note_stand, stood_at
 from app.kit.clock import Clock
-from app.portals.access import PortalUnreachableError
+from app.portals.outbound.access import PortalUnreachableError
 
 log = structlog.get_logger(__name__)
 LIMITED_FROM = 2  # So many operators: one alone may be a forger.

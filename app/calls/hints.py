@@ -11,7 +11,7 @@ from app.kit.fairness.turns import Kind, PortalTurns
 from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal
-from app.portals.refresh_budget import is_affordable
+from app.portals.tokens.refresh_budget import is_affordable
 
 log = structlog.get_logger(__name__)
 PAUSE_S = 60

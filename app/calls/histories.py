@@ -13,7 +13,6 @@ from app.bitrix24.errors import BitrixError, BitrixFailure
 from app.calls.asking import StatisticsAccess, StatisticsRefusedError
 from app.calls.audit import Audit
 from app.calls.batches import OUT_OF_TIME, BatchReader
-from app.calls.changes import Changes
 from app.calls.claims import CLAIM_S, Claim
 from app.calls.destination import Installation
 from app.calls.forward import Attempt, SyncResult, read_forward
@@ -36,10 +35,11 @@ from app.kit.fairness.query_turns import QueryTooSlowError
 from app.kit.fairness.turns import Kind, PortalTurns
 from app.kit.storage.database import Database
 from app.portals import queries
-from app.portals.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
-from app.portals.checkup_queries import want_soon
 from app.portals.model import Portal
-from app.portals.quotas import QuotaReached
+from app.portals.news import Changes
+from app.portals.outbound.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
+from app.portals.settings.quotas import QuotaReached
+from app.portals.states.checkup_queries import want_soon
 
 log = structlog.get_logger(__name__)
 FIRST_DELAY_S = 15

@@ -12,7 +12,6 @@ import structlog
 
 from app.bitrix24.incoming.call_end import CallRecord
 from app.calls.arrivals import Arrival, Outcome, arrival_of, meet_arrivals
-from app.calls.changes import Changes
 from app.calls.checkpoints import Checkpoints
 from app.calls.inserts import make_inserter
 from app.calls.last_events import LastEvents
@@ -23,7 +22,8 @@ from app.kit.clock import Clock
 from app.kit.messages.errors import Unavailable
 from app.kit.metrics import BATCH_ROWS, QUOTA_REFUSALS
 from app.kit.storage.database import Database, is_away, is_refusal
-from app.portals.quotas import QuotaReached
+from app.portals.news import Changes
+from app.portals.settings.quotas import QuotaReached
 
 DURABLE = frozenset({Outcome.STORED, Outcome.DUPLICATE})
 MAX_BATCH = 500

@@ -13,11 +13,11 @@ import asyncpg
 import msgspec
 
 from app.calls.arrivals import Arrival
-from app.calls.changes import ALL, CHANNEL, LONGEST_PAYLOAD, Changes
 from app.calls.writes import KEY_TYPES, LEG_TYPES, Key, digits_of
 from app.kit.storage.database import Database
 from app.kit.storage.postgres_engine import PooledPostgresEngine
 from app.kit.storage.sqlite_engine import KeptSQLiteEngine
+from app.portals.news import ALL, CHANNEL, LONGEST_PAYLOAD, Changes
 
 STATEMENT_TIMEOUT_S = 15
 CONNECT_TIMEOUT_S = 5

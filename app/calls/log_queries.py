@@ -18,7 +18,7 @@ from app.calls.paging import Cursor, Sort
 from app.calls.tables import CallLegTable, CallTable
 from app.calls.visibility_queries import is_visible
 from app.kit.text import storable
-from app.portals.visibility import Visible
+from app.portals.settings.visible_users import Visible
 
 # What is unknown sorts below everything known; money by its number, whatever the currency.
 _DURATION = "COALESCE(duration_s, -1)"

@@ -10,7 +10,7 @@ from piccolo.columns.combination import And, WhereRaw
 from app.calls.mark_queries import Marks, is_of, update_mark
 from app.calls.marks import Mark
 from app.calls.schedule import LATE_FACTS_S, READ_EVERY_S
-from app.portals.refresh_budget import ALIVE_FOR_S, REST_S
+from app.portals.tokens.refresh_budget import ALIVE_FOR_S, REST_S
 
 MOST_LOOKED_AT = 100_000  # Legs or calls of a portal by one statement: up to half a second.
 # With a token that lives a read costs no refresh, so every wish counts; a new pair is bought only when the

@@ -19,7 +19,7 @@ from app.kit.fairness.pauses import let_others_run
 from app.kit.messages.errors import Refusal
 from app.kit.messages.words import N_
 from app.kit.text import original, storable
-from app.portals.visibility import Everyone, Visible
+from app.portals.settings.visible_users import Everyone, Visible
 
 PAGE_CHARACTERS = 250_000  # Of texts: honest pages of 500 calls have 50,000.
 LEGS_AT_ONCE = 2_000

@@ -1,7 +1,7 @@
 """Finding what no event told: when a portal's statistics are read again, on evidence and on schedule.
 
 One reader works on a portal at a time, by a claim in the mark. What a read may cost in refreshes is decided
-by `app.portals.refresh_budget`, and what is due by one statement over all portals.
+by `app.portals.tokens.refresh_budget`, and what is due by one statement over all portals.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from app.kit.fairness.background import Background
 from app.kit.fairness.budget import RecentlySeen
 from app.kit.fairness.turns import Kind, PortalTurns
 from app.portals import queries
-from app.portals.access import PortalPausedError
 from app.portals.model import Portal
-from app.portals.quotas import QuotaReached
-from app.portals.refresh_budget import is_affordable, is_alive
+from app.portals.outbound.access import PortalPausedError
+from app.portals.settings.quotas import QuotaReached
+from app.portals.tokens.refresh_budget import is_affordable, is_alive
 
 log = structlog.get_logger(__name__)
 READ, WELCOME = Kind("read", longest_s=LONGEST_TURN_S), Kind("welcome", longest_s=LONGEST_TURN_S)

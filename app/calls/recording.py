@@ -17,10 +17,10 @@ from app.kit.clock import Clock
 from app.kit.messages.errors import Unavailable
 from app.kit.messages.repeats import Repeats
 from app.kit.storage.database import DATABASE_ERRORS
+from app.portals.departure.silence import is_seeing_due, note_seen
 from app.portals.directory import Directory, Sender
 from app.portals.model import Portal
-from app.portals.quotas import QuotaReached, Quotas
-from app.portals.silence import is_seeing_due, note_seen
+from app.portals.settings.quotas import QuotaReached, Quotas
 
 ATTEMPTS = 2  # The second one with the portal read anew: a reinstallation may have changed its token.
 

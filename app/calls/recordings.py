@@ -19,9 +19,9 @@ from app.kit.clock import Clock
 from app.kit.fairness.budget import RecentlySeen
 from app.kit.messages.errors import Refusal, Unavailable
 from app.kit.messages.words import N_
-from app.portals.access import PortalAccess
 from app.portals.model import Portal
-from app.portals.refresh_budget import Cause
+from app.portals.outbound.access import PortalAccess
+from app.portals.tokens.refresh_budget import Cause
 
 log = structlog.get_logger(__name__)
 DENIED_S = 3600  # A scope that was missing may have been granted since.

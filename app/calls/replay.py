@@ -13,7 +13,7 @@ from app.calls.sync_writes import write_rows
 from app.calls.undecodable import ROW, UndecodableEvent, list_undecodable
 from app.calls.undecodable_queries import delete_event
 from app.portals.model import Portal
-from app.portals.quotas import QuotaReached
+from app.portals.settings.quotas import QuotaReached
 
 
 class ReplayResult(msgspec.Struct, frozen=True):

@@ -15,8 +15,8 @@ from app.kit.clock import Clock
 from app.kit.fairness.turns import Kind, PortalTurns
 from app.kit.storage.database import Database
 from app.portals.model import Portal
-from app.portals.portal_settings import PortalSettings
-from app.portals.settings_queries import find_settings, hold_settings, list_limited, save_settings
+from app.portals.settings.portal_settings import PortalSettings
+from app.portals.settings.settings_queries import find_settings, hold_settings, list_limited, save_settings
 
 log = structlog.get_logger(__name__)
 PURGE = Kind("purge", places=2)  # It waits for nobody but the database, which has one writer or so.

@@ -8,7 +8,7 @@ from piccolo.columns.combination import And
 from app.calls.removal_queries import CALLS_A_STEP, NOTHING, Removed, remove_calls
 from app.calls.tables import CallTable, UndecodableEventTable
 from app.kit.storage.database import Database, patiently
-from app.portals.settings_queries import hold_settings
+from app.portals.settings.settings_queries import hold_settings
 
 
 async def purge_some_calls(portal_id: int, now: int, database: Database) -> Removed:

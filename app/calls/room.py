@@ -17,7 +17,7 @@ from app.kit.clock import Clock
 from app.kit.fairness.budget import Budget
 from app.kit.metrics import EVICTED, QUOTA_REFUSALS
 from app.kit.storage.database import DATABASE_ERRORS, Database
-from app.portals.quotas import MIB, USUAL, QuotaReached, Quotas
+from app.portals.settings.quotas import MIB, USUAL, QuotaReached, Quotas
 
 WRITTEN_AFTER_S = 1.0
 WRITTEN_AT = Size(1_000, 8 * MIB)  # Of all portals together: sooner than that.

@@ -1,7 +1,7 @@
 """When a portal's statistics are read for what is new: as its traffic asks, and as its tokens allow. Pure.
 
 A read with a token that lives costs one request or a few. A read with an expired one buys a new pair first:
-`app.portals.refresh_budget` says when that may be.
+`app.portals.tokens.refresh_budget` says when that may be.
 """
 
 HOUR_S = 3600

@@ -7,7 +7,7 @@ from app.calls.column_queries import short_or_null
 from app.calls.tables import CallTable
 from app.calls.visibility_queries import is_visible
 from app.kit.text import original
-from app.portals.visibility import Visible
+from app.portals.settings.visible_users import Visible
 
 RECENT_CALLS = 20_000
 MAX_LINES = 1_000

@@ -10,7 +10,7 @@ from app.calls.filters import Filters
 from app.calls.outcome import OUTCOME_BY_CODE
 from app.calls.tables import CallTable
 from app.calls.visibility_queries import is_visible
-from app.portals.visibility import Visible
+from app.portals.settings.visible_users import Visible
 
 COUNTED_CALLS = 100_000
 _ANSWERED = next(code for code, outcome in OUTCOME_BY_CODE.items() if outcome == "answered")

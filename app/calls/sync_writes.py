@@ -31,9 +31,9 @@ from app.calls.writes import (
 )
 from app.kit.storage.row_arrays import encode_rows, rows_source
 from app.kit.text import storable
-from app.portals.access import PortalNotConnectedError
 from app.portals.hold_queries import hold_installation
-from app.portals.settings_queries import find_settings
+from app.portals.outbound.access import PortalNotConnectedError
+from app.portals.settings.settings_queries import find_settings
 
 CHUNK_CALLS = 50  # As many as of rows, in `batches.py`.
 ATTEMPTS = 3

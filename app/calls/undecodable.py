@@ -16,7 +16,7 @@ from app.calls.undecodable_queries import (
 )
 from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.text import original, storable
-from app.portals.quotas import QuotaReached, Quotas
+from app.portals.settings.quotas import QuotaReached, Quotas
 
 ROW = "voximplant.statistic.get"  # In the place of an event's name.
 ROWS_A_PAGE = 5  # Where all rows are odd, a few show it.

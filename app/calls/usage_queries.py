@@ -9,7 +9,7 @@ from app.calls.sizes import TEXTS_OF_CALL, TEXTS_OF_LEG, Size, size_sql
 from app.calls.tables import CallLegTable, CallTable, UsageTable
 from app.kit.storage.database import Database
 from app.kit.storage.row_arrays import encode_rows, rows_source
-from app.portals.quotas import Quotas
+from app.portals.settings.quotas import Quotas
 
 CALLS_A_PAGE = 5_000
 _TYPES = {"portal_id": "bigint", "row_count": "bigint", "text_bytes": "bigint"}

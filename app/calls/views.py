@@ -16,7 +16,7 @@ from app.kit.messages.errors import Refusal
 from app.kit.messages.words import N_
 from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.storage.database import Database
-from app.portals.quotas import QuotaReached, Quotas
+from app.portals.settings.quotas import QuotaReached, Quotas
 
 MAX_VIEWS = 50
 MAX_SHARED = 200  # In a portal.

@@ -11,7 +11,7 @@ from piccolo.custom_types import Combinable
 
 from app.calls.tables import CallTable
 from app.kit.storage.conditions import among
-from app.portals.visibility import Everyone, Visible
+from app.portals.settings.visible_users import Everyone, Visible
 
 
 def is_visible(portal_id: int, visible: Visible) -> Combinable:

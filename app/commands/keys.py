@@ -3,7 +3,7 @@
 import secrets
 
 from app.kit.crypto import generate_key
-from app.portals.rotation import rotate_keys
+from app.portals.tokens.key_rotation import rotate_keys
 from app.settings import Settings
 from app.wiring import open_parts
 

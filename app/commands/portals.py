@@ -15,11 +15,12 @@ from app.calls.undecodable import list_undecodable
 from app.calls.usage_queries import Usage, find_usage, limits_of, name_of
 from app.kit.messages.languages import SOURCE
 from app.kit.text import escape_text
-from app.portals import gone_guard, queries
+from app.portals import queries
+from app.portals.absence import gone_guard
+from app.portals.absence.silence_rules import erased_for_silence_at
+from app.portals.absence.uninstall_queries import is_gone, list_gone
 from app.portals.model import Portal
-from app.portals.quotas import Quotas
-from app.portals.silence_rules import erased_for_silence_at
-from app.portals.uninstall_queries import is_gone, list_gone
+from app.portals.settings.quotas import Quotas
 from app.settings import Settings
 from app.web.doubt import find_limited
 from app.wiring import Parts, open_parts

@@ -8,7 +8,7 @@ from app.kit.storage.deletion import delete_some
 from app.kit.text import original
 from app.people.structure import Structure
 from app.people.tables import DepartmentTable, MemberTable, StructureTable
-from app.portals.visibility import Everyone, Visible
+from app.portals.settings.visible_users import Everyone, Visible
 
 LONGEST_NAME = 255  # Of a department, where it stands beside a call.
 MOST_MEMBERSHIPS = 10_000  # Of the users of a page: 500 of them may belong to twenty departments each.

@@ -5,7 +5,7 @@ from app.kit.storage.database import Database
 from app.kit.storage.deletion import delete_some
 from app.people.preferences import THEMES, Preferences
 from app.people.tables import UserPreferencesTable
-from app.portals.quotas import QuotaReached, Quotas
+from app.portals.settings.quotas import QuotaReached, Quotas
 
 
 async def find_preferences(portal_id: int, user_id: int) -> Preferences:

@@ -23,10 +23,10 @@ from app.kit.text import shorten
 from app.people.queries import claim_reading, find_people, note_read_at, note_unlisted, upsert_people
 from app.people.structure import take
 from app.people.structure_queries import store_structure
-from app.portals.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
 from app.portals.model import Portal
-from app.portals.quotas import Quotas
-from app.portals.refresh_budget import is_affordable
+from app.portals.outbound.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
+from app.portals.settings.quotas import Quotas
+from app.portals.tokens.refresh_budget import is_affordable
 
 log = structlog.get_logger(__name__)
 DAY_S = 86_400

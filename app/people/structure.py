@@ -8,7 +8,7 @@ import msgspec
 from app.bitrix24.methods.departments import Department
 from app.bitrix24.methods.users import MOST_DEPARTMENTS_OF_USER
 from app.kit.text import storable
-from app.portals.quotas import Quotas
+from app.portals.settings.quotas import Quotas
 
 State = Literal["read", "not_granted", "unread"]
 Pair = tuple[int, int]  # department_id, user_id

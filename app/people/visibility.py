@@ -6,8 +6,8 @@ these sees, and who is in several departments the calls of all of them. Decision
 
 from app.people.department_queries import is_head, select_colleagues, select_led
 from app.portals.model import Portal
-from app.portals.portal_settings import PortalSettings
-from app.portals.visibility import EVERYONE, Visible
+from app.portals.settings.portal_settings import PortalSettings
+from app.portals.settings.visible_users import EVERYONE, Visible
 
 
 async def find_visible(portal: Portal, settings: PortalSettings, user_id: int, *, is_admin: bool) -> Visible:

@@ -89,7 +89,7 @@ class PendingInstallationTable(Table, tablename="pending_installations"):
     id = BigSerial(primary_key=True)
     member_id = Text()  # as the event named it, which proves nothing
     origin = Text()  # its network, or the portal itself when its application token came along
-    sealed = Text()  # app.portals.offers.Offer
+    sealed = Text()  # app.portals.entrance.offers.Offer
     received_at = BigInt()
     next_at = BigInt()
     attempts = Integer()
@@ -137,7 +137,9 @@ class FactTable(Table, tablename="facts"):
 
 
 class PortalSettingsTable(Table, tablename="portal_settings"):
-    """What a portal's administrators have set, as app.portals.portal_settings; no row is all as usual."""
+    """What a portal's administrators have set, as app.portals.settings.portal_settings; no row is all as
+    usual.
+    """
 
     portal_id = BigInt(primary_key=True)
     admins_see = Text()  # own | department | all

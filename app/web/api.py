@@ -20,7 +20,7 @@ from app.calls.reading import (
     list_legs,
 )
 from app.portals.model import Connection, Portal
-from app.portals.visibility import EVERYONE
+from app.portals.settings.visible_users import EVERYONE
 from app.web import list_parameters as asked
 from app.web.call_shapes import Call, show_call
 from app.web.doubt import Limited, find_limited

@@ -20,7 +20,7 @@ from app.calls.paging import DEFAULT_LIMIT, MAX_LIMIT, NEWEST_FIRST, parse_curso
 from app.calls.parameters import INT64_MAX, BadFilter, parse_choice, parse_number
 from app.calls.reading import list_card_calls
 from app.people.preference_queries import find_preferences
-from app.portals.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
 from app.web.columns import Column, read_columns
 from app.web.log_view import choose_zone
 from app.web.parts import GivenParts, WebParts

@@ -17,10 +17,10 @@ from app.kit.fairness.subscribers import find_network
 from app.kit.messages.errors import Refusal, TooManyRequests, Unavailable
 from app.kit.metrics import EVENTS
 from app.kit.storage.database import DATABASE_ERRORS
+from app.portals.departure.silence import note_seen
+from app.portals.departure.uninstall import Outcome
 from app.portals.directory import Sender
-from app.portals.setup import SETUP
-from app.portals.silence import note_seen
-from app.portals.uninstall import Outcome
+from app.portals.entrance.setup import SETUP
 from app.web.parts import WebParts
 from app.web.requests import MAX_BODY_BYTES
 from app.web.source import read_source

@@ -12,10 +12,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from app.calls.usage_queries import count_at_quota
 from app.kit.metrics import AT_QUOTA, PORTALS, PROBLEMS
 from app.kit.storage.database import DATABASE_ERRORS
-from app.portals.client_secret import is_client_secret_rejected
-from app.portals.contact_queries import count_connections
-from app.portals.gone_guard import is_question_open
+from app.portals.absence.gone_guard import is_question_open
 from app.portals.model import Connection
+from app.portals.states.contact_queries import count_connections
+from app.portals.tokens.client_secret import is_client_secret_rejected
 from app.web.parts import WebParts
 
 SILENT_AFTER_S = 120

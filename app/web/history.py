@@ -8,7 +8,7 @@ from app.calls.mark_queries import find_mark
 from app.calls.marks import State
 from app.calls.room import Room
 from app.portals.model import Portal
-from app.portals.visibility import EVERYONE
+from app.portals.settings.visible_users import EVERYONE
 from app.web.presenting import Moment, Presenter
 from app.web.sessions import Session
 

@@ -8,8 +8,8 @@ from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from app.kit.messages.errors import Forbidden
 from app.kit.messages.words import N_, Words, load_words
+from app.portals.entrance.setup import SETUP, Step, is_stalled, read_steps
 from app.portals.model import Portal
-from app.portals.setup import SETUP, Step, is_stalled, read_steps
 from app.web.languages import choose_locale, read_locale
 from app.web.pages import PAGE_EXCEPTION_HANDLERS
 from app.web.parts import GivenParts

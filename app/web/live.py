@@ -15,7 +15,7 @@ from litestar.response import Stream as StreamedResponse
 from app.calls.reading import Pulse, Viewer, take_pulse
 from app.kit.messages.errors import Refusal
 from app.kit.storage.database import DATABASE_ERRORS
-from app.portals.portal_settings import PortalSettings
+from app.portals.settings.portal_settings import PortalSettings
 from app.web.history import Standing, take_standing
 from app.web.parts import GivenParts, Watch, WebParts
 from app.web.requests import GivenSession

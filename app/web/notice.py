@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from app.kit.messages.words import N_, Words, load_words
 from app.people.service import People
 from app.portals.model import Portal
-from app.portals.quotas import QuotaReached
+from app.portals.settings.quotas import QuotaReached
 from app.web.parts import WebParts
 from app.web.sessions import Session
 

@@ -22,12 +22,12 @@ from app.kit.fairness.turns import PortalTurns
 from app.kit.messages.repeats import Repeats
 from app.kit.storage.database import Database
 from app.people.service import People
-from app.portals.access import PortalAccess
+from app.portals.departure.uninstall import Uninstaller
 from app.portals.directory import Directory
-from app.portals.installation import Opened
+from app.portals.entrance.installation import Opened
+from app.portals.entrance.setup import PortalSetup
 from app.portals.leases import Leases
-from app.portals.setup import PortalSetup
-from app.portals.uninstall import Uninstaller
+from app.portals.outbound.access import PortalAccess
 from app.settings import Settings
 from app.web.answering import Answers
 from app.web.rendering import Pages

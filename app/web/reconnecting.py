@@ -1,7 +1,7 @@
 """One click that connects a portal again: an open tab gets a fresh pair from its frame and gives it to us.
 
-An administrator's page does the same without a click (see `app.portals.opening`); this is for the tab that
-is open already, and for the page that came without a refresh token.
+An administrator's page does the same without a click (see `app.portals.entrance.visits`); this is for the tab
+that is open already, and for the page that came without a refresh token.
 """
 
 from urllib.parse import urlencode

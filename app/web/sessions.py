@@ -23,8 +23,8 @@ from app.kit.messages.errors import Refusal, TooManyRequests
 from app.kit.messages.languages import LANGUAGES
 from app.kit.messages.words import N_
 from app.portals.model import Portal
-from app.portals.portal_settings import PortalSettings
-from app.portals.visibility import Visible
+from app.portals.settings.portal_settings import PortalSettings
+from app.portals.settings.visible_users import Visible
 
 LIFETIME_S = 600
 OPENINGS_PER_MINUTE = 30  # Of the 120 requests that a portal admits; an honest tab needs one in ten minutes.

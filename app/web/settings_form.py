@@ -6,7 +6,7 @@ from typing import NamedTuple
 from app.kit.calendar import list_zones
 from app.kit.messages.languages import LANGUAGES
 from app.kit.messages.words import N_
-from app.portals.portal_settings import REACHES, RETENTION_MONTHS, PortalSettings, Reach
+from app.portals.settings.portal_settings import REACHES, RETENTION_MONTHS, PortalSettings, Reach
 
 MAX_LINES = 500
 MAX_LINE_NAME = 64

@@ -15,8 +15,8 @@ from app.kit.messages.languages import LANGUAGES
 from app.kit.messages.words import N_, load_words
 from app.people.department_queries import find_structure
 from app.people.structure import Structure
-from app.portals.portal_settings import REACHES, RETENTION_MONTHS, PortalSettings
-from app.portals.visibility import EVERYONE
+from app.portals.settings.portal_settings import REACHES, RETENTION_MONTHS, PortalSettings
+from app.portals.settings.visible_users import EVERYONE
 from app.web.doubt import Doubt, view_doubt
 from app.web.history import HistoryView, view_history
 from app.web.log_view import choose_zone

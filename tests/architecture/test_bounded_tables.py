@@ -6,12 +6,12 @@ from app.calls.kept_payloads import MAX_PAYLOAD
 from app.calls.legs import MOST_SHOWN
 from app.calls.undecodable import ROWS_A_PAGE
 from app.calls.views import MAX_PARAMETERS, MAX_SHARED, MAX_VIEWS
-from app.portals.exchange_queries import KEPT_FOR_S
-from app.portals.offers import MOST_BYTES
+from app.portals.entrance.offers import MOST_BYTES
+from app.portals.outbound.exchange_queries import KEPT_FOR_S
+from app.portals.outbound.rate_queries import KEPT_MS
 from app.portals.pending_queries import KEPT_FOR_S as PENDING_FOR_S
 from app.portals.pending_queries import MOST_IN_ALL, MOST_OF_ORIGIN
-from app.portals.quotas import USUAL
-from app.portals.rate_queries import KEPT_MS
+from app.portals.settings.quotas import USUAL
 from app.scheduler import PURGED_EVERY_S
 from app.tables import TABLES
 from app.web.requests import MAX_BODY_BYTES

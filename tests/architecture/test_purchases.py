@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import Source, parse, read_app
 
 BUYS = "refreshing"  # AuthorizationServer's method.
-THE_ONE_PLACE = "app.portals.purchases"
+THE_ONE_PLACE = "app.portals.tokens.purchases"
 ITS_DEFINITION = "app.bitrix24.rest.oauth"
 THE_STAND_IN = "app.demo"
 

@@ -108,9 +108,11 @@ def test_a_harmless_comparison_passes(text: str) -> None:
 
 
 def test_an_event_path_without_compare_digest_is_found() -> None:
-    start = parse(EVENT_PATH, "from app.portals.admission import admit")
-    good = parse("app.portals.admission", "import hmac as h\nh.compare_digest(token_hash, seen_hash)")
-    bad = parse("app.portals.admission", "import hmac\nhmac.compare_digest(name, other)")
-    assert find_constant_time_comparisons([start, good], EVENT_PATH) == {"app.portals.admission"}
+    start = parse(EVENT_PATH, "from app.portals.entrance.admission import admit")
+    good = parse(
+        "app.portals.entrance.admission", "import hmac as h\nh.compare_digest(token_hash, seen_hash)"
+    )
+    bad = parse("app.portals.entrance.admission", "import hmac\nhmac.compare_digest(name, other)")
+    assert find_constant_time_comparisons([start, good], EVENT_PATH) == {"app.portals.entrance.admission"}
     assert find_constant_time_comparisons([start, bad], EVENT_PATH) == set()
     assert find_constant_time_comparisons([parse(EVENT_PATH, "import json"), good], EVENT_PATH) == set()

@@ -20,30 +20,62 @@ NAMES_OF_NO_PORTAL = {"leases", "facts"}
 FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.queries.list_portals": "The vendor's command line lists every portal.",
     "app.portals.queries.list_due_for_renewal": "The scheduler renews tokens of whichever portals are due.",
-    "app.portals.checkup_queries.list_due": "The scheduler looks at whichever portals are due for a check.",
-    "app.portals.contact_queries.list_due_for_probe": "The scheduler asks whichever paused portals are due.",
-    "app.portals.contact_queries.count_connections": "The vendor's metrics count all portals by state.",
+    "app.portals.states.checkup_queries.list_due": (
+        "The scheduler looks at whichever portals are due for a check."
+    ),
+    "app.portals.states.contact_queries.list_due_for_probe": (
+        "The scheduler asks whichever paused portals are due."
+    ),
+    "app.portals.states.contact_queries.count_connections": (
+        "The vendor's metrics count all portals by state."
+    ),
     "app.portals.queries.list_due_for_erasure": "The scheduler erases whichever portals are due.",
-    "app.portals.exchange_queries.record_exchange": "An exchange names its portal itself, if it has one.",
-    "app.portals.exchange_queries.purge_exchanges": "The scheduler deletes the oldest of all portals.",
-    "app.portals.exchange_queries.erase_some_uninstalled_exchanges": "It goes for all that are uninstalled.",
-    "app.portals.rate_queries.purge_buckets": "The scheduler deletes the empty ones of all portals.",
-    "app.portals.rate_queries.take_from_buckets": "A portal and the host that it claims are counted at once.",
-    "app.portals.rate_queries.fill_buckets": "A portal and the host that it claims are counted at once.",
-    "app.portals.uninstall_queries.list_due_checks": "The scheduler asks about whichever uninstalls are due.",
-    "app.portals.uninstall_queries.list_gone": "The vendor is shown whichever portals say they are gone.",
-    "app.portals.uninstall_queries.list_times_gone": "Only the number of all that say so shows a fault.",
-    "app.portals.uninstall_queries.count_installed": "So many are too many of all that are installed.",
-    "app.portals.uninstall_queries.accept_gone": "The vendor answers for all that say they are gone.",
-    "app.portals.uninstall_queries.keep_gone": "The vendor answers for all that say they are gone.",
-    "app.portals.silence_queries.date_dead_pairs": "The scheduler counts for whichever pairs are dead.",
-    "app.portals.silence_queries.list_silent": "The scheduler ends whichever portals have been silent.",
-    "app.portals.tombstone_queries.purge": "The scheduler forgets whichever were remembered for a day.",
+    "app.portals.outbound.exchange_queries.record_exchange": (
+        "An exchange names its portal itself, if it has one."
+    ),
+    "app.portals.outbound.exchange_queries.purge_exchanges": (
+        "The scheduler deletes the oldest of all portals."
+    ),
+    "app.portals.outbound.exchange_queries.erase_some_uninstalled_exchanges": (
+        "It goes for all that are uninstalled."
+    ),
+    "app.portals.outbound.rate_queries.purge_buckets": "The scheduler deletes the empty ones of all portals.",
+    "app.portals.outbound.rate_queries.take_from_buckets": (
+        "A portal and the host that it claims are counted at once."
+    ),
+    "app.portals.outbound.rate_queries.fill_buckets": (
+        "A portal and the host that it claims are counted at once."
+    ),
+    "app.portals.absence.uninstall_queries.list_due_checks": (
+        "The scheduler asks about whichever uninstalls are due."
+    ),
+    "app.portals.absence.uninstall_queries.list_gone": (
+        "The vendor is shown whichever portals say they are gone."
+    ),
+    "app.portals.absence.uninstall_queries.list_times_gone": (
+        "Only the number of all that say so shows a fault."
+    ),
+    "app.portals.absence.uninstall_queries.count_installed": (
+        "So many are too many of all that are installed."
+    ),
+    "app.portals.absence.uninstall_queries.accept_gone": "The vendor answers for all that say they are gone.",
+    "app.portals.absence.uninstall_queries.keep_gone": "The vendor answers for all that say they are gone.",
+    "app.portals.absence.silence_queries.date_dead_pairs": (
+        "The scheduler counts for whichever pairs are dead."
+    ),
+    "app.portals.absence.silence_queries.list_silent": (
+        "The scheduler ends whichever portals have been silent."
+    ),
+    "app.portals.absence.tombstone_queries.purge": (
+        "The scheduler forgets whichever were remembered for a day."
+    ),
     "app.portals.pending_queries.list_due": "The scheduler verifies whichever installations wait.",
     "app.portals.pending_queries.list_sealed": "A rotation of keys seals all of them anew.",
     "app.portals.pending_queries.purge_pending": "The scheduler forgets whichever waited for a day.",
     "app.calls.mark_queries.list_due_histories": "The scheduler reads on whichever histories are due.",
-    "app.portals.settings_queries.list_limited": "The scheduler purges whichever portals limit their log.",
+    "app.portals.settings.settings_queries.list_limited": (
+        "The scheduler purges whichever portals limit their log."
+    ),
     "app.calls.read_queries.list_due_reads": "The scheduler reads whichever portals are due.",
     "app.calls.evidence_queries.want_read_everywhere": "After a downtime every portal may have lost events.",
     "app.calls.evidence_queries.want_reads": "Notes of many portals are written by one statement.",
@@ -51,10 +83,10 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.calls.usage_queries.add_sizes": "Notes of many portals are written by one statement.",
     "app.calls.usage_queries.list_due_counts": "The scheduler counts whichever portals are due.",
     "app.calls.usage_queries.count_at_quota": "The vendor's metrics count all portals at a quota.",
-    "app.portals.exchange_queries.trim_exchanges": "The scheduler trims whoever has too many.",
-    "app.portals.uninstall_queries.find_installed": "Announcements at the same time share one look.",
-    "app.portals.uninstall_queries.find_noted": "Announcements at the same time share one look.",
-    "app.portals.tombstone_queries.find_barred": "Updates that come at the same time share one look.",
+    "app.portals.outbound.exchange_queries.trim_exchanges": "The scheduler trims whoever has too many.",
+    "app.portals.absence.uninstall_queries.find_installed": "Announcements at the same time share one look.",
+    "app.portals.absence.uninstall_queries.find_noted": "Announcements at the same time share one look.",
+    "app.portals.absence.tombstone_queries.find_barred": "Updates that come at the same time share one look.",
     "app.portals.queries.find_portals": "Events that wait at the same time share one look at their portals.",
     "app.portals.queries.list_waiting_for_lookup": "The scheduler looks up calls for whichever portals wait.",
 }

@@ -18,7 +18,7 @@ from app.calls.filters import Filters, ListRequest
 from app.calls.reading import Viewer, list_card_calls
 from app.kit.messages.words import load_words
 from app.kit.storage.database import Database
-from app.portals.visibility import EVERYONE
+from app.portals.settings.visible_users import EVERYONE
 from app.tables import TABLES
 from app.web.exports.columns import Known, Reader, Sheet, make_columns
 from app.web.exports.csv_file import write_csv

@@ -3,7 +3,7 @@
 from playwright.async_api import expect
 
 from app.portals import queries
-from app.portals.access import PortalNotConnectedError
+from app.portals.outbound.access import PortalNotConnectedError
 from tests.browser.conftest import Desk
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import Frame, expect
 
-from app.portals.settings_queries import find_settings
+from app.portals.settings.settings_queries import find_settings
 from tests.browser.axe import find_violations
 from tests.browser.conftest import Desk
 from tests.pictures.__main__ import FRAME_ALONE, PHONE

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.calls.changes import Changes
 from app.calls.ingest import Ingest
 from app.kit.storage.database import Database
+from app.portals.news import Changes
 from app.tables import TABLES
 from tests.running import FakeClock
 

@@ -12,7 +12,7 @@ from app.bitrix24.incoming.call_end import CallRecord
 from app.calls.ingest import Ingest
 from app.calls.legs import MOST_TOLD
 from app.kit.storage.database import Database
-from app.portals.quotas import QuotaReached
+from app.portals.settings.quotas import QuotaReached
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, make_record, read_calls, read_legs
 
 NUMBERS = itertools.count()

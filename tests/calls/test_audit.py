@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from app.calls.asking import StatisticsRefusedError
-from app.calls.changes import Changes
 from app.calls.histories import Histories
 from app.calls.mark_queries import find_mark
 from app.calls.marks import Mark
@@ -15,6 +14,7 @@ from app.demo.statistics import StatisticsRow
 from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal
+from app.portals.news import Changes
 from tests.calls.statistics import make_row
 from tests.calls.stored import insert_portal
 from tests.calls.test_sync import FakeAccess

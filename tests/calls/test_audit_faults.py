@@ -16,8 +16,8 @@ from app.calls.mark_queries import reopen_history
 from app.calls.marks import Mark
 from app.kit.storage.database import Database
 from app.portals.model import Portal
-from app.portals.portal_settings import PortalSettings
-from app.portals.settings_queries import save_settings
+from app.portals.settings.portal_settings import PortalSettings
+from app.portals.settings.settings_queries import save_settings
 from tests.calls.test_audit import DAY, HOUR, World, make_world
 from tests.running import FakeClock
 

@@ -8,7 +8,6 @@ from piccolo.columns import Text
 
 from app.bitrix24.incoming.call_end import decode_call_end
 from app.bitrix24.incoming.statistics import decode_statistics_row
-from app.calls.changes import Changes
 from app.calls.destination import Installation
 from app.calls.ingest import Ingest
 from app.calls.kept_payloads import MAX_DEPTH, NOT_WHOLE, keep_payload
@@ -20,6 +19,7 @@ from app.calls.tables import CallLegTable, CallTable
 from app.calls.undecodable import ROW, keep_rows, keep_undecodable, list_undecodable
 from app.kit.storage.database import Database
 from app.portals import queries
+from app.portals.news import Changes
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, read_calls, read_legs
 from tests.running import FakeClock
 

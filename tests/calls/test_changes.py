@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from app.calls.changes import ALL, CHANNEL, Changes, Watch
 from app.calls.ingest import Ingest
 from app.kit.storage.database import Database
 from app.kit.storage.light_commits import commit_lightly
 from app.portals.fact_queries import write_fact
+from app.portals.news import ALL, CHANNEL, Changes, Watch
 from tests.calls.stored import TOKEN_HASH, insert_portal, make_record
 from tests.running import FakeClock
 
@@ -101,7 +101,7 @@ async def test_after_a_lost_connection_everybody_wakes(
 ) -> None:
     if database.is_sqlite:
         return
-    monkeypatch.setattr("app.calls.changes.FIRST_BACK_OFF_S", 0)
+    monkeypatch.setattr("app.portals.news.FIRST_BACK_OFF_S", 0)
     async with listener.watch(1) as watch:
         listener.listening.clear()
         await database.run(
@@ -117,7 +117,7 @@ async def test_a_database_that_is_away_is_tried_again(
 ) -> None:
     if database.is_sqlite:
         return
-    monkeypatch.setattr("app.calls.changes.FIRST_BACK_OFF_S", 0)
+    monkeypatch.setattr("app.portals.news.FIRST_BACK_OFF_S", 0)
     real, refused = asyncpg.connect, asyncio.Event()
 
     async def connect(*args: object, **options: object) -> object:

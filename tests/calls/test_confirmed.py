@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from piccolo.columns.combination import And
 
-from app.calls.changes import Changes
 from app.calls.counting import GRACE_S, Counting
 from app.calls.counting_queries import counted, find_counting
 from app.calls.filters import Filters, ListRequest
@@ -20,7 +19,8 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import Database
 from app.portals import queries
-from app.portals.visibility import EVERYONE
+from app.portals.news import Changes
+from app.portals.settings.visible_users import EVERYONE
 from app.scheduler import read_histories, reconcile, run_job
 from tests.calls.statistics import install, make_row, read_mark
 from tests.calls.stored import TOKEN_HASH, insert_portal, make_record

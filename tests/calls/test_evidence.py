@@ -6,7 +6,7 @@ from app.calls import evidence
 from app.calls.evidence import DEAD_AFTER_BEATS, DEAD_AFTER_S, PERIOD_S, Evidence
 from app.demo.stand_in import StandIn
 from tests.calls.statistics import install
-from tests.portals.reading import count
+from tests.portals.portal_rows import count
 from tests.running import Callbook, FakeClock
 
 HEARTBEATS = "facts WHERE name LIKE 'events_taken:%'"

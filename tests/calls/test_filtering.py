@@ -12,7 +12,7 @@ from app.calls.outcome import DIRECTIONS, OUTCOMES, Direction, Outcome, directio
 from app.calls.paging import SORTS, Sort
 from app.calls.reading import Viewer, list_calls
 from app.kit.storage.database import Database
-from app.portals.visibility import EVERYONE, Visible
+from app.portals.settings.visible_users import EVERYONE, Visible
 from app.tables import TABLES
 from tests.web.calls import NOW, insert_calls
 

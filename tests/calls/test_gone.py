@@ -9,7 +9,7 @@ from app.calls.log_queries import select_recorded_legs
 from app.calls.reading import Viewer, find_call, list_legs
 from app.calls.summary_queries import summarize
 from app.kit.storage.database import Database
-from app.portals.visibility import EVERYONE
+from app.portals.settings.visible_users import EVERYONE
 from tests.calls.stored import TOKEN_HASH, make_record
 from tests.calls.test_audit import DAY, World, make_world
 from tests.running import FakeClock

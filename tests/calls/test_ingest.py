@@ -10,7 +10,6 @@ import pytest
 
 from app.calls import ingest as ingest_module
 from app.calls.arrivals import Arrival
-from app.calls.changes import Changes
 from app.calls.ingest import MAX_BATCH, Ingest, UnstorableError
 from app.calls.inserts import PostgresInserter
 from app.calls.last_events import LastEvents
@@ -19,6 +18,7 @@ from app.kit.messages.errors import Unavailable
 from app.kit.storage.database import Database, is_away
 from app.kit.text import original
 from app.portals import queries
+from app.portals.news import Changes
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, make_record, read_calls, uninstall
 from tests.running import FakeClock
 

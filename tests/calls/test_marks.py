@@ -8,7 +8,7 @@ import pytest
 from app.calls.schedule import HOUR_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.access import PortalUnreachableError
+from app.portals.outbound.access import PortalUnreachableError
 from app.scheduler import look_up, read_histories, reconcile
 from tests.calls.statistics import STARTED_AT, fill, install, list_stored, make_row, read_mark, read_portal
 from tests.running import Callbook, FakeClock

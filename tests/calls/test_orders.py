@@ -12,7 +12,7 @@ from app.calls.reading import Viewer, list_calls, list_legs
 from app.calls.summary_queries import summarize
 from app.demo.statistics import StatisticsRow
 from app.kit.storage.database import Database
-from app.portals.visibility import EVERYONE
+from app.portals.settings.visible_users import EVERYONE
 from tests.calls.statistics import make_row
 from tests.calls.stored import TOKEN_HASH, make_record
 from tests.calls.test_audit import DAY, World, make_world

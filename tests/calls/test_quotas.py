@@ -12,7 +12,6 @@ import pytest
 
 from app.calls import recount as recount_module
 from app.calls import usage_queries
-from app.calls.changes import Changes
 from app.calls.histories import Histories
 from app.calls.ingest import Ingest
 from app.calls.legs import MOST_SHOWN, MOST_TOLD
@@ -24,7 +23,8 @@ from app.demo.statistics import StatisticsRow
 from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal
-from app.portals.quotas import MIB, QuotaReached, Quotas
+from app.portals.news import Changes
+from app.portals.settings.quotas import MIB, QuotaReached, Quotas
 from tests.calls.stored import TOKEN_HASH, insert_portal, make_record, read_calls, read_legs
 from tests.calls.test_sync import FakeAccess
 from tests.running import FakeClock

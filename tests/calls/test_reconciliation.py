@@ -14,7 +14,7 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness.turns import Kind
 from app.kit.storage.sqlite_engine import KeptSQLiteEngine
-from app.portals.access import PortalNotConnectedError
+from app.portals.outbound.access import PortalNotConnectedError
 from app.scheduler import reconcile, run_job
 from tests.calls.statistics import fill, install, list_stored, make_row, read_mark, read_portal
 from tests.conftest import GENEROUS

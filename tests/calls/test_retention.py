@@ -11,8 +11,8 @@ from app.calls.retention import store_settings
 from app.calls.writes import load_calls
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.portal_settings import PortalSettings
-from app.portals.settings_queries import hold_settings, save_settings
+from app.portals.settings.portal_settings import PortalSettings
+from app.portals.settings.settings_queries import hold_settings, save_settings
 from app.scheduler import JOBS, read_histories, retain, sweep
 from tests.blocking import begin_apart, wait_until_blocked
 from tests.calls.statistics import fill, install, make_row, read_mark, read_portal

@@ -9,7 +9,6 @@ import pytest
 from app.bitrix24.errors import BitrixError
 from app.bitrix24.rest.portal_client import BatchAnswer, Command
 from app.calls.asking import StatisticsRefusedError
-from app.calls.changes import Changes
 from app.calls.counting import GRACE_S
 from app.calls.filters import Filters, ListRequest
 from app.calls.forward import SyncResult
@@ -22,9 +21,10 @@ from app.calls.undecodable import list_undecodable
 from app.demo.statistics import StatisticsRow, select_rows, sort_rows
 from app.kit.storage.database import Database
 from app.portals import queries
-from app.portals.access import PortalNotConnectedError
 from app.portals.model import Portal
-from app.portals.visibility import EVERYONE
+from app.portals.news import Changes
+from app.portals.outbound.access import PortalNotConnectedError
+from app.portals.settings.visible_users import EVERYONE
 from tests.calls.stored import TOKEN_HASH, insert_portal, make_record, read_calls, read_legs, uninstall
 from tests.running import FakeClock
 

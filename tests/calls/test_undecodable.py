@@ -2,7 +2,6 @@
 
 import pytest
 
-from app.calls.changes import Changes
 from app.calls.destination import Installation
 from app.calls.ingest import Ingest
 from app.calls.replay import replay_undecodable
@@ -16,7 +15,8 @@ from app.calls.undecodable import (
 )
 from app.kit.storage.database import Database
 from app.portals import queries
-from app.portals.quotas import QuotaReached, Quotas
+from app.portals.news import Changes
+from app.portals.settings.quotas import QuotaReached, Quotas
 from tests.calls.stored import STARTED_AT, TOKEN_HASH, insert_portal, read_calls, uninstall
 from tests.running import FakeClock
 

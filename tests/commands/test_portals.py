@@ -11,8 +11,8 @@ from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
 from tests.commands.running import Completed, make_environment, run_command
 from tests.databases import KEYS
-from tests.portals.gone import check, seem_gone
-from tests.portals.reading import read_portal
+from tests.portals.absence.gone_portals import check, seem_gone
+from tests.portals.portal_rows import read_portal
 from tests.running import CLIENT_SECRET, Callbook, FakeClock
 
 

@@ -12,7 +12,7 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.metrics import LIMITED
 from app.portals import queries
-from app.portals.quotas import Quotas
+from app.portals.settings.quotas import Quotas
 from app.scheduler import reconcile, recount, run_job
 from tests.conftest import GENEROUS, HurriedClock
 from tests.running import Callbook, FakeClock, run_callbook

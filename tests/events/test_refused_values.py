@@ -11,7 +11,7 @@ from app.calls.recording import REFUSED_BY_DATABASE
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import DATABASE_ERRORS, Database, is_away, is_refusal
-from app.portals.quotas import Quotas
+from app.portals.settings.quotas import Quotas
 from tests.running import Callbook, FakeClock
 
 REFUSED = "poison"

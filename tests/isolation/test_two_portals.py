@@ -11,7 +11,7 @@ import pytest
 
 from app.demo.stand_in import StandIn
 from tests.isolation.cases import CASES, Sides, open_session
-from tests.portals.reading import read_portal
+from tests.portals.portal_rows import read_portal
 from tests.running import Callbook, FakeClock
 
 OPERATOR_ID = "7777001"  # A user whom the other portal does not have.

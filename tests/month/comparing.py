@@ -13,7 +13,7 @@ from app.calls.summary_queries import summarize
 from app.demo.portal import StandInPortal
 from app.demo.statistics import StatisticsRow
 from app.kit.storage.database import Database
-from app.portals.visibility import EVERYONE
+from app.portals.settings.visible_users import EVERYONE
 from tests.month.truth import Look
 
 STORED = "SELECT statistics_id, call_id FROM call_legs WHERE statistics_id IS NOT NULL AND gone_at IS NULL"

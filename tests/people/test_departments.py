@@ -16,7 +16,7 @@ from app.people.erasure import erase_some_people
 from app.people.queries import find_people, upsert_people
 from app.portals import queries
 from app.portals.model import Portal
-from app.portals.visibility import EVERYONE
+from app.portals.settings.visible_users import EVERYONE
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install
 from tests.web.calls import insert_calls

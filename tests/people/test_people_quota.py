@@ -13,10 +13,10 @@ from app.people import preference_queries, queries
 from app.people.preference_queries import find_preferences, write_preferences
 from app.people.preferences import Preferences
 from app.people.queries import find_people, upsert_people
-from app.portals.exchange_queries import count_exchanges, record_exchange, trim_exchanges
+from app.portals.outbound.exchange_queries import count_exchanges, record_exchange, trim_exchanges
 from app.portals.queries import find_portal
-from app.portals.quotas import QuotaReached, Quotas
-from app.portals.visibility import EVERYONE
+from app.portals.settings.quotas import QuotaReached, Quotas
+from app.portals.settings.visible_users import EVERYONE
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install
 

@@ -18,7 +18,7 @@ from app.people.department_queries import find_structure, is_head, select_collea
 from app.people.structure import take
 from app.people.structure_queries import store_structure
 from app.portals import queries
-from app.portals.quotas import USUAL, Quotas
+from app.portals.settings.quotas import USUAL, Quotas
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install
 

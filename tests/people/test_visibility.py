@@ -11,8 +11,8 @@ from app.demo.state import Department
 from app.people.department_queries import _LED
 from app.people.visibility import find_visible
 from app.portals import queries
-from app.portals.portal_settings import PortalSettings
-from app.portals.visibility import EVERYONE, Visible
+from app.portals.settings.portal_settings import PortalSettings
+from app.portals.settings.visible_users import EVERYONE, Visible
 from tests.running import Callbook
 from tests.web.browsing import install
 

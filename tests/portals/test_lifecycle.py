@@ -1,6 +1,6 @@
 """Installation, update, page, refresh and uninstall in any order and number.
 
-The pure decisions against a row in memory, a thousand histories; test_histories.py has the real thing.
+The pure decisions against a row in memory, a thousand histories; test_any_order.py has the real thing.
 """
 
 from dataclasses import dataclass, field, replace

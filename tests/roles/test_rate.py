@@ -23,7 +23,7 @@ async def test_two_processes_and_a_server_never_exceed_a_portal_s_limit(
         environment = make_environment(database_url, stand_in)
         async with run_role("serve", environment, tmp_path) as role:
             await install(portal, role.url, database_url)
-            arguments = ("-m", "tests.roles.asking", portal.member_id, str(REQUESTS))
+            arguments = ("-m", "tests.roles.crowd", portal.member_id, str(REQUESTS))
             processes = [
                 await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, env=environment)
                 for _ in range(PROCESSES)

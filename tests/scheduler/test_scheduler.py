@@ -9,8 +9,8 @@ from app import scheduler
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
-from app.portals.exchange_queries import KEPT_FOR_S
 from app.portals.fact_queries import give_lease_back, read_lease, take_lease
+from app.portals.outbound.exchange_queries import KEPT_FOR_S
 from app.scheduler import (
     JOBS,
     LEASE,
@@ -27,7 +27,7 @@ from app.scheduler import (
     run_scheduler,
 )
 from app.wiring import Parts
-from tests.portals.reading import read_portal
+from tests.portals.portal_rows import read_portal
 from tests.running import Callbook, FakeClock
 
 DAY_S = 24 * 3600

@@ -7,7 +7,8 @@ from litestar.status_codes import HTTP_202_ACCEPTED
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals import queries, uninstall_queries
+from app.portals import queries
+from app.portals.absence import uninstall_queries
 from app.scheduler import (
     JOBS,
     Job,
@@ -24,7 +25,7 @@ from app.scheduler import (
     sweep,
     verify_pending,
 )
-from tests.portals.reading import read_portal
+from tests.portals.portal_rows import read_portal
 from tests.running import Callbook, FakeClock
 
 ASK_NOBODY = {checkpoint, end_silent, erase_due, keep_lease, purge, recount, retain, sweep}

@@ -11,7 +11,7 @@ from app.demo.rest.crm import TYPES
 from app.demo.stand_in import StandIn
 from app.demo.state import ActivityBinding, ClosedCard
 from app.portals import queries
-from app.portals.setup import read_steps
+from app.portals.entrance.setup import read_steps
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import TOKEN, Tab, install
 from tests.web.calls import insert_calls

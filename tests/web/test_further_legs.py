@@ -6,7 +6,7 @@ from app.calls.filters import Filters
 from app.calls.summary_queries import summarize
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.visibility import EVERYONE
+from app.portals.settings.visible_users import EVERYONE
 from tests.calls.statistics import make_row, read_portal
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab

@@ -11,9 +11,9 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.demo.state import RestRefusal
 from app.portals import queries
-from app.portals.access import PortalPausedError
 from app.portals.model import Portal
-from tests.portals.reading import read_pair
+from app.portals.outbound.access import PortalPausedError
+from tests.portals.portal_rows import read_pair
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.test_live import follow

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.portal_settings import RETENTION_MONTHS, PortalSettings, months_before
-from app.portals.settings_queries import find_settings
+from app.portals.settings.portal_settings import RETENTION_MONTHS, PortalSettings, months_before
+from app.portals.settings.settings_queries import find_settings
 from app.web.settings_form import check_settings
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install, open_tab

@@ -9,11 +9,11 @@ import pytest
 from app.calls.views import MAX_VIEWS
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.erasure import CALLS_KEPT_S
+from app.portals.departure.erasure import CALLS_KEPT_S
 from app.scheduler import erase_due
 from app.web.columns import COLUMNS, DEFAULT_COLUMNS, read_columns
 from app.web.links import Wanted, read_wanted
-from tests.portals.reading import count
+from tests.portals.portal_rows import count
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.calls import insert_calls

@@ -54,7 +54,7 @@ def test_numbers_as_people_write_them_are_blotted_out(number: str) -> None:
         "the portal must be reconnected: an admin opens Callbook there",
         "http://127.0.0.1:54321/rest/profile",
         "2026-11-23T10:00:00Z",
-        "File app/portals/refresh.py, line 104, in _look_who_was_faster_than_this_one",
+        "File app/portals/tokens/refresh.py, line 104, in _look_who_was_faster_than_this_one",
         "b24-a1b2c3.bitrix24.com",
         "Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)",
     ],

@@ -14,14 +14,14 @@ from app.kit.fairness.lanes import Lane, find_lane
 from app.kit.storage import deletion
 from app.kit.storage.database import Database
 from app.kit.storage.deletion import delete_some
-from app.portals.exchange_queries import (
+from app.portals.fact_queries import write_fact
+from app.portals.outbound.exchange_queries import (
     erase_some_uninstalled_exchanges,
     purge_exchanges,
     trim_exchanges,
 )
-from app.portals.fact_queries import write_fact
+from app.portals.outbound.rate_queries import purge_buckets
 from app.portals.pending_queries import purge_pending
-from app.portals.rate_queries import purge_buckets
 from app.portals.tables import FactTable
 from app.tables import TABLES
 from tests.running import Callbook

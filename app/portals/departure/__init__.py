@@ -1,0 +1,1 @@
+"""A portal leaves: it uninstalls, falls silent, is erased."""

@@ -1,0 +1,205 @@
+"""Erasing a portal: one transaction decides and takes its secrets, then its people go in small steps (it says
+itself how many it has), everything else in the background.
+
+From the decision on nothing is written under the ended installation. What is still to be done is in the
+database (the note of the uninstall, `erase_at`, and a fact while bytes are to be overwritten), so that
+whoever is interrupted is followed by the scheduler.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import structlog
+
+from app.kit.clock import Clock
+from app.kit.fairness.turns import Kind
+from app.kit.storage.database import Database
+from app.portals import lifecycle, pending_queries, queries
+from app.portals.absence import uninstall_queries
+from app.portals.absence.tombstones import Tombstones
+from app.portals.fact_queries import delete_fact, read_fact, write_fact
+from app.portals.hold_queries import hold_uninstalled
+from app.portals.model import Portal
+from app.portals.outbound.exchange_queries import erase_exchanges, erase_some_uninstalled_exchanges
+from app.portals.outbound.rate_queries import erase_buckets
+
+log = structlog.get_logger(__name__)
+CALLS_KEPT_S = 30 * 24 * 3600
+OVERWRITE_DUE = "overwrite_due"
+ERASURE = Kind("erasure")
+
+EraseSome = Callable[[int], Awaitable[bool]]  # A step; False when nothing is left.
+EraseAll = Callable[[int], Awaitable[bool]]  # Says whether nothing is left.
+
+
+class Calls(Enum):
+    """What becomes of the calls of a portal that is uninstalled."""
+
+    AS_ANNOUNCED = "as announced"
+    KEPT = "kept for 30 days"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasers:
+    """What other features erase, given to this one by the wiring: at once, and when the calls' time has
+    come.
+    """
+
+    at_once: Sequence[EraseSome]
+    with_calls: Sequence[EraseAll]
+
+
+class News(Protocol):
+    """Tells whoever shows a portal's data, in every process."""
+
+    async def notify(self, database: Database, portal_ids: Iterable[int]) -> None:
+        """Tell other processes, once the transaction around it is committed."""
+        ...
+
+    def announce(self, portal_id: int) -> None:
+        """Tell this process."""
+        ...
+
+
+class Erasure:
+    """Erases what an uninstall, the end of 30 days or the vendor wants erased."""
+
+    def __init__(
+        self, database: Database, clock: Clock, news: News, erasers: Erasers, tombstones: Tombstones
+    ) -> None:
+        self._tombstones = tombstones
+        self._database = database
+        self._clock = clock
+        self._news = news
+        self._erasers = erasers
+
+    async def uninstall(self, portal: Portal, calls: Calls) -> bool:
+        """Erase secrets, then people, and say when the calls are to go; False, and nothing is gone, when it
+        was installed anew meanwhile. `finish` does what this leaves.
+
+        Calls that are ERASED whatever was announced are the vendor's or silence's doing. Those that are KEPT
+        belong to an uninstall of which only a dead pair speaks: an administrator's page may undo it at once.
+        """
+        if not await self._end(portal, calls):
+            return False
+        self._news.announce(portal.id)
+        await self.erase_at_once(portal.id, portal.generation)
+        return True
+
+    async def _end(self, portal: Portal, calls: Calls) -> bool:
+        now = self._clock.now()
+        async with self._database.transaction():
+            row = await self._lock_if_same(portal)
+            if row is None:
+                return False
+            is_announced_clean = await uninstall_queries.note_unfinished(portal.id, portal.generation, now)
+            is_clean = calls is Calls.ERASED or (calls is Calls.AS_ANNOUNCED and is_announced_clean)
+            erase_at = now if is_clean else now + CALLS_KEPT_S
+            await queries.update_locked(portal.id, lifecycle.decide_uninstall(row, now, erase_at))
+            if calls is Calls.AS_ANNOUNCED:
+                await self._tombstones.note_uninstall(portal.member_id)
+            await erase_buckets(portal.member_id, portal.domain)
+            await pending_queries.hurry(portal.member_id, now)  # It may be the next installation already.
+            await self.note_overwriting()
+            await self._news.notify(self._database, [portal.id])
+        log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
+        return True
+
+    async def _lock_if_same(self, portal: Portal) -> queries.Row | None:
+        """Its row; None when somebody has installed again or stored another pair since it was asked about."""
+        row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
+        return row if row is not None and _is_same_installation(row, portal) else None
+
+    async def erase_at_once(self, portal_id: int, generation: int) -> None:
+        """Erase people and the like of an installation that has ended, unless another one has begun.
+
+        It can be interrupted and run again.
+        """
+        await self._erase_steps(portal_id)
+        await self.note_overwriting()
+        await uninstall_queries.drop_check(portal_id, generation)
+
+    async def _erase_steps(self, portal_id: int) -> None:
+        for erase_some in self._erasers.at_once:
+            while await self._erase_step(portal_id, erase_some):
+                pass
+
+    async def _erase_step(self, portal_id: int, erase_some: EraseSome) -> bool:
+        async with self._database.patient_transaction():
+            return await hold_uninstalled(portal_id, self._database) and await erase_some(portal_id)
+
+    async def finish(self, portal_id: int) -> None:
+        """Do what an uninstall has left, down to the bytes; it can be interrupted and run again."""
+        await self.erase_if_due(portal_id)
+        await self.sweep()
+
+    async def erase_if_due(self, portal_id: int) -> None:
+        """Erase an uninstalled portal whose calls are to go by now."""
+        portal = await queries.get_portal(portal_id)
+        if portal is not None and not portal.is_installed and (portal.erase_at or 0) <= self._clock.now():
+            await self._erase_calls(portal)
+
+    async def _erase_calls(self, portal: Portal) -> None:
+        """The row gives up its `member_id` first, so that a reinstallation begins a new tenant and cannot
+        lose a call to this erasure. What was to go at once goes again, should somebody have written late.
+        """
+        await self._erase_exchanges()
+        async with self._database.transaction():
+            if not await queries.bury(portal.id):
+                return  # It was installed anew: the calls belong to that installation again.
+            await erase_exchanges(portal.member_id)
+            await erase_buckets(portal.member_id, portal.domain)
+        await self._erase_steps(portal.id)
+        are_done = [await erase(portal.id) for erase in self._erasers.with_calls]
+        async with self._database.transaction():
+            if all(are_done):  # Else the row stays due: without it nobody would find what is left.
+                await queries.delete_buried(portal.id)
+            await self.note_overwriting()
+
+    async def forget(self, portal: Portal) -> None:
+        """Erase a portal and all its data now, because the vendor says so."""
+        current: Portal | None = portal
+        await self._tombstones.forget(portal.member_id)
+        while current is not None and current.is_installed:
+            if await self.uninstall(current, Calls.ERASED):
+                break
+            current = await queries.get_portal(portal.id)  # A refresh or installation came in between.
+            await self._tombstones.forget(portal.member_id)
+        await pending_queries.erase_pending(portal.member_id)
+        await self._erase_calls(portal)
+        await self.sweep()
+
+    async def sweep(self) -> None:
+        """After erasures: empty the request log of uninstalled portals and overwrite what was deleted.
+
+        While somebody outside reads the database that cannot be done, and stays due.
+        """
+        due = await read_fact(OVERWRITE_DUE)
+        if due is None:
+            return
+        await self._erase_exchanges()
+        if await self._database.overwrite_deleted():
+            await delete_fact(OVERWRITE_DUE, due)
+
+    async def _erase_exchanges(self) -> None:
+        while await erase_some_uninstalled_exchanges():
+            pass
+
+    async def note_overwriting(self) -> None:
+        """Let `sweep` overwrite what was deleted. Each time another value, so that an overwriting that has
+        begun does not settle a later erasure.
+        """
+        await write_fact(OVERWRITE_DUE, uuid.uuid4().hex, self._clock.now())
+
+
+def _is_same_installation(row: queries.Row, portal: Portal) -> bool:
+    """Whether nobody installed again or stored another pair after the one that was asked about."""
+    return bool(
+        row["state"] == "installed"
+        and row["generation"] == portal.generation
+        and row["token_version"] == portal.token_version
+    )

@@ -1,0 +1,1 @@
+"""A portal comes in: admission, verification, installation, the visit of a user."""

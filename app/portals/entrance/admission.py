@@ -1,0 +1,115 @@
+"""Which tokens the authorization server is asked about: a flood of guesses causes few outbound calls, and
+locks out nobody who is honest (decision 0022).
+
+A guess looks like an honest visit until it is answered, so each is counted before it is asked about. The
+attempts of a minute have three shares:
+
+- whoever names no installed portal is a stranger, counted by provider, by network, and there by subscriber;
+- whoever names one, which anybody can, is counted by provider and network too, and there by portal;
+- whoever brings the portal's application token, or had a token confirmed in this portal before, or whose
+  network had, is counted by portal, and there each for themselves: until so many of them were refused that
+  they count by network like the others.
+
+An attempt is given back when the token is confirmed, and only then: neither a refusal nor silence is free.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from app.kit.clock import Clock
+from app.kit.fairness.budget import Limits, RecentlySeen
+from app.kit.fairness.subscribers import find_network, find_provider, find_subscriber
+from app.portals.entrance.attempts import Path, Shares
+from app.portals.entrance.standing import Standing
+
+REJECTED_FOR_S = 600
+WELCOME_FOR_S = 24 * 3600
+REFUSED_OF_PORTAL = 20  # A minute. Tokens that expire in open tabs are fewer, guesses come in hundreds.
+HOLDER = "holds the application token"  # Wherever it comes from.
+GiveBack = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request says of itself and has yet to prove."""
+
+    member_id: str
+    access_token: str = field(repr=False)
+    server_endpoint: str | None
+    source: str
+    standing: Standing
+
+    @property
+    def key(self) -> str:
+        """A name for this token in this portal that does not tell it."""
+        return hashlib.sha256(f"{self.member_id}:{self.access_token}".encode()).hexdigest()
+
+
+class Admission:
+    """Counts questions and remembers how they ended."""
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        self._rejected = RecentlySeen(clock)
+        self._welcome = RecentlySeen(clock)
+        strangers, known, proven = (
+            limits.questions_of_strangers,
+            limits.questions_about_known,
+            limits.questions_of_proven,
+        )
+        self._strangers = Shares(clock, strangers, strangers // 2, limits.questions_per_group)
+        self._known = Shares(clock, known, known // 2, limits.questions_per_group)
+        self._proven = Shares(clock, proven, limits.questions_per_group)
+        self._refused = Shares(clock, proven, REFUSED_OF_PORTAL)
+
+    def is_rejected(self, claim: Claim) -> bool:
+        """Whether this very token was refused in the last ten minutes."""
+        return claim.key in self._rejected
+
+    def admit(self, claim: Claim) -> GiveBack:
+        """Count before asking, so that many guesses at once are not all asked before the first one counts;
+        call what is returned to give the attempt back. Raises TooManyRequests.
+        """
+        shares, path = self._choose(claim)
+        return partial(shares.give_back, shares.take(*path))
+
+    def reject(self, claim: Claim) -> None:
+        """Its token was refused."""
+        self._rejected.remember(claim.key, REJECTED_FOR_S)
+        if (within := self._find_within(claim)) is not None:
+            self._refused.charge(claim.member_id, within)
+
+    def welcome(self, claim: Claim) -> None:
+        """Its token was confirmed."""
+        for whence in _list_whence(claim):
+            self._welcome.remember(_in_portal(claim, whence), WELCOME_FOR_S)
+
+    def _choose(self, claim: Claim) -> tuple[Shares, Path]:
+        """Which share it takes from, as which member of which groups."""
+        subscriber, network = _list_whence(claim)
+        provider = find_provider(claim.source)
+        if claim.standing is Standing.STRANGER:
+            return self._strangers, (provider, network, subscriber)
+        within = self._find_within(claim)
+        if within is not None and self._refused.has_room(claim.member_id, within):
+            return self._proven, (claim.member_id, within)
+        return self._known, (provider, network, claim.member_id)
+
+    def _find_within(self, claim: Claim) -> str | None:
+        """As whom the portal knows it, if it does."""
+        if claim.standing is Standing.PROVEN:
+            return HOLDER
+        if claim.standing is Standing.KNOWN:
+            for whence in _list_whence(claim):
+                if _in_portal(claim, whence) in self._welcome:
+                    return whence
+        return None
+
+
+def _list_whence(claim: Claim) -> tuple[str, str]:
+    return find_subscriber(claim.source), find_network(claim.source)
+
+
+def _in_portal(claim: Claim, whence: str) -> str:
+    return f"{claim.member_id}:{whence}"

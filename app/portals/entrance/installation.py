@@ -1,0 +1,226 @@
+"""Installing: by the installer page and by event, in any order, twice at once, on top of what is there.
+
+A request is verified first (whose token, which portal, is the user an admin there), then one transaction
+decides and stores. Bindings follow in the background, with that admin's token.
+Documentation: settings/app-installation, api-reference/common/events/on-app-install.md.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from app.bitrix24.errors import AddressRefused
+from app.bitrix24.incoming.payloads import Event, Page
+from app.bitrix24.methods.profile import Profile
+from app.bitrix24.rest.oauth import AppInfo
+from app.kit.clock import Clock
+from app.kit.fairness.budget import Budget, Limits
+from app.kit.fairness.shared_reads import SharedReads
+from app.kit.fairness.turns import Kind, PortalTurns
+from app.kit.messages.errors import Forbidden, Refusal, TooManyRequests
+from app.kit.messages.words import N_
+from app.kit.storage.database import Database
+from app.portals import lifecycle, pending_queries, queries
+from app.portals.absence.tombstones import Tombstones
+from app.portals.entrance.admission import Claim
+from app.portals.entrance.offers import IsWanted, Offer
+from app.portals.entrance.pending_installations import PendingInstallations
+from app.portals.entrance.setup import begin_steps
+from app.portals.entrance.standing import Standing, judge_standing
+from app.portals.entrance.verification import Verifier
+from app.portals.lifecycle import Installation, OfferedPair
+from app.portals.model import Portal
+from app.portals.states.addresses import Addresses
+from app.portals.tokens.purchases import Purse
+from app.portals.vault import Vault
+
+log = structlog.get_logger(__name__)
+FOLLOW_UP = Kind("follow up")
+FollowUp = Callable[[Portal, str], Coroutine[Any, Any, None]]  # With the admin's access token.
+
+
+class AddressTaken(Refusal):
+    """The authorization server names this address for another portal, too."""
+
+    status = 409
+    code = "address_taken"
+    message = N_(
+        "Another Bitrix24 that uses Callbook has this address. Try again in an hour. If it stays, write to "
+        "the vendor."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A portal, and the person in whose name the request came."""
+
+    portal: Portal
+    profile: Profile
+
+
+class Installer:
+    """Stores verified installations and starts what follows them."""
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        vault: Vault,
+        addresses: Addresses,
+        database: Database,
+        clock: Clock,
+        turns: PortalTurns,
+        limits: Limits,
+        follow_up: FollowUp,
+    ) -> None:
+        self._tombstones = Tombstones(vault, clock)
+        self._verifier = verifier
+        self._vault = vault
+        self._addresses = addresses
+        self._database = database
+        self._clock = clock
+        self._turns = turns
+        self._follow_up = follow_up
+        self.pending = PendingInstallations(self, vault.keyring, database, clock)
+        self._portals = SharedReads(queries.find_portals)  # Strangers ask before they have proven anything.
+        self._by_member = Budget(clock, limits.installations_per_member)
+
+    async def install_from_page(self, page: Page, source: str) -> Opened:
+        """What the installer page asks for; raises a Refusal, and then nothing has changed."""
+        standing = await self._judge(page.member_id, page.application_token)
+        claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source, standing)
+        return await self.install_proven(page, claim, await self._prove(claim))
+
+    async def install_proven(
+        self, page: Page, claim: Claim, info: AppInfo, is_wanted: IsWanted | None = None
+    ) -> Opened:
+        """Install by a page whose token was proven; `is_wanted` is asked in the transaction that stores."""
+        if page.domain and not _is_same_host(page.domain, info.domain):
+            raise Forbidden(N_("The address of this request is not your Bitrix24's."), code="wrong_domain")
+        pair = OfferedPair(
+            page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang
+        )
+        return await self._install(claim, info, pair, is_wanted)
+
+    async def install_from_event(self, event: Event, source: str) -> bool:
+        """What ONAPPINSTALL and ONAPPUPDATE bring; False when it waits to be verified. Raises a Refusal.
+
+        An update is no installation: it brings no portal back that was forgotten or has just uninstalled. An
+        installation of one that was forgotten waits for the installer page, which always comes with it.
+        """
+        if event.name == "ONAPPUPDATE" and await self._tombstones.is_barred(event.member_id):
+            raise Forbidden("The portal is not installed.", code="not_installed")
+        return await self.pending.take(event, source)
+
+    async def judge(self, offer: Offer) -> Claim:
+        """What an offer claims, and how far it is believed before its token is proven."""
+        standing = await self._judge(offer.member_id, offer.application_token)
+        return Claim(offer.member_id, offer.access_token, offer.server_endpoint, offer.source, standing)
+
+    async def install_offer(self, offer: Offer, claim: Claim, is_wanted: IsWanted | None = None) -> Opened:
+        """Install as an event offers: verified by the event's own tokens, whoever sent it.
+
+        `is_wanted` is asked in the transaction that stores it. However long an offer waited, its pair is
+        dated and expires as if it had been taken at once, so it replaces nothing newer.
+        """
+
+        async def is_wanted_still() -> bool:
+            is_forgotten = await self._tombstones.is_forgotten_now(offer.member_id)
+            return not is_forgotten and (is_wanted is None or await is_wanted())
+
+        info = await self._prove(claim)
+        lifetime_s = max(0, offer.expires_at - self._clock.now())
+        pair = OfferedPair(
+            offer.access_token, offer.refresh_token, lifetime_s, offer.application_token, offer.language
+        )
+        return await self._install(claim, info, pair, is_wanted_still)
+
+    async def is_forgotten(self, member_id: str) -> bool:
+        """Whether the vendor forgot the portal, so that only the installer page brings it back."""
+        return await self._tombstones.is_forgotten(member_id)
+
+    async def renew_offer(self, offer: Offer, purse: Purse) -> None:
+        """Buy a new pair for an offer whose own has expired; raises a Refusal."""
+        await self._verifier.renew(await self.judge(offer), purse)
+
+    async def _judge(self, member_id: str, application_token: str | None) -> Standing:
+        return judge_standing(await self._portals.find(member_id), application_token, self._vault)
+
+    async def _prove(self, claim: Claim) -> AppInfo:
+        """Ask now, whatever was answered a while ago.
+
+        A portal's own installations are limited too; only those of proven tokens count, so no stranger can
+        use them up.
+        """
+        if not self._by_member.has(claim.member_id):
+            raise TooManyRequests
+        info = await self._verifier.prove(claim, is_fresh=True)
+        self._by_member.spend(claim.member_id)
+        return info
+
+    async def _install(
+        self, claim: Claim, info: AppInfo, pair: OfferedPair, is_wanted: IsWanted | None = None
+    ) -> Opened:
+        endpoint = self._check_endpoint(info)
+        if not await self._addresses.is_free(endpoint, info.member_id):
+            raise AddressTaken
+        profile = await self._verifier.identify(endpoint, claim)
+        if not profile.is_admin:
+            log.warning("refused", code="not_admin", member_id=claim.member_id, source=claim.source)
+            raise Forbidden(
+                N_("Only an administrator of this Bitrix24 can install Callbook."), code="not_admin"
+            )
+        if not pair.refresh_token:
+            raise Forbidden(
+                N_("The request brings no refresh token. Open the page from Bitrix24."),
+                code="no_refresh_token",
+            )
+        portal = await self._store(
+            lifecycle.build_installation(info, profile, endpoint, pair, self._clock.now()),
+            is_wanted,
+        )
+        log.info("installed", portal_id=portal.id, member_id=portal.member_id, generation=portal.generation)
+        follow_up = partial(self._follow_up, portal, claim.access_token)
+        self._turns.begin(FOLLOW_UP, portal.id, follow_up, is_news=True)
+        return Opened(portal, profile)
+
+    def _check_endpoint(self, info: AppInfo) -> str:
+        try:
+            return self._addresses.check(info.client_endpoint)
+        except AddressRefused as error:
+            log.warning("refused", code=error.code, member_id=info.member_id)
+            raise Forbidden(error.message, code=error.code) from error
+
+    async def _store(self, installation: Installation, is_wanted: IsWanted | None) -> Portal:
+        async with self._database.transaction():
+            row = await queries.make_row(installation.member_id)
+            if is_wanted is not None and not await is_wanted():
+                raise Forbidden("It was forgotten meanwhile.", code="forgotten")
+            if await self._tombstones.lift(installation.member_id):
+                await pending_queries.hurry(installation.member_id, self._clock.now())
+            if row["erase_at"] is not None and row["erase_at"] <= self._clock.now():
+                await queries.bury(row["id"])  # What is to be erased is not found again by being quick.
+                row = await queries.make_row(installation.member_id)
+            changes = lifecycle.decide_installation(row, installation, self._clock.now())
+            if changes:
+                changes["setup"] = begin_steps(self._clock.now())
+                await queries.update_locked(row["id"], self._vault.seal_changes(row["id"], changes))
+            stored = await queries.get_portal(row["id"])
+        if stored is None:
+            raise RuntimeError("the portal's row vanished while it was being installed")
+        return stored
+
+
+def _is_same_host(posted: str, confirmed: str) -> bool:
+    try:
+        return _bare_host(posted) == _bare_host(confirmed)
+    except ValueError:  # Brackets without an address: no portal lives there.
+        return False
+
+
+def _bare_host(domain: str) -> str:
+    parts = urlsplit(domain if "//" in domain else f"//{domain}")
+    return parts.netloc.lower().removesuffix(":443").removesuffix(":80")

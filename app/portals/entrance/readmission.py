@@ -1,0 +1,70 @@
+"""An administrator opens the app in a portal that is not installed here, though it is at Bitrix24.
+
+So it is after a backup was restored, after answers that were wrong, or where the portal was erased for
+silence. The page brings all that an installation needs, and the authorization server says whether there is
+one (decision 0024). It is asked once, as for any stranger; known portals lose nothing by it.
+"""
+
+from functools import partial
+
+import structlog
+
+from app.bitrix24.incoming.payloads import Page
+from app.kit.messages.errors import Forbidden
+from app.kit.messages.words import N_
+from app.portals.absence.tombstones import Tombstones
+from app.portals.entrance.admission import Claim
+from app.portals.entrance.installation import Installer, Opened
+from app.portals.entrance.standing import Standing
+from app.portals.entrance.verification import Verifier
+
+log = structlog.get_logger(__name__)
+NOT_THERE = frozenset({"token_rejected", "forgotten"})
+
+
+class NotInstalled(Forbidden):
+    """Nobody can open anything in this portal."""
+
+    code = "not_installed"
+    message = N_(
+        "Callbook is not installed in this Bitrix24. An administrator installs it from the Marketplace."
+    )
+
+
+class Readmission:
+    """Installs portals that are installed at Bitrix24, by a page of an administrator."""
+
+    def __init__(self, verifier: Verifier, installer: Installer, tombstones: Tombstones) -> None:
+        self._verifier = verifier
+        self._installer = installer
+        self._tombstones = tombstones
+
+    async def readmit(self, page: Page, source: str) -> Opened:
+        """The portal as it is installed now, and the administrator; raises NotInstalled, or another Refusal.
+
+        Nobody is asked where it would be in vain: without a refresh token, and where only the installer page
+        installs.
+        """
+        if not page.refresh_id or await self._tombstones.is_barred(page.member_id):
+            raise NotInstalled
+        server = self._verifier.choose_server(page.server_endpoint)
+        claim = Claim(page.member_id, page.auth_id, server, source, Standing.STRANGER)
+        try:
+            opened = await self._install(page, claim)
+        except Forbidden as refusal:
+            if refusal.code in NOT_THERE:
+                raise NotInstalled from refusal
+            raise
+        log.info("readmitted", portal_id=opened.portal.id, source=source)
+        return opened
+
+    async def _install(self, page: Page, claim: Claim) -> Opened:
+        info = await self._verifier.prove(claim)
+        if not info.is_installed:
+            raise NotInstalled
+        is_wanted = partial(self._is_wanted, page.member_id)
+        return await self._installer.install_proven(page, claim, info, is_wanted)
+
+    async def _is_wanted(self, member_id: str) -> bool:
+        """Asked once more while the row is locked: it may have been forgotten while others were asked."""
+        return not await self._tombstones.is_barred_now(member_id)

@@ -1,0 +1,1 @@
+"""Requests of ours to a portal: rate, access, moves, the log of them."""

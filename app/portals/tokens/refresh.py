@@ -1,0 +1,246 @@
+"""Buying a new pair: once for all who wait, in one process or many, and never under another installation.
+
+The order is: claim a lease in the row (one statement), ask the authorization server with no transaction
+open, store the answer in one statement that holds only while the token version is still the one that was
+used.
+Documentation: settings/oauth/auto-renewal.md.
+"""
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass
+from enum import Enum
+
+import structlog
+
+from app.bitrix24.errors import (
+    APP_GONE,
+    DEAD_GRANT,
+    WRONG_CLIENT,
+    AddressRefused,
+    BitrixError,
+    Unreachable,
+)
+from app.bitrix24.rest.oauth import AuthorizationServer
+from app.kit.clock import Clock
+from app.kit.fairness.background import Background
+from app.kit.fairness.lanes import use_no_lane
+from app.portals import queries
+from app.portals.absence import silence_queries, uninstall_queries
+from app.portals.absence.gone_rules import ASK_AGAIN_AFTER_S
+from app.portals.contact import find_state
+from app.portals.model import Portal
+from app.portals.states import contact_queries
+from app.portals.states.addresses import Addresses
+from app.portals.tokens.client_secret import is_asking_pointless
+from app.portals.tokens.portal_purse import Monotonic, PortalPurse, Sleep
+from app.portals.tokens.purchases import NotNow, buy
+from app.portals.tokens.refresh_budget import Cause, may_buy
+from app.portals.tokens.witnesses import Witnesses, Word
+from app.portals.vault import StoredPair, Vault
+
+log = structlog.get_logger(__name__)
+LEASE_S = 30  # Longer than the authorization server's total time-out of 15 s.
+POLL_S = 0.1
+
+
+class Verdict(Enum):
+    """What the authorization server said of a portal's stored pair."""
+
+    RENEWED = "renewed"  # there is a fresh pair
+    DEAD = "dead"  # invalid_grant: this pair buys nothing any more
+    GONE = "gone"  # the application is not installed there
+    SECRET_REJECTED = "secret_rejected"  # perhaps our own client secret's fault: says nothing of the portal
+    PAUSED = "paused"  # a customer who has to pay, or the like: the pair may buy another day
+    AWAY = "away"  # nothing was learnt
+    TOO_SOON = "too_soon"  # nothing was asked: enough pairs have been bought for now
+    SUPERSEDED = "superseded"  # another installation, or no installation, since
+
+
+# Under a lease: the last answer did not come or broke off, so the stored pair may be spent.
+DOUBTFUL = frozenset({Verdict.AWAY, Verdict.TOO_SOON})
+SHOWS_SECRET = {  # Whether our secret was accepted.
+    Verdict.RENEWED: True,
+    Verdict.SUPERSEDED: True,
+    Verdict.DEAD: True,
+    Verdict.SECRET_REJECTED: False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to ask with a portal's pair; `ends_at` is by a clock that cannot step."""
+
+    id: str
+    ends_at: float
+
+
+class Refresher:
+    """Renews pairs; twenty waiting calls in two processes make one request."""
+
+    def __init__(
+        self,
+        authorization_server: AuthorizationServer,
+        addresses: Addresses,
+        vault: Vault,
+        clock: Clock,
+        background: Background,
+        sleep: Sleep = asyncio.sleep,
+        monotonic: Monotonic = time.monotonic,
+    ) -> None:
+        self._server = authorization_server
+        self._addresses = addresses
+        self._vault = vault
+        self._clock = clock
+        self._background = background
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._witnesses = Witnesses(clock)
+        self._running: dict[tuple[int, int], asyncio.Task[Verdict]] = {}
+
+    async def renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
+        """Replace the pair of this version, or learn that somebody did, or why it cannot or may not be.
+
+        Marks the portal for reconnection when its pair is dead. Runs to its end even if the caller is
+        cancelled.
+        """
+        key = (portal_id, spent.version)
+        task = self._running.get(key)
+        if task is None:
+            task = self._background.spawn("refresh", self._renew(portal_id, spent, cause))
+            self._running[key] = task
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def ask_anyway(self, portal: Portal, pair: StoredPair) -> Verdict:
+        """Ask with a pair that is marked dead, to learn whether the application is still installed."""
+        ends_at = self._monotonic() + LEASE_S
+        return await self._judge(portal.id, pair, await self._ask(portal, pair, Cause.OWN_WORK, ends_at))
+
+    async def _renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
+        with use_no_lane():  # Of single rows; whoever holds the lease of a refresh is waited for by all.
+            if (refusal := await self._find_refusal(portal_id, spent, cause)) is not None:
+                return refusal
+            while (lease := await self._claim(portal_id, spent)) is None:
+                overtaken = await self._look_who_was_faster(portal_id, spent)
+                if overtaken is not None:
+                    return overtaken
+                await self._sleep(POLL_S)  # Another process is asking: its answer serves us too.
+            return await self._judge(portal_id, spent, await self._use(lease, portal_id, spent, cause))
+
+    async def _find_refusal(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict | None:
+        """Why nothing may be bought, where that is known without taking the lease; `buy` looks again under
+        it. Who holds the lease has noted a purchase already, and is waited for.
+        """
+        now = self._clock.now()
+        if await is_asking_pointless(now):
+            return Verdict.SECRET_REJECTED
+        portal = await queries.get_portal(portal_id)  # The caller may know an older one.
+        if portal is None or portal.refresh_lease_until > now or portal.token_version != spent.version:
+            return None
+        return None if may_buy(portal, cause, now) else Verdict.TOO_SOON
+
+    async def _use(self, lease: Lease, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
+        verdict = Verdict.AWAY
+        try:
+            portal = await queries.get_portal(portal_id)
+            if portal is not None:
+                verdict = await self._ask(portal, spent, cause, lease.ends_at)
+        finally:
+            await queries.release_refresh(portal_id, lease.id, is_doubtful=verdict in DOUBTFUL)
+        return verdict
+
+    async def _ask(self, portal: Portal, spent: StoredPair, cause: Cause, ends_at: float) -> Verdict:
+        purse = PortalPurse(portal, spent, self._vault, self._clock, self._sleep, self._monotonic, ends_at)
+        try:
+            pair = await buy(self._server, purse, cause, self._clock)
+        except NotNow:
+            return Verdict.TOO_SOON
+        except BitrixError as error:
+            return await self._read_refusal(portal, spent, error)
+        except (Unreachable, AddressRefused) as failure:
+            log.warning("refresh failed", portal_id=portal.id, code=failure.code)
+            return Verdict.AWAY
+        if purse.is_kept:
+            await self._addresses.adopt(portal, pair.client_endpoint)
+            return Verdict.RENEWED
+        return await self._look_who_was_faster(portal.id, spent) or Verdict.SUPERSEDED
+
+    async def _read_refusal(self, portal: Portal, spent: StoredPair, error: BitrixError) -> Verdict:
+        log.warning("refresh refused", portal_id=portal.id, code=error.code)
+        if error.code in WRONG_CLIENT:
+            return Verdict.SECRET_REJECTED
+        if error.code in APP_GONE:
+            return await self._mark(portal.id, spent, Verdict.GONE)
+        if error.code in DEAD_GRANT:
+            return await self._mark(portal.id, spent, Verdict.DEAD)
+        state = find_state(error)
+        if state is None:
+            return Verdict.AWAY
+        await contact_queries.note_refusal(portal, spent.version, state, self._clock.now())
+        return Verdict.PAUSED
+
+    async def _mark(self, portal_id: int, spent: StoredPair, verdict: Verdict) -> Verdict:
+        """Mark the portal for reconnection and so stop contact, unless it has another pair by now. That it
+        is gone is asked again, for no event told of it.
+        """
+        now = self._clock.now()
+        is_marked = await silence_queries.mark_dead(portal_id, spent.generation, spent.version, now)
+        if is_marked and verdict is Verdict.GONE:
+            first_at = now + ASK_AGAIN_AFTER_S[0]
+            await uninstall_queries.note_unannounced(portal_id, spent.generation, now, first_at)
+        if is_marked:
+            return verdict
+        return await self._look_who_was_faster(portal_id, spent) or Verdict.SUPERSEDED
+
+    async def _judge(self, portal_id: int, spent: StoredPair, verdict: Verdict) -> Verdict:
+        """Whether `invalid_client` was about this portal alone: another portal's refresh shows it, and then
+        it was about each that was refused on the way, too.
+
+        The portal's own lease is given back before: it may be wanted as a witness itself.
+        """
+        if verdict is not Verdict.SECRET_REJECTED:
+            return verdict
+        refused: list[tuple[int, StoredPair]] = []
+
+        async def ask(witness: Portal) -> bool | None:
+            pair = await self._vault.read_pair(witness.id)
+            answer = None if pair is None else SHOWS_SECRET.get(await self._ask_witness(witness, pair))
+            if pair is not None and answer is False:
+                refused.append((witness.id, pair))
+            return answer
+
+        word = await self._witnesses.find_word(portal_id, ask)
+        if word is Word.ACCEPTED:
+            for other_id, pair in refused:
+                await self._mark(other_id, pair, Verdict.GONE)
+            return await self._mark(portal_id, spent, Verdict.GONE)
+        if word is Word.UNKNOWN:  # Nobody can tell for now, so it is not asked again and again.
+            rest = {"pair_bought_at": self._clock.now()}
+            await queries.update_unchanged(portal_id, spent.generation, spent.version, rest)
+        return verdict
+
+    async def _ask_witness(self, witness: Portal, pair: StoredPair) -> Verdict:
+        """TOO_SOON while somebody else asks for that portal: its lease is not waited for. Two portals that
+        judge each other would wait for ever.
+        """
+        lease = await self._claim(witness.id, pair)
+        if lease is None:
+            return Verdict.TOO_SOON
+        return await self._use(lease, witness.id, pair, Cause.OWN_WORK)
+
+    async def _look_who_was_faster(self, portal_id: int, spent: StoredPair) -> Verdict | None:
+        """RENEWED when the portal has a newer pair, SUPERSEDED when nobody may use this one, else None."""
+        portal = await queries.get_portal(portal_id)
+        if portal is None or portal.generation != spent.generation or not portal.is_reachable:
+            return Verdict.SUPERSEDED
+        return Verdict.RENEWED if portal.token_version != spent.version else None
+
+    async def _claim(self, portal_id: int, spent: StoredPair) -> Lease | None:
+        now = self._clock.now()
+        lease = Lease(uuid.uuid4().hex, self._monotonic() + LEASE_S)
+        is_claimed = await queries.claim_refresh(
+            portal_id, spent.generation, spent.version, lease.id, now, now + LEASE_S
+        )
+        return lease if is_claimed else None
