@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from app.bitrix24.errors import BitrixFailure
-from app.calls.asking import StatisticsRefusedError
+from app.calls.statistics.fetch.range_requests import StatisticsRefusedError
 from app.commands import keys, portals, processes
 from app.kit.crypto import CannotDecryptError
 from app.kit.messages.logging import configure_logging

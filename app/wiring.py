@@ -14,25 +14,25 @@ from app.bitrix24.transport.address_policy import AddressPolicy
 from app.bitrix24.transport.host_names import NameServers, PortalNames
 from app.bitrix24.transport.media import MediaClient
 from app.bitrix24.transport.network import open_http_client
-from app.calls.erasure import (
+from app.calls.intake.event_recorder import Recorder
+from app.calls.intake.group_commit import Ingest
+from app.calls.log.recordings import Recordings
+from app.calls.log.view_queries import count_views
+from app.calls.oddities.undecodable_events import count_events
+from app.calls.removal.erasure import (
     erase_calls,
     erase_mark,
     erase_some_undecodable_events,
     erase_usage,
     erase_views,
 )
-from app.calls.evidence import Evidence
-from app.calls.hints import Lookups
-from app.calls.histories import Histories
-from app.calls.ingest import Ingest
-from app.calls.reconciliation import Reconciliation
-from app.calls.recording import Recorder
-from app.calls.recordings import Recordings
-from app.calls.recount import Recount
-from app.calls.retention import Retention
-from app.calls.room import Room
-from app.calls.undecodable import count_events
-from app.calls.view_queries import count_views
+from app.calls.removal.retention import Retention
+from app.calls.space.room import Room
+from app.calls.space.usage_count import Recount
+from app.calls.statistics.lookups import Lookups
+from app.calls.statistics.progress.evidence import Evidence
+from app.calls.statistics.read_turns import Histories
+from app.calls.statistics.reconciliation import Reconciliation
 from app.kit.clock import Clock, SystemClock
 from app.kit.fairness.background import Background
 from app.kit.fairness.budget import Limits, RecentlySeen

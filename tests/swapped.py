@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from app.__main__ import main
 from app.bitrix24.incoming.call_end import CallRecord
-from app.calls.arrivals import Arrival
-from app.calls.ingest import Ingest
-from app.calls.inserts import PostgresInserter, SqliteInserter
-from app.calls.writes import Key
+from app.calls.intake.arrivals import Arrival
+from app.calls.intake.fast_insert import PostgresInserter, SqliteInserter
+from app.calls.intake.group_commit import Ingest
+from app.calls.store.known_calls import Key
 
 store_in_order = Ingest.store
 unfinished: set[asyncio.Task[bool]] = set()

@@ -142,7 +142,9 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
     audit_tries = Integer()  # how often in a row a comparison did not end
     audit_next_at = BigInt()  # when it is to go on
     audit_slice_id = BigInt()  # below it lies the slice that the next day's comparison reads again
-    hour_id = BigInt()  # where the mark stood at hour_at, and before: see app.calls.window
+    hour_id = (
+        BigInt()
+    )  # where the mark stood at hour_at, and before: see app.calls.statistics.progress.window
     hour_at = BigInt()
     hour_before_id = BigInt()
     day_id = BigInt()

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from app.calls.histories import Histories
-from app.calls.mark_queries import find_mark
-from app.calls.marks import Mark
-from app.calls.replay import replay_undecodable
-from app.calls.undecodable import list_undecodable
-from app.calls.usage_queries import Usage, find_usage, limits_of, name_of
+from app.calls.intake.replay import replay_undecodable
+from app.calls.oddities.undecodable_events import list_undecodable
+from app.calls.space.usage_queries import Usage, find_usage, limits_of, name_of
+from app.calls.statistics.progress.mark_queries import find_mark
+from app.calls.statistics.progress.marks import Mark
+from app.calls.statistics.read_turns import Histories
 from app.kit.messages.languages import SOURCE
 from app.kit.text import escape_text
 from app.portals import queries

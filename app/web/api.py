@@ -7,10 +7,7 @@ import msgspec
 from litestar import MediaType, Response, get
 from litestar.params import FromPath
 
-from app.calls.filters import parse_list_request
-from app.calls.mark_queries import find_mark
-from app.calls.marks import Mark
-from app.calls.reading import (
+from app.calls.log.logged_calls import (
     CallNotFound,
     LoggedCall,
     LoggedLeg,
@@ -19,6 +16,9 @@ from app.calls.reading import (
     list_calls,
     list_legs,
 )
+from app.calls.log.selection.filters import parse_list_request
+from app.calls.statistics.progress.mark_queries import find_mark
+from app.calls.statistics.progress.marks import Mark
 from app.portals.model import Connection, Portal
 from app.portals.settings.visible_users import EVERYONE
 from app.web import list_parameters as asked

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 
-from app.calls.detail import list_neighbours, read_detail, user_ids_of
-from app.calls.reading import CallNotFound, find_call
+from app.calls.log.call_detail import list_neighbours, read_detail, user_ids_of
+from app.calls.log.logged_calls import CallNotFound, find_call
 from app.kit.messages.errors import TooManyRequests
 from app.web.call_view import view_call, view_neighbours
 from app.web.links import make_link

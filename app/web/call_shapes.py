@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from app.calls.outcome import Direction, Outcome
-from app.calls.reading import LoggedCall, LoggedLeg
+from app.calls.log.logged_calls import LoggedCall, LoggedLeg
+from app.calls.store.outcome import Direction, Outcome
 from app.web.presenting import plain_cost, to_iso
 
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from app.calls.detail import CallDetail, Neighbours
-from app.calls.outcome import Outcome
-from app.calls.reading import LoggedCall, LoggedLeg
-from app.calls.schedule import WINDOW_S
+from app.calls.log.call_detail import CallDetail, Neighbours
+from app.calls.log.logged_calls import LoggedCall, LoggedLeg
+from app.calls.statistics.progress.read_schedule import WINDOW_S
+from app.calls.store.outcome import Outcome
 from app.web.presenting import (
     CallRow,
     Moment,

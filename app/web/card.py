@@ -16,12 +16,12 @@ from litestar.status_codes import HTTP_200_OK
 from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.incoming.payloads import Page, decode_form, is_token
 from app.bitrix24.methods.cards import CARDS, MAX_ACTIVITIES, CardKind, list_call_activities, read_card_id
-from app.calls.paging import DEFAULT_LIMIT, MAX_LIMIT, NEWEST_FIRST, parse_cursor
-from app.calls.parameters import INT64_MAX, BadFilter, parse_choice, parse_number
-from app.calls.reading import list_card_calls
+from app.calls.log.columns import Column, read_columns
+from app.calls.log.logged_calls import list_card_calls
+from app.calls.log.selection.cursors import DEFAULT_LIMIT, MAX_LIMIT, NEWEST_FIRST, parse_cursor
+from app.calls.log.selection.parameters import INT64_MAX, BadFilter, parse_choice, parse_number
 from app.people.preference_queries import find_preferences
 from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
-from app.web.columns import Column, read_columns
 from app.web.log_view import choose_zone
 from app.web.parts import GivenParts, WebParts
 from app.web.presenting import CallRow

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from app.calls.filters import Filters
-from app.calls.periods import FREE_PERIOD
+from app.calls.log.selection.filters import Filters
+from app.calls.log.selection.periods import FREE_PERIOD
 from app.web.presenting import Presenter, format_duration, visible
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from app.calls.counting_queries import find_counting
+from app.calls.store.counted_queries import find_counting
 from app.kit.messages.words import N_, Words, load_words
 from app.people.service import People
 from app.portals.model import Portal

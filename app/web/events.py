@@ -12,7 +12,7 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import Counter
 
 from app.bitrix24.incoming.payloads import Event, NotAnEvent, decode_event
-from app.calls.recording import Answer
+from app.calls.intake.event_recorder import Answer
 from app.kit.fairness.subscribers import find_network
 from app.kit.messages.errors import Refusal, TooManyRequests, Unavailable
 from app.kit.metrics import EVENTS

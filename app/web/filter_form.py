@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from app.calls.outcome import DOCUMENTED_CODES
-from app.calls.parameters import parse_numbers, split_list
-from app.calls.reading import RecentValues, list_recent_values
+from app.calls.log.columns import Column, list_remaining, read_columns
+from app.calls.log.logged_calls import RecentValues, list_recent_values
+from app.calls.log.selection.parameters import parse_numbers, split_list
+from app.calls.store.outcome import DOCUMENTED_CODES
 from app.kit.text import shorten
 from app.people.department_queries import LONGEST_NAME, list_seen_departments
-from app.web.columns import Column, list_remaining, read_columns
 from app.web.names import name_users
 from app.web.parts import WebParts
 from app.web.presenting import format_number, visible

@@ -9,7 +9,7 @@ from litestar import MediaType, Request, Response, get
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from app.calls.usage_queries import count_at_quota
+from app.calls.space.usage_queries import count_at_quota
 from app.kit.metrics import AT_QUOTA, PORTALS, PROBLEMS
 from app.kit.storage.database import DATABASE_ERRORS
 from app.portals.absence.gone_guard import is_question_open

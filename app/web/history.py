@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from babel.numbers import format_decimal
 
-from app.calls.mark_queries import find_mark
-from app.calls.marks import State
-from app.calls.room import Room
+from app.calls.space.room import Room
+from app.calls.statistics.progress.mark_queries import find_mark
+from app.calls.statistics.progress.marks import State
 from app.portals.model import Portal
 from app.portals.settings.visible_users import EVERYONE
 from app.web.presenting import Moment, Presenter

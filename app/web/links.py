@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from app.calls.parameters import MAX_TEXT
+from app.calls.log.selection.parameters import MAX_TEXT
 from app.kit.json_values import decode_json
 from app.portals.model import Portal
 from app.web.security import origin_of

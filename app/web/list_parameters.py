@@ -1,4 +1,6 @@
-"""The parameters of `GET /api/v1/calls` as /schema documents them; `app.calls.filters` reads their values."""
+"""The parameters of `GET /api/v1/calls` as /schema documents them; `app.calls.log.selection.filters` reads
+their values.
+"""
 
 from typing import Annotated
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from litestar import get
 from litestar.response import Stream as StreamedResponse
 
-from app.calls.reading import Pulse, Viewer, take_pulse
+from app.calls.log.logged_calls import Pulse, Viewer, take_pulse
 from app.kit.messages.errors import Refusal
 from app.kit.storage.database import DATABASE_ERRORS
 from app.portals.settings.portal_settings import PortalSettings

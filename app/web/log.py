@@ -2,7 +2,7 @@
 
 from litestar import Response, get
 
-from app.calls.parameters import join_lists
+from app.calls.log.selection.parameters import join_lists
 from app.web.filter_form import make_choices
 from app.web.log_view import view_log
 from app.web.parts import GivenParts

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import NamedTuple
 
-from app.calls.filters import ListRequest, parse_list_request
-from app.calls.paging import Sort
-from app.calls.periods import apply_period
-from app.calls.reading import list_calls
+from app.calls.log.columns import Column, read_columns
+from app.calls.log.logged_calls import list_calls
+from app.calls.log.selection.cursors import Sort
+from app.calls.log.selection.filters import ListRequest, parse_list_request
+from app.calls.log.selection.periods import apply_period
 from app.people.department_queries import list_seen_departments
 from app.web.chips import Chip, Names, list_chips
-from app.web.columns import Column, read_columns
 from app.web.doubt import Doubt, view_doubt
 from app.web.history import HistoryView, view_history
 from app.web.notice import Notice, view_notice

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.calls.views import SavedView, ViewNotFound, find_view
+from app.calls.log.columns import read_columns
+from app.calls.log.views import SavedView, ViewNotFound, find_view
 from app.people.preference_queries import find_preferences
-from app.web.columns import read_columns
 from app.web.filter_form import make_form
 from app.web.log_view import view_log
 from app.web.parts import WebParts

@@ -10,11 +10,11 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from app.bitrix24.incoming.payloads import Event, Page
-from app.calls.ingest import Ingest
-from app.calls.reconciliation import Reconciliation
-from app.calls.recording import Recorder
-from app.calls.recordings import Recordings
-from app.calls.room import Room
+from app.calls.intake.event_recorder import Recorder
+from app.calls.intake.group_commit import Ingest
+from app.calls.log.recordings import Recordings
+from app.calls.space.room import Room
+from app.calls.statistics.reconciliation import Reconciliation
 from app.kit.clock import Clock
 from app.kit.fairness.background import Background
 from app.kit.fairness.places import Places

@@ -10,7 +10,7 @@ import structlog
 from litestar.types import Receive, Scope, Send
 
 from app.bitrix24.errors import Unreachable
-from app.calls.recordings import Playback
+from app.calls.log.recordings import Playback
 from app.kit.byte_ranges import UnsatisfiableError
 from app.kit.fairness.places import Places, Sentences, Share
 from app.kit.messages.errors import Refusal

@@ -4,11 +4,11 @@ import msgspec
 from litestar import Response, post
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
+from app.calls.log.columns import read_columns
 from app.kit.json_values import decode_json
 from app.kit.messages.errors import Refusal
 from app.people.preference_queries import write_preferences
 from app.people.preferences import Preferences, Theme
-from app.web.columns import read_columns
 from app.web.parts import GivenParts
 from app.web.requests import AnyRequest, GivenSession
 from app.web.security import data_headers

@@ -12,8 +12,8 @@ from babel.dates import format_date, format_datetime, format_skeleton, format_ti
 from babel.numbers import format_currency, format_decimal, format_percent
 from babel.units import format_unit
 
-from app.calls.outcome import Direction, Outcome
-from app.calls.reading import LoggedCall, LoggedLeg
+from app.calls.log.logged_calls import LoggedCall, LoggedLeg
+from app.calls.store.outcome import Direction, Outcome
 from app.kit.calendar import to_utc
 from app.kit.text import shorten
 

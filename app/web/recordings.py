@@ -10,7 +10,7 @@ from litestar.status_codes import HTTP_200_OK
 from litestar.types import ASGIApp
 
 from app.bitrix24.methods.recordings import RecordedLeg
-from app.calls.recordings import Playback, RecordingNotFound
+from app.calls.log.recordings import Playback, RecordingNotFound
 from app.kit.byte_ranges import parse_range
 from app.kit.crypto import CannotDecryptError, Keyring
 from app.kit.messages.errors import Forbidden

@@ -8,13 +8,13 @@ from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from litestar import MediaType, Response
 
-from app.calls.outcome import DIRECTIONS, OUTCOMES
+from app.calls.log.columns import DENSE_FROM, SORT_FIELDS, describe_sort, next_sort
+from app.calls.store.outcome import DIRECTIONS, OUTCOMES
 from app.kit.messages.languages import LANGUAGES, html_language, text_direction
 from app.kit.messages.words import load_all_words, load_words
 from app.people.preferences import THEMES
 from app.settings import Settings
 from app.web.assets import ROOT, asset_url, load_assets
-from app.web.columns import DENSE_FROM, SORT_FIELDS, describe_sort, next_sort
 from app.web.security import origin_of
 
 TEMPLATES = Path(ROOT, "templates")

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
-from app.calls.reading import LoggedCall
+from app.calls.log.columns import Column
+from app.calls.log.logged_calls import LoggedCall
 from app.people.department_queries import find_department_names
-from app.web.columns import Column
 from app.web.names import name_users, refresh_people
 from app.web.parts import WebParts
 from app.web.presenting import CallRow, Presenter

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from app.bitrix24.methods.profile import Profile
-from app.calls.reading import Viewer
+from app.calls.log.logged_calls import Viewer
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError, Keyring
 from app.kit.fairness.budget import Budget

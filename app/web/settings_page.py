@@ -7,8 +7,8 @@ import structlog
 from litestar import Response, get, post
 from litestar.status_codes import HTTP_200_OK
 
-from app.calls.retention import store_settings
-from app.calls.stock_queries import Stock, count_before, find_stock, list_lines
+from app.calls.log.stock_queries import Stock, count_before, find_stock, list_lines
+from app.calls.removal.retention import store_settings
 from app.kit.calendar import list_zones
 from app.kit.messages.errors import Forbidden, Refusal
 from app.kit.messages.languages import LANGUAGES

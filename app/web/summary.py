@@ -5,8 +5,8 @@ from typing import NamedTuple
 from babel.numbers import format_decimal
 from litestar import Response, get
 
-from app.calls.parameters import join_lists
-from app.calls.summary_queries import COUNTED_CALLS, Summary, summarize
+from app.calls.log.selection.parameters import join_lists
+from app.calls.log.summary_queries import COUNTED_CALLS, Summary, summarize
 from app.web.log_view import read_list_request
 from app.web.parts import GivenParts
 from app.web.presenting import format_share, format_talk_time

@@ -7,8 +7,9 @@ from litestar import Response, delete, get, post, put
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_200_OK
 
-from app.calls.parameters import INT64_MAX, BadFilter, parse_number
-from app.calls.views import (
+from app.calls.log.columns import read_columns
+from app.calls.log.selection.parameters import INT64_MAX, BadFilter, parse_number
+from app.calls.log.views import (
     Draft,
     SavedView,
     ViewNotFound,
@@ -20,7 +21,6 @@ from app.calls.views import (
 )
 from app.kit.json_values import decode_json
 from app.kit.messages.errors import Refusal
-from app.web.columns import read_columns
 from app.web.links import make_link
 from app.web.log_view import read_list_request
 from app.web.names import system_user_label

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.calls.kept_payloads import MAX_PAYLOAD
-from app.calls.legs import MOST_SHOWN
-from app.calls.undecodable import ROWS_A_PAGE
-from app.calls.views import MAX_PARAMETERS, MAX_SHARED, MAX_VIEWS
+from app.calls.log.views import MAX_PARAMETERS, MAX_SHARED, MAX_VIEWS
+from app.calls.oddities.kept_payloads import MAX_PAYLOAD
+from app.calls.oddities.undecodable_events import ROWS_A_PAGE
+from app.calls.store.legs import MOST_SHOWN
 from app.portals.entrance.offers import MOST_BYTES
 from app.portals.outbound.exchange_queries import KEPT_FOR_S
 from app.portals.outbound.rate_queries import KEPT_MS

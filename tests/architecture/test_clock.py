@@ -45,9 +45,16 @@ def test_only_the_clock_reads_the_time() -> None:
     ],
 )
 def test_a_reader_of_the_time_is_found(text: str) -> None:
-    assert len(list(find_time_readers([parse("app.calls.ingest", text)]))) == 1
+    assert len(list(find_time_readers([parse("app.calls.intake.group_commit", text)]))) == 1
 
 
 def test_the_clock_and_durations_pass() -> None:
     assert list(find_time_readers([parse(CLOCK, "import time\nnow = time.time()")])) == []
-    assert list(find_time_readers([parse("app.calls.ingest", "import time\nstart = time.monotonic()")])) == []
+    assert (
+        list(
+            find_time_readers(
+                [parse("app.calls.intake.group_commit", "import time\nstart = time.monotonic()")]
+            )
+        )
+        == []
+    )

@@ -27,11 +27,15 @@ def test_nothing_in_app_is_too_long() -> None:
 
 
 def test_a_long_file_is_found() -> None:
-    assert list(find_oversized([parse("app.calls.ingest", "x = 1\n" * 300)])) == []
-    assert list(find_oversized([parse("app.calls.ingest", "x = 1\n" * 301)])) != []
+    assert list(find_oversized([parse("app.calls.intake.group_commit", "x = 1\n" * 300)])) == []
+    assert list(find_oversized([parse("app.calls.intake.group_commit", "x = 1\n" * 301)])) != []
 
 
 def test_a_long_function_is_found() -> None:
     for start in ("def write():\n", "async def write():\n"):
-        assert list(find_oversized([parse("app.calls.ingest", start + "    x = 1\n" * 44)])) == []
-        assert list(find_oversized([parse("app.calls.ingest", start + "    x = 1\n" * 45)])) != []
+        assert (
+            list(find_oversized([parse("app.calls.intake.group_commit", start + "    x = 1\n" * 44)])) == []
+        )
+        assert (
+            list(find_oversized([parse("app.calls.intake.group_commit", start + "    x = 1\n" * 45)])) != []
+        )

@@ -31,8 +31,8 @@ def test_only_queries_and_assembly_import_tables() -> None:
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("app.calls.ingest", "from app.calls.tables import CallTable"),
-        ("app.calls.ingest", "from app.calls import tables"),
+        ("app.calls.intake.group_commit", "from app.calls.tables import CallTable"),
+        ("app.calls.intake.group_commit", "from app.calls import tables"),
         ("app.web.api", "def read():\n    import app.calls.tables as calls"),
         ("app.portals.vault", "from .tables import PortalTable"),
         ("app.kit.storage.database", "from app.tables import TABLES"),

@@ -72,17 +72,27 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.pending_queries.list_due": "The scheduler verifies whichever installations wait.",
     "app.portals.pending_queries.list_sealed": "A rotation of keys seals all of them anew.",
     "app.portals.pending_queries.purge_pending": "The scheduler forgets whichever waited for a day.",
-    "app.calls.mark_queries.list_due_histories": "The scheduler reads on whichever histories are due.",
+    "app.calls.statistics.progress.mark_queries.list_due_histories": (
+        "The scheduler reads on whichever histories are due."
+    ),
     "app.portals.settings.settings_queries.list_limited": (
         "The scheduler purges whichever portals limit their log."
     ),
-    "app.calls.read_queries.list_due_reads": "The scheduler reads whichever portals are due.",
-    "app.calls.evidence_queries.want_read_everywhere": "After a downtime every portal may have lost events.",
-    "app.calls.evidence_queries.want_reads": "Notes of many portals are written by one statement.",
-    "app.calls.evidence_queries.want_late_facts": "Notes of many portals are written by one statement.",
-    "app.calls.usage_queries.add_sizes": "Notes of many portals are written by one statement.",
-    "app.calls.usage_queries.list_due_counts": "The scheduler counts whichever portals are due.",
-    "app.calls.usage_queries.count_at_quota": "The vendor's metrics count all portals at a quota.",
+    "app.calls.statistics.progress.forward_queries.list_due_reads": (
+        "The scheduler reads whichever portals are due."
+    ),
+    "app.calls.statistics.progress.evidence_queries.want_read_everywhere": (
+        "After a downtime every portal may have lost events."
+    ),
+    "app.calls.statistics.progress.evidence_queries.want_reads": (
+        "Notes of many portals are written by one statement."
+    ),
+    "app.calls.statistics.progress.evidence_queries.want_late_facts": (
+        "Notes of many portals are written by one statement."
+    ),
+    "app.calls.space.usage_queries.add_sizes": "Notes of many portals are written by one statement.",
+    "app.calls.space.usage_queries.list_due_counts": "The scheduler counts whichever portals are due.",
+    "app.calls.space.usage_queries.count_at_quota": "The vendor's metrics count all portals at a quota.",
     "app.portals.outbound.exchange_queries.trim_exchanges": "The scheduler trims whoever has too many.",
     "app.portals.absence.uninstall_queries.find_installed": "Announcements at the same time share one look.",
     "app.portals.absence.uninstall_queries.find_noted": "Announcements at the same time share one look.",

@@ -12,20 +12,22 @@ CALL_TABLES = {"CallTable", "CallLegTable"}
 
 # Queries on calls that are read for nobody, each with its reason.
 FOR_NO_VIEWER: dict[str, str] = {
-    "app.calls.retention_queries.purge_some_calls": "A purge deletes whatever is too old.",
-    "app.calls.removal_queries.evict_some_calls": "At a quota the oldest unconfirmed calls go, whosever.",
-    "app.calls.removal_queries.remove_calls": "A purge or an eviction removes what it has chosen.",
-    "app.calls.usage_queries.count_page": "What a portal stores is counted whole.",
-    "app.calls.erasure_queries.delete_some_calls": "An erasure deletes whatever the portal has.",
-    "app.calls.erasure_queries.delete_some_legs": "An erasure deletes whatever the portal has.",
-    "app.calls.erasure_queries.has_calls": "An erasure asks whether something is left.",
-    "app.calls.audit_queries.count_stored": "An audit counts whatever the portal has.",
-    "app.calls.audit_queries.list_stored": "An audit compares whatever the portal has.",
-    "app.calls.audit_queries.list_lacked": "An audit judges rows that reads lack, whosever.",
-    "app.calls.audit_queries.find_newest_stored": "An audit compares whatever the portal has.",
-    "app.calls.audit_queries.has_rows": "A read asks whether anything is known, whosever.",
-    "app.calls.audit_queries.has_lacked": "An audit asks whether rows are lacked, whosever.",
-    "app.calls.log_queries.select_legs": "A call is seen with all its legs; the calls were cut before.",
+    "app.calls.removal.retention_queries.purge_some_calls": "A purge deletes whatever is too old.",
+    "app.calls.space.removal_queries.evict_some_calls": (
+        "At a quota the oldest unconfirmed calls go, whosever."
+    ),
+    "app.calls.space.removal_queries.remove_calls": "A purge or an eviction removes what it has chosen.",
+    "app.calls.space.usage_queries.count_page": "What a portal stores is counted whole.",
+    "app.calls.removal.erasure_queries.delete_some_calls": "An erasure deletes whatever the portal has.",
+    "app.calls.removal.erasure_queries.delete_some_legs": "An erasure deletes whatever the portal has.",
+    "app.calls.removal.erasure_queries.has_calls": "An erasure asks whether something is left.",
+    "app.calls.statistics.audit_queries.count_stored": "An audit counts whatever the portal has.",
+    "app.calls.statistics.audit_queries.list_stored": "An audit compares whatever the portal has.",
+    "app.calls.statistics.audit_queries.list_lacked": "An audit judges rows that reads lack, whosever.",
+    "app.calls.statistics.audit_queries.find_newest_stored": "An audit compares whatever the portal has.",
+    "app.calls.statistics.audit_queries.has_rows": "A read asks whether anything is known, whosever.",
+    "app.calls.statistics.audit_queries.has_lacked": "An audit asks whether rows are lacked, whosever.",
+    "app.calls.log.log_queries.select_legs": "A call is seen with all its legs; the calls were cut before.",
 }
 
 

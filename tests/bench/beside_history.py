@@ -11,7 +11,7 @@ from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
 from tests.bench.figures import Figure
 from tests.bench.ingest import CONNECTIONS
-from tests.calls.statistics import fill
+from tests.calls.statistics_rows import fill
 from tests.commands.running import make_environment
 from tests.load import Sender, Summary
 from tests.ports import free_port

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psutil
 
-from app.calls.exporting import read_all
-from app.calls.filters import Filters, ListRequest
-from app.calls.reading import Viewer, list_card_calls
+from app.calls.log.export_batches import read_all
+from app.calls.log.logged_calls import Viewer, list_card_calls
+from app.calls.log.selection.filters import Filters, ListRequest
 from app.kit.messages.words import load_words
 from app.kit.storage.database import Database
 from app.portals.settings.visible_users import EVERYONE
@@ -24,7 +24,7 @@ from app.web.exports.columns import Known, Reader, Sheet, make_columns
 from app.web.exports.csv_file import write_csv
 from app.web.exports.pieces import Piece
 from app.web.exports.xlsx_file import write_xlsx
-from tests.calls.stored import insert_portal
+from tests.calls.stored_calls import insert_portal
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.processes import ROOT
 from tests.web.calls import NOW, insert_calls

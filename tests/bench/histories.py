@@ -8,7 +8,7 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.scheduler import read_histories
 from tests.bench.figures import Figure
-from tests.calls.statistics import fill, install, read_mark, read_portal
+from tests.calls.statistics_rows import fill, install, read_mark, read_portal
 from tests.conftest import GENEROUS
 from tests.databases import SqliteDatabases
 from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, run_callbook

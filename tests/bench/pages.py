@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from app.calls.paging import Cursor
+from app.calls.log.selection.cursors import Cursor
 from app.kit.clock import SystemClock
 from app.kit.crypto import Keyring
 from app.kit.storage.database import Database

@@ -7,7 +7,7 @@ from playwright.async_api import Frame, Page, expect
 
 from tests.browser.axe import find_violations
 from tests.browser.conftest import Desk
-from tests.calls.statistics import make_row
+from tests.calls.statistics_rows import make_row
 from tests.web.browsing import install
 
 LOOKS = [("light", "en"), ("dark", "en"), ("light", "ar")]

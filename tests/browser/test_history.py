@@ -6,7 +6,7 @@ from playwright.async_api import expect
 
 from app.portals import queries
 from tests.browser.conftest import Desk
-from tests.calls.statistics import fill
+from tests.calls.statistics_rows import fill
 
 
 async def test_the_tab_shows_how_far_the_history_is_and_then_up_to_when_it_is_complete(

@@ -7,7 +7,7 @@ from playwright.async_api import Frame, expect
 from app.demo.recordings import SECONDS, record_url
 from tests.browser.conftest import Desk
 from tests.browser.test_log import until
-from tests.calls.statistics import read_portal
+from tests.calls.statistics_rows import read_portal
 
 AUDIO = "document.querySelector('#call audio')"
 

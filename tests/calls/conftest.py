@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.calls.ingest import Ingest
+from app.calls.intake.group_commit import Ingest
 from app.kit.storage.database import Database
 from app.portals.news import Changes
 from app.tables import TABLES

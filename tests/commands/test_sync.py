@@ -5,7 +5,7 @@ import pytest
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
-from tests.calls.statistics import fill, install
+from tests.calls.statistics_rows import fill, install
 from tests.commands.running import make_environment, run_command
 from tests.running import Callbook, FakeClock
 

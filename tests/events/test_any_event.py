@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from app.bitrix24.incoming.call_end import Undecodable
 from app.bitrix24.incoming.payloads import _CALL_KEYS
 from app.bitrix24.incoming.statistics import decode_statistics_row
-from app.calls.destination import Installation
-from app.calls.sync_writes import write_rows
+from app.calls.space.destination import Installation
+from app.calls.statistics.fetch.merge import write_rows
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from tests.running import Callbook

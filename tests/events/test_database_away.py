@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from app.calls.ingest import PROBED_FOR_S
-from app.calls.inserts import PostgresInserter
+from app.calls.intake.fast_insert import PostgresInserter
+from app.calls.intake.group_commit import PROBED_FOR_S
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.postgres_engine import POOL_SIZE, PooledPostgresEngine

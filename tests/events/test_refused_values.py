@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from app.calls.recording import REFUSED_BY_DATABASE
+from app.calls.intake.event_recorder import REFUSED_BY_DATABASE
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import DATABASE_ERRORS, Database, is_away, is_refusal

@@ -11,7 +11,7 @@ import httpx
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.web.sessions import LIFETIME_S
-from tests.calls.statistics import fill
+from tests.calls.statistics_rows import fill
 from tests.commands.running import PATIENCE_S
 from tests.roles.living import open_session
 
@@ -20,7 +20,9 @@ PAGE_EVERY_S = 0.5
 OPEN_EVERY_S = 2.0
 LOOK_EVERY_S = 0.05
 HISTORY_ROWS = 2_500
-LOST_EVERY_S = 62.0  # What is new is read once a minute at most (app/calls/schedule.py).
+LOST_EVERY_S = (
+    62.0  # What is new is read once a minute at most (app/calls/statistics/progress/read_schedule.py).
+)
 
 
 @dataclass

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from app.calls.filters import Filters
-from app.calls.mark_queries import find_mark
-from app.calls.summary_queries import summarize
+from app.calls.log.selection.filters import Filters
+from app.calls.log.summary_queries import summarize
+from app.calls.statistics.progress.mark_queries import find_mark
 from app.demo.portal import StandInPortal
 from app.demo.statistics import StatisticsRow
 from app.kit.storage.database import Database

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from app.asgi import create_app
-from app.calls import evidence
+from app.calls.statistics.progress import evidence
 from app.demo.serve import listen
 from app.kit.fairness.budget import Limits
 from app.kit.messages.logging import configure_logging

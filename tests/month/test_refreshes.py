@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.calls import evidence
+from app.calls.statistics.progress import evidence
 from app.demo.stand_in import StandIn
 from tests.conftest import GENEROUS
 from tests.month.turns import NEVER_S

@@ -5,8 +5,8 @@ from datetime import UTC
 import pytest
 
 from app.bitrix24.methods.users import User
-from app.calls.filters import parse_list_request
-from app.calls.reading import Viewer, list_calls
+from app.calls.log.logged_calls import Viewer, list_calls
+from app.calls.log.selection.filters import parse_list_request
 from app.calls.tables import CallTable
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn

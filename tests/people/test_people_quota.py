@@ -5,8 +5,8 @@ from structlog.testing import capture_logs
 
 from app.bitrix24.methods.users import User
 from app.bitrix24.rest.exchange import Exchange
-from app.calls.reading import Viewer
-from app.calls.views import Draft, save_view
+from app.calls.log.logged_calls import Viewer
+from app.calls.log.views import Draft, save_view
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.people import preference_queries, queries

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.calls.outcome import direction_of, outcome_of
-from app.calls.reading import LoggedCall
+from app.calls.log.logged_calls import LoggedCall
+from app.calls.store.outcome import direction_of, outcome_of
 from app.calls.tables import CallLegTable, CallTable
 from app.kit.text import storable
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.demo.stand_in import StandIn
 from app.web.call_view import find_crm_path, find_dial
-from tests.calls.statistics import read_portal
+from tests.calls.statistics_rows import read_portal
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install, open_tab
 from tests.web.calls import NOW, insert_calls

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from app.calls.outcome import OUTCOMES, outcome_of
-from app.calls.paging import SORTS
+from app.calls.log.selection.cursors import SORTS
+from app.calls.store.outcome import OUTCOMES, outcome_of
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.web.presenting import to_iso
-from tests.calls.statistics import fill
+from tests.calls.statistics_rows import fill
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install, open_tab
 from tests.web.calls import NOW, insert_calls

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.calls.reading import LoggedCall
+from app.calls.log.logged_calls import LoggedCall
 from app.kit.messages.words import load_words
 from app.web.exports.cells import Cell, Duration, Moment, Phone
 from app.web.exports.columns import Known, Reader, Sheet, make_columns

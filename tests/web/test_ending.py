@@ -8,7 +8,7 @@ import pytest
 from piccolo.columns.combination import WhereRaw
 
 from app.asgi import end_waits
-from app.calls import filter_queries
+from app.calls.log.selection import filter_queries
 from app.demo.stand_in import StandIn
 from app.web.answering import Answering, Answers
 from tests.running import Callbook

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.calls.filters import Filters, parse_list_request
-from app.calls.number_search import search_patterns
-from app.calls.outcome import DIRECTIONS, OUTCOMES
-from app.calls.paging import DEFAULT_LIMIT, SORTS, Cursor, Sort
-from app.calls.parameters import BadFilter, join_lists
-from app.calls.periods import apply_period
+from app.calls.log.selection.cursors import DEFAULT_LIMIT, SORTS, Cursor, Sort
+from app.calls.log.selection.filters import Filters, parse_list_request
+from app.calls.log.selection.number_search import search_patterns
+from app.calls.log.selection.parameters import BadFilter, join_lists
+from app.calls.log.selection.periods import apply_period
+from app.calls.store.outcome import DIRECTIONS, OUTCOMES
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from app.calls.filters import Filters
-from app.calls.summary_queries import summarize
+from app.calls.log.selection.filters import Filters
+from app.calls.log.summary_queries import summarize
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.settings.visible_users import EVERYONE
-from tests.calls.statistics import make_row, read_portal
+from tests.calls.statistics_rows import make_row, read_portal
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.settings import post_settings

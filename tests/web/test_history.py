@@ -6,7 +6,7 @@ import pytest
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from tests.calls.statistics import fill, read_mark, read_portal
+from tests.calls.statistics_rows import fill, read_mark, read_portal
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.test_live import follow

@@ -6,7 +6,7 @@ from contextlib import ExitStack, asynccontextmanager
 
 import pytest
 
-from app.calls.reading import Viewer, take_pulse
+from app.calls.log.logged_calls import Viewer, take_pulse
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness.places import Share
@@ -90,7 +90,7 @@ async def test_a_call_that_others_bury_is_no_news(
     portal_id = await install(callbook, portal)
     await insert_calls(portal_id, {"user_id": portal.operator.id})
     viewer = Viewer(portal_id, portal.operator.id, frozenset((portal.operator.id,)))
-    monkeypatch.setattr("app.calls.reading.PULSE_DEPTH", 1)
+    monkeypatch.setattr("app.calls.log.logged_calls.PULSE_DEPTH", 1)
     before = await take_pulse(viewer, NOW)
     await insert_calls(portal_id, {"call_id": "other", "user_id": 1})
     assert await take_pulse(viewer, NOW, before) == before

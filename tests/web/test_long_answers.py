@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.calls.column_queries import IN_LISTS, MARK
-from app.calls.reading import LEGS_OF_A_CALL
+from app.calls.log.column_queries import IN_LISTS, MARK
+from app.calls.log.logged_calls import LEGS_OF_A_CALL
 from app.demo.stand_in import StandIn
 from app.kit.file_limit import count_places
 from app.web.answering import MOST_IN_ALL, Answers, find_in_all

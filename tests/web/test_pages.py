@@ -250,7 +250,7 @@ async def test_a_database_that_is_away_is_told_as_a_page(
     async def fail(*_: object) -> None:
         raise ConnectionError("the database is away")
 
-    monkeypatch.setattr("app.calls.log_queries.select_page", fail)
+    monkeypatch.setattr("app.calls.log.log_queries.select_page", fail)
     page = await portal.open_page("/")
     assert page.status_code == 503
     assert page.headers["retry-after"]

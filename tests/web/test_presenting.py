@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.calls.outcome import direction_of, outcome_of
+from app.calls.store.outcome import direction_of, outcome_of
 from app.kit.messages.languages import LANGUAGES
 from app.web.presenting import (
     Presenter,

@@ -11,15 +11,15 @@ import pytest
 
 from app.bitrix24.transport import media as media_module
 from app.bitrix24.transport.media import CHUNK_BYTES
-from app.calls import legs as legs_module
-from app.calls import recordings as recordings_module
-from app.calls.evidence_queries import want_reads
+from app.calls.log import recordings as recordings_module
+from app.calls.statistics.progress.evidence_queries import want_reads
+from app.calls.store import legs as legs_module
 from app.demo.portal import StandInPortal
 from app.demo.recordings import URL_KEY, make_recording, record_url
 from app.demo.stand_in import StandIn
 from app.scheduler import reconcile, run_job
 from app.web.playing import LONGEST_S, SHARE
-from tests.calls.statistics import make_row, read_portal
+from tests.calls.statistics_rows import make_row, read_portal
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.settings import post_settings

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from piccolo.columns.combination import WhereRaw
 
-from app.calls import filter_queries
+from app.calls.log.selection import filter_queries
 from app.demo.stand_in import StandIn
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab

@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from app.calls.views import MAX_VIEWS
+from app.calls.log.columns import COLUMNS, DEFAULT_COLUMNS, read_columns
+from app.calls.log.views import MAX_VIEWS
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.departure.erasure import CALLS_KEPT_S
 from app.scheduler import erase_due
-from app.web.columns import COLUMNS, DEFAULT_COLUMNS, read_columns
 from app.web.links import Wanted, read_wanted
 from tests.portals.portal_rows import count
 from tests.running import Callbook, FakeClock
@@ -161,7 +161,7 @@ async def test_nobody_saves_more_by_saving_at_once(callbook: Callbook, portal: S
 async def test_a_portal_shares_no_more_views_than_a_menu_can_hold(
     callbook: Callbook, portal: StandInPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.calls.views.MAX_SHARED", 2)
+    monkeypatch.setattr("app.calls.log.views.MAX_SHARED", 2)
     tab = await open_tab(callbook, portal)
     others = await open_tab(callbook, portal, portal.operator.id)
     shared = [await save(tab, is_shared=True), await save(others, is_shared=True)]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from app.calls.reading import take_pulse
+from app.calls.log.logged_calls import take_pulse
 from app.demo.stand_in import StandIn
 from tests.isolation.test_two_portals import list_routes
 from tests.running import Callbook

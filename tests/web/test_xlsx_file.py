@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.calls.reading import LoggedCall
+from app.calls.log.logged_calls import LoggedCall
 from app.kit.messages.words import load_words
 from app.web.exports import xlsx_file
 from app.web.exports.columns import Known, Reader, Sheet, make_columns

@@ -23,7 +23,7 @@ class Quotas:
     people: int = 20_000  # Dismissed ones too; the largest of companies have some ten thousand.
     departments: int = 5_000  # The largest of companies have some thousand.
     memberships: int = 100_000  # Nearly everybody belongs to one department or two.
-    views: int = 5_000  # Of all users; each has MAX_VIEWS of `app.calls.views` at most.
+    views: int = 5_000  # Of all users; each has MAX_VIEWS of `app.calls.log.views` at most.
     preferences: int = 20_000  # Users who chose something.
     requests: int = 50_000  # In the log of requests, which is kept a week: five a minute.
 

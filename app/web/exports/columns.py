@@ -6,10 +6,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from app.calls.reading import LoggedCall, LoggedLeg
+from app.calls.log import columns as log_columns
+from app.calls.log.logged_calls import LoggedCall, LoggedLeg
 from app.kit.messages.words import Words
 from app.kit.text import shorten
-from app.web import columns as log_columns
 from app.web.exports.cells import Cell, Duration, Moment, Phone
 from app.web.presenting import COST_UNIT, LONGEST_DEPARTMENTS, is_of_robot, to_local, visible
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from babel.numbers import get_decimal_symbol
 
-from app.calls.reading import LoggedCall
+from app.calls.log.logged_calls import LoggedCall
 from app.web.exports.cells import Cell, Duration, Moment, Phone
 from app.web.exports.columns import Sheet
 from app.web.exports.pieces import Piece

@@ -15,14 +15,14 @@ from litestar import get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from app.calls.exporting import read_all
-from app.calls.filters import ListRequest
-from app.calls.parameters import join_lists, parse_choices
-from app.calls.reading import LoggedCall, Viewer, count_calls, list_legs
+from app.calls.log.columns import COLUMNS, Column
+from app.calls.log.export_batches import read_all
+from app.calls.log.logged_calls import LoggedCall, Viewer, count_calls, list_legs
+from app.calls.log.selection.filters import ListRequest
+from app.calls.log.selection.parameters import join_lists, parse_choices
 from app.kit.fairness.query_turns import QueryTooSlowError
 from app.kit.messages.words import load_words
 from app.people.department_queries import find_department_names
-from app.web.columns import COLUMNS, Column
 from app.web.exports.columns import Known, Reader, Sheet, choose_columns, make_columns
 from app.web.exports.csv_file import write_csv
 from app.web.exports.pacing import PacedStream

@@ -12,7 +12,7 @@ from decimal import Decimal
 from tempfile import TemporaryFile
 from typing import IO, TypeVar
 
-from app.calls.reading import LoggedCall
+from app.calls.log.logged_calls import LoggedCall
 from app.kit.messages.errors import Refusal
 from app.kit.messages.languages import text_direction
 from app.kit.messages.words import N_

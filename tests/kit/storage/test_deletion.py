@@ -7,8 +7,8 @@ from contextvars import Context
 
 import pytest
 
-from app.calls.erasure import erase_calls, erase_views
-from app.calls.retention_queries import purge_undecodable
+from app.calls.removal.erasure import erase_calls, erase_views
+from app.calls.removal.retention_queries import purge_undecodable
 from app.calls.tables import UndecodableEventTable
 from app.kit.fairness.lanes import Lane, find_lane
 from app.kit.storage import deletion

@@ -95,7 +95,7 @@ async def test_the_row_stays_due_while_a_call_is_left(
         return True
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.calls.erasure.has_calls", is_late)
+        patch.setattr("app.calls.removal.erasure.has_calls", is_late)
         await erase(uninstalled)
     assert await count(uninstalled, "portals") == 1
     await erase(uninstalled)

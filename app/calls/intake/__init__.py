@@ -1,0 +1,1 @@
+"""A call-end event until it is durable."""

@@ -1,0 +1,49 @@
+"""The columns of calls as statements read them: whole for one call, with long texts cut for lists.
+
+The database cuts, so that a page never holds more, whatever a portal has stored.
+"""
+
+from piccolo.columns import Column
+from piccolo.querystring import QueryString
+
+from app.calls.tables import CallLegTable, CallTable
+
+IN_LISTS = 255  # As long as a text of Bitrix24's that is no prose; the panel has the rest.
+IN_FILES = 8_000  # As long as the longest comment that is stored (app/calls/store/legs.py).
+MARK = "…"
+_FREE = ("phone_number", "portal_number", "currency", "code", "reason", "crm_entity_type", "comment")
+
+COLUMNS = (
+    *(CallTable.id, CallTable.call_id, CallTable.type, CallTable.phone_number, CallTable.portal_number),
+    *(CallTable.user_id, CallTable.started_at, CallTable.duration_s, CallTable.cost_e4, CallTable.currency),
+    *(CallTable.code, CallTable.reason, CallTable.crm_activity_id, CallTable.crm_entity_type),
+    *(CallTable.crm_entity_id, CallTable.has_recording, CallTable.has_transcript, CallTable.vote),
+    *(CallTable.comment, CallTable.source, CallTable.is_confirmed, CallTable.is_gone, CallTable.received_at),
+)
+Readable = Column | QueryString
+
+
+def cut_columns(columns: tuple[Column, ...], longest: int) -> tuple[Readable, ...]:
+    """The same columns; texts of more characters end with a mark."""
+    return tuple(_cut(column, longest) if column._meta.name in _FREE else column for column in columns)  # noqa: SLF001  Piccolo has no public name of a column.
+
+
+def _cut(column: Column, longest: int) -> QueryString:
+    name = column._meta.name  # noqa: SLF001  As above.
+    cut = (
+        f"CASE WHEN LENGTH({name}) > {longest} THEN SUBSTR({name}, 1, {longest}) || '{MARK}' ELSE {name} END"
+    )
+    return QueryString(f"{cut} AS {name}")
+
+
+def short_or_null(column: Column) -> QueryString:
+    """A text that is not too long for a list of choices; one that was cut would find nothing."""
+    name = column._meta.name  # noqa: SLF001  As above.
+    return QueryString(f"CASE WHEN LENGTH({name}) <= {IN_LISTS} THEN {name} END AS {name}")
+
+
+LISTED = cut_columns(COLUMNS, IN_LISTS)
+EXPORTED = cut_columns(COLUMNS, IN_FILES)
+_LEG = tuple(CallLegTable._meta.columns)  # noqa: SLF001  As above.
+LISTED_LEGS = cut_columns(_LEG, IN_LISTS)
+WHOLE_LEGS = cut_columns(_LEG, IN_FILES)

@@ -1,0 +1,56 @@
+"""The columns of the log that a user may pick and order. Pure; their words are in templates."""
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+from app.calls.log.selection.cursors import Sort
+
+Column = Literal[
+    "time",
+    "call",
+    "number",
+    "operator",
+    "department",
+    "line",
+    "duration",
+    "cost",
+    "recording",
+    "client",
+    "vote",
+    "comment",
+    "code",
+]
+COLUMNS: tuple[Column, ...] = get_args(Column)
+DEFAULT_COLUMNS: tuple[Column, ...] = ("time", "call", "number", "operator", "line", "duration", "cost")
+ANCHOR: Column = "number"  # Always shown: its button opens the call.
+SORT_FIELDS: dict[Column, str] = {"time": "started_at", "duration": "duration_s", "cost": "cost"}
+DENSE_FROM = 9  # So many columns are set closer together.
+
+
+def read_columns(names: Iterable[str]) -> tuple[Column, ...]:
+    """The columns of these names in their order, each once; the default when none of them is one.
+
+    Names that mean nothing are left out, so that what was saved by another release still opens.
+    """
+    given = [name.strip() for name in names]
+    chosen = [column for name in dict.fromkeys(given) for column in COLUMNS if column == name]
+    if not chosen:
+        return DEFAULT_COLUMNS
+    return tuple(chosen if ANCHOR in chosen else [ANCHOR, *chosen])
+
+
+def list_remaining(chosen: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The columns that could be added."""
+    return tuple(column for column in COLUMNS if column not in chosen)
+
+
+def next_sort(column: Column, current: Sort) -> str:
+    """What a click on the column's head asks for: greatest first, and the other way round the second time."""
+    field = SORT_FIELDS[column]
+    return field if current == f"-{field}" else f"-{field}"
+
+
+def describe_sort(column: Column, current: Sort) -> str:
+    """The column's `aria-sort`."""
+    field = SORT_FIELDS.get(column)
+    return {field: "ascending", f"-{field}": "descending"}.get(current, "none")

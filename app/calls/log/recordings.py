@@ -1,0 +1,248 @@
+"""Recordings of calls, fetched from the portal for each play and stored nowhere (decision 0019)."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from weakref import WeakValueDictionary
+
+import structlog
+
+from app.bitrix24.errors import AddressRefused, BitrixError, Unreachable
+from app.bitrix24.methods.recordings import RecordedLeg, fetch_transcript, list_addresses
+from app.bitrix24.rest.portal_client import PortalClient
+from app.bitrix24.transport.media import Media, MediaClient
+from app.bitrix24.transport.network import on_behalf_of
+from app.calls.log.log_queries import select_recorded_legs
+from app.calls.log.logged_calls import Viewer
+from app.kit.byte_ranges import AskedRange, Span, UnsatisfiableError
+from app.kit.clock import Clock
+from app.kit.fairness.budget import RecentlySeen
+from app.kit.messages.errors import Refusal, Unavailable
+from app.kit.messages.words import N_
+from app.portals.model import Portal
+from app.portals.outbound.access import PortalAccess
+from app.portals.tokens.refresh_budget import Cause
+
+log = structlog.get_logger(__name__)
+DENIED_S = 3600  # A scope that was missing may have been granted since.
+MAX_REMEMBERED = 1_000
+# Read to be thrown away, where a server knows no ranges: half an hour of WAV, hours of MP3. Of a longer one
+# the listener is sent the whole, so that no portal has us read for nothing.
+MOST_SKIPPED = 32 * 1024 * 1024
+MEASURE_AGAIN_S = 600  # What could not be measured is sent as a whole meanwhile.
+FIND_TIMEOUT_S = 90.0  # Several addresses are tried, and one may be measured for a minute.
+
+
+class RecordingNotFound(Refusal):
+    """The statistics name no recording, or the portal gives none of the places where it could lie."""
+
+    status = 404
+    code = "recording_not_found"
+    message = N_("This call has no recording, or Bitrix24 does not give it to Callbook.")
+
+
+class RecordingUnavailable(Unavailable):
+    """A recording is there, but its server does not send it."""
+
+    code = "recording_unavailable"
+    message = N_("Bitrix24 does not send this recording just now. Try again in a minute.")
+
+
+class Playback:
+    """What is sent of a recording: `span` of it, or with None a whole of unknown length.
+
+    `is_part`: it answers the range that was asked for. `turn`: at one recording of a portal at a time is read
+    what nobody hears.
+    """
+
+    def __init__(
+        self,
+        media: Media,
+        span: Span | None,
+        *,
+        is_part: bool,
+        skips: int = 0,
+        turn: asyncio.Lock | None = None,
+    ) -> None:
+        self.media_type = media.media_type
+        self.span = span
+        self.is_part = is_part
+        self._media = media
+        self._skips = skips
+        self._turn = turn or asyncio.Lock()
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """The bytes in chunks, none of which is kept; raises Unreachable when its server cuts it off."""
+        left = None if self.span is None else self.span.length
+        async for chunk in self._read_on():
+            wanted = chunk
+            if left is not None:
+                wanted = chunk[:left]
+                left -= len(wanted)
+            if wanted:
+                yield wanted
+            if left == 0:
+                return
+        if left:
+            raise Unreachable("the recording is shorter than its server said")
+
+    async def _read_on(self) -> AsyncIterator[bytes]:
+        """What comes after the bytes that are skipped."""
+        chunks = self._media.read()
+        if self._skips:
+            async with self._turn:
+                beginning = await _skip(chunks, self._skips)
+            yield beginning
+        async for chunk in chunks:
+            yield chunk
+
+    async def close(self) -> None:
+        """Let its server go, at once."""
+        await self._media.close()
+
+
+async def _skip(chunks: AsyncIterator[bytes], to_skip: int) -> bytes:
+    """Throw so many bytes away; the rest of the chunk in which they end."""
+    async for chunk in chunks:
+        if len(chunk) > to_skip:
+            return chunk[to_skip:]
+        to_skip -= len(chunk)
+    return b""
+
+
+class Recordings:
+    """Opens recordings with the portal's stored token, for viewers who may see the call."""
+
+    def __init__(self, access: PortalAccess, media: MediaClient, clock: Clock) -> None:
+        self._access = access
+        self._media = media
+        self._clock = clock
+        self._denied: OrderedDict[tuple[int, int], tuple[int, set[str]]] = OrderedDict()
+        self._lengths: OrderedDict[tuple[int, int, int], int] = OrderedDict()
+        self._unmeasured = RecentlySeen(clock, MAX_REMEMBERED)
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # By portal.
+
+    @staticmethod
+    async def list_recorded(viewer: Viewer, call_id: str) -> list[RecordedLeg]:
+        """The recorded legs of a call that the viewer may see, in the order in which they began."""
+        return await select_recorded_legs(viewer.portal_id, viewer.sees, call_id)
+
+    async def open(self, portal: Portal, leg: RecordedLeg, asked: AskedRange | None) -> Playback:
+        """Find the recording anew and open the part that is asked for; close what this gives.
+
+        Raises a Refusal (404, 409 or 503) or UnsatisfiableError.
+        """
+
+        async def work(client: PortalClient, access_token: str) -> Playback:
+            with on_behalf_of(portal.member_id):
+                try:
+                    async with asyncio.timeout(FIND_TIMEOUT_S):
+                        return await self._find(portal, leg, asked, client, access_token)
+                except TimeoutError:
+                    raise RecordingUnavailable from None
+
+        try:
+            return await self._access.use(portal, work, Cause.PERSON)
+        except (BitrixError, AddressRefused) as error:
+            log.info("recording not found", portal_id=portal.id, code=error.code)
+            raise RecordingNotFound from None
+
+    async def read_transcript(self, portal: Portal, activity_id: int) -> str | None:
+        """The transcript of the call with this CRM activity, where apps can read one; a Refusal (409, 503).
+
+        The stored token asks for it: only for a call that the viewer may see.
+        """
+
+        async def work(client: PortalClient, access_token: str) -> str | None:
+            return await fetch_transcript(client, access_token, activity_id, self._denied_to(portal))
+
+        try:
+            return await self._access.use(portal, work, Cause.PERSON)
+        except (BitrixError, AddressRefused):
+            return None
+
+    async def _find(
+        self,
+        portal: Portal,
+        leg: RecordedLeg,
+        asked: AskedRange | None,
+        client: PortalClient,
+        access_token: str,
+    ) -> Playback:
+        is_anywhere = False
+        async for url in list_addresses(client, access_token, leg, self._denied_to(portal)):
+            is_anywhere = True
+            try:
+                return await self._open(url, asked, (portal.id, portal.generation, leg.statistics_id))
+            except (Unreachable, AddressRefused) as error:
+                log.info("recording not opened", portal_id=portal.id, reason=str(error))
+        raise RecordingUnavailable if is_anywhere else RecordingNotFound
+
+    async def _open(self, url: str, asked: AskedRange | None, key: tuple[int, int, int]) -> Playback:
+        media = await self._media.open(url, asked)
+        try:
+            if asked is None:
+                return Playback(media, media.span, is_part=False)
+            if media.is_part and media.span is not None:
+                wanted = asked.resolve(media.span.total)
+                if media.span.first == wanted.first:
+                    last = min(media.span.last, wanted.last)
+                    return Playback(media, Span(wanted.first, last, wanted.total), is_part=True)
+            if not media.is_part and media.span is not None:
+                return self._cut(media, asked.resolve(media.span.total), key)
+        except UnsatisfiableError:
+            await media.close()
+            raise
+        await media.close()
+        return await self._open_measured(url, asked, key)
+
+    async def _open_measured(self, url: str, asked: AskedRange, key: tuple[int, int, int]) -> Playback:
+        """From a server that tells no length, or answers another part: the whole, less what was not asked."""
+        async with self._turn(key):
+            total = await self._find_length(url, key)
+        if total is None:
+            return Playback(await self._media.open(url, None), None, is_part=False)
+        span = asked.resolve(total)
+        return self._cut(await self._media.open(url, None), span, key)
+
+    def _cut(self, media: Media, span: Span, key: tuple[int, int, int]) -> Playback:
+        """This part of a whole; the whole where too much would be read in vain before the part begins."""
+        if span.first > MOST_SKIPPED:
+            return Playback(media, media.span, is_part=False)
+        return Playback(media, span, is_part=True, skips=span.first, turn=self._turn(key))
+
+    async def _find_length(self, url: str, key: tuple[int, int, int]) -> int | None:
+        """Measured once; None where that failed within ten minutes."""
+        if key in self._lengths:
+            return self._lengths[key]
+        name = "/".join(map(str, key))
+        if name in self._unmeasured:
+            return None
+        self._unmeasured.remember(name, MEASURE_AGAIN_S)  # Before: a listener who leaves ends it.
+        try:
+            total = await self._media.measure(url, MOST_SKIPPED)
+        except Unreachable as error:
+            log.info("recording not measured", portal_id=key[0], reason=str(error))
+            return None
+        self._lengths[key] = total
+        if len(self._lengths) > MAX_REMEMBERED:
+            self._lengths.popitem(last=False)
+        return total
+
+    def _turn(self, key: tuple[int, int, int]) -> asyncio.Lock:
+        """Of the recording's portal."""
+        portal_id = key[0]
+        turn = self._turns.get(portal_id)
+        if turn is None:
+            turn = self._turns[portal_id] = asyncio.Lock()
+        return turn
+
+    def _denied_to(self, portal: Portal) -> set[str]:
+        """The methods for which this installation has no scope, as far as was seen within the hour."""
+        key, now = (portal.id, portal.generation), self._clock.now()
+        until, methods = self._denied.get(key, (0, set()))
+        if until <= now:
+            self._denied[key] = until, methods = now + DENIED_S, set()
+            if len(self._denied) > MAX_REMEMBERED:
+                self._denied.popitem(last=False)
+        return methods

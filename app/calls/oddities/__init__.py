@@ -1,0 +1,1 @@
+"""Verified events and rows of the statistics that could not be decoded."""

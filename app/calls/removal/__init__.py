@@ -1,0 +1,1 @@
+"""Removing calls: those that are too old, and all of a portal."""

@@ -1,0 +1,1 @@
+"""How much each portal stores, and whether it may store more."""

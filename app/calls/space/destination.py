@@ -1,0 +1,17 @@
+"""Where a read of the statistics writes, and as which installation of the portal."""
+
+import msgspec
+
+from app.calls.space.room import Room
+from app.kit.storage.database import Database
+from app.portals.news import Changes
+
+
+class Installation(msgspec.Struct, frozen=True):
+    """Where a read writes, and as which installation of the portal."""
+
+    database: Database
+    changes: Changes
+    portal_id: int
+    generation: int
+    room: Room

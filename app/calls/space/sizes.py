@@ -1,0 +1,71 @@
+"""How much a call takes: its row and those of its legs, and the bytes of their texts. Pure.
+
+Numbers, indexes and the database's own overhead are in the number of rows.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from app.calls.store.known_calls import Change, digits_of, rows_of_legs
+from app.calls.store.legs import Leg, Legs
+from app.calls.store.shown_legs import show
+
+_TEXTS = ("phone_number", "portal_number", "currency", "code", "reason", "crm_entity_type", "comment")
+TEXTS_OF_LEG = ("call_id", *_TEXTS)
+TEXTS_OF_CALL = (*TEXTS_OF_LEG, "phone_digits")
+
+
+class Size(msgspec.Struct, frozen=True):
+    """Rows of calls and legs, and the bytes of their texts; less than nothing where some were removed."""
+
+    rows: int = 0
+    text_bytes: int = 0
+
+    def __add__(self, other: "Size") -> "Size":
+        """Both together."""
+        return Size(self.rows + other.rows, self.text_bytes + other.text_bytes)
+
+    def __neg__(self) -> "Size":
+        """As much less."""
+        return Size(-self.rows, -self.text_bytes)
+
+
+def size_of_event(call_id: str, leg: Leg) -> Size:
+    """What a call takes of which one event alone has told."""
+    told = (call_id, leg.phone_number, leg.portal_number, leg.currency, leg.code, leg.reason)
+    return Size(1, _count_bytes((*told, digits_of(leg.phone_number))))
+
+
+def growth_of(changes: Iterable[Change]) -> Size:
+    """What these changes add to what is stored."""
+    growth = Size()
+    for change in changes:
+        known = change.known
+        before = Size() if known is None else _size(change.key[1], known.legs, tuple(known.leg_ids))
+        growth += _size(change.key[1], change.legs, rows_of_legs(change)) + -before
+    return growth
+
+
+def size_sql(texts: Iterable[str], *, is_sqlite: bool) -> str:
+    """SQL for the bytes of these columns of a row."""
+    length = "LENGTH(CAST({} AS BLOB))" if is_sqlite else "octet_length({})"
+    return " + ".join(f"COALESCE({length.format(name)}, 0)" for name in texts)
+
+
+def _size(call_id: str, legs: Legs, leg_rows: Legs) -> Size:
+    if not legs:
+        return Size()
+    shown = show(legs).leg
+    text_bytes = _count_bytes((call_id, *_texts_of(shown), digits_of(shown.phone_number)))
+    text_bytes += sum(_count_bytes((call_id, *_texts_of(leg))) for leg in leg_rows)
+    return Size(1 + len(leg_rows), text_bytes)
+
+
+def _texts_of(leg: Leg) -> Iterable[str | None]:
+    return (getattr(leg, name) for name in _TEXTS)
+
+
+def _count_bytes(texts: Iterable[str | None]) -> int:
+    text = "".join(filter(None, texts))
+    return len(text) if text.isascii() else len(text.encode())

@@ -1,0 +1,57 @@
+"""Counting what portals store, page by page and off the hot path: what was noted meanwhile may miss what a
+process that was killed had stored in its last second, and nothing was noted before this release.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from app.calls.space.sizes import Size
+from app.calls.space.usage_queries import Usage, count_page, find_usage, list_due_counts, note_counted
+from app.kit.clock import Clock
+from app.kit.fairness.turns import take_turn
+from app.kit.storage.database import Database
+
+COUNTED_EVERY_S = 6 * 3600
+PORTALS_A_TURN = 100
+PAGES_A_TURN = 200  # Of 5,000 calls each, over all portals; the next turn goes on.
+
+Counters = Mapping[str, Callable[[int], Awaitable[int]]]  # By the names of Usage's fields.
+
+
+class Recount:
+    """Counts one portal after the other, those first that were counted longest ago."""
+
+    def __init__(self, database: Database, clock: Clock, counters: Counters) -> None:
+        self._database = database
+        self._clock = clock
+        self._counters = counters
+        self._begun: dict[int, tuple[str, Size, Size]] = {}  # Where the last turn ended: a portal, or none.
+
+    async def run_due(self) -> None:
+        """Count as much as one turn may; a portal of millions takes several."""
+        left = PAGES_A_TURN
+        for portal_id in await list_due_counts(self._clock.now() - COUNTED_EVERY_S, PORTALS_A_TURN):
+            if left <= 0:
+                return
+            with take_turn("recount", portal_id):
+                left -= await self._count(portal_id, left)
+
+    async def _count(self, portal_id: int, pages: int) -> int:
+        """Count on for so many pages at most; how many it took."""
+        begun = self._begun.pop(portal_id, None)
+        self._begun.clear()  # It was another's, who is gone.
+        after, size, before = begun or ("", Size(), (await find_usage(portal_id)).size)
+        for page in range(1, pages + 1):
+            counted = await count_page(portal_id, after, is_sqlite=self._database.is_sqlite)
+            if counted.last is None:
+                await self._note(portal_id, size, before)
+                return page
+            after, size = counted.last, size + counted.size
+        self._begun[portal_id] = after, size, before
+        return pages
+
+    async def _note(self, portal_id: int, counted: Size, before: Size) -> None:
+        """What was stored while it was counted counts too: rather twice than never."""
+        size = counted + (await find_usage(portal_id)).size + -before
+        others = {name: await count(portal_id) for name, count in self._counters.items()}
+        usage = Usage(size.rows, size.text_bytes, self._clock.now(), **others)
+        await note_counted(portal_id, usage, is_sqlite=self._database.is_sqlite)

@@ -1,0 +1,71 @@
+"""Looking calls up in a portal's statistics on a hint: at most once a minute for each portal."""
+
+from functools import partial
+
+import structlog
+
+from app.calls.statistics.progress.evidence_queries import want_reads
+from app.calls.statistics.read_turns import FAILURES, Histories
+from app.kit.clock import Clock
+from app.kit.fairness.turns import Kind, PortalTurns
+from app.kit.storage.database import Database
+from app.portals import queries
+from app.portals.model import Portal
+from app.portals.tokens.refresh_budget import is_affordable
+
+log = structlog.get_logger(__name__)
+PAUSE_S = 60
+LOOKUP = Kind("lookup")
+MOST_WAITING = 500  # Portals at once; of more, those that have waited longest.
+
+
+class Lookups:
+    """Notes that a portal wants a look, and looks when its minute has passed."""
+
+    def __init__(self, histories: Histories, database: Database, clock: Clock, turns: PortalTurns) -> None:
+        self._histories = histories
+        self._database = database
+        self._clock = clock
+        self._turns = turns
+
+    async def want(self, portal: Portal) -> None:
+        """Note the wish, so that the scheduler serves it if it cannot be served now, and try now.
+
+        A wish that is noted already covers this one: strangers who repeat hints make us write nothing.
+        """
+        if portal.is_lookup_wanted:
+            return
+        await queries.want_lookup(portal.id, portal.generation, self._clock.now())
+        self._turns.begin(LOOKUP, portal.id, partial(self.look, portal))
+
+    async def look(self, portal: Portal) -> None:
+        """Read the statistics to their end, unless that was tried less than a minute ago.
+
+        One that fails, or would cost a refresh too many, becomes evidence: nobody may repeat the hint, and
+        reconciliation asks a portal that fails later and later.
+        """
+        now = self._clock.now()
+        if not await queries.claim_lookup(portal.id, now, PAUSE_S):
+            return
+        is_done = False
+        try:
+            current = await queries.get_portal(portal.id)
+            is_done = current is not None and await self._look_if_free(current, now)
+        finally:
+            if not is_done:
+                await want_reads(self._database, {portal.id}, now)
+
+    async def _look_if_free(self, portal: Portal, now: int) -> bool:
+        if not is_affordable(portal, now):
+            return False
+        try:
+            await self._histories.catch_up(portal)
+        except FAILURES as error:
+            log.warning("lookup failed", portal_id=portal.id, error=type(error).__name__)
+            return False
+        return True
+
+    async def look_where_wanted(self) -> None:
+        """Serve the wishes that had to wait."""
+        for portal in await queries.list_waiting_for_lookup(self._clock.now(), MOST_WAITING):
+            self._turns.begin(LOOKUP, portal.id, partial(self.look, portal))

@@ -1,0 +1,151 @@
+"""What speaks for a call that is missing, or for facts that come late: noted at once, written soon after.
+
+Events are on the hot path, so they note in memory; every few seconds what was noted is written for all
+portals by one statement. The same loop keeps a heartbeat of each process in the database. One that starts
+and finds none knows that nobody took events meanwhile. One that was killed leaves a heartbeat that stands
+still: whoever sees it first, be it the process that took its place a second later, has all portals read,
+which covers what came meanwhile and what the killed one had noted.
+
+Whether it stands still is counted in beats of one's own: the wall clocks of two machines may differ, and any
+may be set, so what a heartbeat says of its time only shows that it is another one.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from app.calls.statistics.progress.evidence_queries import want_late_facts, want_read_everywhere, want_reads
+from app.calls.statistics.progress.read_schedule import LATE_FACTS_S
+from app.kit.clock import Clock, read_elapsed_s
+from app.kit.fairness.budget import RecentlySeen
+from app.kit.storage.database import DATABASE_ERRORS, Database
+from app.portals.fact_queries import Fact, delete_fact, list_facts, write_fact
+
+log = structlog.get_logger(__name__)
+PERIOD_S = 10
+DEAD_AFTER_BEATS = 3  # In which a living process writes at least two, unless the database is slow.
+DEAD_AFTER_S = DEAD_AFTER_BEATS * PERIOD_S
+HEARTBEAT, TAKING = "events_taken:", "taking"  # The name goes on with the process.
+REJECTED_EVERY_S = 3600  # Strangers who know a portal's member_id cause a read an hour at most.
+
+
+class Evidence:
+    """Notes of this process, and its heartbeat; `elapsed` (seconds) is real unless a test moves time."""
+
+    def __init__(
+        self, database: Database, clock: Clock, elapsed: Callable[[], float] = read_elapsed_s
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._missing: set[int] = set()
+        self._late: dict[int, int] = {}
+        self._is_all_missing = False
+        self._rejected = RecentlySeen(clock)
+        self._heartbeat = f"{HEARTBEAT}{uuid.uuid4().hex}"
+        self._elapsed = elapsed
+        self._beaten_at = elapsed()
+        self._others: dict[
+            str, tuple[Fact, int]
+        ] = {}  # And for how many beats of ours each has been the same.
+
+    def note_missing(self, portal_id: int) -> None:
+        """A verified event of this portal was not stored as a call."""
+        self._missing.add(portal_id)
+
+    def note_rejected(self, portal_id: int) -> None:
+        """An event that says it is of this portal was refused: its token may be a newer one than ours."""
+        key = str(portal_id)
+        if key not in self._rejected:
+            self._rejected.remember(key, REJECTED_EVERY_S)
+            self._missing.add(portal_id)
+
+    def note_call(self, portal_id: int) -> None:
+        """A call has ended: what comes late to it will be there in a few minutes."""
+        self._late.setdefault(portal_id, self._clock.now() + LATE_FACTS_S)
+
+    def note_all_missing(self) -> None:
+        """Events were turned away, and it is not known whose."""
+        self._is_all_missing = True
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[None]:
+        """While inside, this process takes events: notes are written, the heartbeat is kept."""
+        await self._look_who_was_before()
+        task = asyncio.create_task(self._run(), name="evidence")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self.flush()
+            await delete_fact(self._heartbeat, TAKING)
+
+    async def flush(self) -> None:
+        """Write what was noted; what cannot be written is kept for the next time."""
+        now = self._clock.now()
+        missing, self._missing = self._missing, set()
+        late, self._late = self._late, {}
+        is_all_missing, self._is_all_missing = self._is_all_missing, False
+        try:
+            if is_all_missing:
+                await want_read_everywhere(now)
+            await want_reads(self._database, missing, now)
+            await want_late_facts(self._database, late)
+        except DATABASE_ERRORS as error:
+            log.warning("evidence not written", error=type(error).__name__)
+            self._missing |= missing
+            self._late = late | self._late
+            self._is_all_missing |= is_all_missing
+
+    async def _run(self) -> None:
+        while True:
+            await self.beat()
+            await asyncio.sleep(PERIOD_S)
+
+    async def _look_who_was_before(self) -> None:
+        """Nothing can be counted at the start, so who looks old by our clock is taken for killed: at worst
+        the portals are read once for nothing.
+        """
+        found, now = await list_facts(HEARTBEAT), self._clock.now()
+        old = [name for name, fact in found.items() if abs(now - fact.at) > DEAD_AFTER_S]
+        if not found:
+            self.note_all_missing()
+        await self._bury(old)
+        self._beaten_at = self._elapsed()
+
+    async def beat(self) -> None:
+        """Write what was noted, and the heartbeat; find those who have none any more."""
+        if self._was_suspended():  # Nobody took its events.
+            self.note_all_missing()
+        try:
+            await self._bury(self._find_still(await list_facts(HEARTBEAT)))
+            await self.flush()
+            await self.show_alive()
+        except DATABASE_ERRORS as error:
+            log.warning("heartbeat not written", error=type(error).__name__)
+
+    async def show_alive(self) -> None:
+        """Write the heartbeat."""
+        await write_fact(self._heartbeat, TAKING, self._clock.now())
+
+    def _was_suspended(self) -> bool:
+        before, self._beaten_at = self._beaten_at, self._elapsed()
+        return self._beaten_at - before > DEAD_AFTER_S
+
+    def _find_still(self, found: dict[str, Fact]) -> list[str]:
+        """Those of others that have been the same for so many beats of ours."""
+        found.pop(self._heartbeat, None)
+        before, self._others = self._others, {}
+        for name, fact in found.items():
+            last, beats = before.get(name, (None, 0))
+            self._others[name] = fact, beats + 1 if fact == last else 0
+        return [name for name, (_, beats) in self._others.items() if beats >= DEAD_AFTER_BEATS]
+
+    async def _bury(self, names: list[str]) -> None:
+        if names:
+            await want_read_everywhere(self._clock.now())
+        for name in names:
+            await delete_fact(name, TAKING)

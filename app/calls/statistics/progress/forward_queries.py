@@ -1,0 +1,164 @@
+"""Whose statistics are to be read for what is new, who reads them, and what a read found. Portal first.
+
+The mark is the same row as in `mark_queries.py`; every write names the generation, and where the rows that
+were read decide, the owner of the token that showed them.
+"""
+
+import msgspec
+from piccolo.columns.combination import And, WhereRaw
+
+from app.calls.statistics.progress.mark_queries import Marks, is_of, update_mark
+from app.calls.statistics.progress.marks import Mark
+from app.calls.statistics.progress.read_schedule import LATE_FACTS_S, READ_EVERY_S
+from app.portals.tokens.refresh_budget import ALIVE_FOR_S, REST_S
+
+MOST_LOOKED_AT = 100_000  # Legs or calls of a portal by one statement: up to half a second.
+# With a token that lives a read costs no refresh, so every wish counts; a new pair is bought only when the
+# last one came long ago, and never for what comes late.
+_DUE = """
+    SELECT p.id FROM statistics_marks m
+    JOIN portals p ON p.id = m.portal_id AND p.generation = m.generation
+    WHERE p.state = 'installed' AND p.token_state = 'ok'
+        AND (p.contact_state = 'ok' OR p.contact_retry_at <= {now})
+        AND m.token_user_id = COALESCE(p.token_user_id, 0) AND m.history_state = 'complete'
+        AND m.claimed_until <= {now} AND m.next_at <= {now}
+        AND (m.looked_at IS NULL OR m.looked_at NOT BETWEEN {lately} AND {now})
+        AND ((m.next_read_at <= {now} OR m.evidence_at <= {now})
+                AND (p.access_expires_at > {alive}
+                    OR p.pair_stored_at <= {rested} AND p.pair_bought_at <= {rested})
+            OR m.late_facts_at <= {now} AND p.access_expires_at > {alive})
+    ORDER BY CASE WHEN m.next_at > COALESCE(m.looked_at, 0) THEN m.next_at ELSE COALESCE(m.looked_at, 0) END,
+        p.id LIMIT {limit}
+"""
+# No "IS NOT NULL": SQLite would take the index of the statistics' ids for it, and read all of them each time.
+_FIRST_LEG = """
+    SELECT MIN(id) AS id FROM (
+        SELECT l.statistics_id AS id FROM calls c CROSS JOIN call_legs l
+        WHERE c.portal_id = {} AND c.started_at BETWEEN {} AND {} AND c.is_confirmed
+            AND l.portal_id = c.portal_id AND l.call_id = c.call_id AND l.started_at BETWEEN {} AND {}
+            AND COALESCE(l.statistics_id, 0) <> 0
+        ORDER BY c.started_at LIMIT {}) oldest
+"""
+_RECENT = """
+    SELECT COUNT(*) AS n FROM
+    (SELECT 1 FROM calls WHERE portal_id = {} AND started_at BETWEEN {} AND {} LIMIT {}) recent
+"""
+# Of an operator whose later calls are shown the owner may see the calls: those that are missing are forged.
+# Where no later call of anybody is shown, the statistics may be behind.
+_UNSEEN = """
+    SELECT COUNT(*) AS n FROM (
+        SELECT user_id FROM (
+            SELECT user_id, is_confirmed, received_at, started_at FROM calls
+            WHERE portal_id = {} AND started_at BETWEEN {} AND {} AND NOT is_gone
+            ORDER BY started_at DESC LIMIT {}) newest
+        WHERE user_id IS NOT NULL GROUP BY user_id
+        HAVING MAX(CASE WHEN NOT is_confirmed AND received_at < {} THEN started_at END)
+            > COALESCE(MAX(CASE WHEN is_confirmed THEN started_at END), 0)
+        AND (MIN(CASE WHEN NOT is_confirmed THEN received_at END) < {} OR
+            MIN(CASE WHEN NOT is_confirmed THEN started_at END) < (SELECT started_at FROM calls
+                WHERE portal_id = {} AND started_at BETWEEN {} AND {} AND is_confirmed
+                ORDER BY started_at DESC LIMIT 1))) unseen
+"""
+_FINISH = """
+    UPDATE statistics_marks SET looked_at = {}, is_limited = {}, counts_all = {},
+        next_read_at = {},
+        full_read_at = COALESCE({}, full_read_at),
+        evidence_at = CASE WHEN evidence_at > {} THEN evidence_at END,
+        late_facts_at = CASE WHEN late_facts_at > {} THEN late_facts_at ELSE
+            (SELECT p.last_event_at + {} FROM portals p
+             WHERE p.id = statistics_marks.portal_id AND p.last_event_at > {}) END,
+        failures = 0, failure_code = {}, pass_low_id = NULL,
+        claimed_until = CASE WHEN claimed_until = {} THEN 0 ELSE claimed_until END
+    WHERE portal_id = {} AND generation = {} AND token_user_id = {}
+"""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What is noted after a whole read that began at `looked_at`, by our clock; `failure_code` is of the
+    comparison after it.
+    """
+
+    looked_at: int
+    is_limited: bool
+    counts_all: bool
+    next_read_at: int
+    full_read_at: int | None
+    failure_code: str | None
+
+
+async def list_due_reads(now: int, limit: int) -> list[int]:
+    """Portal ids of all tenants whose statistics are to be read now, those first whose last turn, be it one
+    that was cut off, is longest ago.
+    """
+    now = int(now)
+    moments = {"now": now, "alive": now + ALIVE_FOR_S, "rested": now - REST_S}
+    moments["lately"] = now - READ_EVERY_S + 1
+    return [row["id"] for row in await Marks.raw(_DUE.format(**moments, limit=int(limit)))]
+
+
+async def claim_read(portal_id: int, generation: int, now: int, until: int) -> Mark | None:
+    """Take the right to read what is new; None while somebody has it, the portal is to rest, or the last
+    whole read began within a minute.
+    """
+    is_free = And(Marks.claimed_until <= now, Marks.next_at <= now)
+    is_rested = WhereRaw(
+        "(looked_at IS NULL OR looked_at NOT BETWEEN {} AND {})", now - READ_EVERY_S + 1, now
+    )
+    is_complete = And(Marks.history_state == "complete", is_rested)
+    condition = And(is_of(portal_id, generation), And(is_complete, is_free))
+    return await update_mark(portal_id, condition, {"claimed_until": until})
+
+
+async def finish_read(
+    portal_id: int, generation: int, owner_id: int, finding: Finding, claimed_until: int
+) -> None:
+    """Note a whole read; evidence from after its beginning stays, and so does what comes late to
+    calls that ended shortly before. It ends the claim until that moment (0: it had none).
+    """
+    looked_at = finding.looked_at
+    told = (finding.is_limited, finding.counts_all)
+    noted = (looked_at, *told, finding.next_read_at, finding.full_read_at)
+    late = (looked_at, LATE_FACTS_S, looked_at - LATE_FACTS_S)
+    await Marks.raw(
+        _FINISH,
+        *noted,
+        looked_at,
+        *late,
+        finding.failure_code,
+        claimed_until,
+        portal_id,
+        generation,
+        owner_id,
+    )
+
+
+async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:
+    """The lowest statistics id of the calls that started between these two moments, of the oldest of them
+    where they are very many: ids rise with the time, but for those of imported calls.
+
+    By the start of the leg itself: an event that names a later start for an old call changes nothing.
+    """
+    rows = await Marks.raw(_FIRST_LEG, portal_id, since, until, since, until, MOST_LOOKED_AT)
+    found: int | None = rows[0]["id"]
+    return found
+
+
+async def count_recent_calls(portal_id: int, since: int, until: int, most: int) -> int:
+    """How many calls started between these two moments, counted up to `most`."""
+    rows = await Marks.raw(_RECENT, portal_id, since, until, most)
+    found: int = rows[0]["n"]
+    return found
+
+
+async def count_unseen_operators(
+    portal_id: int, since: int, until: int, doubted_before: int, late_before: int
+) -> int:
+    """How many operators have calls that the statistics lack, and since then none that they show.
+
+    While the statistics show no later call of anybody, they may be late: until `late_before`. Where the calls
+    between the two moments are very many, it looks at the newest of them.
+    """
+    period = (portal_id, since, until)
+    rows = await Marks.raw(_UNSEEN, *period, MOST_LOOKED_AT, doubted_before, late_before, *period)
+    found: int = rows[0]["n"]
+    return found

@@ -1,0 +1,148 @@
+"""Finding what no event told: when a portal's statistics are read again, on evidence and on schedule.
+
+One reader works on a portal at a time, by a claim in the mark. What a read may cost in refreshes is decided
+by `app.portals.tokens.refresh_budget`, and what is due by one statement over all portals.
+"""
+
+import asyncio
+from collections import Counter
+from functools import partial
+
+import structlog
+
+from app.calls.statistics.fetch.merge import write_rows
+from app.calls.statistics.fetch.range_requests import ask_for_call
+from app.calls.statistics.fetch.turn_share import LONGEST_TURN_S
+from app.calls.statistics.forward_read import PortalRestsError
+from app.calls.statistics.progress.claims import CLAIM_S, Claim
+from app.calls.statistics.progress.forward_queries import claim_read, list_due_reads
+from app.calls.statistics.progress.marks import Mark
+from app.calls.statistics.progress.read_schedule import plan_delay
+from app.calls.statistics.read_turns import FAILURES, Histories, code_of
+from app.kit.clock import Clock
+from app.kit.fairness.background import Background
+from app.kit.fairness.budget import RecentlySeen
+from app.kit.fairness.turns import Kind, PortalTurns
+from app.portals import queries
+from app.portals.model import Portal
+from app.portals.outbound.access import PortalPausedError
+from app.portals.settings.quotas import QuotaReached
+from app.portals.tokens.refresh_budget import is_affordable, is_alive
+
+log = structlog.get_logger(__name__)
+READ, WELCOME = Kind("read", longest_s=LONGEST_TURN_S), Kind("welcome", longest_s=LONGEST_TURN_S)
+MOST_DUE = 500  # Ids at once; of more, those that have waited longest.
+CALLS_AT_ONCE = 4  # Of one portal: it may hold each answer back for a minute.
+CALL_EVERY_S = 300
+LOOK_S = 2.0
+
+
+class Reconciliation:
+    """Reads what is new, and single calls anew."""
+
+    def __init__(
+        self, histories: Histories, clock: Clock, background: Background, turns: PortalTurns
+    ) -> None:
+        self._histories = histories
+        self._clock = clock
+        self._background = background
+        self._read_calls = RecentlySeen(clock)
+        self._turns = turns
+        self._calls: Counter[int] = Counter()  # Being read, by portal.
+
+    async def run_due(self) -> None:
+        """A read for each portal that is due, those first that have waited longest."""
+        self._turns.begin_all(READ, await list_due_reads(self._clock.now(), MOST_DUE), self._read_if_due)
+
+    async def read(self, portal: Portal) -> bool:
+        """Read what is new, if nobody does and nothing speaks against it; say whether it was read to its end.
+
+        What fails is noted in the mark, and the portal asked again later and later.
+        """
+        now = self._clock.now()
+        mark = await claim_read(portal.id, portal.generation, now, now + CLAIM_S)
+        if mark is None:
+            return False
+        claim = Claim(mark)
+        try:
+            await self._histories.catch_up(portal, claim=claim)
+        except PortalRestsError as rest:
+            await claim.give_back({"next_at": self._clock.now() + rest.rest_s})
+        except asyncio.CancelledError:  # Its turn is over: the batch that it was at is read again.
+            next_at = self._clock.now() + plan_delay(mark.failures)
+            await claim.give_back({"next_at": next_at, "batch_pages": mark.fewer_pages})
+            raise
+        except Exception as failure:
+            log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
+            await claim.give_back(self._after(failure, mark))
+            if not isinstance(failure, FAILURES):  # Nobody expected it, and it must not hold the claim.
+                raise
+        else:
+            return True
+        return False
+
+    def _after(self, failure: Exception, mark: Mark) -> dict[str, object]:
+        """What the mark says after a failure: when to go on, and more gently."""
+        if isinstance(failure, QuotaReached):
+            return {"next_at": self._clock.now() + failure.retry_after_s, "failure_code": failure.code}
+        failures = mark.failures if isinstance(failure, PortalPausedError) else mark.failures + 1
+        return {
+            "next_at": self._clock.now() + plan_delay(failures),
+            "failures": failures,
+            "failure_code": code_of(failure),
+            "batch_pages": mark.fewer_pages,
+        }
+
+    def welcome(self, portal: Portal) -> None:
+        """An administrator has opened the tab: their pair has just been stored, so a read is free."""
+        self._turns.begin(WELCOME, portal.id, partial(self._read_for_tab, portal.id))
+
+    async def read_call(self, portal: Portal, call_id: str) -> bool:
+        """Read one call anew, however old it is, because somebody looks at it; say whether anything changed.
+
+        At most once in five minutes for each call, and only where it costs no refresh too many. A portal that
+        does not answer is no failure of whoever looks, who waits for two seconds at most: then the read goes
+        on without them.
+        """
+        if self._calls[portal.id] >= CALLS_AT_ONCE:
+            return False
+        task = self._background.spawn("call", self._read_call(portal, call_id))
+        self._calls[portal.id] += 1
+        task.add_done_callback(lambda _: self._end_call(portal.id))
+        await asyncio.wait({task}, timeout=LOOK_S)
+        return task.done() and task.result()
+
+    def _end_call(self, portal_id: int) -> None:
+        self._calls[portal_id] -= 1
+        self._calls += Counter()  # Drops who has none.
+
+    async def _read_call(self, portal: Portal, call_id: str) -> bool:
+        current = await queries.get_portal(portal.id)
+        key = f"{portal.id}:{call_id}"
+        if current is None or current.generation != portal.generation or key in self._read_calls:
+            return False
+        now = self._clock.now()
+        if not is_affordable(current, now):
+            return False
+        self._read_calls.remember(key, CALL_EVERY_S)
+        try:
+            records = await ask_for_call(self._histories.access, current, call_id)
+            written = await write_rows(self._histories.installation_of(current), records, now)
+        except FAILURES as failure:
+            log.warning("call not read", portal_id=portal.id, code=code_of(failure))
+            return False
+        return bool(written.inserted or written.changed)
+
+    async def _read_if_due(self, portal_id: int) -> None:
+        portal = await queries.get_portal(portal_id)
+        if portal is None or not portal.is_reachable:
+            return
+        if is_affordable(portal, self._clock.now()):  # It may have waited for a place.
+            await self.read(portal)
+
+    async def _read_for_tab(self, portal_id: int) -> None:
+        portal = await queries.get_portal(portal_id)
+        if portal is None or not portal.is_reachable or portal.contact_state != "ok":
+            return
+        if is_alive(portal, self._clock.now()):
+            await self.read(portal)

@@ -1,0 +1,1 @@
+"""A call and its legs: what they are, and how their rows are read and written."""

@@ -1,0 +1,121 @@
+"""Which legs of a call the log shows, and which of them speaks for the call. Pure.
+
+Where the statistics show a call, they alone decide its facts, its sums and who took it; where they showed it
+once, the rows that are gone do, as long as they are kept. A telling beside them is a leg of doubt: listed
+while the statistics may be behind, and never more than that. So whatever an event says, and in whatever order
+events, rows and corrected rows come, the legs that decide are those of the statistics.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from app.calls.store.legs import Leg, Legs, order_of
+
+ANSWERED = "200"
+_SAME_LEG = 2  # Of user, start and outcome, so many agree: one may have been corrected since the event.
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """The legs of one call: those that decide, of which `leg` speaks for the call, and those in doubt."""
+
+    leg: Leg
+    deciding: Legs
+    doubtful: Legs
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the portal's statistics show the call."""
+        return self.leg.is_confirmed
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the portal's statistics showed the call once, and do so no longer."""
+        return self.leg.gone_at is not None
+
+
+def show(legs: Legs) -> Shown:
+    """What the stored legs of a call, one at least, amount to."""
+    tellings = [best_telling(group) for group in _group([leg for leg in legs if leg.is_telling])]
+    rows = [leg for leg in legs if leg.is_confirmed] or [leg for leg in legs if leg.gone_at is not None]
+    if not rows:
+        return Shown(_speaking(tellings), _in_order(tellings), ())
+    doubtful = [one for one in tellings if not any(_may_be(row, one) for row in rows)]
+    return Shown(_speaking(rows), _in_order(rows), _in_order(doubtful))
+
+
+def forget_old(legs: Legs, before: int) -> Legs:
+    """The legs without the rows that were gone before this moment, and without the tellings of before it that
+    stand beside rows of the statistics.
+    """
+    is_shown = not all(leg.is_telling for leg in legs)
+    return tuple(
+        leg
+        for leg in legs
+        if (leg.gone_at is None or leg.gone_at >= before)
+        and (leg.received_at >= before or not (is_shown and leg.is_telling))
+    )
+
+
+def sum_durations(shown: Shown) -> int | None:
+    """Seconds that the rows of a confirmed call add up to; None where one leg speaks for all."""
+    if len(shown.deciding) < 2 or not shown.is_confirmed:  # noqa: PLR2004  One adds up to itself.
+        return None
+    durations = [leg.duration_s for leg in shown.deciding if leg.duration_s is not None]
+    return sum(durations) if durations else None
+
+
+def find_operators(shown: Shown) -> frozenset[int]:
+    """The users of confirmed legs beside the one that speaks for the call: it is theirs as well."""
+    users = {leg.user_id for leg in shown.deciding if leg.is_confirmed and leg.user_id is not None}
+    return frozenset(users - {shown.leg.user_id})
+
+
+def best_telling(group: Sequence[Leg]) -> Leg:
+    """Of several tellings of one leg the one that counts, whatever their order: answered before not, longer
+    before shorter. A start that one of them knows is theirs all.
+    """
+    best = max(group, key=lambda leg: (leg.code == ANSWERED, leg.duration_s or 0, order_of(leg)))
+    starts = [leg.started_at for leg in group if not leg.is_start_guessed]
+    received_at = min(leg.received_at for leg in group)
+    if best.is_start_guessed and starts:
+        best = msgspec.structs.replace(best, started_at=min(starts), is_start_guessed=False)
+    return msgspec.structs.replace(best, received_at=received_at)
+
+
+def _group(tellings: Sequence[Leg]) -> list[list[Leg]]:
+    """Tellings of one leg: of one user and one start. One without a start joins its user's nearest."""
+    groups: dict[tuple[int | None, int], list[Leg]] = {}
+    for leg in sorted(tellings, key=lambda leg: (leg.is_start_guessed, order_of(leg))):
+        key = leg.user_id, leg.started_at
+        if leg.is_start_guessed:
+            of_user = [known for known in groups if known[0] == leg.user_id and not _is_guess(groups[known])]
+            key = min(of_user, key=lambda known: (abs(known[1] - leg.started_at), known[1]), default=key)
+        groups.setdefault(key, []).append(leg)
+    return list(groups.values())
+
+
+def _is_guess(group: Sequence[Leg]) -> bool:
+    return all(leg.is_start_guessed for leg in group)
+
+
+def _may_be(row: Leg, telling: Leg) -> bool:
+    """Whether the row may be the leg of which the event told, so that both need not be listed. An event that
+    names no start, or a row whose start cannot be read, is compared by the others.
+    """
+    is_guess = row.is_start_guessed or telling.is_start_guessed
+    is_alike = (
+        row.user_id == telling.user_id,
+        not is_guess and row.started_at == telling.started_at,
+        (row.code, row.duration_s) == (telling.code, telling.duration_s),
+    )
+    return sum(is_alike) >= _SAME_LEG
+
+
+def _speaking(legs: Iterable[Leg]) -> Leg:
+    """The leg that was answered, else the last."""
+    return max(legs, key=lambda leg: (leg.code == ANSWERED, order_of(leg)))
+
+
+def _in_order(legs: Iterable[Leg]) -> Legs:
+    return tuple(sorted(legs, key=order_of))
