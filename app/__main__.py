@@ -16,7 +16,7 @@ from app.kit.storage.database import DATABASE_ERRORS, DatabaseUrlError
 from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
 from app.schema import SchemaOutdatedError
 from app.settings import Settings, SettingsError
-from app.web.assets import FrontEndMissingError
+from app.web.http.assets import FrontEndMissingError
 
 EXPECTED_ERRORS = (
     SettingsError,

@@ -14,12 +14,12 @@ from app.kit.messages.logging import configure_logging
 from app.portals.settings.quotas import USUAL, Quotas
 from app.scheduler import run_scheduler
 from app.settings import Settings
-from app.web.errors import EXCEPTION_HANDLERS
 from app.web.events import events
 from app.web.health import HEALTH_ROUTES
-from app.web.requests import DEPENDENCIES, MAX_BODY_BYTES
+from app.web.http.errors import EXCEPTION_HANDLERS
+from app.web.http.live_streams import end_on_signals
+from app.web.http.requests import DEPENDENCIES, MAX_BODY_BYTES
 from app.web.routes import OPENAPI, ROUTES
-from app.web.streams import end_on_signals
 from app.wiring import Parts, open_parts
 
 

@@ -71,12 +71,12 @@ from app.portals.vault import Vault
 from app.schema import check_schema, migrate
 from app.settings import Settings
 from app.tables import TABLES
-from app.web.answering import Answers
-from app.web.exports.limits import make_export_places
-from app.web.playing import make_audio_places
-from app.web.rendering import Pages
-from app.web.sessions import Sessions
-from app.web.streams import Streams
+from app.web.call.audio_stream import make_audio_places
+from app.web.exports.export_places import make_export_places
+from app.web.http.answer_turns import Answers
+from app.web.http.live_streams import Streams
+from app.web.http.page_templates import Pages
+from app.web.http.sessions import Sessions
 
 Bounds = tuple[Limits, Quotas]  # What strangers and portals may have us ask, what each portal may store.
 SHUTDOWN_S = 35.0  # A refresh under way may take its lease of 30 s.

@@ -22,7 +22,7 @@ from app.portals.absence.uninstall_queries import is_gone, list_gone
 from app.portals.model import Portal
 from app.portals.settings.quotas import Quotas
 from app.settings import Settings
-from app.web.doubt import find_limited
+from app.web.display.doubt import find_limited
 from app.wiring import Parts, open_parts
 
 TIMES = (

@@ -103,7 +103,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "ws": "none",
         "access_log": False,  # Addresses of pages hold portal domains; events are counted in the metrics.
         "log_config": None,
-        "proxy_headers": False,  # TRUSTED_PROXIES decides, in app.web.source.
+        "proxy_headers": False,  # TRUSTED_PROXIES decides, in app.web.http.client_address.
         "server_header": False,
         "timeout_graceful_shutdown": GRACE_S,
     }

@@ -21,9 +21,9 @@ from app.portals.departure.silence import note_seen
 from app.portals.departure.uninstall import Outcome
 from app.portals.directory import Sender
 from app.portals.entrance.setup import SETUP
-from app.web.parts import WebParts
-from app.web.requests import MAX_BODY_BYTES
-from app.web.source import read_source
+from app.web.http.client_address import read_source
+from app.web.http.parts import WebParts
+from app.web.http.requests import MAX_BODY_BYTES
 
 KNOWN = frozenset({"ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL", "ONAPPPAYMENT"})
 OK = (200, b'{"status":"ok"}')

@@ -16,7 +16,7 @@ from app.portals.absence.gone_guard import is_question_open
 from app.portals.model import Connection
 from app.portals.states.contact_queries import count_connections
 from app.portals.tokens.client_secret import is_client_secret_rejected
-from app.web.parts import WebParts
+from app.web.http.parts import WebParts
 
 SILENT_AFTER_S = 120
 STORE_TIMEOUT_S = 5

@@ -5,42 +5,33 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from app.web import (
-    api,
-    assets,
-    call_panel,
-    card,
-    install,
-    live,
-    log,
-    pages,
-    preferences,
-    reconnecting,
-    recordings,
-    settings_page,
-    summary,
-    views,
-)
-from app.web.answering import Answering
-from app.web.errors import EXCEPTION_HANDLERS
+from app.web.api import endpoints as api
+from app.web.call import panel, recording_links
 from app.web.exports import endpoints as exports
-from app.web.requests import DEPENDENCIES
+from app.web.frame import card_tab, install_page, pages, reconnect
+from app.web.http import assets
+from app.web.http.answer_turns import Answering
+from app.web.http.errors import EXCEPTION_HANDLERS
+from app.web.http.requests import DEPENDENCIES
+from app.web.log import endpoints as log
+from app.web.log import live_updates, preferences, summary, views
+from app.web.settings import endpoints as settings_page
 
 HANDLERS = [
     *pages.HANDLERS,
-    *install.HANDLERS,
+    *install_page.HANDLERS,
     *log.HANDLERS,
     *summary.HANDLERS,
     *views.HANDLERS,
     *preferences.HANDLERS,
-    *call_panel.HANDLERS,
-    *card.HANDLERS,
+    *panel.HANDLERS,
+    *card_tab.HANDLERS,
     *api.HANDLERS,
-    *recordings.HANDLERS,
+    *recording_links.HANDLERS,
     *exports.HANDLERS,
     *settings_page.HANDLERS,
-    live.follow_calls,
-    reconnecting.reconnect,
+    live_updates.follow_calls,
+    reconnect.reconnect,
     assets.serve_asset,
 ]
 ROUTES = [Router("/", route_handlers=HANDLERS, middleware=[Answering])]

@@ -14,8 +14,8 @@ from app.portals.pending_queries import MOST_IN_ALL, MOST_OF_ORIGIN
 from app.portals.settings.quotas import USUAL
 from app.scheduler import PURGED_EVERY_S
 from app.tables import TABLES
-from app.web.requests import MAX_BODY_BYTES
-from app.web.settings_form import MAX_LINES
+from app.web.http.requests import MAX_BODY_BYTES
+from app.web.settings.form import MAX_LINES
 
 ONE_A_PORTAL = "one row a portal, whom the authorization server vouched for"
 

@@ -55,7 +55,7 @@ def test_imports_of_app_point_one_way() -> None:
     ("module", "text"),
     [
         ("app.kit.clock", "from app.settings import Settings"),
-        ("app.kit.clock", "import app.web.pages"),
+        ("app.kit.clock", "import app.web.frame.pages"),
         ("app.settings", "from app.bitrix24 import address"),
         ("app.bitrix24.rest.portal_client", "from app.portals.vault import read_token"),
         ("app.bitrix24.rest.portal_client", "from piccolo.table import Table"),
@@ -64,9 +64,9 @@ def test_imports_of_app_point_one_way() -> None:
         ("app.calls.intake.group_commit", "from app import web"),
         ("app.calls.intake.group_commit", "from app.people.queries import list_people"),
         ("app.people.service", "from app.calls.queries import list_calls"),
-        ("app.web.pages", "from app.wiring import build"),
-        ("app.web.pages", "from app import asgi"),
-        ("app.web.pages", "from app.demo import frame"),
+        ("app.web.frame.pages", "from app.wiring import build"),
+        ("app.web.frame.pages", "from app import asgi"),
+        ("app.web.frame.pages", "from app.demo import frame"),
         ("app.wiring", "from app.demo.frame import Frame"),
         ("app.demo.frame", "from app.settings import Settings"),
         ("app.demo.frame", "from app.bitrix24.incoming.payloads import Event"),
@@ -80,7 +80,10 @@ def test_an_import_against_the_arrows_is_found(module: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("app.web.pages", "from app.calls import queries\nfrom app.kit.clock import Clock\nimport litestar"),
+        (
+            "app.web.frame.pages",
+            "from app.calls import queries\nfrom app.kit.clock import Clock\nimport litestar",
+        ),
         (
             "app.wiring",
             "from app.web import pages\nfrom app.scheduler import start\nfrom app.settings import Settings",

@@ -33,7 +33,7 @@ def test_only_queries_and_assembly_import_tables() -> None:
     [
         ("app.calls.intake.group_commit", "from app.calls.tables import CallTable"),
         ("app.calls.intake.group_commit", "from app.calls import tables"),
-        ("app.web.api", "def read():\n    import app.calls.tables as calls"),
+        ("app.web.api.endpoints", "def read():\n    import app.calls.tables as calls"),
         ("app.portals.vault", "from .tables import PortalTable"),
         ("app.kit.storage.database", "from app.tables import TABLES"),
     ],

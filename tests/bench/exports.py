@@ -20,14 +20,14 @@ from app.kit.messages.words import load_words
 from app.kit.storage.database import Database
 from app.portals.settings.visible_users import EVERYONE
 from app.tables import TABLES
-from app.web.exports.columns import Known, Reader, Sheet, make_columns
 from app.web.exports.csv_file import write_csv
+from app.web.exports.file_columns import Known, Reader, Sheet, make_columns
 from app.web.exports.pieces import Piece
 from app.web.exports.xlsx_file import write_xlsx
 from tests.calls.stored_calls import insert_portal
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.processes import ROOT
-from tests.web.calls import NOW, insert_calls
+from tests.web.logged_calls import NOW, insert_calls
 
 CALLS = 100_000
 MOST_MIB = 64

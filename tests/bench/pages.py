@@ -15,7 +15,7 @@ from app.kit.crypto import Keyring
 from app.kit.storage.database import Database
 from app.portals import queries
 from app.tables import TABLES
-from app.web.sessions import CONTEXT, LIFETIME_S, SessionClaims
+from app.web.http.sessions import CONTEXT, LIFETIME_S, SessionClaims
 from tests.databases import KEYS
 from tests.processes import insert_sender, run_serve
 

@@ -8,7 +8,7 @@ from playwright.async_api import Frame, Page, expect
 from tests.browser.conftest import Desk
 from tests.browser.test_log import now, until
 from tests.pictures.__main__ import FRAME_ALONE
-from tests.web.calls import insert_calls
+from tests.web.logged_calls import insert_calls
 
 NUMBER = "+12025550143"
 

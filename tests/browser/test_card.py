@@ -7,7 +7,7 @@ from app.demo.rest.crm import TYPES
 from app.demo.state import ActivityBinding
 from tests.browser.conftest import Desk
 from tests.browser.test_log import ROWS, now, until
-from tests.web.calls import insert_calls
+from tests.web.logged_calls import insert_calls
 
 CONTACT = 5
 OF_CARD = EndingCall(crm_entity_type="CONTACT", crm_entity_id=CONTACT, crm_activity_id=71)

@@ -8,8 +8,8 @@ from pathlib import Path
 from playwright.async_api import Download, Frame, Page, Route, expect
 
 from tests.browser.conftest import Desk
-from tests.web.calls import insert_calls
-from tests.web.workbooks import read_sheet
+from tests.web.exports.workbooks import read_sheet
+from tests.web.logged_calls import insert_calls
 
 NUMBERS = [f"+1202555{number:04}" for number in range(100, 130)]
 

@@ -5,7 +5,7 @@ from playwright.async_api import Frame, expect
 
 from tests.browser.conftest import Desk
 from tests.web.browsing import install
-from tests.web.calls import insert_calls
+from tests.web.logged_calls import insert_calls
 
 AT = 1_600_000_000  # 2020-09-13, 14:26 in Berlin
 

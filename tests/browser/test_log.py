@@ -5,7 +5,7 @@ import pytest
 from playwright.async_api import Frame, Route, expect
 
 from tests.browser.conftest import Desk
-from tests.web.calls import insert_calls
+from tests.web.logged_calls import insert_calls
 
 ROWS = "tr[data-id]"
 FRAME_ALONE = """Object.assign(document.querySelector("#app-frame").style, {

@@ -9,7 +9,7 @@ from app.portals.settings.settings_queries import find_settings
 from tests.browser.axe import find_violations
 from tests.browser.conftest import Desk
 from tests.pictures.__main__ import FRAME_ALONE, PHONE
-from tests.web.calls import insert_calls
+from tests.web.logged_calls import insert_calls
 
 
 async def open_settings(frame: Frame) -> None:

@@ -7,7 +7,7 @@ from playwright.async_api import Frame, expect
 
 from tests.browser.conftest import Desk
 from tests.browser.test_log import FRAME_ALONE, ROWS, choose, now, until
-from tests.web.calls import insert_calls
+from tests.web.logged_calls import insert_calls
 
 SHIFTS = """() => {
   window.shifts = [];

@@ -10,7 +10,7 @@ import httpx
 
 from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.web.sessions import LIFETIME_S
+from app.web.http.sessions import LIFETIME_S
 from tests.calls.statistics_rows import fill
 from tests.commands.running import PATIENCE_S
 from tests.roles.living import open_session

@@ -19,7 +19,7 @@ from app.portals.model import Portal
 from app.portals.settings.visible_users import EVERYONE
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import install
-from tests.web.calls import insert_calls
+from tests.web.logged_calls import insert_calls
 
 
 @pytest.fixture

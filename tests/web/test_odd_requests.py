@@ -13,11 +13,11 @@ import msgspec
 import pytest
 
 from app.demo.stand_in import StandIn
-from app.web.settings_form import MAX_LINES
+from app.web.settings.form import MAX_LINES
 from tests.isolation.test_two_portals import list_routes
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
-from tests.web.calls import insert_calls
+from tests.web.logged_calls import insert_calls
 
 # As they stand in an address: encoded, and some of them as no client would send them.
 ODD = [

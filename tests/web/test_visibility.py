@@ -13,8 +13,8 @@ from app.demo.stand_in import StandIn
 from tests.isolation.test_two_portals import list_routes
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
-from tests.web.calls import NOW, insert_calls
-from tests.web.settings import post_settings
+from tests.web.logged_calls import NOW, insert_calls
+from tests.web.settings_forms import post_settings
 
 SELLER, HEAD_OF_SALES, HELPER = 12, 14, 21
 OWNERS = {"own": SELLER, "colleague": HEAD_OF_SALES, "other": HELPER, "nobody": None}

@@ -15,10 +15,10 @@ from decimal import Decimal
 from babel.numbers import get_decimal_symbol
 
 from app.calls.log.logged_calls import LoggedCall
+from app.web.display.presenter import format_number
 from app.web.exports.cells import Cell, Duration, Moment, Phone
-from app.web.exports.columns import Sheet
+from app.web.exports.file_columns import Sheet
 from app.web.exports.pieces import Piece
-from app.web.presenting import format_number
 
 MARK = "\ufeff"
 GUARD = "'"

@@ -23,18 +23,18 @@ from app.calls.log.selection.parameters import join_lists, parse_choices
 from app.kit.fairness.query_turns import QueryTooSlowError
 from app.kit.messages.words import load_words
 from app.people.department_queries import find_department_names
-from app.web.exports.columns import Known, Reader, Sheet, choose_columns, make_columns
+from app.web.display.people_names import system_user_label
+from app.web.display.presenter import to_local
 from app.web.exports.csv_file import write_csv
-from app.web.exports.pacing import PacedStream
+from app.web.exports.file_columns import Known, Reader, Sheet, choose_columns, make_columns
+from app.web.exports.paced_stream import PacedStream
 from app.web.exports.pieces import Piece, plain, with_progress
 from app.web.exports.xlsx_file import write_xlsx
-from app.web.log_view import choose_zone, read_list_request
-from app.web.names import system_user_label
-from app.web.parts import GivenParts, WebParts
-from app.web.presenting import to_local
-from app.web.requests import BEARER, AnyRequest, GivenSession
-from app.web.security import data_headers
-from app.web.sessions import LIFETIME_S, Session
+from app.web.http.parts import GivenParts, WebParts
+from app.web.http.requests import BEARER, AnyRequest, GivenSession
+from app.web.http.security import data_headers
+from app.web.http.sessions import LIFETIME_S, Session
+from app.web.log.log_view import choose_zone, read_list_request
 
 log = structlog.get_logger(__name__)
 Write = Callable[[AsyncIterator[list[LoggedCall]], Sheet], AsyncIterator[Piece]]

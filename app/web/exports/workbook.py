@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from app.web.exports.package import MAIN, PARTS, SHEET_PATH, XML, describe_book
+from app.web.exports.xlsx_package import MAIN, PARTS, SHEET_PATH, XML, describe_book
 
 _ESCAPED_ALREADY = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 _SPECIAL = re.compile("[\x00-\x08\x0b-\x1f&<>\ud800-\udfff\ufffe\uffff]")

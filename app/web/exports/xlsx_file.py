@@ -17,10 +17,10 @@ from app.kit.messages.errors import Refusal
 from app.kit.messages.languages import text_direction
 from app.kit.messages.words import N_
 from app.web.exports.cells import Cell, Duration, Moment, Phone
-from app.web.exports.columns import Sheet
-from app.web.exports.package import AMOUNT, DURATION, HEAD, MOMENT
+from app.web.exports.file_columns import Sheet
 from app.web.exports.pieces import Piece
 from app.web.exports.workbook import Workbook, number_cell, text_cell
+from app.web.exports.xlsx_package import AMOUNT, DURATION, HEAD, MOMENT
 
 MAX_ROWS = 1_048_575  # A sheet's lines without its head.
 MAX_BYTES = 2_000_000_000  # Of its XML: beyond 2 GiB a zip needs an extension that not every program reads.

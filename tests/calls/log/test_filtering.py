@@ -14,7 +14,7 @@ from app.calls.store.outcome import DIRECTIONS, OUTCOMES, Direction, Outcome, di
 from app.kit.storage.database import Database
 from app.portals.settings.visible_users import EVERYONE, Visible
 from app.tables import TABLES
-from tests.web.calls import NOW, insert_calls
+from tests.web.logged_calls import NOW, insert_calls
 
 PORTAL, OTHER_PORTAL = 7, 8
 CODES = ("200", "304", "486", "480", "603", "603-S", "OTHER", "x\x00", "", None)

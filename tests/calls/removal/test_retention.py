@@ -18,8 +18,8 @@ from tests.blocking import begin_apart, wait_until_blocked
 from tests.calls.statistics_rows import fill, install, make_row, read_mark, read_portal
 from tests.running import Callbook, FakeClock
 from tests.web.browsing import open_tab
-from tests.web.calls import insert_calls
-from tests.web.settings import post_settings
+from tests.web.logged_calls import insert_calls
+from tests.web.settings_forms import post_settings
 
 DAY_S = 86_400
 NUMBER = "+12025550177"

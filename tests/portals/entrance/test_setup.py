@@ -11,7 +11,7 @@ from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.tokens.refresh_budget import REST_S
-from app.web.errors import answer_refusal
+from app.web.http.errors import answer_refusal
 from tests.running import Callbook, FakeClock
 
 

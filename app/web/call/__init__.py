@@ -1,0 +1,1 @@
+"""One call: its side panel and its recordings."""

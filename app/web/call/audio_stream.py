@@ -1,0 +1,143 @@
+"""The answer that carries a recording: 206 with the bytes that were asked for, chunk by chunk, at the pace of
+whoever listens. Plain ASGI, because the framework's own streams know no ranges and no listener who leaves.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
+
+import structlog
+from litestar.types import Receive, Scope, Send
+
+from app.bitrix24.errors import Unreachable
+from app.calls.log.recordings import Playback
+from app.kit.byte_ranges import UnsatisfiableError
+from app.kit.fairness.places import Places, Sentences, Share
+from app.kit.messages.errors import Refusal
+from app.kit.messages.words import N_
+from app.kit.metrics import AUDIO_STREAMS
+from app.kit.storage.database import DATABASE_ERRORS
+from app.web.http.security import data_headers
+
+log = structlog.get_logger(__name__)
+SHARE = Share(overall=64, per_portal=16, per_user=4)
+STALL_S = 60.0
+RECHECK_S = 5.0
+LONGEST_S = 600.0  # As long as a link lives: the player of a longer recording asks for another one.
+Headers = list[tuple[bytes, bytes]]
+
+
+_SENTENCES = Sentences(
+    user=N_("You are playing too many recordings at once. Stop one, then try again."),
+    portal=N_("Too many recordings of your Bitrix24 are being played. Try again later."),
+    overall=N_("Too many recordings are being played. Try again in a minute."),
+)
+
+
+def make_audio_places(share: Share = SHARE) -> Places:
+    """The places of the recordings that are being sent: none can use up the memory and connections of all."""
+    return Places(share, _SENTENCES, AUDIO_STREAMS)
+
+
+class AudioAnswer:
+    """One answer.
+
+    `open_playback` raises a Refusal where there is nothing to send, `recheck` when they may not go on.
+    """
+
+    def __init__(
+        self,
+        slot: Callable[[], AbstractContextManager[None]],
+        open_playback: Callable[[], Awaitable[Playback]],
+        recheck: Callable[[], Awaitable[object]],
+    ) -> None:
+        self._slot = slot
+        self._open_playback = open_playback
+        self._recheck = recheck
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; a listener who leaves ends it at once, and with it the request to the portal."""
+        sending = asyncio.create_task(self._send(scope, send))
+        leaving = asyncio.create_task(_wait_for_leaving(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.wait({sending, leaving})
+        if not sending.cancelled() and (failure := sending.exception()) is not None:
+            raise failure
+
+    async def _send(self, scope: Scope, send: Send) -> None:
+        with self._slot():
+            try:
+                playback = await self._open_playback()
+            except UnsatisfiableError as error:
+                await _send_unsatisfiable(error.total, send)
+                return
+            try:
+                await _send_head(playback, send)
+                if scope.get("method") == "HEAD":
+                    await _send_body(send, b"", is_last=True)
+                else:
+                    await self._send_chunks(playback, send)
+            finally:
+                await playback.close()
+
+    async def _send_chunks(self, playback: Playback, send: Send) -> None:
+        """An answer that has begun can only be cut off: then it is left without its end, which its length or
+        its encoding tells the listener.
+        """
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                await self._pass_on(playback, send)
+        except (Unreachable, Refusal, *DATABASE_ERRORS) as error:  # One of these is TimeoutError.
+            log.info("recording cut off", reason=type(error).__name__)
+            return
+        await _send_body(send, b"", is_last=True)
+
+    async def _pass_on(self, playback: Playback, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        checked_at = loop.time()
+        async for chunk in playback.read():
+            async with asyncio.timeout(STALL_S):
+                await _send_body(send, chunk)
+            if loop.time() - checked_at >= RECHECK_S:
+                await self._recheck()
+                checked_at = loop.time()
+
+
+async def _wait_for_leaving(receive: Receive) -> None:
+    with suppress(asyncio.CancelledError):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _send_head(playback: Playback, send: Send) -> None:
+    headers = [
+        *_base_headers(),
+        (b"content-type", playback.media_type.encode()),
+        (b"accept-ranges", b"bytes"),
+    ]
+    status = 200
+    if playback.span is not None:
+        headers.append((b"content-length", str(playback.span.length).encode()))
+        if playback.is_part:
+            headers.append((b"content-range", playback.span.header.encode()))
+            status = 206
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _send_unsatisfiable(total: int, send: Send) -> None:
+    headers = [*_base_headers(), (b"content-range", f"bytes */{total}".encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 416, "headers": headers})
+    await _send_body(send, b"", is_last=True)
+
+
+async def _send_body(send: Send, body: bytes, *, is_last: bool = False) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": not is_last})
+
+
+def _base_headers() -> Headers:
+    """A recording is no page: whatever it holds, nothing in it may run, and nobody keeps it."""
+    return [(name.lower().encode(), value.encode()) for name, value in data_headers().items()]

@@ -1,0 +1,1 @@
+"""Calls, people and states as a person reads them."""

@@ -1,0 +1,80 @@
+"""What is said of calls that came by event and that the portal's statistics lack (decision 0014)."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from app.calls.store.counted_queries import find_counting
+from app.kit.messages.words import N_, Words, load_words
+from app.people.service import People
+from app.portals.model import Portal
+from app.web.http.sessions import Session
+
+REMEDY = N_(
+    "Grant %(owner)s the right “Call Statistics - View” for all calls, under Telephony, Access permissions; "
+    "or let an administrator who has it install Callbook again."
+)
+LIMITED_TITLE = N_("Calls of several employees are not confirmed")
+LIMITED_TEXT = N_(
+    "Bitrix24's statistics lack the calls marked “Not confirmed”. Callbook reads them in the name of "
+    "%(owner)s, who probably may not see these calls; or else a user of this Bitrix24 forged them. They are "
+    "counted."
+)
+HIDDEN_TITLE = N_("Callbook is no longer shown some calls")
+HIDDEN_TEXT = N_(
+    "Callbook reads in the name of %(owner)s, who probably may no longer see these calls. They stay as they "
+    "were shown last, and are counted."
+)
+TITLE = N_("Some calls are not confirmed")
+TEXT = N_(
+    "Bitrix24's statistics lack the calls marked “Not confirmed”: a user of this Bitrix24 forged them, or "
+    "%(owner)s, in whose name Callbook reads, may not see them. They are not counted."
+)
+
+
+class Limited(msgspec.Struct, frozen=True):
+    """Calls are missing from what the owner of the token is shown: who, and what helps."""
+
+    owner: str
+    remedy: str
+
+
+class Doubt(NamedTuple):
+    """What the template shows above the log, in the reader's language."""
+
+    title: str
+    text: str
+    remedy: str
+
+
+async def find_limited(portal: Portal, people: People, locale: str) -> Limited | None:
+    """The limit, if the last whole read has shown one."""
+    if not (await find_counting(portal.id)).is_limited:
+        return None
+    words = load_words(locale)
+    owner = await _name_owner(portal, people, words)
+    return Limited(owner, words.gettext(REMEDY, owner=owner))
+
+
+async def view_doubt(session: Session, people: People, *, is_any_doubted: bool) -> Doubt | None:
+    """What there is to say: always while the log is limited, else where a call in view is doubted.
+
+    The remedy is an administrator's.
+    """
+    words = load_words(session.locale)
+    counting = await find_counting(session.portal.id)
+    if counting.is_limited:
+        title, text = (LIMITED_TITLE, LIMITED_TEXT) if counting.counts_all else (HIDDEN_TITLE, HIDDEN_TEXT)
+        owner = await _name_owner(session.portal, people, words)
+        remedy = words.gettext(REMEDY, owner=owner) if session.claims.is_admin else ""
+        return Doubt(words.gettext(title), words.gettext(text, owner=owner), remedy)
+    if not is_any_doubted:
+        return None
+    owner = await _name_owner(session.portal, people, words)
+    return Doubt(words.gettext(TITLE), words.gettext(TEXT, owner=owner), "")
+
+
+async def _name_owner(portal: Portal, people: People, words: Words) -> str:
+    owner_id = portal.token_user_id
+    names = await people.find_names(portal, [owner_id])
+    return (owner_id is not None and names.get(owner_id)) or words.gettext(N_("An administrator"))

@@ -1,0 +1,41 @@
+"""Calls as rows of a table: with the names of their people, in the reader's zone and words."""
+
+from collections.abc import Collection, Sequence
+from datetime import tzinfo
+from typing import NamedTuple
+
+from app.calls.log.columns import Column
+from app.calls.log.logged_calls import LoggedCall
+from app.people.department_queries import find_department_names
+from app.web.display.people_names import name_users, refresh_people
+from app.web.display.presenter import CallRow, Presenter
+from app.web.http.parts import WebParts
+from app.web.http.sessions import Session
+
+
+class Presented(NamedTuple):
+    """The rows, and what else of the page is shown with: names by user id, and the presenter."""
+
+    rows: list[CallRow]
+    names: dict[int, str]
+    presenter: Presenter
+
+
+async def present_calls(
+    parts: WebParts,
+    session: Session,
+    calls: Sequence[LoggedCall],
+    columns: Collection[Column],
+    zone: tzinfo,
+    other_ids: Collection[int] = (),
+) -> Presented:
+    """The rows of calls; the names of others are found too, if the viewer may see their calls. Users of calls
+    who are unknown are asked for.
+    """
+    user_ids = {call.user_id for call in calls if call.user_id is not None}
+    names = await name_users(parts, session, user_ids, other_ids)
+    refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
+    departments = await find_department_names(session.portal.id, user_ids if "department" in columns else ())
+    lines = session.settings.line_names
+    presenter = Presenter(zone, session.locale, parts.clock.now(), lines, departments)
+    return Presented([presenter.present(call, names) for call in calls], names, presenter)

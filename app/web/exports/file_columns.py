@@ -1,0 +1,216 @@
+"""The columns of an export: their heads, what each shows of a call, which column of the log says the same."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from app.calls.log import columns as log_columns
+from app.calls.log.logged_calls import LoggedCall, LoggedLeg
+from app.kit.messages.words import Words
+from app.kit.text import shorten
+from app.web.display.presenter import COST_UNIT, LONGEST_DEPARTMENTS, is_of_robot, to_local, visible
+from app.web.exports.cells import Cell, Duration, Moment, Phone
+
+
+class Column(NamedTuple):
+    """One column; `width` in characters, for files that have widths.
+
+    `shown_as` is the column of the log that says the same; empty for what the log has no column for.
+    """
+
+    name: str
+    shown_as: log_columns.Column | Literal[""]
+    head: str
+    width: int
+    read: Callable[[LoggedCall], Cell]
+
+
+class Known(NamedTuple):
+    """What is known besides the calls; filled batch by batch while an export runs."""
+
+    names: dict[int, str]
+    departments: dict[int, list[str]]  # Their names, by user.
+    legs: dict[int, list[LoggedLeg]]  # By the call's `id`.
+
+
+class Sheet(NamedTuple):
+    """What an export writes of each call, in which language."""
+
+    columns: Sequence[Column]
+    locale: str
+
+    def has(self, name: str) -> bool:
+        """Whether a column is written."""
+        return any(column.name == name for column in self.columns)
+
+    @property
+    def heads(self) -> list[str]:
+        """The first line."""
+        return [column.head for column in self.columns]
+
+    def cells(self, call: LoggedCall) -> list[Cell]:
+        """One line."""
+        return [
+            visible(cell) if isinstance(cell, str) else cell
+            for cell in (column.read(call) for column in self.columns)
+        ]
+
+
+class Reader:
+    """What is shown of a call in one language and zone; `known` may be filled meanwhile."""
+
+    def __init__(
+        self,
+        words: Words,
+        zone: tzinfo,
+        known: Known,
+        line_names: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.words = words
+        self.zone = zone
+        self.known = known
+        self.line_names = line_names
+        self.directions = _name_directions(words)
+        self.outcomes = _name_outcomes(words)
+        self.card_kinds = _name_cards(words)
+        self.no, self.yes = words.gettext("No"), words.gettext("Yes")
+
+    def direction(self, call: LoggedCall) -> Cell:
+        """Nothing for a type that is not known."""
+        return self.directions.get(call.direction or "")
+
+    def outcome(self, call: LoggedCall) -> Cell:
+        """Nothing where nothing is known."""
+        return self.outcomes.get(call.outcome or "")
+
+    def moment(self, call: LoggedCall) -> Cell:
+        """When the call began, by the reader's clock."""
+        return Moment(to_local(call.started_at, self.zone).replace(tzinfo=None))
+
+    def operator(self, call: LoggedLeg) -> Cell:
+        """Whom the log shows: the name of a user, or what stands for one without."""
+        if call.user_id is None:
+            return self.words.gettext("Robot") if is_of_robot(call) else None
+        return self.known.names.get(call.user_id) or self.words.gettext("User %(id)s", id=call.user_id)
+
+    def departments(self, call: LoggedCall) -> Cell:
+        """Those that the employee belongs to."""
+        names = ", ".join(self.known.departments.get(call.user_id or 0, ()))
+        return shorten(names, LONGEST_DEPARTMENTS) or None
+
+    def legs(self, call: LoggedCall) -> Cell:
+        """Who was asked, in their order, and what came of it; nothing where one leg is all of the call."""
+        legs = self.known.legs.get(call.id, [])
+        return "; ".join(map(self._leg, legs)) if len(legs) > 1 else None
+
+    def _leg(self, leg: LoggedLeg) -> str:
+        outcome = self.outcomes.get(leg.outcome or "")
+        length = None if leg.duration_s is None else Duration(leg.duration_s).to_text()
+        return " · ".join(str(fact) for fact in (self.operator(leg), outcome, length) if fact)
+
+    def line(self, call: LoggedCall) -> Cell:
+        """The name that the portal gave it, else its number."""
+        return self.line_names.get(call.portal_number or "") or _number(call.portal_number)
+
+    def card(self, call: LoggedCall) -> Cell:
+        """The CRM card of a call: `Contact 12`."""
+        if not call.crm_entity_type or call.crm_entity_id is None:
+            return None
+        return f"{self.card_kinds.get(call.crm_entity_type, call.crm_entity_type)} {call.crm_entity_id}"
+
+    def is_so(self, fact: bool | None) -> Cell:  # noqa: FBT001  It is about the fact.
+        """A yes or a no; nothing while it is not known."""
+        return None if fact is None else self.yes if fact else self.no
+
+
+def make_columns(reader: Reader) -> tuple[Column, ...]:
+    """All columns. New ones come before the last, so that programs find the others where they were."""
+    pgettext, gettext = reader.words.pgettext, reader.words.gettext
+    time = pgettext("column", "Time (%(zone)s)", zone=reader.zone)
+    return (
+        Column("time", "time", time, 21, reader.moment),
+        Column("direction", "call", pgettext("column", "Direction"), 14, reader.direction),
+        Column("outcome", "call", pgettext("column", "Outcome"), 14, reader.outcome),
+        Column("number", "number", pgettext("column", "Number"), 20, lambda call: _number(call.phone_number)),
+        Column("operator", "operator", pgettext("column", "Employee"), 24, reader.operator),
+        Column("line", "line", pgettext("column", "Line"), 20, reader.line),
+        Column(
+            "duration", "duration", pgettext("column", "Duration"), 11, lambda call: _length(call.duration_s)
+        ),
+        Column("cost", "cost", pgettext("column", "Cost"), 11, lambda call: _money(call.cost_e4)),
+        Column("currency", "cost", pgettext("column", "Currency"), 10, lambda call: call.currency),
+        Column("code", "code", pgettext("column", "Code"), 8, lambda call: call.code),
+        Column("reason", "code", pgettext("column", "Reason"), 24, lambda call: call.reason),
+        Column("crm", "client", pgettext("column", "CRM card"), 18, reader.card),
+        Column(
+            "recording",
+            "recording",
+            pgettext("column", "Recording"),
+            11,
+            lambda call: reader.is_so(call.has_recording),
+        ),
+        Column(
+            "transcript",
+            "",
+            pgettext("column", "Transcript"),
+            11,
+            lambda call: reader.is_so(call.has_transcript),
+        ),
+        Column("department", "department", pgettext("column", "Department"), 20, reader.departments),
+        Column("vote", "vote", pgettext("column", "Vote"), 8, lambda call: call.vote or None),
+        Column("comment", "comment", pgettext("column", "Comment"), 30, lambda call: call.comment),
+        Column("legs", "", pgettext("column", "Legs"), 40, reader.legs),
+        Column("confirmed", "", gettext("In the statistics"), 11, lambda call: reader.is_so(call.confirmed)),
+        Column("id", "", pgettext("column", "Call ID"), 40, lambda call: call.call_id),
+    )
+
+
+def choose_columns(columns: Sequence[Column], shown: Sequence[log_columns.Column]) -> tuple[Column, ...]:
+    """What says the same as these columns of the log, in their order; all columns when it names none."""
+    chosen = tuple(column for name in shown for column in columns if column.shown_as == name)
+    return chosen or tuple(columns)
+
+
+def _number(text: str | None) -> Phone | None:
+    return Phone(visible(text)) if text else None
+
+
+def _length(duration_s: int | None) -> Duration | None:
+    return None if duration_s is None else Duration(duration_s)
+
+
+def _money(cost_e4: int | None) -> Decimal | None:
+    return None if cost_e4 is None else Decimal(cost_e4) / COST_UNIT
+
+
+def _name_directions(words: Words) -> dict[str, str]:
+    return {
+        "in": words.pgettext("direction", "Incoming"),
+        "out": words.pgettext("direction", "Outgoing"),
+        "callback": words.pgettext("direction", "Callback"),
+        "info": words.pgettext("direction", "Informational"),
+    }
+
+
+def _name_outcomes(words: Words) -> dict[str, str]:
+    return {
+        "answered": words.pgettext("outcome", "Answered"),
+        "missed": words.pgettext("outcome", "Missed"),
+        "no_answer": words.pgettext("outcome", "No answer"),
+        "declined": words.pgettext("outcome", "Declined"),
+        "cancelled": words.pgettext("outcome", "Cancelled"),
+        "busy": words.pgettext("outcome", "Busy"),
+        "unreachable": words.pgettext("outcome", "Unreachable"),
+        "failed": words.pgettext("outcome", "Failed"),
+    }
+
+
+def _name_cards(words: Words) -> dict[str, str]:
+    return {
+        "CONTACT": words.pgettext("card", "Contact"),
+        "COMPANY": words.pgettext("card", "Company"),
+        "LEAD": words.pgettext("card", "Lead"),
+        "DEAL": words.pgettext("card", "Deal"),
+    }

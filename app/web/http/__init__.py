@@ -1,0 +1,1 @@
+"""Around every request: parts, session, language, headers, refusals, places."""

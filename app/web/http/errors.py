@@ -1,0 +1,113 @@
+"""Refusals and faults as a client reads them: `application/problem+json`, with a code for programs."""
+
+import http
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from app.kit.fairness.query_turns import QueryTooSlowError
+from app.kit.messages.errors import Refusal, TooSlow, Unavailable
+from app.kit.metrics import REFUSALS
+from app.kit.storage.database import DATABASE_ERRORS, is_refusal
+from app.web.http.languages import read_words
+from app.web.http.security import data_headers
+
+log = structlog.get_logger(__name__)
+PROBLEM = "application/problem+json"
+AnyRequest = Request  # Litestar's request has three type parameters that say nothing here.
+SERVER_ERROR = 500
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong; `detail` is a sentence for people."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    type: str = "about:blank"
+
+
+def encode_problem(status: int, code: str, detail: str) -> bytes:
+    """Its body alone."""
+    return msgspec.json.encode(Problem(http.HTTPStatus(status).phrase, status, detail, code))
+
+
+def problem_response(
+    status: int, code: str, detail: str, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """The answer to a request that was not granted."""
+    return Response(
+        encode_problem(status, code, detail),
+        status_code=status,
+        media_type=PROBLEM,
+        headers={**data_headers(), **(headers or {})},
+    )
+
+
+def retry_headers(refusal: Refusal) -> dict[str, str]:
+    """When to come back, where the refusal says so; how to authenticate, where it is about that."""
+    headers = {}
+    if (retry_after_s := getattr(refusal, "retry_after_s", None)) is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    if refusal.status == http.HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def path_of(request: AnyRequest) -> str:  # type: ignore[type-arg]
+    """The route's own path for the log: what a request fills in there may be a link that opens something."""
+    return str(request.scope.get("path_template") or request.url.path)
+
+
+def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[bytes]:  # type: ignore[type-arg]
+    """A refusal of ours, in the language of the session or of the browser."""
+    REFUSALS.labels(refusal.code).inc()
+    return problem_response(
+        refusal.status, refusal.code, refusal.say(read_words(request)), retry_headers(refusal)
+    )
+
+
+def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:  # type: ignore[type-arg]
+    """A refusal of the framework's: no such route, a wrong method, a body that is too large."""
+    if error.status_code >= SERVER_ERROR:
+        return answer_fault(request, error)
+    phrase = http.HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_").replace("'", "")
+    return problem_response(error.status_code, code, error.detail or phrase, dict(error.headers or {}))
+
+
+def refuse_for(error: Exception) -> Refusal:
+    """What the database's error means for whoever asked."""
+    return TooSlow() if isinstance(error, QueryTooSlowError) else Unavailable()
+
+
+def answer_database_error(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
+    """The database is away, or took too long: nothing is wrong with the request. Or it refuses a value."""
+    if is_refusal(error):  # Without a trace: it would quote the value.
+        log.error("database refused a value", path=path_of(request), error=type(error).__name__)
+        return _tell_fault(request)
+    log.error("database unavailable", path=path_of(request), error=type(error).__name__)
+    return answer_refusal(request, refuse_for(error))
+
+
+def answer_fault(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
+    """A fault of ours: logged whole, told in one sentence."""
+    log.error("request failed", path=path_of(request), exc_info=error)
+    return _tell_fault(request)
+
+
+def _tell_fault(request: AnyRequest) -> Response[bytes]:  # type: ignore[type-arg]
+    detail = read_words(request).gettext("Something went wrong on our side. Try again in a minute.")
+    return problem_response(SERVER_ERROR, "internal_error", detail)
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    Refusal: answer_refusal,
+    HTTPException: answer_http_error,
+    **dict.fromkeys(DATABASE_ERRORS, answer_database_error),
+    Exception: answer_fault,
+}

@@ -1,0 +1,63 @@
+"""What handlers ask of a request: the parts, the session, the source. Litestar calls these for them."""
+
+from typing import Any
+
+from litestar import Request
+from litestar.di import NamedDependency, Provide
+from litestar.params import SkipValidation
+
+from app.bitrix24.incoming.payloads import MalformedPage, Page, decode_page
+from app.kit.messages.errors import Forbidden
+from app.web.http.answer_turns import take_turn
+from app.web.http.client_address import read_source
+from app.web.http.languages import remember_locale
+from app.web.http.parts import WebParts
+from app.web.http.sessions import Session, SessionExpired
+
+MAX_BODY_BYTES = 65_536
+AnyRequest = Request[Any, Any, Any]
+BEARER: list[dict[str, list[Any]]] = [{"session": []}]  # As /schema says that a handler needs a session.
+
+
+def provide_parts(request: AnyRequest) -> WebParts:
+    """The wired parts of this process."""
+    parts: WebParts = request.app.state.parts
+    return parts
+
+
+async def provide_session(request: AnyRequest) -> Session:
+    """Let the request in at its turn, or raise SessionExpired or PortalUninstalled (401), or NoPlace."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise SessionExpired
+    parts = provide_parts(request)
+    claims = parts.sessions.open_token(token.strip())
+    await take_turn(request.scope, parts.answers, claims.portal_id, claims.user_id)
+    session = await parts.sessions.renew(claims)
+    remember_locale(request, session.locale)
+    return session
+
+
+def provide_source(request: AnyRequest) -> str:
+    """The address that limits count by."""
+    return read_source(request, provide_parts(request).settings.trusted_proxies)
+
+
+async def read_page(request: AnyRequest) -> Page:
+    """What the portal posted to open a page; raises Forbidden when no portal would have posted it.
+
+    Never by the framework's form parser, which keeps bodies with their tokens in a cache and misreads UTF-8.
+    """
+    try:
+        return decode_page(dict(request.query_params), await request.body())
+    except MalformedPage as error:
+        raise Forbidden(code="malformed_page") from error
+
+
+GivenSession = NamedDependency[SkipValidation[Session]]
+GivenSource = NamedDependency[str]
+DEPENDENCIES = {
+    "parts": Provide(provide_parts, sync_to_thread=False),
+    "session": Provide(provide_session),
+    "source": Provide(provide_source, sync_to_thread=False),
+}

@@ -1,0 +1,1 @@
+"""The log's page: its filters, columns, views, summary and live updates."""
