@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from app.demo.rest.bucket import Bucket
+from app.demo.core.bucket import Bucket
 from app.demo.stand_in import StandIn
 from app.kit.fairness.budget import Limits
 from tests.databases import PostgresDatabases, SqliteDatabases

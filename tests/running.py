@@ -13,7 +13,7 @@ import httpx
 from litestar import Litestar
 
 from app.asgi import create_app
-from app.demo.serve import listen
+from app.demo.core.listener import listen
 from app.demo.stand_in import StandIn
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 
+from app.demo.acts.invented_calls import Caller, keep_calling, lay_history
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.callbook import choose_port, load_keys, run_callbook
-from app.demo.caller import Caller, keep_calling, lay_history
-from app.demo.keep import keep_saving, load_state, save_state
-from app.demo.portal import StandInPortal
+from app.demo.saved_state import keep_saving, load_state, save_state
 from app.demo.stand_in import StandIn
 from app.kit.private_files import keep_files_private, make_private_folder, narrow
 

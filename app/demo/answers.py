@@ -5,7 +5,7 @@ from typing import Any, cast
 from litestar import Request, Response
 from litestar.types import ExceptionHandlersMap
 
-from app.demo.faults import BrokenNetwork, Refusal
+from app.demo.core.faults import BrokenNetwork, Refusal
 
 LOST = "stand_in.lost"
 """Key in the ASGI scope of a dict; a `mode` in it tells the front to lose the answer."""

@@ -9,10 +9,10 @@ from typing import Any
 from litestar import Litestar, Request, Response, get, route
 
 from app.demo.answers import refuse
-from app.demo.faults import Refusal
-from app.demo.php import parse_query
-from app.demo.tokens import ACCESS_LIFE_S, TokenPair
-from app.demo.world import Portal, World
+from app.demo.core.faults import Refusal
+from app.demo.core.php import parse_query
+from app.demo.core.tokens import ACCESS_LIFE_S, TokenPair
+from app.demo.core.world import Portal, World
 
 
 def create_authorization_app(stand_in: World[Portal]) -> Litestar:

@@ -7,8 +7,8 @@ from typing import Any, cast
 from litestar.types import ASGIApp, HTTPRequestEvent, HTTPScope, Message, Receive, Send
 
 from app.demo.answers import LOST
-from app.demo.serve import TRANSPORT
-from app.demo.world import Portal, ReceivedRequest, World
+from app.demo.core.listener import TRANSPORT
+from app.demo.core.world import Portal, ReceivedRequest, World
 
 
 class Front:

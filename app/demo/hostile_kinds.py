@@ -1,6 +1,6 @@
 """Hostile portals, one of each kind."""
 
-from app.demo.hostility import Hostility, confuse_times, dripping, never, slowly, swell, unending
+from app.demo.core.hostility import Hostility, confuse_times, dripping, never, slowly, swell, unending
 from app.demo.lies import ENDLESS_STATISTICS, FAT_TEXTS, INVENTED_PEOPLE, WILD_NUMBERS
 
 HOSTILITIES = {

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.demo.faults import Lie
-from app.demo.rest.request import PAGE_SIZE, RestAnswer, RestCall
-from app.demo.statistics import StatisticsRow
+from app.demo.core.faults import Lie
+from app.demo.core.statistics import StatisticsRow
+from app.demo.rest.rest_call import PAGE_SIZE, RestAnswer, RestCall
 
 STATISTICS = "voximplant.statistic.get"
 ROWS_A_S = 1_000  # So much the newest id grows while one reads: the end is never reached.

@@ -8,13 +8,13 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.answers import refuse
-from app.demo.frame_app import frame_handlers
-from app.demo.origin import find_portal
-from app.demo.portal import StandInPortal
+from app.demo.core.origin import find_portal
+from app.demo.core.world import World
+from app.demo.frame.frame_handlers import frame_handlers
 from app.demo.recordings import recording_handlers
 from app.demo.rest.dispatch import answer_rest
-from app.demo.world import World
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}

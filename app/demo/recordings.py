@@ -17,9 +17,9 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from app.demo.faults import Refusal
-from app.demo.origin import find_portal
-from app.demo.world import Portal, World
+from app.demo.core.faults import Refusal
+from app.demo.core.origin import find_portal
+from app.demo.core.world import Portal, World
 
 RATE = 8000  # As telephones have it.
 SECONDS = 30

@@ -11,15 +11,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.authorization import create_authorization_app
-from app.demo.faults import Lie
+from app.demo.core.faults import Lie
+from app.demo.core.staff import staff_portal
+from app.demo.core.state import PortalState, StandInState
+from app.demo.core.world import World
 from app.demo.front import Front
-from app.demo.people import staff_portal
-from app.demo.portal import StandInPortal
 from app.demo.portal_app import create_portal_app
-from app.demo.rest.request import RestAnswer
-from app.demo.state import PortalState, StandInState
-from app.demo.world import World
+from app.demo.rest.rest_call import RestAnswer
 from app.kit.clock import Clock, SystemClock
 
 

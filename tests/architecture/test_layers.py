@@ -67,9 +67,9 @@ def test_imports_of_app_point_one_way() -> None:
         ("app.web.frame.pages", "from app.wiring import build"),
         ("app.web.frame.pages", "from app import asgi"),
         ("app.web.frame.pages", "from app.demo import frame"),
-        ("app.wiring", "from app.demo.frame import Frame"),
-        ("app.demo.frame", "from app.settings import Settings"),
-        ("app.demo.frame", "from app.bitrix24.incoming.payloads import Event"),
+        ("app.wiring", "from app.demo.frame.frame import Frame"),
+        ("app.demo.frame.frame", "from app.settings import Settings"),
+        ("app.demo.frame.frame", "from app.bitrix24.incoming.payloads import Event"),
         ("app.newcomer.thing", "import json"),
     ],
 )
@@ -88,7 +88,7 @@ def test_an_import_against_the_arrows_is_found(module: str, text: str) -> None:
             "app.wiring",
             "from app.web import pages\nfrom app.scheduler import start\nfrom app.settings import Settings",
         ),
-        ("app.demo.frame", "from app.kit.clock import Clock\nfrom app.demo.oauth import Server"),
+        ("app.demo.frame.frame", "from app.kit.clock import Clock\nfrom app.demo.oauth import Server"),
         ("app.portals.vault", "from . import queries\nfrom ..bitrix24.oauth import TokenPair"),
     ],
 )

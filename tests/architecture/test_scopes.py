@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 
 from app.bitrix24.scopes import METHODS_BY_SCOPE, OPTIONAL_METHODS_BY_SCOPE, WITHOUT_SCOPE
+from app.demo.core.state import DEFAULT_SCOPE
 from app.demo.rest.dispatch import METHODS
-from app.demo.state import DEFAULT_SCOPE
 from tests.architecture.sources import ROOT, Source, parse, read_app
 
 FAMILIES = ("app", "profile", "event", "placement", "user", "department", "crm", "voximplant", "disk", "im")

@@ -6,7 +6,7 @@ from statistics import median
 
 import msgspec
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
 from tests.bench.figures import Figure

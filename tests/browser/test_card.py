@@ -2,9 +2,9 @@
 
 from playwright.async_api import Frame, Page, expect
 
-from app.demo.calls import EndingCall
+from app.demo.acts.calls import EndingCall
+from app.demo.core.state import ActivityBinding
 from app.demo.rest.crm import TYPES
-from app.demo.state import ActivityBinding
 from tests.browser.conftest import Desk
 from tests.browser.test_log import ROWS, now, until
 from tests.web.logged_calls import insert_calls

@@ -5,9 +5,9 @@ from typing import Any
 
 from app.calls.statistics.progress.mark_queries import find_mark
 from app.calls.statistics.progress.marks import Mark
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.statistics import StatisticsRow
 from app.demo.stand_in import StandIn
-from app.demo.statistics import StatisticsRow
 from app.portals import queries
 from app.portals.model import Portal
 from tests.running import Callbook

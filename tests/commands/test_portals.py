@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
 from tests.commands.running import Completed, make_environment, run_command

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.demo.tokens import ACCESS_LIFE_S, DAY_S
+from app.demo.core.tokens import ACCESS_LIFE_S, DAY_S
 
 
 async def test_app_info_names_the_portal_the_app_and_the_user(bitrix: Any) -> None:

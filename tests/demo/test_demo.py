@@ -12,9 +12,9 @@ import pytest
 
 from app.demo import __main__ as demo
 from app.demo.callbook import choose_port, load_keys, run_callbook
-from app.demo.keep import load_state
-from app.demo.serve import listen
-from app.demo.state import EventBinding
+from app.demo.core.listener import listen
+from app.demo.core.state import EventBinding
+from app.demo.saved_state import load_state
 
 
 class FakeCallbook:

@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from app.demo.caller import Caller, lay_history
-from app.demo.php import build_query, parse_query
-from app.demo.serve import Listener, listen
+from app.demo.acts.invented_calls import Caller, lay_history
+from app.demo.core.listener import Listener, listen
+from app.demo.core.php import build_query, parse_query
 
 
 class Receiver:

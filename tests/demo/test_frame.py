@@ -11,7 +11,7 @@ from litestar import Litestar, Response, get, post
 from litestar.params import FromPath
 from playwright.async_api import Frame, Page, async_playwright
 
-from app.demo.serve import listen
+from app.demo.core.listener import listen
 
 SDK = "@bitrix24/b24jssdk/dist/umd/index.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.demo import hostility
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core import hostility
+from app.demo.core.hostility import Hostility
 from app.demo.hostile_kinds import HOSTILITIES
-from app.demo.hostility import Hostility
 from app.demo.lies import WILD_NUMBERS
-from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 
 STATISTICS = {"FILTER": {">ID": 100}, "SORT": "ID", "ORDER": "ASC", "start": -1}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.demo.rest.bucket import Bucket
+from app.demo.core.bucket import Bucket
 
 
 async def test_profile_and_app_info(bitrix: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.demo.statistics import format_time, select_rows
+from app.demo.core.statistics import format_time, select_rows
 
 METHOD = "voximplant.statistic.get"
 

@@ -13,7 +13,7 @@ from app.bitrix24.incoming.payloads import _CALL_KEYS
 from app.bitrix24.incoming.statistics import decode_statistics_row
 from app.calls.space.destination import Installation
 from app.calls.statistics.fetch.merge import write_rows
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab

@@ -9,7 +9,7 @@ import pytest
 
 from app.calls.intake.fast_insert import PostgresInserter
 from app.calls.intake.group_commit import PROBED_FOR_S
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.postgres_engine import POOL_SIZE, PooledPostgresEngine
 from app.kit.storage.sqlite_engine import KeptSQLiteEngine

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.bitrix24.incoming.payloads import decode_event
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness.shared_reads import SharedReads
 from app.kit.messages.errors import Forbidden

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from app.commands.portals import describe_whole
-from app.demo.people import OPERATOR_ID
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.staff import OPERATOR_ID
 from app.demo.stand_in import StandIn
 from app.kit.metrics import LIMITED
 from app.portals import queries

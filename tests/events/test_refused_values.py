@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.calls.intake.event_recorder import REFUSED_BY_DATABASE
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import DATABASE_ERRORS, Database, is_away, is_refusal
 from app.portals.settings.quotas import Quotas

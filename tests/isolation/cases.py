@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from tests.running import Callbook
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.web.http.sessions import LIFETIME_S
 from tests.calls.statistics_rows import fill

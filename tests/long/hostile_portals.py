@@ -14,10 +14,10 @@ from contextlib import suppress
 
 import httpx
 
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.hostility import Hostility
 from app.demo.hostile_kinds import HOSTILITIES
-from app.demo.hostility import Hostility
 from app.demo.lies import FAT_TEXT
-from app.demo.portal import StandInPortal
 from app.demo.stand_in import StandIn
 from tests.running import CLIENT_ID, CLIENT_SECRET
 

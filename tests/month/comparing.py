@@ -10,8 +10,8 @@ import httpx
 from app.calls.log.selection.filters import Filters
 from app.calls.log.summary_queries import summarize
 from app.calls.statistics.progress.mark_queries import find_mark
-from app.demo.portal import StandInPortal
-from app.demo.statistics import StatisticsRow
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.statistics import StatisticsRow
 from app.kit.storage.database import Database
 from app.portals.settings.visible_users import EVERYONE
 from tests.month.truth import Look

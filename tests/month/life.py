@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 
-from app.demo.caller import Caller
-from app.demo.events import Post
-from app.demo.portal import StandInPortal
-from app.demo.statistics import StatisticsRow
+from app.demo.acts.events import Post
+from app.demo.acts.invented_calls import Caller
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.statistics import StatisticsRow
 from tests.month.clock import SharedClock
 from tests.month.truth import DAY_S, HOUR_S, Truth
 

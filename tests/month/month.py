@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from app.demo.rest.bucket import Bucket
+from app.demo.core.bucket import Bucket
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import Database
 from app.tables import TABLES

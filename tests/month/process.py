@@ -15,7 +15,7 @@ import msgspec
 
 from app.asgi import create_app
 from app.calls.statistics.progress import evidence
-from app.demo.serve import listen
+from app.demo.core.listener import listen
 from app.kit.fairness.budget import Limits
 from app.kit.messages.logging import configure_logging
 from app.settings import Settings

@@ -5,9 +5,9 @@ cut, and events that somebody forged.
 import random
 from collections.abc import Callable, Collection
 
-from app.demo.calls import record_call
-from app.demo.events import call_end_posts
-from app.demo.statistics import StatisticsRow, format_time
+from app.demo.acts.calls import record_call
+from app.demo.acts.events import call_end_posts
+from app.demo.core.statistics import StatisticsRow, format_time
 from tests.month.life import MINUTE_S, Agenda, Deed, PortalLife
 from tests.month.truth import DAY_S, HOUR_S
 

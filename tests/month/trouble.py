@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import httpx
 
-from app.demo.faults import Gate
+from app.demo.core.faults import Gate
 from tests.month.keeping import Keeper
 from tests.month.life import MINUTE_S, Agenda, Deed, PortalLife
 from tests.month.truth import DAY_S, HOUR_S

@@ -13,7 +13,7 @@ showed then, to the owner of the token, are stored. Three exceptions, each with 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from app.demo.statistics import StatisticsRow
+from app.demo.core.statistics import StatisticsRow
 
 HOUR_S, DAY_S = 3600, 86_400
 FORGIVEN_S = HOUR_S  # So late a row with a lower id may become visible and is still found by the next read.

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Sequence
 
-from app.demo.portal import StandInPortal
-from app.demo.rest.bucket import Bucket
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.bucket import Bucket
 from app.demo.stand_in import StandIn
 from tests.month.turns import Turns
 from tests.running import Callbook, FakeClock

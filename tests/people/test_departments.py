@@ -8,9 +8,9 @@ from app.bitrix24.methods.users import User
 from app.calls.log.logged_calls import Viewer, list_calls
 from app.calls.log.selection.filters import parse_list_request
 from app.calls.tables import CallTable
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.state import Department
 from app.demo.stand_in import StandIn
-from app.demo.state import Department
 from app.people.department_queries import find_structure, list_departments
 from app.people.erasure import erase_some_people
 from app.people.queries import find_people, upsert_people

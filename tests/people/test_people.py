@@ -1,7 +1,7 @@
 import pytest
 
 from app.bitrix24.methods.users import User
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.people.queries import delete_some_people, find_names, upsert_people
 from app.people.service import MAX_UNKNOWN

@@ -7,7 +7,7 @@ from app.bitrix24.methods.users import User
 from app.bitrix24.rest.exchange import Exchange
 from app.calls.log.logged_calls import Viewer
 from app.calls.log.views import Draft, save_view
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.people import preference_queries, queries
 from app.people.preference_queries import find_preferences, write_preferences

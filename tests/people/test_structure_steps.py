@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from app.bitrix24.methods.departments import Department
 from app.bitrix24.methods.users import MOST_DEPARTMENTS_OF_USER
-from app.demo import state
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core import state
 from app.demo.stand_in import StandIn
 from app.kit.storage.row_arrays import encode_rows
 from app.people import structure_queries

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.state import Department
 from app.demo.stand_in import StandIn
-from app.demo.state import Department
 from app.people.department_queries import _LED
 from app.people.visibility import find_visible
 from app.portals import queries

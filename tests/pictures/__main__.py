@@ -16,8 +16,8 @@ from typing import Literal
 
 from playwright.async_api import Browser, async_playwright
 
-from app.demo.caller import Caller, lay_history
-from app.demo.portal import StandInPortal
+from app.demo.acts.invented_calls import Caller, lay_history
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.recordings import record_url
 from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.kit.storage.database import Database
 from tests.commands.running import PATIENCE_S, start_command
 from tests.ports import free_port

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import Database
 from tests.commands.running import PATIENCE_S, make_environment, run_command

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import scheduler
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.fact_queries import give_lease_back, read_lease, take_lease

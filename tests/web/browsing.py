@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from tests.running import Callbook
 
 TOKEN = re.compile(r'<meta name="session" content="([^"]+)">')

@@ -1,6 +1,6 @@
 """`app.info` of the portal and `profile`: what any token may ask, without a scope."""
 
-from app.demo.rest.request import Method, RestAnswer, RestCall
+from app.demo.rest.rest_call import Method, RestAnswer, RestCall
 
 
 def describe_app(call: RestCall) -> RestAnswer:

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from app.demo.faults import Refusal
-from app.demo.php import as_php_array, parse_query
-from app.demo.rest.request import RestAnswer
+from app.demo.core.faults import Refusal
+from app.demo.core.php import as_php_array, parse_query
+from app.demo.rest.rest_call import RestAnswer
 
 MAX_COMMANDS = 50
 

@@ -6,8 +6,8 @@ A card is there once a call or a binding names it. Object types as in api-refere
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.demo.faults import Refusal
-from app.demo.rest.request import Method, RestAnswer, RestCall, cut_page
+from app.demo.core.faults import Refusal
+from app.demo.rest.rest_call import Method, RestAnswer, RestCall, cut_page
 
 Card = tuple[int, int]
 TYPES = {"LEAD": 1, "DEAL": 2, "CONTACT": 3, "COMPANY": 4}

@@ -9,12 +9,12 @@ from typing import Any
 
 from litestar import Request, Response
 
-from app.demo.faults import BrokenNetwork, Refusal
-from app.demo.php import parse_query
+from app.demo.core.faults import BrokenNetwork, Refusal
+from app.demo.core.php import parse_query
+from app.demo.core.state import Token
+from app.demo.core.world import Portal, World
 from app.demo.rest import application, batch, crm, events, people, placements, recordings, telephony
-from app.demo.rest.request import Method, RestAnswer, RestCall
-from app.demo.state import Token
-from app.demo.world import Portal, World
+from app.demo.rest.rest_call import Method, RestAnswer, RestCall
 
 REQUEST_LIMIT_S = 60  # A batch as a whole too (shared/bitrix24.md, REST).
 

@@ -1,8 +1,8 @@
 """`event.bind`, `event.unbind`, `event.get`."""
 
-from app.demo.faults import Refusal
-from app.demo.rest.request import Method, RestAnswer, RestCall
-from app.demo.state import EventBinding
+from app.demo.core.faults import Refusal
+from app.demo.core.state import EventBinding
+from app.demo.rest.rest_call import Method, RestAnswer, RestCall
 
 KNOWN_EVENTS = {
     "ONAPPINSTALL": None,

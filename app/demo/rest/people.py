@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.demo.rest.request import Method, RestAnswer, RestCall, cut_page
-from app.demo.state import Department, User
+from app.demo.core.state import Department, User
+from app.demo.rest.rest_call import Method, RestAnswer, RestCall, cut_page
 
 BRIEF_FIELDS = (
     "ID",

@@ -1,8 +1,8 @@
 """`placement.bind`, `placement.unbind`, `placement.get`, `placement.list`."""
 
-from app.demo.faults import Refusal
-from app.demo.rest.request import Method, RestAnswer, RestCall
-from app.demo.state import PlacementBinding
+from app.demo.core.faults import Refusal
+from app.demo.core.state import PlacementBinding
+from app.demo.rest.rest_call import Method, RestAnswer, RestCall
 
 KNOWN_PLACEMENTS = {
     "LEFT_MENU": "",

@@ -2,9 +2,9 @@
 `crm.activity.call.getTranscript`.
 """
 
-from app.demo.faults import Refusal
-from app.demo.rest.request import Method, RestAnswer, RestCall
-from app.demo.statistics import StatisticsRow
+from app.demo.core.faults import Refusal
+from app.demo.core.statistics import StatisticsRow
+from app.demo.rest.rest_call import Method, RestAnswer, RestCall
 
 
 def get_file(call: RestCall) -> RestAnswer:

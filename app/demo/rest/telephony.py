@@ -3,9 +3,9 @@
 import string
 from bisect import bisect_left, bisect_right
 
-from app.demo.faults import Refusal
-from app.demo.rest.request import Method, RestAnswer, RestCall, cut_page
-from app.demo.statistics import StatisticsRow, select_rows, sort_rows
+from app.demo.core.faults import Refusal
+from app.demo.core.statistics import StatisticsRow, select_rows, sort_rows
+from app.demo.rest.rest_call import Method, RestAnswer, RestCall, cut_page
 
 _FIELD_LETTERS = string.ascii_uppercase + "_"
 

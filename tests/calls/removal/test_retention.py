@@ -9,7 +9,7 @@ import pytest
 
 from app.calls.removal.retention import store_settings
 from app.calls.store.known_calls import load_calls
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.settings.portal_settings import PortalSettings
 from app.portals.settings.settings_queries import hold_settings, save_settings

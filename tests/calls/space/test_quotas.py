@@ -19,7 +19,7 @@ from app.calls.space.usage_queries import find_usage
 from app.calls.statistics.progress.mark_queries import find_mark
 from app.calls.statistics.read_turns import Histories
 from app.calls.store.legs import MOST_SHOWN, MOST_TOLD
-from app.demo.statistics import StatisticsRow
+from app.demo.core.statistics import StatisticsRow
 from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal

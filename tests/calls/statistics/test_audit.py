@@ -10,7 +10,7 @@ from app.calls.statistics.fetch.range_requests import StatisticsRefusedError
 from app.calls.statistics.progress.mark_queries import find_mark
 from app.calls.statistics.progress.marks import Mark
 from app.calls.statistics.read_turns import Histories
-from app.demo.statistics import StatisticsRow
+from app.demo.core.statistics import StatisticsRow
 from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal

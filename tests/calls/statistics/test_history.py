@@ -9,7 +9,7 @@ import pytest
 from app.calls.statistics import history, read_turns
 from app.calls.statistics.fetch import batch_reader
 from app.calls.statistics.progress.claims import CLAIM_S
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.scheduler import read_histories
 from tests.calls.statistics_rows import (

@@ -8,9 +8,9 @@ import pytest
 
 from app.bitrix24.rest.answers import BATCH, CALL
 from app.calls.oddities.undecodable_events import list_undecodable
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.statistics import StatisticsRow
 from app.demo.stand_in import StandIn
-from app.demo.statistics import StatisticsRow
 from app.portals.model import Portal
 from tests.calls.statistics_rows import fill, install, list_stored, make_row, read_mark
 from tests.running import Callbook, FakeClock

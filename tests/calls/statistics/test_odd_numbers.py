@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.calls.statistics import read_turns
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.scheduler import read_histories

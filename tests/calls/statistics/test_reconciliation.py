@@ -12,7 +12,7 @@ from app.calls.statistics.progress import read_schedule
 from app.calls.statistics.progress.claims import CLAIM_S
 from app.calls.statistics.progress.evidence import Evidence
 from app.calls.statistics.progress.evidence_queries import want_reads
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness.turns import Kind
 from app.kit.storage.sqlite_engine import KeptSQLiteEngine

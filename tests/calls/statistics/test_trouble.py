@@ -8,7 +8,7 @@ from app.calls.statistics import forward_read
 from app.calls.statistics.fetch.range_requests import StatisticsRefusedError
 from app.calls.statistics.fetch.turn_share import SLICE_S
 from app.calls.statistics.progress.evidence_queries import want_reads
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.model import Portal
 from app.scheduler import read_histories, reconcile

@@ -15,7 +15,7 @@ from app.calls.statistics.read_turns import Histories
 from app.calls.store.counted_calls import GRACE_S, Counting
 from app.calls.store.counted_queries import counted, find_counting
 from app.calls.tables import CallTable
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import Database
 from app.portals import queries

@@ -10,7 +10,7 @@ from app.calls.log.logged_calls import Viewer, list_calls, list_legs
 from app.calls.log.selection.filters import Filters, ListRequest
 from app.calls.log.summary_queries import summarize
 from app.calls.store.counted_calls import GRACE_S
-from app.demo.statistics import StatisticsRow
+from app.demo.core.statistics import StatisticsRow
 from app.kit.storage.database import Database
 from app.portals.settings.visible_users import EVERYONE
 from tests.calls.statistics.test_audit import DAY, World, make_world

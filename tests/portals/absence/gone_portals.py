@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.outbound.access import PortalNotConnectedError

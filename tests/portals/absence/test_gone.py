@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.absence import gone_guard
 from app.portals.absence.gone_rules import ASK_AGAIN_AFTER_S, DAY_S, NOTHING_LEARNT_AGAIN_S

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.bitrix24.rest.oauth import _TOTAL_S as TOTAL_S
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.absence import uninstall_queries

@@ -4,11 +4,11 @@ import httpx
 import pytest
 
 from app.bitrix24.methods.cards import CARDS
-from app.demo.php import build_query
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.php import build_query
+from app.demo.core.state import EventBinding, PlacementBinding
 from app.demo.rest.events import KNOWN_EVENTS
 from app.demo.stand_in import StandIn
-from app.demo.state import EventBinding, PlacementBinding
 from app.portals import queries
 from app.portals.entrance.setup import EVENTS, LINK, OPTIONAL_EVENTS, PLACEMENT
 from app.portals.model import Portal

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.demo import events
-from app.demo.portal import StandInPortal
+from app.demo.acts import events
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness.budget import Limits
 from tests.running import Callbook, FakeClock, run_callbook

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from app.bitrix24.methods.cards import CARDS
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.entrance.setup import EVENTS, LINK, OPTIONAL_EVENTS, PLACEMENT
 from tests.portals.portal_rows import read_pair, read_portal

@@ -6,7 +6,7 @@ import secrets
 import httpx
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.crypto import Keyring, generate_key
 from app.kit.fairness.budget import Limits

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from app.demo.php import build_query
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.php import build_query
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.absence.tombstones import BARRED_AFTER_UNINSTALL_S

@@ -7,7 +7,7 @@ import pytest
 from litestar import Request
 from litestar.testing import RequestFactory
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.tokens.refresh_budget import REST_S

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from tests.conftest import GENEROUS

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.bitrix24.errors import BitrixError
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.model import Portal

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.demo.hostility import Hostility
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.hostility import Hostility
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.model import Portal

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness.budget import Budget
 from app.kit.messages.errors import TooManyRequests

@@ -6,9 +6,9 @@ from typing import get_args
 import pytest
 
 from app.bitrix24.errors import BitrixError
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.state import RestRefusal
 from app.demo.stand_in import StandIn
-from app.demo.state import RestRefusal
 from app.portals import queries
 from app.portals.contact import FIRST_PAUSE_S, LONGEST_PAUSE_S, pause_s
 from app.portals.model import Portal

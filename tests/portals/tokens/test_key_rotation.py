@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.crypto import CannotDecryptError, Keyring, generate_key
 from app.portals import queries

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError

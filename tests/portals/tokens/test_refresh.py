@@ -8,7 +8,7 @@ import pytest
 
 from app.bitrix24.errors import BitrixError
 from app.bitrix24.rest.exchange import Exchange
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.model import Portal

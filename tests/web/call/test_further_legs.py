@@ -4,7 +4,7 @@ import pytest
 
 from app.calls.log.selection.filters import Filters
 from app.calls.log.summary_queries import summarize
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.settings.visible_users import EVERYONE
 from tests.calls.statistics_rows import make_row, read_portal

@@ -14,7 +14,7 @@ from app.bitrix24.transport.media import CHUNK_BYTES
 from app.calls.log import recordings as recordings_module
 from app.calls.statistics.progress.evidence_queries import want_reads
 from app.calls.store import legs as legs_module
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.recordings import URL_KEY, make_recording, record_url
 from app.demo.stand_in import StandIn
 from app.scheduler import reconcile, run_job

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from tests.calls.statistics_rows import fill, read_mark, read_portal
 from tests.running import Callbook, FakeClock

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.state import RestRefusal
 from app.demo.stand_in import StandIn
-from app.demo.state import RestRefusal
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.outbound.access import PortalPausedError

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from app.bitrix24.methods.cards import CARDS
-from app.demo.calls import EndingCall
-from app.demo.portal import StandInPortal
+from app.demo.acts.calls import EndingCall
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.state import ActivityBinding, ClosedCard
 from app.demo.rest.crm import TYPES
 from app.demo.stand_in import StandIn
-from app.demo.state import ActivityBinding, ClosedCard
 from app.portals import queries
 from app.portals.entrance.setup import read_steps
 from tests.running import Callbook, FakeClock

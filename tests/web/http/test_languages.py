@@ -2,7 +2,7 @@ import pytest
 from babel import Locale
 
 from app.bitrix24.languages import find_portal_locale, portal_language
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.messages.languages import LANGUAGES, accept_locale, find_locale, html_language, text_direction
 from app.kit.messages.words import load_words

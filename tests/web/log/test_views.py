@@ -8,7 +8,7 @@ import pytest
 
 from app.calls.log.columns import COLUMNS, DEFAULT_COLUMNS, read_columns
 from app.calls.log.views import MAX_VIEWS
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.departure.erasure import CALLS_KEPT_S
 from app.scheduler import erase_due

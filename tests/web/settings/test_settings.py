@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.settings.portal_settings import RETENTION_MONTHS, PortalSettings, months_before
 from app.portals.settings.settings_queries import find_settings

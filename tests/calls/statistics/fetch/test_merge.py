@@ -18,7 +18,7 @@ from app.calls.statistics.progress.mark_queries import find_mark
 from app.calls.statistics.progress.plan import PAGE_ROWS
 from app.calls.statistics.read_turns import Histories
 from app.calls.store.counted_calls import GRACE_S
-from app.demo.statistics import StatisticsRow, select_rows, sort_rows
+from app.demo.core.statistics import StatisticsRow, select_rows, sort_rows
 from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal

@@ -10,7 +10,7 @@ from app.calls.statistics.fetch import turn_share
 from app.calls.statistics.fetch.turn_share import ROWS_A_MINUTE, SLICE_S
 from app.calls.statistics.progress.evidence_queries import want_reads
 from app.calls.statistics.reconciliation import CALLS_AT_ONCE
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness import turns
 from app.kit.fairness.turns import Kind

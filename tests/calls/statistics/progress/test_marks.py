@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from app.calls.statistics.progress.read_schedule import HOUR_S
-from app.demo.portal import StandInPortal
+from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.outbound.access import PortalUnreachableError
 from app.scheduler import look_up, read_histories, reconcile

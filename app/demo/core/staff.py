@@ -1,6 +1,6 @@
 """The invented staff of a new portal."""
 
-from app.demo.state import Department, PortalState, User
+from app.demo.core.state import Department, PortalState, User
 
 ADMIN_ID = 1
 OPERATOR_ID = 12

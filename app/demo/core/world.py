@@ -12,14 +12,14 @@ from typing import Any, Generic, Literal, TypeVar
 
 import httpx
 
-from app.demo.faults import FaultRule, Faults, Gate, Network
-from app.demo.hostility import Hostility
-from app.demo.people import ADMIN_ID, OPERATOR_ID
-from app.demo.rest.bucket import Bucket, OperatingTime
-from app.demo.serve import AnyApp, Listener, listen
-from app.demo.state import Installation, PlacementBinding, PortalState, StandInState, User
-from app.demo.statistics import format_time
-from app.demo.tokens import TokenBook, TokenPair
+from app.demo.core.bucket import Bucket, OperatingTime
+from app.demo.core.faults import FaultRule, Faults, Gate, Network
+from app.demo.core.hostility import Hostility
+from app.demo.core.listener import AnyApp, Listener, listen
+from app.demo.core.staff import ADMIN_ID, OPERATOR_ID
+from app.demo.core.state import Installation, PlacementBinding, PortalState, StandInState, User
+from app.demo.core.statistics import format_time
+from app.demo.core.tokens import TokenBook, TokenPair
 from app.kit.clock import Clock
 
 KEPT_REQUESTS = 20_000
@@ -209,7 +209,7 @@ class World(Generic[P_co]):
 
     @property
     def counts(self) -> Counter[str]:
-        """Requests by operation (see app/demo/faults.py for the names)."""
+        """Requests by operation (see app/demo/core/faults.py for the names)."""
         return self.faults.counts
 
     def fail(

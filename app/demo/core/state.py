@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.demo.statistics import StatisticsRow
+from app.demo.core.statistics import StatisticsRow
 
 StatisticsRight = Literal["all", "own", "none"]
 RestRefusal = Literal["payment_required", "portal_closed", "plan_without_rest"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.demo.faults import Refusal
+from app.demo.core.faults import Refusal
 
 
 class Bucket:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from litestar.types import HTTPResponseStartEvent, Send
 
-from app.demo.faults import Lie
+from app.demo.core.faults import Lie
 
 SLOW_S = 20.0  # Long, and less than the time-out of whoever asks.
 HUGE_ELEMENTS = 5_000_000  # `[],` each: 15 MiB.

@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from app.demo.faults import Refusal
-from app.demo.portal import StandInPortal
-from app.demo.state import User
-from app.demo.tokens import ACCESS_LIFE_S
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.faults import Refusal
+from app.demo.core.state import User
+from app.demo.core.tokens import ACCESS_LIFE_S
 
 LINK = "REST_APP_URI"
 ANALYTICS = "TELEPHONY_ANALYTICS_MENU"

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from app.demo.people import OPERATOR_ID
-from app.demo.statistics import StatisticsRow
-from app.demo.world import Portal
+from app.demo.core.staff import OPERATOR_ID
+from app.demo.core.statistics import StatisticsRow
+from app.demo.core.world import Portal
 
 INCOMING = 2
 REDIRECTED = 3

@@ -7,8 +7,8 @@ the single use, shared/bitrix24.md. The look of the values is that of shared/sam
 import secrets
 from dataclasses import dataclass
 
-from app.demo.faults import Refusal
-from app.demo.state import PortalState, Token
+from app.demo.core.faults import Refusal
+from app.demo.core.state import PortalState, Token
 from app.kit.clock import Clock
 
 ACCESS_LIFE_S = 3600

@@ -10,8 +10,12 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
-from app.demo.faults import Refusal
-from app.demo.frame import (
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.faults import Refusal
+from app.demo.core.origin import find_portal
+from app.demo.core.php import parse_query
+from app.demo.core.world import World
+from app.demo.frame.frame import (
     ANALYTICS,
     LINK,
     Frame,
@@ -23,10 +27,6 @@ from app.demo.frame import (
     refresh_auth,
     set_option,
 )
-from app.demo.origin import find_portal
-from app.demo.php import parse_query
-from app.demo.portal import StandInPortal
-from app.demo.world import World
 
 KEPT_FRAMES = 500
 PAGES = [
@@ -38,7 +38,7 @@ PAGES = [
 # Of the languages that LANG_ALL names (api-reference/widgets/placement-bind.md).
 LANGUAGES = ("en", "de", "fr", "it", "la", "br", "pl", "ru", "ua", "tr", "ar", "sc", "ja")
 _templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape()
+    loader=FileSystemLoader(Path(__file__).parents[1] / "templates"), autoescape=select_autoescape()
 )
 
 

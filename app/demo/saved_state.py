@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from app.demo.state import StandInState
-from app.demo.tokens import TokenBook
+from app.demo.core.state import StandInState
+from app.demo.core.tokens import TokenBook
 
 SAVE_EVERY_S = 5
 

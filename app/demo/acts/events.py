@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.demo.php import build_query
-from app.demo.state import User
-from app.demo.statistics import StatisticsRow, format_time
-from app.demo.tokens import ACCESS_LIFE_S
-from app.demo.world import Portal
+from app.demo.core.php import build_query
+from app.demo.core.state import User
+from app.demo.core.statistics import StatisticsRow, format_time
+from app.demo.core.tokens import ACCESS_LIFE_S
+from app.demo.core.world import Portal
 
 CALLBACK_PATH = "/events"
 

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request
 from litestar.exceptions import NotFoundException
 
-from app.demo.world import P_co, World
+from app.demo.core.world import P_co, World
 
 
 def find_portal(stand_in: World[P_co], request: Request[Any, Any, Any]) -> P_co:

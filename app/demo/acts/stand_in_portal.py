@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 import httpx
 
-from app.demo import events
-from app.demo.calls import EndedCall, EndingCall, record_call
-from app.demo.php import build_query
-from app.demo.state import PortalState, User
-from app.demo.statistics import StatisticsRow
-from app.demo.tokens import ACCESS_LIFE_S
-from app.demo.world import Portal, World
+from app.demo.acts import events
+from app.demo.acts.calls import EndedCall, EndingCall, record_call
+from app.demo.core.php import build_query
+from app.demo.core.state import PortalState, User
+from app.demo.core.statistics import StatisticsRow
+from app.demo.core.tokens import ACCESS_LIFE_S
+from app.demo.core.world import Portal, World
 
 Form = dict[str, str]
 

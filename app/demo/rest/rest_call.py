@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.demo.faults import Refusal
-from app.demo.state import Installation, PortalState, Token, User
-from app.demo.world import Portal, World
+from app.demo.core.faults import Refusal
+from app.demo.core.state import Installation, PortalState, Token, User
+from app.demo.core.world import Portal, World
 
 PAGE_SIZE = 50
 

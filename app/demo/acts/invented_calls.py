@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.demo.calls import EndingCall, record_call
-from app.demo.portal import StandInPortal
-from app.demo.state import PortalState
-from app.demo.world import Portal
+from app.demo.acts.calls import EndingCall, record_call
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.state import PortalState
+from app.demo.core.world import Portal
 
 DAY_S = 86400
 LINES = ("reg133788", "+442079460000", "+493023125000", "REST_APP:")

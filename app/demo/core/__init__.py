@@ -1,0 +1,1 @@
+"""The stand-in below its handlers: state, tokens, faults, sockets."""
