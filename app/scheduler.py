@@ -2,7 +2,7 @@
 
 Jobs are one-line calls into features. Each asks for the lease itself, so a scheduler that lost it does
 nothing. None waits for a portal: each portal that is due is given a turn of its own
-(`app.kit.fairness.turns`). Their intervals are counted by a clock that cannot step (`app.ticking`).
+(`app.kit.fairness.turns`). Their intervals are counted by a clock that cannot step (`app.job_ticks`).
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from functools import partial
 import structlog
 
 from app.bitrix24.errors import BitrixFailure
+from app.job_ticks import Plan, Ticks, keep_ticking
 from app.kit.fairness.turns import Kind
 from app.kit.messages.errors import Refusal
 from app.portals import queries
@@ -26,7 +27,6 @@ from app.portals.outbound.exchange_queries import purge_exchanges, trim_exchange
 from app.portals.outbound.rate_queries import purge_buckets
 from app.portals.states import contact_queries
 from app.portals.tokens.renewal import renew_due_pairs
-from app.ticking import Plan, Ticks, keep_ticking
 from app.wiring import Parts
 
 log = structlog.get_logger(__name__)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pytest
 from structlog.testing import capture_logs
 
-from app import ticking
+from app import job_ticks
+from app.job_ticks import Plan, Ticks, keep_ticking
 from app.kit.clock import SystemClock
 from app.kit.ticks import JITTER
 from app.scheduler import JOBS, renew_pairs
-from app.ticking import Plan, Ticks, keep_ticking
 from tests.running import FakeClock
 
 INTERVALS_S = {job.__name__: interval_s for job, interval_s in JOBS if job is not renew_pairs}
@@ -67,7 +67,7 @@ def test_every_job_runs_on_within_its_interval(time: Time, step_s: int) -> None:
 async def test_a_tick_that_fails_is_logged_and_followed_by_the_next(
     time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ticking, "TICK_S", 0)
+    monkeypatch.setattr(job_ticks, "TICK_S", 0)
     ticks, begun = 0, asyncio.Event()
 
     def begin(_: str) -> None:
