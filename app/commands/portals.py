@@ -89,7 +89,7 @@ async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> lis
         case "events" if options.replay:
             return [
                 msgspec.to_builtins(
-                    await replay_undecodable(parts.ingest, parts.histories.installation_of(portal), portal)
+                    await replay_undecodable(parts.ingest, parts.histories.destination_of(portal), portal)
                 )
             ]
         case "events":

@@ -21,7 +21,7 @@ from app.kit.storage.database import Database
 from app.portals.settings.visible_users import EVERYONE
 from app.tables import TABLES
 from app.web.exports.csv_file import write_csv
-from app.web.exports.file_columns import Known, Reader, Sheet, make_columns
+from app.web.exports.file_columns import Addressee, Known, Sheet, make_columns
 from app.web.exports.pieces import Piece
 from app.web.exports.xlsx_file import write_xlsx
 from tests.calls.stored_calls import insert_portal
@@ -111,8 +111,8 @@ async def _pieces(viewer: Viewer, kind: str, limit: int = CALLS) -> AsyncIterato
         return viewer
 
     names = {number: f"Employee {number}" for number in range(41)}
-    reader = Reader(load_words("en"), ZoneInfo("Europe/Berlin"), Known(names, {}, {}))
-    sheet = Sheet(make_columns(reader), "en")
+    addressee = Addressee(load_words("en"), ZoneInfo("Europe/Berlin"), Known(names, {}, {}))
+    sheet = Sheet(make_columns(addressee), "en")
     async for piece in WRITERS[kind](read_all(admit, ListRequest(Filters())), sheet):
         yield piece
         if piece.rows >= limit < CALLS:

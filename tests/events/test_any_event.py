@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.bitrix24.incoming.call_end import Undecodable
 from app.bitrix24.incoming.payloads import _CALL_KEYS
 from app.bitrix24.incoming.statistics import decode_statistics_row
-from app.calls.space.destination import Installation
+from app.calls.space.destination import Destination
 from app.calls.statistics.fetch.merge import write_rows
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
@@ -125,10 +125,10 @@ async def test_no_row_of_the_statistics_closes_the_log(
 ) -> None:
     parts = opened.callbook.parts
     (stored,) = await opened.callbook.run_sql("SELECT id, generation FROM portals")
-    installation = Installation(parts.database, parts.changes, stored["id"], stored["generation"], parts.room)
+    destination = Destination(parts.database, parts.changes, stored["id"], stored["generation"], parts.room)
     records = []
     for row in rows:
         with contextlib.suppress(Undecodable):
             records.append(decode_statistics_row(row))
-    await write_rows(installation, records, parts.clock.now())
+    await write_rows(destination, records, parts.clock.now())
     await assert_log_opens(opened, portal)

@@ -10,7 +10,7 @@ from app.calls.intake.group_commit import Ingest, UnstorableError
 from app.calls.oddities.kept_payloads import is_whole
 from app.calls.oddities.undecodable_events import ROW, UndecodableEvent, list_undecodable
 from app.calls.oddities.undecodable_queries import delete_event
-from app.calls.space.destination import Installation
+from app.calls.space.destination import Destination
 from app.calls.statistics.fetch.merge import write_rows
 from app.portals.model import Portal
 from app.portals.settings.quotas import QuotaReached
@@ -23,14 +23,14 @@ class ReplayResult(msgspec.Struct, frozen=True):
     left: int
 
 
-async def replay_undecodable(ingest: Ingest, installation: Installation, portal: Portal) -> ReplayResult:
+async def replay_undecodable(ingest: Ingest, destination: Destination, portal: Portal) -> ReplayResult:
     """Decode again, with the code of today, and store what can be read; the same again changes nothing.
 
     What was not kept whole is left: a part of it would be stored as if it were all.
     """
     stored = left = 0
     for event in await list_undecodable(portal.id):
-        replay = _replay_row(installation, event) if event.event == ROW else _replay(ingest, portal, event)
+        replay = _replay_row(destination, event) if event.event == ROW else _replay(ingest, portal, event)
         if await replay:
             await delete_event(portal.id, event.id)
             stored += 1
@@ -53,7 +53,7 @@ async def _replay(ingest: Ingest, portal: Portal, event: UndecodableEvent) -> bo
     return False
 
 
-async def _replay_row(installation: Installation, event: UndecodableEvent) -> bool:
+async def _replay_row(destination: Destination, event: UndecodableEvent) -> bool:
     if not is_whole(event.reason):
         return False
     try:
@@ -61,6 +61,6 @@ async def _replay_row(installation: Installation, event: UndecodableEvent) -> bo
     except Undecodable:
         return False
     with suppress(QuotaReached):  # As above.
-        await write_rows(installation, [record], event.received_at)
+        await write_rows(destination, [record], event.received_at)
         return True
     return False

@@ -13,7 +13,7 @@ from app.calls.oddities.undecodable_queries import (
     insert_row,
     select_events,
 )
-from app.calls.space.destination import Installation
+from app.calls.space.destination import Destination
 from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.text import original, storable
 from app.portals.settings.quotas import QuotaReached, Quotas
@@ -56,7 +56,7 @@ async def count_events(portal_id: int) -> int:
     return await count_kept(portal_id, except_event=ROW)
 
 
-async def keep_rows(place: Installation, odd: Sequence[tuple[Mapping[str, object], str]], now: int) -> None:
+async def keep_rows(place: Destination, odd: Sequence[tuple[Mapping[str, object], str]], now: int) -> None:
     """Keep rows of the statistics in which something could not be read, with the reasons; each once, however
     often it is read, and a few of each page.
     """

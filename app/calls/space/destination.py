@@ -7,7 +7,7 @@ from app.kit.storage.database import Database
 from app.portals.news import Changes
 
 
-class Installation(msgspec.Struct, frozen=True):
+class Destination(msgspec.Struct, frozen=True):
     """Where a read writes, and as which installation of the portal."""
 
     database: Database

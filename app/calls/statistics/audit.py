@@ -155,7 +155,7 @@ class Audit:
             return None
         self._counted -= self._reader.rows > rows
         lacked = await list_stored(self._portal_id, task.low, task.high, self._since) - found
-        await note_lacked(self._reader.installation, lacked, self._clock.now())
+        await note_lacked(self._reader.destination, lacked, self._clock.now())
         is_taken = bool(self._reader.taken_ids - known)
         return walk_on(task) if is_taken and task.kind == "read" else []
 
@@ -177,7 +177,7 @@ class Audit:
             return [], not await has_rows(self._portal_id)
         if newest[0] < self._high_id:
             beyond = await list_stored(self._portal_id, newest[0] + 1, self._high_id, 0)
-            await note_lacked(self._reader.installation, beyond, self._clock.now())
+            await note_lacked(self._reader.destination, beyond, self._clock.now())
             self._high_id = newest[0]
             await lower_mark(self._portal_id, self._mark, self._high_id)
         known = set(self._reader.taken_ids)
@@ -225,7 +225,7 @@ class Audit:
             "audit_next_at": next_at,
         }
         await self._note(changes)
-        await want_reads(self._reader.installation.database, {self._portal_id}, next_at)
+        await want_reads(self._reader.destination.database, {self._portal_id}, next_at)
 
     async def _note(self, changes: dict[str, object]) -> None:
         await change_mark(self._portal_id, self._mark, changes)

@@ -120,7 +120,7 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
             if reader.rest_s or attempt.share.is_over(reader.rows):
                 raise PortalRestsError(max(reader.rest_s, attempt.share.rest_s(reader.rows)))
     moved = await _finish(reader, mark, going, attempt, clock)
-    await note_read(reader.installation, clock.now())
+    await note_read(reader.destination, clock.now())
     return moved
 
 
@@ -178,7 +178,7 @@ async def _finish(
     await _date(reader, mark, going, newest_id, shown_id)
     if is_whole:
         if going.is_full:
-            reader.changed += await forget_old_legs(reader.installation, going.looked_at - FULL_WINDOW_S)
+            reader.changed += await forget_old_legs(reader.destination, going.looked_at - FULL_WINDOW_S)
         await _note(mark, going, attempt.claim, failure)
     if failure is not None:
         raise failure

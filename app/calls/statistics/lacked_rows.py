@@ -26,7 +26,7 @@ async def judge_lacked(reader: BatchReader, share: Share, now: int) -> None:
 
     A row whose page fails, or is too large, stays lacked. Raises what the reader raises.
     """
-    lacked = await list_lacked(reader.installation.portal_id)
+    lacked = await list_lacked(reader.destination.portal_id)
     users = choose_users({*lacked.values()}, now)
     for begin in range(0, len(users), USERS_A_REQUEST):
         ends = await _find_ends(reader, users[begin : begin + USERS_A_REQUEST])
@@ -100,4 +100,4 @@ async def _judge(reader: BatchReader, rows: Sequence[Row], now: int) -> None:
         for one, user in _list_inside(dict(rows), look.ends)
         if any(window.low <= one <= window.high and one not in ids for window, ids in asked.items())
     ]
-    await note_gone(reader.installation, gone, now)
+    await note_gone(reader.destination, gone, now)

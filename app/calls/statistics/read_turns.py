@@ -10,7 +10,7 @@ import asyncio
 import structlog
 
 from app.bitrix24.errors import BitrixError, BitrixFailure
-from app.calls.space.destination import Installation
+from app.calls.space.destination import Destination
 from app.calls.space.room import Room
 from app.calls.statistics.audit import Audit
 from app.calls.statistics.fetch.batch_reader import OUT_OF_TIME, BatchReader
@@ -197,14 +197,14 @@ class Histories:
         return mark if mark is not None and mark.token_user_id == owner_id else None
 
     def _open_reader(self, portal: Portal, pages: int) -> BatchReader:
-        return BatchReader(self.access, self._clock, portal, self.installation_of(portal), pages)
+        return BatchReader(self.access, self._clock, portal, self.destination_of(portal), pages)
 
     def _open_share(self, *, is_bounded: bool = True) -> Share:
         return Share(self._clock, lambda: self.is_stopping, is_bounded=is_bounded)
 
-    def installation_of(self, portal: Portal) -> Installation:
+    def destination_of(self, portal: Portal) -> Destination:
         """Where a read of this portal writes."""
-        return Installation(self._database, self._changes, portal.id, portal.generation, self._room)
+        return Destination(self._database, self._changes, portal.id, portal.generation, self._room)
 
     async def _give_back(self, mark: Mark) -> Mark | None:
         """The mark without its claim, or None when somebody has taken that over."""

@@ -127,7 +127,7 @@ class Reconciliation:
         self._read_calls.remember(key, CALL_EVERY_S)
         try:
             records = await ask_for_call(self._histories.access, current, call_id)
-            written = await write_rows(self._histories.installation_of(current), records, now)
+            written = await write_rows(self._histories.destination_of(current), records, now)
         except FAILURES as failure:
             log.warning("call not read", portal_id=portal.id, code=code_of(failure))
             return False

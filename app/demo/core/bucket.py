@@ -40,20 +40,20 @@ class OperatingTime:
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
-        self._spent: dict[str, tuple[int, float]] = {}
+        self._used_s: dict[str, tuple[int, float]] = {}
         self.refusals = 0
 
     def spend(self, method: str, seconds: float) -> None:
         """Add execution time to a method; Refusal OPERATION_TIME_LIMIT (429) once it is used up."""
-        reset_at, spent = self.read(method)
-        if spent >= self.LIMIT_S:
+        reset_at, used_s = self.read(method)
+        if used_s >= self.LIMIT_S:
             self.refusals += 1
             raise Refusal("OPERATION_TIME_LIMIT", 429, "Method is blocked due to operation time limit.")
-        self._spent[method] = (reset_at, spent + seconds)
+        self._used_s[method] = (reset_at, used_s + seconds)
 
     def read(self, method: str) -> tuple[int, float]:
         """When the window of a method ends (Unix seconds) and what it has used of it."""
-        reset_at, spent = self._spent.get(method, (0, 0.0))
+        reset_at, used_s = self._used_s.get(method, (0, 0.0))
         if reset_at <= self._now():
             return self._now() + self.WINDOW_S, 0.0
-        return reset_at, spent
+        return reset_at, used_s

@@ -26,7 +26,7 @@ from app.portals.tokens.refresh_budget import Cause
 from app.portals.vault import StoredPair, Vault
 
 log = structlog.get_logger(__name__)
-SPENT = frozenset({"expired_token", "invalid_token"})
+NEEDS_NEW_PAIR = frozenset({"expired_token", "invalid_token"})
 Result = TypeVar("Result")
 Work = Callable[[PortalClient, str], Awaitable[Result]]
 
@@ -115,7 +115,7 @@ class PortalAccess:
             try:
                 return await self._work(portal, pair.access_token, work)
             except BitrixError as error:
-                if error.code not in SPENT:
+                if error.code not in NEEDS_NEW_PAIR:
                     raise
             pair = await self._renew(portal, pair, cause)
             return await self._work(portal, pair.access_token, work)
@@ -169,8 +169,8 @@ class PortalAccess:
         except AddressRefused as error:
             raise PortalNotConnectedError(error.message) from error
 
-    async def _renew(self, portal: Portal, spent: StoredPair, cause: Cause) -> StoredPair:
-        verdict = await self._refresher.renew(portal.id, spent, cause)
+    async def _renew(self, portal: Portal, old: StoredPair, cause: Cause) -> StoredPair:
+        verdict = await self._refresher.renew(portal.id, old, cause)
         if verdict is Verdict.RENEWED:
             return await self._read_pair(portal)
         if verdict is Verdict.PAUSED:

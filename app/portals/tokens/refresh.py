@@ -99,16 +99,16 @@ class Refresher:
         self._witnesses = Witnesses(clock)
         self._running: dict[tuple[int, int], asyncio.Task[Verdict]] = {}
 
-    async def renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
+    async def renew(self, portal_id: int, old: StoredPair, cause: Cause) -> Verdict:
         """Replace the pair of this version, or learn that somebody did, or why it cannot or may not be.
 
         Marks the portal for reconnection when its pair is dead. Runs to its end even if the caller is
         cancelled.
         """
-        key = (portal_id, spent.version)
+        key = (portal_id, old.version)
         task = self._running.get(key)
         if task is None:
-            task = self._background.spawn("refresh", self._renew(portal_id, spent, cause))
+            task = self._background.spawn("refresh", self._renew(portal_id, old, cause))
             self._running[key] = task
             task.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(task)
@@ -118,18 +118,18 @@ class Refresher:
         ends_at = self._monotonic() + LEASE_S
         return await self._judge(portal.id, pair, await self._ask(portal, pair, Cause.OWN_WORK, ends_at))
 
-    async def _renew(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
+    async def _renew(self, portal_id: int, old: StoredPair, cause: Cause) -> Verdict:
         with use_no_lane():  # Of single rows; whoever holds the lease of a refresh is waited for by all.
-            if (refusal := await self._find_refusal(portal_id, spent, cause)) is not None:
+            if (refusal := await self._find_refusal(portal_id, old, cause)) is not None:
                 return refusal
-            while (lease := await self._claim(portal_id, spent)) is None:
-                overtaken = await self._look_who_was_faster(portal_id, spent)
+            while (lease := await self._claim(portal_id, old)) is None:
+                overtaken = await self._look_who_was_faster(portal_id, old)
                 if overtaken is not None:
                     return overtaken
                 await self._sleep(POLL_S)  # Another process is asking: its answer serves us too.
-            return await self._judge(portal_id, spent, await self._use(lease, portal_id, spent, cause))
+            return await self._judge(portal_id, old, await self._use(lease, portal_id, old, cause))
 
-    async def _find_refusal(self, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict | None:
+    async def _find_refusal(self, portal_id: int, old: StoredPair, cause: Cause) -> Verdict | None:
         """Why nothing may be bought, where that is known without taking the lease; `buy` looks again under
         it. Who holds the lease has noted a purchase already, and is waited for.
         """
@@ -137,64 +137,64 @@ class Refresher:
         if await is_asking_pointless(now):
             return Verdict.SECRET_REJECTED
         portal = await queries.get_portal(portal_id)  # The caller may know an older one.
-        if portal is None or portal.refresh_lease_until > now or portal.token_version != spent.version:
+        if portal is None or portal.refresh_lease_until > now or portal.token_version != old.version:
             return None
         return None if may_buy(portal, cause, now) else Verdict.TOO_SOON
 
-    async def _use(self, lease: Lease, portal_id: int, spent: StoredPair, cause: Cause) -> Verdict:
+    async def _use(self, lease: Lease, portal_id: int, old: StoredPair, cause: Cause) -> Verdict:
         verdict = Verdict.AWAY
         try:
             portal = await queries.get_portal(portal_id)
             if portal is not None:
-                verdict = await self._ask(portal, spent, cause, lease.ends_at)
+                verdict = await self._ask(portal, old, cause, lease.ends_at)
         finally:
             await queries.release_refresh(portal_id, lease.id, is_doubtful=verdict in DOUBTFUL)
         return verdict
 
-    async def _ask(self, portal: Portal, spent: StoredPair, cause: Cause, ends_at: float) -> Verdict:
-        purse = PortalPurse(portal, spent, self._vault, self._clock, self._sleep, self._monotonic, ends_at)
+    async def _ask(self, portal: Portal, old: StoredPair, cause: Cause, ends_at: float) -> Verdict:
+        purse = PortalPurse(portal, old, self._vault, self._clock, self._sleep, self._monotonic, ends_at)
         try:
             pair = await buy(self._server, purse, cause, self._clock)
         except NotNow:
             return Verdict.TOO_SOON
         except BitrixError as error:
-            return await self._read_refusal(portal, spent, error)
+            return await self._read_refusal(portal, old, error)
         except (Unreachable, AddressRefused) as failure:
             log.warning("refresh failed", portal_id=portal.id, code=failure.code)
             return Verdict.AWAY
         if purse.is_kept:
             await self._addresses.adopt(portal, pair.client_endpoint)
             return Verdict.RENEWED
-        return await self._look_who_was_faster(portal.id, spent) or Verdict.SUPERSEDED
+        return await self._look_who_was_faster(portal.id, old) or Verdict.SUPERSEDED
 
-    async def _read_refusal(self, portal: Portal, spent: StoredPair, error: BitrixError) -> Verdict:
+    async def _read_refusal(self, portal: Portal, old: StoredPair, error: BitrixError) -> Verdict:
         log.warning("refresh refused", portal_id=portal.id, code=error.code)
         if error.code in WRONG_CLIENT:
             return Verdict.SECRET_REJECTED
         if error.code in APP_GONE:
-            return await self._mark(portal.id, spent, Verdict.GONE)
+            return await self._mark(portal.id, old, Verdict.GONE)
         if error.code in DEAD_GRANT:
-            return await self._mark(portal.id, spent, Verdict.DEAD)
+            return await self._mark(portal.id, old, Verdict.DEAD)
         state = find_state(error)
         if state is None:
             return Verdict.AWAY
-        await contact_queries.note_refusal(portal, spent.version, state, self._clock.now())
+        await contact_queries.note_refusal(portal, old.version, state, self._clock.now())
         return Verdict.PAUSED
 
-    async def _mark(self, portal_id: int, spent: StoredPair, verdict: Verdict) -> Verdict:
+    async def _mark(self, portal_id: int, old: StoredPair, verdict: Verdict) -> Verdict:
         """Mark the portal for reconnection and so stop contact, unless it has another pair by now. That it
         is gone is asked again, for no event told of it.
         """
         now = self._clock.now()
-        is_marked = await silence_queries.mark_dead(portal_id, spent.generation, spent.version, now)
+        is_marked = await silence_queries.mark_dead(portal_id, old.generation, old.version, now)
         if is_marked and verdict is Verdict.GONE:
             first_at = now + ASK_AGAIN_AFTER_S[0]
-            await uninstall_queries.note_unannounced(portal_id, spent.generation, now, first_at)
+            await uninstall_queries.note_unannounced(portal_id, old.generation, now, first_at)
         if is_marked:
             return verdict
-        return await self._look_who_was_faster(portal_id, spent) or Verdict.SUPERSEDED
+        return await self._look_who_was_faster(portal_id, old) or Verdict.SUPERSEDED
 
-    async def _judge(self, portal_id: int, spent: StoredPair, verdict: Verdict) -> Verdict:
+    async def _judge(self, portal_id: int, old: StoredPair, verdict: Verdict) -> Verdict:
         """Whether `invalid_client` was about this portal alone: another portal's refresh shows it, and then
         it was about each that was refused on the way, too.
 
@@ -215,10 +215,10 @@ class Refresher:
         if word is Word.ACCEPTED:
             for other_id, pair in refused:
                 await self._mark(other_id, pair, Verdict.GONE)
-            return await self._mark(portal_id, spent, Verdict.GONE)
+            return await self._mark(portal_id, old, Verdict.GONE)
         if word is Word.UNKNOWN:  # Nobody can tell for now, so it is not asked again and again.
             rest = {"pair_bought_at": self._clock.now()}
-            await queries.update_unchanged(portal_id, spent.generation, spent.version, rest)
+            await queries.update_unchanged(portal_id, old.generation, old.version, rest)
         return verdict
 
     async def _ask_witness(self, witness: Portal, pair: StoredPair) -> Verdict:
@@ -230,17 +230,17 @@ class Refresher:
             return Verdict.TOO_SOON
         return await self._use(lease, witness.id, pair, Cause.OWN_WORK)
 
-    async def _look_who_was_faster(self, portal_id: int, spent: StoredPair) -> Verdict | None:
+    async def _look_who_was_faster(self, portal_id: int, old: StoredPair) -> Verdict | None:
         """RENEWED when the portal has a newer pair, SUPERSEDED when nobody may use this one, else None."""
         portal = await queries.get_portal(portal_id)
-        if portal is None or portal.generation != spent.generation or not portal.is_reachable:
+        if portal is None or portal.generation != old.generation or not portal.is_reachable:
             return Verdict.SUPERSEDED
-        return Verdict.RENEWED if portal.token_version != spent.version else None
+        return Verdict.RENEWED if portal.token_version != old.version else None
 
-    async def _claim(self, portal_id: int, spent: StoredPair) -> Lease | None:
+    async def _claim(self, portal_id: int, old: StoredPair) -> Lease | None:
         now = self._clock.now()
         lease = Lease(uuid.uuid4().hex, self._monotonic() + LEASE_S)
         is_claimed = await queries.claim_refresh(
-            portal_id, spent.generation, spent.version, lease.id, now, now + LEASE_S
+            portal_id, old.generation, old.version, lease.id, now, now + LEASE_S
         )
         return lease if is_claimed else None

@@ -26,7 +26,7 @@ from app.people.department_queries import find_department_names
 from app.web.display.people_names import system_user_label
 from app.web.display.presenter import to_local
 from app.web.exports.csv_file import write_csv
-from app.web.exports.file_columns import Known, Reader, Sheet, choose_columns, make_columns
+from app.web.exports.file_columns import Addressee, Known, Sheet, choose_columns, make_columns
 from app.web.exports.paced_stream import PacedStream
 from app.web.exports.pieces import Piece, plain, with_progress
 from app.web.exports.xlsx_file import write_xlsx
@@ -144,8 +144,8 @@ async def _resume(first: Piece, rest: AsyncGenerator[Piece]) -> AsyncGenerator[P
 async def _write(parts: WebParts, session: Session, asked: Asked) -> AsyncGenerator[Piece]:
     viewer = session.viewer
     known = Known({}, {}, {})
-    reader = Reader(load_words(session.locale), asked.zone, known, session.settings.line_names)
-    sheet = Sheet(choose_columns(make_columns(reader), asked.columns), session.locale)
+    addressee = Addressee(load_words(session.locale), asked.zone, known, session.settings.line_names)
+    sheet = Sheet(choose_columns(make_columns(addressee), asked.columns), session.locale)
     with parts.export_places.take(viewer.portal_id, viewer.user_id):
         batches = _learn(parts, session, sheet, known, _read_calls(parts, session, asked.request))
         rows = 0

@@ -58,7 +58,7 @@ class Sheet(NamedTuple):
         ]
 
 
-class Reader:
+class Addressee:
     """What is shown of a call in one language and zone; `known` may be filled meanwhile."""
 
     def __init__(
@@ -125,17 +125,17 @@ class Reader:
         return None if fact is None else self.yes if fact else self.no
 
 
-def make_columns(reader: Reader) -> tuple[Column, ...]:
+def make_columns(addressee: Addressee) -> tuple[Column, ...]:
     """All columns. New ones come before the last, so that programs find the others where they were."""
-    pgettext, gettext = reader.words.pgettext, reader.words.gettext
-    time = pgettext("column", "Time (%(zone)s)", zone=reader.zone)
+    pgettext, gettext = addressee.words.pgettext, addressee.words.gettext
+    time = pgettext("column", "Time (%(zone)s)", zone=addressee.zone)
     return (
-        Column("time", "time", time, 21, reader.moment),
-        Column("direction", "call", pgettext("column", "Direction"), 14, reader.direction),
-        Column("outcome", "call", pgettext("column", "Outcome"), 14, reader.outcome),
+        Column("time", "time", time, 21, addressee.moment),
+        Column("direction", "call", pgettext("column", "Direction"), 14, addressee.direction),
+        Column("outcome", "call", pgettext("column", "Outcome"), 14, addressee.outcome),
         Column("number", "number", pgettext("column", "Number"), 20, lambda call: _number(call.phone_number)),
-        Column("operator", "operator", pgettext("column", "Employee"), 24, reader.operator),
-        Column("line", "line", pgettext("column", "Line"), 20, reader.line),
+        Column("operator", "operator", pgettext("column", "Employee"), 24, addressee.operator),
+        Column("line", "line", pgettext("column", "Line"), 20, addressee.line),
         Column(
             "duration", "duration", pgettext("column", "Duration"), 11, lambda call: _length(call.duration_s)
         ),
@@ -143,26 +143,28 @@ def make_columns(reader: Reader) -> tuple[Column, ...]:
         Column("currency", "cost", pgettext("column", "Currency"), 10, lambda call: call.currency),
         Column("code", "code", pgettext("column", "Code"), 8, lambda call: call.code),
         Column("reason", "code", pgettext("column", "Reason"), 24, lambda call: call.reason),
-        Column("crm", "client", pgettext("column", "CRM card"), 18, reader.card),
+        Column("crm", "client", pgettext("column", "CRM card"), 18, addressee.card),
         Column(
             "recording",
             "recording",
             pgettext("column", "Recording"),
             11,
-            lambda call: reader.is_so(call.has_recording),
+            lambda call: addressee.is_so(call.has_recording),
         ),
         Column(
             "transcript",
             "",
             pgettext("column", "Transcript"),
             11,
-            lambda call: reader.is_so(call.has_transcript),
+            lambda call: addressee.is_so(call.has_transcript),
         ),
-        Column("department", "department", pgettext("column", "Department"), 20, reader.departments),
+        Column("department", "department", pgettext("column", "Department"), 20, addressee.departments),
         Column("vote", "vote", pgettext("column", "Vote"), 8, lambda call: call.vote or None),
         Column("comment", "comment", pgettext("column", "Comment"), 30, lambda call: call.comment),
-        Column("legs", "", pgettext("column", "Legs"), 40, reader.legs),
-        Column("confirmed", "", gettext("In the statistics"), 11, lambda call: reader.is_so(call.confirmed)),
+        Column("legs", "", pgettext("column", "Legs"), 40, addressee.legs),
+        Column(
+            "confirmed", "", gettext("In the statistics"), 11, lambda call: addressee.is_so(call.confirmed)
+        ),
         Column("id", "", pgettext("column", "Call ID"), 40, lambda call: call.call_id),
     )
 

@@ -26,7 +26,7 @@ from app.web.http.parts import GivenParts
 from app.web.http.requests import MAX_BODY_BYTES, AnyRequest, GivenSource, provide_parts, read_page
 from app.web.http.security import data_headers, session_headers, static_page_headers
 from app.web.http.sessions import LIFETIME_S
-from app.web.log.opened_log import find_wanted_view, open_panel
+from app.web.log.opened_log import find_wanted_view, open_log
 from app.web.log.views import make_menu
 
 log = structlog.get_logger(__name__)
@@ -124,7 +124,7 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
         menu=await make_menu(parts, session, view.id if view else None),
         is_view_missing=wanted.view is not None and view is None,
         wanted_call=wanted.call,
-        **await open_panel(parts, session, view, number=wanted.number),
+        **await open_log(parts, session, view, number=wanted.number),
     )
 
 

@@ -11,7 +11,7 @@ from app.web.log.filter_form import make_form
 from app.web.log.log_view import view_log
 
 
-async def open_panel(
+async def open_log(
     parts: WebParts, session: Session, view: SavedView | None = None, zone: str = "", number: str = ""
 ) -> dict[str, Any]:
     """What `log_panel.html` shows, and the chosen theme.

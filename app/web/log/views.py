@@ -28,7 +28,7 @@ from app.web.http.requests import AnyRequest, GivenSession
 from app.web.http.security import data_headers
 from app.web.http.sessions import Session
 from app.web.log.log_view import read_list_request
-from app.web.log.opened_log import open_panel
+from app.web.log.opened_log import open_log
 
 
 class ViewDraft(msgspec.Struct, frozen=True):
@@ -86,10 +86,10 @@ async def show_panel(request: AnyRequest, parts: GivenParts, session: GivenSessi
     """The log as `view` says, or as it is without one; ViewNotFound when the view is gone or not theirs."""
     view_id = _read_id(request.query_params.get("view", ""))
     view = None if view_id is None else await find_view(session.viewer, view_id)
-    panel = await open_panel(parts, session, view, request.query_params.get("zone", ""))
+    opened = await open_log(parts, session, view, request.query_params.get("zone", ""))
     menu = await make_menu(parts, session, view_id)
     answer = "log_panel_answer.html"
-    return parts.pages.render(answer, data_headers(), session.locale, menu=menu, **panel)
+    return parts.pages.render(answer, data_headers(), session.locale, menu=menu, **opened)
 
 
 @get("/log/views", include_in_schema=False)

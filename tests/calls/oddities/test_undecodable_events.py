@@ -11,7 +11,7 @@ from app.calls.oddities.undecodable_events import (
     keep_undecodable,
     list_undecodable,
 )
-from app.calls.space.destination import Installation
+from app.calls.space.destination import Destination
 from app.calls.space.room import Room
 from app.kit.storage.database import Database
 from app.portals import queries
@@ -62,7 +62,7 @@ async def test_at_its_quota_nothing_that_was_acknowledged_is_pushed_out(
         assert await keep(first, {"CALL_ID": str(number)})
     with pytest.raises(QuotaReached):
         await check_room_for_undecodable(first, quotas)
-    place = Installation(database, Changes(database), first, 1, Room(database, clock, quotas))
+    place = Destination(database, Changes(database), first, 1, Room(database, clock, quotas))
     for number in range(4):
         await keep_rows(place, [({"ID": str(number)}, "CALL_ID")], STARTED_AT)
     kept = await list_undecodable(first)
@@ -79,12 +79,12 @@ async def test_a_replay_stores_what_can_be_read_by_now(
     await keep(portal_id, {"CALL_ID": "call.2", "CALL_TYPE": "1", "CALL_DURATION": "30"})
     portal = await queries.get_portal(portal_id)
     assert portal is not None
-    installation = Installation(
+    destination = Destination(
         database, Changes(database), portal_id, portal.generation, Room(database, clock)
     )
-    result = await replay_undecodable(ingest, installation, portal)
+    result = await replay_undecodable(ingest, destination, portal)
     assert (result.stored, result.left) == (1, 1)
     (call,) = await read_calls(database, portal_id)
     assert (call["call_id"], call["started_at"]) == ("call.2", STARTED_AT - 30)
     assert [event.data["CALL_ID"] for event in await list_undecodable(portal_id)] == ["call.1"]
-    assert (await replay_undecodable(ingest, installation, portal)).stored == 0
+    assert (await replay_undecodable(ingest, destination, portal)).stored == 0

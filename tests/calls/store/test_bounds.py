@@ -12,7 +12,7 @@ from app.calls.intake.group_commit import Ingest
 from app.calls.intake.replay import replay_undecodable
 from app.calls.oddities.kept_payloads import MAX_DEPTH, NOT_WHOLE, keep_payload
 from app.calls.oddities.undecodable_events import ROW, keep_rows, keep_undecodable, list_undecodable
-from app.calls.space.destination import Installation
+from app.calls.space.destination import Destination
 from app.calls.space.room import Room
 from app.calls.statistics.fetch.merge import write_rows
 from app.calls.store.legs import CUT
@@ -59,9 +59,9 @@ async def test_every_text_of_an_event_is_bounded_and_all_of_them_are_under_8_kib
 
 async def test_every_text_of_a_row_is_bounded(database: Database) -> None:
     portal_id = await insert_portal()
-    installation = Installation(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
+    destination = Destination(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
     row = CALL | {"ID": "1", "COMMENT": WIDE, "CRM_ENTITY_TYPE": WIDE}
-    await write_rows(installation, [decode_statistics_row(row)], STARTED_AT)
+    await write_rows(destination, [decode_statistics_row(row)], STARTED_AT)
     calls, legs = await read_calls(database, portal_id), await read_legs(database, portal_id)
     assert len(calls) == len(legs) == 1
     assert_bounded([*calls, *legs])
@@ -82,15 +82,15 @@ async def test_what_is_kept_of_an_odd_event_or_row_is_under_8_kib_marked_and_nev
 ) -> None:
     portal_id = await insert_portal()
     assert await keep_undecodable(portal_id, TOKEN_HASH, "ONVOXIMPLANTCALLEND", data, "odd", STARTED_AT)
-    installation = Installation(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
-    await keep_rows(installation, [(data, "odd")], STARTED_AT)
+    destination = Destination(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
+    await keep_rows(destination, [(data, "odd")], STARTED_AT)
     for row in await database.run("SELECT payload, reason FROM undecodable_events"):
         assert len(str(row["payload"])) <= KIB_8
         assert row["reason"] == "odd" + NOT_WHOLE
     assert [kept.event for kept in await list_undecodable(portal_id)] == ["ONVOXIMPLANTCALLEND", ROW]
     portal = await queries.get_portal(portal_id)
     assert portal is not None
-    result = await replay_undecodable(ingest, installation, portal)
+    result = await replay_undecodable(ingest, destination, portal)
     assert (result.stored, result.left) == (0, 2)
     assert await read_calls(database, portal_id) == []
 

@@ -16,7 +16,7 @@ from app.calls.log.logged_calls import LoggedCall
 from app.kit.messages.words import load_words
 from app.web.exports.cells import Cell, Duration, Moment, Phone
 from app.web.exports.csv_file import CsvLines, make_harmless, write_csv, write_phone
-from app.web.exports.file_columns import Known, Reader, Sheet, make_columns
+from app.web.exports.file_columns import Addressee, Known, Sheet, make_columns
 from tests.web.logged_calls import logged
 
 SIGNS = tuple("=+-@＝＋－＠")
@@ -141,8 +141,8 @@ async def write(calls: list[LoggedCall], locale: str) -> bytes:
     async def batches() -> AsyncIterator[list[LoggedCall]]:
         yield calls
 
-    reader = Reader(load_words("en"), UTC, Known({7: "=Ann"}, {}, {}), {"reg1": "@Sales"})
-    sheet = Sheet(make_columns(reader), locale)
+    addressee = Addressee(load_words("en"), UTC, Known({7: "=Ann"}, {}, {}), {"reg1": "@Sales"})
+    sheet = Sheet(make_columns(addressee), locale)
     return b"".join([piece.content async for piece in write_csv(batches(), sheet)])
 
 

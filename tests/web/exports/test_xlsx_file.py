@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.calls.log.logged_calls import LoggedCall
 from app.kit.messages.words import load_words
 from app.web.exports import xlsx_file
-from app.web.exports.file_columns import Known, Reader, Sheet, make_columns
+from app.web.exports.file_columns import Addressee, Known, Sheet, make_columns
 from app.web.exports.xlsx_file import TooManyRows, XlsxLines, write_xlsx
 from tests.web.exports.workbooks import read_sheet
 from tests.web.logged_calls import logged
@@ -22,8 +22,8 @@ AT = datetime(2026, 11, 27, 9, 15, tzinfo=UTC)
 
 
 def make_sheet(locale: str = "en") -> Sheet:
-    reader = Reader(load_words(locale), UTC, Known({7: "=Ann"}, {}, {}), {"reg1": "@Sales"})
-    return Sheet(make_columns(reader), locale)
+    addressee = Addressee(load_words(locale), UTC, Known({7: "=Ann"}, {}, {}), {"reg1": "@Sales"})
+    return Sheet(make_columns(addressee), locale)
 
 
 def write(calls: list[LoggedCall]) -> bytes:

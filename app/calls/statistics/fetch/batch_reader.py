@@ -8,7 +8,7 @@ import msgspec
 from app.bitrix24.errors import TOO_LARGE, TooLarge
 from app.bitrix24.incoming.statistics import StatisticsRecord
 from app.calls.oddities.undecodable_events import keep_rows
-from app.calls.space.destination import Installation
+from app.calls.space.destination import Destination
 from app.calls.statistics.fetch.merge import write_rows
 from app.calls.statistics.fetch.range_requests import (
     Page,
@@ -54,12 +54,12 @@ class BatchReader:
     """
 
     def __init__(
-        self, access: StatisticsAccess, clock: Clock, portal: Portal, installation: Installation, pages: int
+        self, access: StatisticsAccess, clock: Clock, portal: Portal, destination: Destination, pages: int
     ) -> None:
         self._access = access
         self._clock = clock
         self._portal = portal
-        self.installation = installation
+        self.destination = destination
         self.pages = pages
         self.rest_s = 0
         self.began_at: int | None = None  # When the first request began, by the portal's clock.
@@ -204,15 +204,15 @@ class BatchReader:
             await self._keep(page.odd)
             self.high_id = max(self.high_id, *page.ids) if page.ids else self.high_id
             records += page.records
-        for chunk in split_into_chunks(records, CHUNK_ROWS[self.installation.database.dialect]):
+        for chunk in split_into_chunks(records, CHUNK_ROWS[self.destination.database.dialect]):
             await self._write(chunk)
 
     async def _keep(self, odd: Sequence[tuple[Row, str]]) -> None:
         if odd:
-            await keep_rows(self.installation, odd, self._clock.now())
+            await keep_rows(self.destination, odd, self._clock.now())
 
     async def _write(self, records: Sequence[StatisticsRecord]) -> None:
-        written = await write_rows(self.installation, records, self._clock.now())
+        written = await write_rows(self.destination, records, self._clock.now())
         self.inserted += written.inserted
         self.changed += written.changed
         self.taken_ids |= written.taken_ids

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 
 from app.bitrix24.incoming.statistics import ROW_NAME, StatisticsRecord
-from app.calls.space.destination import Installation
+from app.calls.space.destination import Destination
 from app.calls.space.sizes import growth_of
 from app.calls.statistics.progress.mark_queries import suspect
 from app.calls.store.known_calls import (
@@ -73,24 +73,22 @@ class OverfullError(Exception):
         self.surplus = surplus
 
 
-async def write_rows(
-    installation: Installation, records: Sequence[StatisticsRecord], read_at: int
-) -> Written:
+async def write_rows(destination: Destination, records: Sequence[StatisticsRecord], read_at: int) -> Written:
     """Merge one chunk of rows; raise PortalNotConnectedError when the installation is another meanwhile, and
     QuotaReached, before anything is written, when the portal has no room.
 
     A new call that is older than the portal keeps calls is left out: it was removed, or would be. A row whose
     id is another call's takes it over: a portal that was restored or moved gives ids again.
     """
-    await installation.room.admit(installation.portal_id)
-    kept_from = (await find_settings(installation.portal_id)).kept_from(read_at)
+    await destination.room.admit(destination.portal_id)
+    kept_from = (await find_settings(destination.portal_id)).kept_from(read_at)
     rows: dict[str, list[Leg]] = {}
     for record in {record.statistics_id: record for record in records}.values():  # Each id once.
         rows.setdefault(storable(record.call_id), []).append(leg_of_statistics(record, read_at))
-    await _keep_names(installation, rows)
+    await _keep_names(destination, rows)
     while True:
         try:
-            return await _rewrite(installation, rows, _decision_of(rows, read_at, kept_from))
+            return await _rewrite(destination, rows, _decision_of(rows, read_at, kept_from))
         except OverfullError as error:
             _part(rows, error)
 
@@ -107,11 +105,11 @@ def _decision_of(rows: Mapping[str, Sequence[Leg]], read_at: int, kept_from: int
     return Decision(decide, read_at, kept_from, {one: name for one, name in call_of.items() if one})
 
 
-async def _keep_names(installation: Installation, rows: dict[str, list[Leg]]) -> None:
+async def _keep_names(destination: Destination, rows: dict[str, list[Leg]]) -> None:
     """Leave out rows whose CALL_ID could be read before and cannot be now: they take no id over."""
     every = ((name, leg.statistics_id or 0) for name, legs in rows.items() for leg in legs)
     unnamed = {statistics_id for name, statistics_id in every if name == f"{ROW_NAME}{statistics_id}"}
-    for statistics_id, call_id in (await _find_holders(installation, unnamed)).items():
+    for statistics_id, call_id in (await _find_holders(destination, unnamed)).items():
         if call_id != f"{ROW_NAME}{statistics_id}":
             del rows[f"{ROW_NAME}{statistics_id}"]
 
@@ -124,77 +122,77 @@ def _part(rows: dict[str, list[Leg]], error: OverfullError) -> None:
         del rows[error.call_id]
 
 
-async def note_gone(installation: Installation, statistics_ids: Collection[int], at: int) -> int:
+async def note_gone(destination: Destination, statistics_ids: Collection[int], at: int) -> int:
     """Note that these rows are deleted, and confirm nothing any more; how many calls that changed."""
     wanted = frozenset(statistics_ids)
-    call_ids = set((await _find_holders(installation, wanted)).values())
+    call_ids = set((await _find_holders(destination, wanted)).values())
     decision = Decision(lambda _, legs: mark_gone(legs, wanted, at), at)
-    return await _rewrite_all(installation, sorted(call_ids), decision)
+    return await _rewrite_all(destination, sorted(call_ids), decision)
 
 
-async def note_lacked(installation: Installation, statistics_ids: Collection[int], at: int) -> int:
+async def note_lacked(destination: Destination, statistics_ids: Collection[int], at: int) -> int:
     """Note that a read lacked these rows, for a reason that is not known yet; how many calls that changed."""
     wanted = frozenset(statistics_ids)
-    call_ids = set((await _find_holders(installation, wanted)).values())
+    call_ids = set((await _find_holders(destination, wanted)).values())
     decision = Decision(lambda _, legs: mark_lacked(legs, wanted, at), at)
-    return await _rewrite_all(installation, sorted(call_ids), decision)
+    return await _rewrite_all(destination, sorted(call_ids), decision)
 
 
-async def forget_old_legs(installation: Installation, before: int) -> int:
+async def forget_old_legs(destination: Destination, before: int) -> int:
     """Delete the rows that were gone before this moment, and the doubtful legs of which events told before
     it; how many calls that changed, and with them those of which nothing is left.
     """
     decision, changed, last = Decision(lambda _, legs: forget_old(legs, before), 0), 0, ""
-    while call_ids := await _list_unsettled(installation, before, last):
-        changed += await _rewrite_all(installation, call_ids, decision)
+    while call_ids := await _list_unsettled(destination, before, last):
+        changed += await _rewrite_all(destination, call_ids, decision)
         last = call_ids[-1]
     return changed
 
 
-async def note_read(installation: Installation, read_at: int) -> None:
+async def note_read(destination: Destination, read_at: int) -> None:
     """Note when the portal's statistics were last read to their end."""
-    database = installation.database
+    database = destination.database
     await database.run(
         f"UPDATE portals SET synced_at = k.at FROM {rows_source(database, _READ)} k"  # noqa: S608  Our names.
         " WHERE portals.id = k.portal_id AND portals.generation = k.generation AND state = 'installed'",
-        encode_rows([(installation.portal_id, installation.generation, read_at)]),
+        encode_rows([(destination.portal_id, destination.generation, read_at)]),
     )
 
 
-async def _rewrite_all(installation: Installation, call_ids: Sequence[str], decision: Decision) -> int:
+async def _rewrite_all(destination: Destination, call_ids: Sequence[str], decision: Decision) -> int:
     changed = 0
     for start in range(0, len(call_ids), CHUNK_CALLS):
-        changed += (await _rewrite(installation, call_ids[start : start + CHUNK_CALLS], decision)).changed
+        changed += (await _rewrite(destination, call_ids[start : start + CHUNK_CALLS], decision)).changed
     return changed
 
 
-async def _rewrite(installation: Installation, call_ids: Iterable[str], decision: Decision) -> Written:
+async def _rewrite(destination: Destination, call_ids: Iterable[str], decision: Decision) -> Written:
     for _ in range(ATTEMPTS - 1):
         try:
-            return await _rewrite_once(installation, list(call_ids), decision)
+            return await _rewrite_once(destination, list(call_ids), decision)
         except (OvertakenError, asyncpg.DeadlockDetectedError):
             continue
-    return await _rewrite_once(installation, list(call_ids), decision)
+    return await _rewrite_once(destination, list(call_ids), decision)
 
 
-async def _rewrite_once(installation: Installation, call_ids: Sequence[str], decision: Decision) -> Written:
-    database, portal_id = installation.database, installation.portal_id
+async def _rewrite_once(destination: Destination, call_ids: Sequence[str], decision: Decision) -> Written:
+    database, portal_id = destination.database, destination.portal_id
     async with database.patient_transaction():
-        if not await hold_installation(portal_id, installation.generation, database):
+        if not await hold_installation(portal_id, destination.generation, database):
             raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
-        taken = await _find_taken(installation, decision)
+        taken = await _find_taken(destination, decision)
         if taken:  # With the rows: whoever reads on may be another process.
-            await suspect(portal_id, installation.generation, min(min(ids) for ids in taken.values()))
+            await suspect(portal_id, destination.generation, min(min(ids) for ids in taken.values()))
         wanted = dict.fromkeys([*call_ids, *taken])
         known = await load_calls(database, ((portal_id, call_id) for call_id in wanted))
         drafts = [_draft((portal_id, call_id), known, decision, taken) for call_id in wanted]
         changed = [draft for draft in drafts if is_changed(draft) and _is_kept(draft, decision.kept_from)]
         if changed:
             await save_calls(database, changed)
-            await installation.changes.notify(database, [portal_id])
+            await destination.changes.notify(database, [portal_id])
     if changed:
-        installation.room.note(portal_id, growth_of(changed))
-        installation.changes.announce(portal_id)
+        destination.room.note(portal_id, growth_of(changed))
+        destination.changes.announce(portal_id)
     return _sum_up(changed, frozenset().union(*taken.values()))
 
 
@@ -217,36 +215,36 @@ def _is_kept(draft: Change, kept_from: int | None) -> bool:
     return draft.known is not None or kept_from is None or show(draft.legs).leg.started_at >= kept_from
 
 
-async def _find_taken(installation: Installation, decision: Decision) -> dict[str, frozenset[int]]:
+async def _find_taken(destination: Destination, decision: Decision) -> dict[str, frozenset[int]]:
     """The calls that hold ids of rows which are another call's now, and these ids."""
     taken: dict[str, set[int]] = {}
-    for statistics_id, call_id in (await _find_holders(installation, decision.call_of)).items():
+    for statistics_id, call_id in (await _find_holders(destination, decision.call_of)).items():
         if decision.call_of[statistics_id] != call_id:
             taken.setdefault(call_id, set()).add(statistics_id)
     return {call_id: frozenset(ids) for call_id, ids in taken.items()}
 
 
-async def _find_holders(installation: Installation, statistics_ids: Collection[int]) -> dict[int, str]:
+async def _find_holders(destination: Destination, statistics_ids: Collection[int]) -> dict[int, str]:
     """The call that each of these ids of the statistics is stored under."""
     if not statistics_ids:
         return {}
-    database = installation.database
+    database = destination.database
     rows = await database.run(
         f"SELECT l.statistics_id, l.call_id FROM {rows_source(database, _ROW_TYPES)} k"  # noqa: S608  Our names.
         " JOIN call_legs l ON l.portal_id = k.portal_id AND l.statistics_id = k.statistics_id",
-        encode_rows((installation.portal_id, one) for one in sorted(statistics_ids)),
+        encode_rows((destination.portal_id, one) for one in sorted(statistics_ids)),
     )
     return {int(str(row["statistics_id"])): str(row["call_id"]) for row in rows}
 
 
-async def _list_unsettled(installation: Installation, before: int, after: str) -> list[str]:
+async def _list_unsettled(destination: Destination, before: int, after: str) -> list[str]:
     """The next calls by id that have a row which was gone before, or a telling from before."""
-    database = installation.database
+    database = destination.database
     rows = await database.run(
         f"SELECT DISTINCT l.call_id FROM {rows_source(database, _OLD_TYPES)} k"  # noqa: S608  As above.
         " JOIN call_legs l ON l.portal_id = k.portal_id AND l.call_id > k.after_id"
         " WHERE (l.statistics_id IS NULL OR l.gone_at IS NOT NULL)"
         f" AND COALESCE(l.gone_at, l.received_at) < k.before ORDER BY l.call_id LIMIT {CHUNK_CALLS}",
-        encode_rows([(installation.portal_id, before, after)]),
+        encode_rows([(destination.portal_id, before, after)]),
     )
     return [str(row["call_id"]) for row in rows]
