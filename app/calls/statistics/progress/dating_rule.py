@@ -1,4 +1,7 @@
-"""Whether a read may date "complete up to": the one rule, with its reasons. Pure."""
+"""Whether a read may move "complete up to" to its own beginning: the one rule, with its reasons. Pure.
+
+This rule only holds it back. The reasons why it falls stand in `marks.py`.
+"""
 
 from typing import Literal
 
@@ -6,17 +9,18 @@ import msgspec
 
 from app.calls.statistics.progress.read_schedule import DAY_S
 
-# A quiet portal is compared once a day: one comparison may fail and the next one too.
+# The audit compares a quiet portal once a day, and one comparison may fail, and the next one too.
 AUDITED_WITHIN_S = 2 * DAY_S
 Doubt = Literal["nothing_shown", "newest_not_shown", "not_compared"]
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What a read saw of a portal's statistics, as ids (0: none), and what was known of them.
+    """The ids that a read saw in a portal's statistics (0: none), beside those that were known.
 
-    `known_id`: the highest before it. `shown_id`: the highest that the portal showed when it was asked for it
-    afterwards; None: it was not. `compared_ago_s`: how long before the read the portal's count last agreed;
-    None: never, or not before the first read.
+    `newest_id`: the highest of the read. `known_id`: the highest before it. `has_known`: whether any row is
+    stored. `shown_id`: the highest that the portal showed when the audit asked for it after the read (None:
+    it did not ask). `compared_ago_s`: seconds from the last comparison that agreed to the read (None: none
+    agreed yet, or this is the first read).
     """
 
     newest_id: int
@@ -27,9 +31,10 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def find_doubt(seen: Seen) -> Doubt | None:
-    """Why nothing may be said of the moment when the read began; None: all that was shown then is stored.
+    """None when every row that the portal showed at the beginning of the read is stored; else why that is
+    not sure.
 
-    Rights may have gone for a minute, or a batch may have been answered with empty pages.
+    The owner's rights may have been gone for a minute, or the portal may have answered with empty pages.
     """
     if not seen.newest_id and seen.has_known:
         return "nothing_shown"

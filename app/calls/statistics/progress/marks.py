@@ -1,17 +1,36 @@
-"""How far a portal's statistics have been read, and what may be promised about the log because of it."""
+"""How far this process and others have read a portal's statistics, and so up to when the log is complete.
+
+"Complete up to" (`Mark.complete_up_to`) falls for these five reasons, and for no other:
+
+1. Another installation, or another owner of the token: `mark_queries.ensure_mark` begins a new mark, because
+   another owner may be shown other rows. It is null until the history is read and compared.
+2. An administrator has calls kept longer: `retention.store_settings` calls `mark_queries.reopen_history`,
+   because rows that were left out may lie anywhere. It is null until the history is read and compared again.
+3. The portal counts other rows than are stored: `Audit._begin` and `Audit._conclude` (`statistics/audit.py`)
+   note `unequal_since`. It is null until the audit has looked at each difference.
+4. The portal was restored or moved, so ids may belong to other calls: `mark_queries.suspect` notes
+   `suspected_from`. `merge._rewrite_once` calls it where a row takes the id of another call, and
+   `forward_read._finish` where the newest id is lower than before. It is null until the audit has settled
+   which ids those are.
+5. The portal's clock was set back: `mark_queries.date_mark` moves it back to the earlier moment.
+
+A read that fails, a full quota (`Room.admit_read`) and a doubt (`dating_rule.find_doubt`) do not let it fall:
+it stands still until a read succeeds.
+"""
 
 from typing import Literal
 
 import msgspec
 
-MOST_ROWS = 2**53  # More is no number to a browser; ids may be further apart than any rows are many.
+MOST_ROWS = 2**53  # A browser knows no greater whole number; the distance between ids may be greater.
 State = Literal["pending", "running", "complete", "failed"]
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """The mark of one portal in one generation; times are Unix seconds, `read_up_to` by the portal's clock.
+    """The mark of one portal in one generation. Times are Unix seconds, `read_up_to` by the portal's clock.
 
-    Everything from `low_id` to `high_id` that `token_user_id` (0: unknown) may see is in the log.
+    The log has every row from `low_id` to `high_id` that the token's owner, `token_user_id` (0: unknown), may
+    see. `tables.StatisticsMarkTable` says what each column holds.
     """
 
     portal_id: int
@@ -61,32 +80,32 @@ class Mark(msgspec.Struct, frozen=True):
 
     @property
     def has_begun(self) -> bool:
-        """Whether the first read has told where the statistics begin and end."""
+        """Whether the first read has found where the statistics begin and end."""
         return self.top_id is not None
 
     @property
     def fewer_pages(self) -> int:
-        """The size of the next batch, when the portal could not answer this one."""
+        """The pages of the next batch after one that the portal could not answer."""
         return max(1, self.batch_pages // 2)
 
     @property
     def is_suspicious(self) -> bool:
-        """Whether ids may be other calls' by now: a portal that was restored or moved gives them anew."""
+        """Whether ids may belong to other calls now: a restored or moved portal gives the same ids again."""
         return self.suspected_from is not None
 
     @property
     def complete_up_to(self) -> int | None:
-        """A moment of the portal's clock: what its statistics showed us then is in the log, all of it.
+        """A moment of the portal's clock: the log has every row that the statistics showed then.
 
-        None while the portal's own count of its rows says otherwise, or has not been asked, and while ids may
-        be other calls'.
+        None until the history is read, while the portal's own count of its rows is unknown or differs, and
+        while ids may belong to other calls. The docstring of this module lists the reasons why it falls.
         """
         is_equal = self.audited_at is not None and self.unequal_since is None and not self.is_suspicious
         return self.read_up_to if self.history_state == "complete" and is_equal else None
 
 
 def estimate_total(top_id: int, bottom_id: int, low_id: int, rows_done: int) -> int:
-    """How many rows there will be, if the ids below `low_id` are as dense as those above it."""
+    """How many rows the history will have, if the ids below `low_id` are as dense as those above it."""
     read_ids = top_id - low_id + 1
     unread_ids = max(low_id - bottom_id, 0)
     guess = round(unread_ids * rows_done / read_ids) if read_ids > 0 else 0
