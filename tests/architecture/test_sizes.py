@@ -3,10 +3,19 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from tests.architecture.sources import Source, parse, read_app
+from tests.architecture.sources import ROOT, Source, parse, read_app
 
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 45
+LONGEST_TEST_FILE = 400
+
+
+def find_long_tests(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Each of these named texts that has passed the bound of a test's file, in lines."""
+    for name, text in texts:
+        lines = len(text.splitlines())
+        if lines > LONGEST_TEST_FILE:
+            yield f"{name} has {lines} lines: split it by idea"
 
 
 def find_oversized(sources: Iterable[Source]) -> Iterator[str]:
@@ -24,6 +33,16 @@ def find_oversized(sources: Iterable[Source]) -> Iterator[str]:
 
 def test_nothing_in_app_is_too_long() -> None:
     assert list(find_oversized(read_app())) == []
+
+
+def test_no_file_of_tests_is_too_long() -> None:
+    files = (ROOT / "tests").rglob("*.py")
+    assert list(find_long_tests((path.as_posix(), path.read_text("utf-8")) for path in files)) == []
+
+
+def test_a_long_file_of_tests_is_found() -> None:
+    assert list(find_long_tests([("tests/test_merge.py", "x = 1\n" * 400)])) == []
+    assert list(find_long_tests([("tests/test_merge.py", "x = 1\n" * 401)])) != []
 
 
 def test_a_long_file_is_found() -> None:

@@ -96,7 +96,7 @@ async def feel(look: Look) -> set[str]:
 
 
 async def link_recordings(look: Look) -> set[str]:
-    """The link plays only while the call is seen: `test_recordings.py` holds that."""
+    """The link plays only while the call is seen: `call/test_audio_links.py` holds that."""
     headers, seen = {"Authorization": f"Bearer {look.tab.token}"}, set()
     for mark in OWNERS:
         path = f"/api/v1/calls/mark-{mark}/recording"

@@ -1,65 +1,19 @@
-"""Group commit: who waits shares a commit, and nobody's trouble is another's."""
+"""Group commit: requests that wait share a commit, and no event hinders another."""
 
 import asyncio
-import contextlib
-from collections.abc import Sequence
-from typing import Any
 
-import asyncpg
 import pytest
 
-from app.calls.intake import group_commit as ingest_module
-from app.calls.intake.arrivals import Arrival
 from app.calls.intake.fast_insert import PostgresInserter
 from app.calls.intake.group_commit import MAX_BATCH, Ingest, UnstorableError
-from app.calls.intake.last_events import LastEvents
-from app.calls.store.known_calls import Key
 from app.kit.messages.errors import Unavailable
-from app.kit.storage.database import Database, is_away
+from app.kit.storage.database import Database
 from app.kit.text import original
 from app.portals import queries
 from app.portals.news import Changes
+from tests.blocking import wait_until_blocked
+from tests.calls.intake.held_inserter import HeldInserter, store_many
 from tests.calls.stored_calls import STARTED_AT, TOKEN_HASH, insert_portal, make_record, read_calls, uninstall
-from tests.running import FakeClock
-
-
-class HeldInserter:
-    """Holds every batch until it is let go, and counts them."""
-
-    def __init__(self, inserter: Any) -> None:
-        self.inserter = inserter
-        self.batches: list[int] = []
-        self.has_begun = asyncio.Event()
-        self.gate = asyncio.Event()
-        self.errors: list[Exception] = []
-
-    async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
-        self.batches.append(len(arrivals))
-        self.has_begun.set()
-        await self.gate.wait()
-        if self.errors:
-            raise self.errors.pop(0)
-        missed: set[Key] = await self.inserter.insert(arrivals)
-        return missed
-
-    async def execute(self, sql: str, *values: object) -> None:
-        await self.inserter.execute(sql, *values)
-
-    async def close(self) -> None:
-        await self.inserter.close()
-
-
-@pytest.fixture
-def held(ingest: Ingest) -> HeldInserter:
-    inserter = HeldInserter(ingest.inserter)
-    ingest.inserter = inserter
-    return inserter
-
-
-def store_many(ingest: Ingest, portal_id: int, call_ids: Sequence[str]) -> list[asyncio.Task[bool]]:
-    return [
-        asyncio.create_task(ingest.store(portal_id, TOKEN_HASH, make_record(call_id))) for call_id in call_ids
-    ]
 
 
 async def test_an_answer_comes_after_the_commit(
@@ -128,20 +82,11 @@ async def test_an_uninstall_and_a_batch_come_one_after_the_other(
     async with database.transaction():
         await uninstall(portal_id)
         late = asyncio.create_task(ingest.store(portal_id, TOKEN_HASH, make_record("late")))
-        await wait_until_blocked(database, late)
+        await wait_until_blocked(database, late, "jsonb_array")
     assert await late is False
     assert [call["call_id"] for call in await read_calls(database, portal_id)] == (
         [] if is_uninstalled_first else ["call.1"]
     )
-
-
-async def wait_until_blocked(database: Database, task: asyncio.Task[bool]) -> None:
-    """SQLite queues the batch behind the transaction in this loop; PostgreSQL shows a wait for the lock."""
-    sql = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%jsonb_array%'"
-    await asyncio.sleep(0)
-    while not database.is_sqlite and not await database.run(sql):
-        await database.run("SELECT pg_stat_clear_snapshot()")  # A transaction sees one snapshot of it.
-        assert not task.done(), "it did not wait for the uninstall"
 
 
 async def test_one_bad_event_fails_alone(ingest: Ingest, database: Database, held: HeldInserter) -> None:
@@ -216,111 +161,6 @@ async def test_unknown_facts_stay_unknown_and_a_start_is_guessed(ingest: Ingest,
     assert {sent[name] for name in nothing if name != "started_at"} == {None}
 
 
-async def test_a_database_that_is_away_answers_503_and_the_next_batch_is_stored(
-    ingest: Ingest, held: HeldInserter
-) -> None:
-    portal_id = await insert_portal()
-    held.errors.append(ConnectionResetError())
-    held.gate.set()
-    answers = await asyncio.gather(
-        *store_many(ingest, portal_id, ["one", "two", "three"]), return_exceptions=True
-    )
-    assert [type(answer) for answer in answers] == [Unavailable] * 3
-    assert held.batches == [3], "a database that is away is not asked for each event"
-    assert await ingest.store(portal_id, TOKEN_HASH, make_record("one"))
-
-
-async def test_a_lost_connection_is_replaced(ingest: Ingest, database: Database) -> None:
-    if database.is_sqlite:
-        return
-    portal_id = await insert_portal()
-    assert await ingest.store(portal_id, TOKEN_HASH, make_record("before"))
-    inserter = ingest.inserter
-    assert isinstance(inserter, PostgresInserter)
-    assert inserter.connection is not None
-    ended = asyncio.Event()
-    inserter.connection.add_termination_listener(lambda _: ended.set())
-    await database.run("SELECT pg_terminate_backend($1)", inserter.connection.get_server_pid())
-    await ended.wait()
-    assert await ingest.store(portal_id, TOKEN_HASH, make_record("after"))
-
-
-async def test_too_many_waiting_are_turned_away(
-    ingest: Ingest, held: HeldInserter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ingest_module, "MAX_WAITING", 2)
-    portal_id = await insert_portal()
-    first = store_many(ingest, portal_id, ["first"])
-    await held.has_begun.wait()
-    waiting = store_many(ingest, portal_id, ["one", "two"])
-    await asyncio.sleep(0)
-    with pytest.raises(Unavailable):
-        await ingest.store(portal_id, TOKEN_HASH, make_record("three"))
-    held.gate.set()
-    assert all(await asyncio.gather(*first, *waiting))
-
-
-async def test_whether_events_can_be_stored_is_tried_in_their_turn_and_at_most_every_two_seconds(
-    ingest: Ingest, held: HeldInserter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    portal_id = await insert_portal()
-    first = store_many(ingest, portal_id, ["first"])
-    await held.has_begun.wait()
-    asked = [asyncio.create_task(ingest.can_store()) for _ in range(3)]
-    await asyncio.sleep(0)
-    assert not any(task.done() for task in asked)
-    held.gate.set()
-    assert await asyncio.gather(*asked) == [True] * 3
-    assert all(await asyncio.gather(*first))
-
-    async def fail(sql: str, *values: object) -> None:
-        raise ConnectionResetError
-
-    monkeypatch.setattr(held, "execute", fail)
-    assert await ingest.can_store()
-    clock.advance(2)
-    assert not await ingest.can_store()
-    monkeypatch.undo()
-    assert not await ingest.can_store()
-    clock.advance(2)
-    assert await ingest.can_store()
-
-
-async def test_an_ingest_that_ended_refuses_and_says_so(
-    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A fault of ours in the loop itself: nobody may wait for an answer that never comes."""
-
-    async def fail() -> None:
-        raise AssertionError("a fault")
-
-    portal_id = await insert_portal()
-    monkeypatch.setattr("app.calls.intake.last_events.LastEvents.flush_if_due", lambda _: fail())
-    assert await ingest.store(portal_id, TOKEN_HASH, make_record("one"))
-    assert not await ingest.can_store()
-    with pytest.raises(Unavailable):
-        await ingest.store(portal_id, TOKEN_HASH, make_record("two"))
-    monkeypatch.undo()
-    with pytest.raises(AssertionError):
-        await ingest.stop()
-
-
-async def test_a_busy_pool_keeps_no_event_out(ingest: Ingest, database: Database, clock: FakeClock) -> None:
-    if database.is_sqlite:
-        return
-    portal_id = await insert_portal()
-    pool = database.engine.pool  # type: ignore[union-attr]
-    assert pool is not None
-    async with contextlib.AsyncExitStack() as stack:
-        for _ in range(pool.get_max_size()):
-            await stack.enter_async_context(pool.acquire())
-        for number in range(2):
-            assert await ingest.store(portal_id, TOKEN_HASH, make_record(f"call.{number}"))
-            clock.advance(60)
-        assert await ingest.can_store()
-    await ingest.stop()
-
-
 async def test_stop_stores_what_waits_and_takes_no_more(
     ingest: Ingest, database: Database, held: HeldInserter
 ) -> None:
@@ -362,50 +202,6 @@ async def test_an_announcement_follows_what_is_stored_only(ingest: Ingest, chang
         assert not other.has_news
 
 
-async def test_the_last_event_is_noted_at_most_every_ten_seconds(
-    database: Database, clock: FakeClock
-) -> None:
-    portal_id = await insert_portal()
-    last_events = LastEvents(database, clock, database.run)
-    began_at, noted = clock.now(), []
-    for seconds in (0, 9, 1, 5):
-        clock.advance(seconds)
-        last_events.note({portal_id})
-        await last_events.flush_if_due()
-        noted.append(await read_last_event(database))
-    await last_events.flush()
-    noted.append(await read_last_event(database))
-    assert noted == [began_at, began_at, began_at + 10, began_at + 10, began_at + 15]
-
-
-async def test_stop_notes_the_last_event(ingest: Ingest, database: Database, clock: FakeClock) -> None:
-    portal_id = await insert_portal()
-    await ingest.store(portal_id, TOKEN_HASH, make_record("one"))
-    clock.advance(1)
-    await ingest.store(portal_id, TOKEN_HASH, make_record("two"))
-    await ingest.stop()
-    assert await read_last_event(database) == clock.now()
-
-
-async def test_a_portal_whose_row_is_held_is_not_waited_for(database: Database, clock: FakeClock) -> None:
-    if database.is_sqlite:
-        return
-    portal_id = await insert_portal()
-    last_events = LastEvents(database, clock, database.run)
-    last_events.note({portal_id})
-    other = await asyncpg.connect(database.url)
-    async with other.transaction():
-        await other.execute("SELECT 1 FROM portals FOR SHARE")
-        await last_events.flush()
-    await other.close()
-    assert await read_last_event(database) is None
-
-
-async def read_last_event(database: Database) -> object:
-    (row,) = await database.run("SELECT last_event_at FROM portals")
-    return row["last_event_at"]
-
-
 async def test_what_is_acknowledged_is_on_the_disk(ingest: Ingest, database: Database) -> None:
     """The settings of the very connections that write, while they live."""
     portal_id = await insert_portal()
@@ -431,10 +227,3 @@ async def test_a_checkpoint_empties_the_log(ingest: Ingest, database: Database) 
     if database.is_sqlite:
         (row,) = await database.run("PRAGMA wal_checkpoint(PASSIVE)")
         assert row["log"] == row["checkpointed"]
-
-
-def test_what_blames_the_database() -> None:
-    assert is_away(asyncpg.ConnectionDoesNotExistError("x"))
-    assert is_away(asyncpg.InterfaceError("x"))
-    assert is_away(asyncpg.InternalClientError("x"))
-    assert not is_away(asyncpg.CharacterNotInRepertoireError("x"))

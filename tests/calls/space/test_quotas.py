@@ -25,7 +25,7 @@ from app.portals import queries
 from app.portals.model import Portal
 from app.portals.news import Changes
 from app.portals.settings.quotas import MIB, QuotaReached, Quotas
-from tests.calls.statistics.fetch.test_merge import FakeAccess
+from tests.calls.statistics.fetch.fake_statistics import FakeAccess
 from tests.calls.stored_calls import TOKEN_HASH, insert_portal, make_record, read_calls, read_legs
 from tests.running import FakeClock
 

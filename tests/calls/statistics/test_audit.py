@@ -15,7 +15,7 @@ from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.news import Changes
-from tests.calls.statistics.fetch.test_merge import FakeAccess
+from tests.calls.statistics.fetch.fake_statistics import FakeAccess
 from tests.calls.statistics_rows import make_row
 from tests.calls.stored_calls import insert_portal
 from tests.running import FakeClock

@@ -23,11 +23,6 @@ from tests.calls.statistics_rows import (
 from tests.running import Callbook, FakeClock
 
 
-@pytest.fixture
-def portal(stand_in: StandIn) -> StandInPortal:
-    return stand_in.portals[0]
-
-
 async def assert_whole(callbook: Callbook, portal: StandInPortal) -> None:
     rows = portal.state.statistics
     calls, legs = await list_stored(callbook)

@@ -19,11 +19,6 @@ METHOD = "voximplant.statistic.get"
 
 
 @pytest.fixture
-def portal(stand_in: StandIn) -> StandInPortal:
-    return stand_in.portals[0]
-
-
-@pytest.fixture
 async def installed(callbook: Callbook, portal: StandInPortal) -> Portal:
     """Its history not begun."""
     found = await install(callbook, portal)

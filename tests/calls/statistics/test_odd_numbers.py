@@ -31,11 +31,6 @@ ODD: tuple[Any, ...] = (
 )
 
 
-@pytest.fixture
-def portal(stand_in: StandIn) -> StandInPortal:
-    return stand_in.portals[0]
-
-
 def say(stand_in: StandIn, value: Any, *fields: str) -> None:
     """Every time block, the whole request's and each command's, says this of these."""
 

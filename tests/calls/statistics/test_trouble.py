@@ -19,11 +19,6 @@ ENDLESS = "SELECT (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT 1 FROM c) S
 
 
 @pytest.fixture
-def portal(stand_in: StandIn) -> StandInPortal:
-    return stand_in.portals[0]
-
-
-@pytest.fixture
 async def installed(callbook: Callbook, portal: StandInPortal) -> Portal:
     """Its history not begun."""
     found = await install(callbook, portal)

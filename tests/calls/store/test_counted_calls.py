@@ -22,7 +22,7 @@ from app.portals import queries
 from app.portals.news import Changes
 from app.portals.settings.visible_users import EVERYONE
 from app.scheduler import read_histories, reconcile, run_job
-from tests.calls.statistics.fetch.test_merge import FakeAccess
+from tests.calls.statistics.fetch.fake_statistics import FakeAccess
 from tests.calls.statistics_rows import install, make_row, read_mark
 from tests.calls.stored_calls import TOKEN_HASH, insert_portal, make_record
 from tests.running import Callbook, FakeClock

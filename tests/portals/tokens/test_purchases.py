@@ -18,8 +18,7 @@ from app.portals.tokens.refresh_budget import REST_S, Cause
 from app.scheduler import check_uninstalls, verify_pending
 from app.web.health import find_problems
 from tests.portals.portal_rows import read_portal
-from tests.portals.tokens.test_refresh import add_installed, make_second, stored
-from tests.portals.tokens.test_refresh import installed as installed  # noqa: PLC0414  A fixture.
+from tests.portals.tokens.installed_portals import add_installed, make_second, stored
 from tests.ports import free_port
 from tests.running import Callbook, FakeClock, run_callbook
 

@@ -21,11 +21,6 @@ from tests.running import Callbook, FakeClock
 MOST_BATCHES = 8
 
 
-@pytest.fixture
-def portal(stand_in: StandIn) -> StandInPortal:
-    return stand_in.portals[0]
-
-
 async def go_on_for_ever(
     stand_in: StandIn, portal: StandInPortal, clock: FakeClock, reading: asyncio.Task[object]
 ) -> int:

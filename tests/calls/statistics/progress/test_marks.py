@@ -3,8 +3,6 @@
 import asyncio
 from contextlib import suppress
 
-import pytest
-
 from app.calls.statistics.progress.read_schedule import HOUR_S
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
@@ -20,11 +18,6 @@ from tests.calls.statistics_rows import (
     read_portal,
 )
 from tests.running import Callbook, FakeClock
-
-
-@pytest.fixture
-def portal(stand_in: StandIn) -> StandInPortal:
-    return stand_in.portals[0]
 
 
 async def take_turn(callbook: Callbook) -> None:

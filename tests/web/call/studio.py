@@ -1,0 +1,86 @@
+"""A portal with one recorded call, its admin's tab, and a server of recordings that a test leads it to."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.recordings import make_recording
+from tests.running import Callbook
+from tests.web.browsing import Tab
+from tests.web.recording_server import Exchange, Source
+
+WHOLE = make_recording()
+CRM = ("telephony", "placement", "user_brief", "crm")
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A portal with one recorded call, and its admin's tab."""
+
+    callbook: Callbook
+    portal: StandInPortal
+    tab: Tab
+    call_id: str
+    row_id: int
+
+    def change(self, **fields: Any) -> None:
+        self.portal.change_row(self.row_id, **fields)
+
+    async def link(self, tab: Tab | None = None, **parameters: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {(tab or self.tab).token}"}
+        path = f"/api/v1/calls/{self.call_id}/recording"
+        return await self.callbook.client.post(path, headers=headers, params=parameters)
+
+    async def play(self, asked: str | None = None, method: str = "GET") -> httpx.Response:
+        url = (await self.link()).json()["url"]
+        headers = {"Range": asked} if asked else {}
+        return await self.callbook.client.request(method, url, headers=headers)
+
+
+def settle_kind(studio: Studio, kind: str) -> None:
+    """Where the recording lies: at an address, at the CRM activity, or on the Drive alone."""
+    if kind != "url":
+        studio.change(record_url="", record_file_id=501)
+        studio.portal.installation.scope = [*CRM, *(["disk"] if kind == "drive" else [])]
+    if kind == "drive":
+        studio.change(crm_activity_id=None)
+
+
+async def lead_to(studio: Studio, source: Source, behave: Any) -> str:
+    source.behave = behave
+    studio.change(record_url=source.url)
+    url: str = (await studio.link()).json()["url"]
+    return url
+
+
+async def untold(exchange: Exchange) -> None:
+    """A server that tells no length and knows no ranges."""
+    await exchange.answer("200 OK", WHOLE, Content_Type="audio/mpeg")
+
+
+async def told(exchange: Exchange) -> None:
+    """A server that tells the length and knows no ranges."""
+    await exchange.answer("200 OK", WHOLE, Content_Type="audio/mpeg", Content_Length=str(len(WHOLE)))
+
+
+def drip_after(size: int) -> Any:
+    """A server that sends so much at once, and the rest byte by byte for as long as somebody listens."""
+
+    async def behave(exchange: Exchange) -> None:
+        beginning = WHOLE[:size]
+        await exchange.answer("200 OK", beginning, Content_Type="audio/mpeg", Content_Length=str(10**6))
+        while not exchange.writer.is_closing():
+            exchange.writer.write(b"x")
+            await exchange.writer.drain()
+            await asyncio.sleep(0)
+
+    return behave
+
+
+async def until_free(studio: Studio) -> None:
+    async with asyncio.timeout(10):
+        while studio.callbook.parts.audio_places.count:  # noqa: ASYNC110  Nothing announces it.
+            await asyncio.sleep(0.01)

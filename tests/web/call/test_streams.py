@@ -1,0 +1,117 @@
+"""A stream of audio ends: when the listener leaves, when it is slow, and when its time is over."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from app.bitrix24.transport import media as media_module
+from app.bitrix24.transport.media import CHUNK_BYTES
+from app.calls.log import recordings as recordings_module
+from app.web.call.audio_stream import LONGEST_S, SHARE
+from tests.web.call.studio import (
+    Studio,
+    drip_after,
+    lead_to,
+    until_free,
+    untold,
+)
+from tests.web.recording_server import Exchange, Source
+
+LONG = bytes(range(256)) * 40_000  # More than what sockets and buffers hold on the way.
+
+
+async def test_no_stream_lasts_longer_than_ten_minutes(
+    studio: Studio, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slowly it is taken: whoever takes a little in each minute held one of few places for ever."""
+    assert LONGEST_S == 600
+    monkeypatch.setattr("app.web.call.audio_stream.LONGEST_S", 0.3)
+    url = await lead_to(studio, source, drip_after(CHUNK_BYTES))
+    async with asyncio.timeout(20):
+        with pytest.raises(httpx.RemoteProtocolError):
+            await studio.callbook.client.get(url)
+        await until_free(studio)
+        await source.exchanges[0].is_over.wait()
+
+
+async def test_a_recording_that_comes_byte_by_byte_ends(
+    studio: Studio, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a sentence where nothing was sent yet; and it costs no more than to wait for it."""
+    monkeypatch.setattr(media_module, "OPEN_TIMEOUT_S", 0.3)
+    answer = await studio.callbook.client.get(await lead_to(studio, source, drip_after(10)))
+    assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
+    assert "Try again in a minute" in answer.json()["detail"]
+    monkeypatch.setattr(media_module, "OPEN_TIMEOUT_S", 60)
+    monkeypatch.setattr(recordings_module, "FIND_TIMEOUT_S", 0.3)
+    answer = await studio.callbook.client.get(await lead_to(studio, source, drip_after(10)))
+    assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
+    monkeypatch.setattr(recordings_module, "FIND_TIMEOUT_S", 60)
+    monkeypatch.setattr(media_module, "CHUNK_TIMEOUT_S", 0.3)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await studio.callbook.client.get(await lead_to(studio, source, drip_after(CHUNK_BYTES)))
+    async with asyncio.timeout(20):
+        for exchange in source.exchanges:
+            await exchange.is_over.wait()
+    await until_free(studio)
+
+
+async def test_a_listener_who_leaves_ends_the_request_to_the_portal(studio: Studio, source: Source) -> None:
+    """And while they do not read, no more is fetched than what the way to them holds."""
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.answer("200 OK", LONG, Content_Type="audio/mpeg", Content_Length=str(len(LONG)))
+
+    url = await lead_to(studio, source, behave)
+    async with studio.callbook.client.stream("GET", url) as answer:
+        assert answer.status_code == 200
+        exchange = source.exchanges[0]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await exchange.is_over.wait()
+        assert exchange.written < len(LONG)
+        assert studio.callbook.parts.audio_places.count == 1
+    async with asyncio.timeout(10):
+        await exchange.is_over.wait()
+    assert exchange.written < len(LONG)
+    await until_free(studio)
+
+
+async def test_a_listener_who_leaves_before_the_first_byte_is_noticed_too(
+    studio: Studio, source: Source
+) -> None:
+    waiting = asyncio.Event()
+
+    async def behave(exchange: Exchange) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    url = await lead_to(studio, source, behave)
+    request = asyncio.create_task(studio.callbook.client.get(url))
+    await waiting.wait()
+    assert studio.callbook.parts.audio_places.count == 1
+    request.cancel()
+    await until_free(studio)
+
+
+async def test_nobody_plays_more_than_four_at_once(studio: Studio, source: Source) -> None:
+    started = asyncio.Semaphore(0)
+
+    async def behave(exchange: Exchange) -> None:
+        started.release()
+        await asyncio.Event().wait()
+
+    url = await lead_to(studio, source, behave)
+    requests = [asyncio.create_task(studio.callbook.client.get(url)) for _ in range(SHARE.per_user)]
+    for _ in requests:
+        await started.acquire()
+    refused = await studio.callbook.client.get(url)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert refused.headers["retry-after"] == "5"
+    assert "Stop one" in refused.json()["detail"]
+    for request in requests:
+        request.cancel()
+    await until_free(studio)
+    source.behave = untold
+    assert (await studio.callbook.client.get(url)).status_code == 200
