@@ -1,10 +1,9 @@
-"""Which portal an event belongs to, from memory: the hot path of ingest.
+"""The portal that an event belongs to, from memory: the hot path of ingest.
 
-What is remembered is only a guess that saves a query. The statement that stores a call tests the portal's
-state and token hash itself, so nothing that is remembered here outlives an uninstall or a new token, in any
-process. That a token is wrong is never remembered: a reinstallation in another process makes it right. The
-portal is read again, and all events that wait for that share one read, so that forged ones cost less than
-good ones.
+The memory only saves a query. The statement that stores a call tests the portal's state and token hash
+itself, in every process, so an outdated entry admits nothing after an uninstall or a new token. A wrong token
+is never remembered, because a reinstallation in another process may make it right: the portal is read again.
+All events that wait for this read share it, so forged events cost less than good ones.
 """
 
 import hashlib
@@ -30,11 +29,10 @@ class Sender:
 
 
 class Directory:
-    """Senders by `member_id`, each with a mark of its token; beyond the bound the one that was remembered
-    first is forgotten.
+    """Senders by `member_id`, each with a mark of its token; beyond `MAX_PORTALS` the oldest entry goes.
 
-    The mark is cheaper than the stored hash by the time of a twentieth of an event, and opens nothing: its
-    key is this process's own.
+    The mark is a fast hash under a key that only this process has, so it is of no use anywhere else. It takes
+    less time than the stored hash, by a twentieth of the time that an event takes.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -44,9 +42,11 @@ class Directory:
         self._reads = SharedReads(queries.find_portals)
 
     async def recognise(self, member_id: str, application_token: str) -> Sender | Portal | None:
-        """The sender whose `application_token` this is, compared in constant time, if it is installed.
+        """The sender, if the portal is installed and this is its `application_token` (compared in constant
+        time).
 
-        Else the portal as stored now, whose token is another one or not known, or None if there is no such.
+        Else the portal as stored now: it is not installed, or its token is unknown or another. None if no
+        portal has this `member_id`.
         """
         known = self._senders.get(member_id)
         if known is not None and hmac.compare_digest(known[0], self._mark(application_token)):
@@ -54,7 +54,7 @@ class Directory:
         return await self.recognise_now(member_id, application_token)
 
     async def recognise_now(self, member_id: str, application_token: str) -> Sender | Portal | None:
-        """The same by what is stored now: for whoever does not test the row again while writing."""
+        """The same from the database, for a caller that does not test the row again while it writes."""
         portal = await self.find(member_id) if member_id else None
         token_hash = self._vault.hash_application_token(application_token)
         if portal is None or not _matches(portal, token_hash):
@@ -74,7 +74,7 @@ class Directory:
         return portal
 
     def forget(self, member_id: str) -> None:
-        """Read this portal from the database the next time."""
+        """Forget the portal, so that the next event reads it from the database."""
         self._senders.pop(member_id, None)
 
     def _mark(self, application_token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Values of the whole installation, by name, and leases: who acts alone."""
+"""Values of this whole Callbook by name (facts), and leases, by which one process acts alone."""
 
 import msgspec
 from piccolo.columns.combination import And, Or
@@ -7,14 +7,14 @@ from app.portals.tables import FactTable, LeaseTable
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """A value, and when it was written."""
+    """A value, and the time (Unix seconds) at which it was written."""
 
     value: str
     at: int
 
 
 async def list_facts(prefix: str) -> dict[str, Fact]:
-    """The values whose names begin so."""
+    """The facts whose names begin with `prefix`, by name."""
     rows = await FactTable.select().where(FactTable.name.like(f"{prefix}%"))
     return {row["name"]: Fact(row["value"], row["at"]) for row in rows}
 
@@ -31,8 +31,10 @@ async def is_fact(name: str, value: str) -> bool:
 
 
 async def is_recent_fact(name: str, value: str, now: int, within_s: int) -> bool:
-    """Whether this is the stored value, written at most so long ago; or so long ahead, by a clock that has
-    been set back since: one from later says nothing of how old it is.
+    """Whether this value is stored and was written within `within_s` seconds before or after `now`.
+
+    A time after `now` comes from a clock that has been set back since. If it is further away than `within_s`,
+    it says nothing about the age of the value.
     """
     is_value = And(FactTable.name == name, FactTable.value == value)
     is_recent = And(FactTable.at >= now - within_s, FactTable.at <= now + within_s)
@@ -40,26 +42,26 @@ async def is_recent_fact(name: str, value: str, now: int, within_s: int) -> bool
 
 
 async def write_fact_once(name: str, value: str, now: int) -> None:
-    """Store the value unless there is one."""
+    """Store the value, unless the name has one."""
     await FactTable.insert(FactTable(name=name, value=value, at=now)).on_conflict(
         target=FactTable.name, action="DO NOTHING"
     )
 
 
 async def write_fact(name: str, value: str, now: int) -> None:
-    """Store the value in place of the last one."""
+    """Store the value in place of the one that the name has."""
     await FactTable.insert(FactTable(name=name, value=value, at=now)).on_conflict(
         target=FactTable.name, action="DO UPDATE", values=[FactTable.value, FactTable.at]
     )
 
 
 async def delete_fact(name: str, value: str) -> None:
-    """Delete the value, unless it is another by now."""
+    """Delete the fact, unless its value is another by now."""
     await FactTable.delete().where((FactTable.name == name) & (FactTable.value == value))
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """Who acts alone, and until when by the holder's clock; "" and 0 are nobody."""
+    """The holder, which alone may act until `expires_at` (Unix seconds of its clock); "" and 0: no holder."""
 
     holder: str
     expires_at: int
@@ -68,9 +70,10 @@ class Lease(msgspec.Struct, frozen=True):
 async def take_lease(
     name: str, holder: str, now: int, duration_s: int, abandoned: Lease | None = None
 ) -> bool:
-    """Take or keep the lease until now + duration_s; False while somebody else holds it.
+    """Take or keep the lease until now + duration_s; False while another holder has it.
 
-    `abandoned`: as this it may be taken too, whenever it says that it ends.
+    `abandoned`: a lease whose holder no longer lives. If the stored lease equals it, it is taken before its
+    end.
     """
     await LeaseTable.insert(LeaseTable(name=name, holder="", expires_at=0)).on_conflict(
         target=LeaseTable.name, action="DO NOTHING"
@@ -88,13 +91,13 @@ async def take_lease(
 
 
 async def give_lease_back(name: str, holder: str) -> None:
-    """End the lease at once, so that another process need not wait for it to lapse."""
+    """End the holder's lease at once, so that another process need not wait until it expires."""
     await LeaseTable.update({LeaseTable.expires_at: 0}).where(
         (LeaseTable.name == name) & (LeaseTable.holder == holder)
     )
 
 
 async def read_lease(name: str) -> Lease | None:
-    """The lease as it stands; None when nobody ever took it."""
+    """The lease as stored; None if no holder ever took it."""
     row = await LeaseTable.select().where(LeaseTable.name == name).first()
     return Lease(row["holder"], row["expires_at"]) if row else None

@@ -1,4 +1,4 @@
-"""Holding a portal's row, so that nothing is written under an installation that has ended, nor erased under
+"""Locks on a portal's row: nothing is written for an installation that has ended, and nothing is erased from
 one that has begun.
 """
 
@@ -7,7 +7,7 @@ from app.portals.tables import PortalTable
 
 
 async def hold_installation(portal_id: int, generation: int, database: Database) -> bool:
-    """Whether the portal is installed in this generation; within a transaction, that stays so to its end."""
+    """Whether the portal is installed in this generation; the answer holds until the transaction ends."""
     query = PortalTable.select(PortalTable.id).where(
         (PortalTable.id == portal_id)
         & (PortalTable.generation == generation)
@@ -18,7 +18,7 @@ async def hold_installation(portal_id: int, generation: int, database: Database)
 
 
 async def hold_uninstalled(portal_id: int, database: Database) -> bool:
-    """Whether the portal is not installed; within a transaction, that stays so to its end."""
+    """Whether the portal is uninstalled; the answer holds until the transaction ends."""
     query = PortalTable.select(PortalTable.id).where(
         (PortalTable.id == portal_id) & (PortalTable.state == "uninstalled")
     )

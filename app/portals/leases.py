@@ -1,8 +1,8 @@
-"""Leases as one process sees them: who acts alone, and whether the holder still lives.
+"""Leases as one process sees them: which holder acts alone, and whether that holder still lives.
 
-A lease names its end by the holder's wall clock. Once that clock was set back, the end may be hours away. So
-whoever has seen a lease unchanged for as long as it is given for, by a clock that cannot step, takes it:
-a holder that lives renews it far more often, which changes it.
+A lease names its end by the holder's wall clock. After that clock is set back, the end may be hours away. So
+a process takes a lease that it has seen unchanged for the lease's whole duration, by a clock that cannot
+step. A living holder renews its lease far more often, and each renewal changes it.
 """
 
 import time
@@ -13,17 +13,19 @@ from app.portals.fact_queries import Lease, give_lease_back, read_lease, take_le
 
 
 class Leases:
-    """Those of the database; `monotonic` (seconds) is real unless a test moves time."""
+    """The leases of the database; `monotonic` (seconds) is the real clock unless a test moves time."""
 
     def __init__(self, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._monotonic = monotonic
-        self._seen: dict[str, tuple[Lease, float]] = {}  # And since when it has been the same.
-        self._given_back: set[tuple[str, str]] = set()  # Name and holder: one a scheduler that has ended.
+        self._seen: dict[str, tuple[Lease, float]] = {}  # Each with the time since which it is unchanged.
+        self._given_back: set[tuple[str, str]] = set()  # Name and holder, of schedulers that have ended.
 
     async def take(self, name: str, holder: str, duration_s: int) -> bool:
-        """Take or keep the lease for so many seconds; False while somebody else holds it, and for good once
-        this holder has given it back: what was begun before a shutdown must not take it again.
+        """Take or keep the lease for so many seconds; False while another holder has it.
+
+        Always False after this holder has given the lease back: work that began before a shutdown must not
+        take it again.
         """
         if (name, holder) in self._given_back:
             return False
@@ -32,19 +34,19 @@ class Leases:
             await self._look(name)
             return False
         self._seen.pop(name, None)
-        if (name, holder) in self._given_back:  # While it was being taken.
+        if (name, holder) in self._given_back:  # During the statement that took it.
             await give_lease_back(name, holder)
             return False
         return True
 
     async def give_back(self, name: str, holder: str) -> None:
-        """End the lease at once, so that another process need not wait for it to lapse."""
+        """End the lease at once and for good, so that another process need not wait until it expires."""
         self._given_back.add((name, holder))
         await give_lease_back(name, holder)
 
     async def is_abandoned(self, name: str, silent_s: int) -> bool:
-        """Whether the lease ended more than so many seconds ago, or this process has seen it stand still for
-        as long; or nobody ever took it.
+        """Whether no holder lives: the lease ended more than `silent_s` ago, or this process has seen it
+        unchanged for that long, or no holder ever took it.
         """
         lease = await self._look(name)
         if lease is None or lease.expires_at < self._clock.now() - silent_s:
@@ -59,6 +61,6 @@ class Leases:
         return lease
 
     def _find_unchanged(self, name: str, for_s: int) -> Lease | None:
-        """The lease if it was last seen as it had been for so long."""
+        """The lease as last seen, if it had then been the same for so many seconds."""
         seen = self._seen.get(name)
         return seen[0] if seen is not None and self._monotonic() - seen[1] >= for_s else None

@@ -1,7 +1,7 @@
-"""What a verified installation, page or refresh changes in a portal: pure decisions, all of them here.
+"""The changes that a verified installation, page or refresh makes in a portal: pure decisions, all here.
 
-Two clocks never meet: `dated_at` is when the authorization server dated a pair (it orders pairs, so that a
-late event never replaces a newer pair), and expiry is counted by our clock from receipt.
+Two clocks are kept apart. `dated_at` is the authorization server's date of a pair. It orders pairs, so that a
+late event never replaces a newer pair. Expiry is counted by our clock from receipt.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,16 @@ from app.portals.contact import FINE
 
 RENEW_AFTER_S = 25 * 24 * 3600  # Safe for both documented lifetimes, 28 and 180 days.
 RENEW_SPREAD_S = 24 * 3600
-RENEW_LATEST_S = RENEW_AFTER_S + 2 * RENEW_SPREAD_S  # No later one is planned, even by a clock a day ahead.
+RENEW_LATEST_S = (
+    RENEW_AFTER_S + 2 * RENEW_SPREAD_S
+)  # No renewal is planned later, even by a clock a day ahead.
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedPair:
-    """What a page or an event brings along: secrets, of which only the access token is verified."""
+    """The secrets that a page or an event brings along; only the access token is verified."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -33,7 +35,9 @@ class OfferedPair:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """An installation that the authorization server and the portal confirmed, with an admin's pair."""
+    """An installation that the authorization server and the portal confirmed, with an administrator's
+    pair.
+    """
 
     member_id: str
     domain: str
@@ -52,7 +56,7 @@ class Installation:
 def build_installation(
     info: AppInfo, profile: Profile, client_endpoint: str, pair: OfferedPair, now: int
 ) -> Installation:
-    """Put the confirmed facts together with the pair that came in the same request."""
+    """The confirmed facts, together with the pair that came in the same request."""
     return Installation(
         member_id=info.member_id,
         domain=urlsplit(client_endpoint).netloc,
@@ -72,7 +76,7 @@ def build_installation(
 
 
 def decide_installation(row: Row, installation: Installation, now: int) -> dict[str, Any]:
-    """The columns that change, empty when this installation is older than what is stored in every respect.
+    """The columns that change; none if the stored pair and application token are both newer than these.
 
     The secrets are named `access_token`, `refresh_token` and `application_token` here; the vault seals and
     hashes them.
@@ -93,8 +97,8 @@ def decide_installation(row: Row, installation: Installation, now: int) -> dict[
 
 
 def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str, Any]:
-    """The columns that change when an admin opens the app: what we lack, and the pair if ours is dead or
-    doubtful.
+    """The columns that change when an administrator opens the app: a newer application token, and the pair
+    if the stored one is dead or doubtful.
     """
     if row["state"] != "installed":
         return {}
@@ -108,18 +112,18 @@ def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str
 
 def _is_pair_wanted(row: Row, installation: Installation, now: int) -> bool:
     if row["token_state"] != "ok" or row["contact_state"] == "restricted":
-        return True  # Of the restriction of one person another one is free.
+        return True  # A restriction is of one person: another administrator's pair is free of it.
     if installation.dated_at < row["pair_dated_at"]:
         return False
     if row["token_user_id"] in {None, installation.user_id}:
         return row["refresh_lease_id"] is not None or row["access_expires_at"] <= now
-    # Another administrator may see other calls, so with their pair all of the history is read anew. A token
-    # that is only expired is no reason: two who open the app in turn would cause that again and again.
+    # Another administrator may see other calls, so with their pair the whole history is read again. An
+    # expired token alone is no reason: two administrators taking turns would cause it again and again.
     return row["refresh_lease_id"] is not None and row["refresh_lease_until"] <= now
 
 
 def decide_uninstall(row: Row, now: int, erase_at: int) -> dict[str, Any]:
-    """The columns that change when an uninstall is proven: every secret goes at once."""
+    """The columns that change when an uninstall is proven: every secret is deleted at once."""
     return {
         "state": "uninstalled",
         "generation": row["generation"] + 1,
@@ -148,7 +152,9 @@ def address_changes(client_endpoint: str) -> dict[str, str]:
 
 
 def plan_renewal(member_id: str, now: int) -> int:
-    """When a pair that is stored now is to be renewed: portals that came together are spread over a day."""
+    """The time to renew a pair that is stored now; portals that were installed together are spread over a
+    day.
+    """
     return now + RENEW_AFTER_S + int(member_id[:8], 16) % RENEW_SPREAD_S
 
 
@@ -172,7 +178,7 @@ def _take_pair(row: Row, installation: Installation, now: int) -> dict[str, Any]
         "token_state": "ok",
         "refresh_lease_id": None,
         "refresh_lease_until": 0,
-        **FINE,  # The portal has just told who this administrator is.
+        **FINE,  # The portal has just answered for this administrator.
     }
 
 
@@ -184,7 +190,7 @@ def _is_token_newer(row: Row, installation: Installation) -> bool:
 
 def _take_application_token(installation: Installation, *, is_new: bool) -> dict[str, Any]:
     if installation.application_token is None:
-        # A reinstallation may have changed it: what is stored proves nothing until the new one comes.
+        # A reinstallation may have changed the token: the stored one proves nothing any more.
         return {"application_token": None, "application_token_dated_at": 0} if is_new else {}
     return {
         "application_token": installation.application_token,

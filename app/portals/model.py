@@ -1,10 +1,10 @@
-"""What a portal is, inside Callbook; its secrets stay in the vault."""
+"""A portal inside Callbook; its secrets stay in the vault."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 TokenState = Literal["ok", "reinstall_needed", "uninstalled"]
-# Why a portal is left alone for a while, though its pair may be alive.
+# The reason why Callbook leaves a portal alone for a while, although its pair may be alive.
 ContactState = Literal["ok", "payment_required", "portal_closed", "plan_without_rest", "restricted"]
 Connection = Literal[
     "ok", "reinstall_needed", "payment_required", "restricted", "portal_closed", "uninstalled"
@@ -55,21 +55,21 @@ class Portal:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether there is a pair that may work; a pause forbids its use all the same."""
+        """Whether the portal has a pair that may work; during a pause it must not be used all the same."""
         return self.is_installed and self.token_state == "ok"
 
     def is_paused(self, now: int) -> bool:
-        """Whether the portal refused us and is left alone until later."""
+        """Whether the portal has refused Callbook and is left alone until a later time."""
         return self.contact_state != "ok" and self.contact_retry_at > now
 
     @property
     def connection(self) -> Connection:
-        """`token` in GET /api/v1/sync: the one word for how we stand with the portal."""
+        """`token` in GET /api/v1/sync: one word for the connection to the portal."""
         return connection_of(self.token_state, self.contact_state)
 
 
 def connection_of(token_state: TokenState, contact_state: ContactState) -> Connection:
-    """The one word for both."""
+    """One word for the state of the pair and that of the contact; the pair's state comes first."""
     if token_state != "ok":
         return token_state
     return "restricted" if contact_state == "plan_without_rest" else contact_state

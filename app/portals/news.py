@@ -1,6 +1,7 @@
-"""Who waits for news of a portal hears of it: in this process at once, from others through the database.
+"""News of a portal wakes those that wait for it: in this process at once, in others through the database.
 
-Waiting is level-triggered: whoever wakes reads again, so a wake too many costs one read and none is lost.
+Waiting is level-triggered: a waiter that wakes reads again. One wake too many costs one read, and no news is
+lost.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import structlog
 from app.kit.storage.database import DATABASE_ERRORS, Database
 
 CHANNEL = "callbook"
-ALL = "*"  # The payload when too many portals changed to name them.
+ALL = "*"  # The payload when so many portals changed that their ids do not fit.
 LONGEST_PAYLOAD = 7_900  # PostgreSQL takes 8,000 bytes.
 POLL_S = 1.0  # SQLite: how soon another process (the command line) is noticed.
 HEARTBEAT_S = 30.0  # PostgreSQL: how soon a connection that died silently is noticed.
@@ -24,13 +25,13 @@ log = structlog.get_logger(__name__)
 
 
 class Watch:
-    """One waiter for one portal's news."""
+    """One waiter for the news of one portal."""
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
 
     async def wait(self) -> None:
-        """Return once there was news since the watch began or since the last return."""
+        """Return as soon as there has been news since the watch began, or since the last return."""
         await self._news.wait()
         self._news.clear()
 
@@ -45,34 +46,34 @@ class Watch:
 
 
 class Changes:
-    """Announcements of what changed; `start` and `stop` in the loop that uses it."""
+    """Announcements of changed portals; call `start` and `stop` in the loop that uses them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._watches: dict[int, set[Watch]] = {}
         self._task: asyncio.Task[None] | None = None
         self._data_version: object = None
-        self.prefix = secrets.token_hex(4) + ":"  # By it a process knows its own notifications.
-        self.listening = asyncio.Event()  # Set while other processes are heard.
+        self.prefix = secrets.token_hex(4) + ":"  # A process knows its own notifications by it.
+        self.listening = asyncio.Event()  # Set while this process hears the others.
 
     @property
     def is_polling(self) -> bool:
-        """Whether other processes are noticed by looking each second, for want of a word from them."""
+        """Whether this process looks each second for changes of others: SQLite sends no notifications."""
         return self._database.is_sqlite
 
     def announce(self, portal_id: int) -> None:
-        """Wake everybody in this process who watches the portal."""
+        """Wake all watches of the portal in this process."""
         for watch in self._watches.get(portal_id, ()):
             watch.wake()
 
     def announce_all(self) -> None:
-        """Wake everybody: something may have been missed."""
+        """Wake all watches in this process, because some news may have been missed."""
         for portal_id in self._watches:
             self.announce(portal_id)
 
     @contextlib.asynccontextmanager
     async def watch(self, portal_id: int) -> AsyncIterator[Watch]:
-        """Watch a portal: read after entering, then after each `wait`, and nothing is missed."""
+        """A watch of the portal; a caller that reads on entry and after each `wait` misses nothing."""
         watch = Watch()
         self._watches.setdefault(portal_id, set()).add(watch)
         try:
@@ -84,20 +85,21 @@ class Changes:
                 del self._watches[portal_id]
 
     async def notify(self, database: Database, portal_ids: Iterable[int]) -> None:
-        """Tell the other processes; inside a transaction they hear of it when it is committed.
+        """Tell the other processes that these portals changed; in a transaction they hear it at the commit.
 
-        This process hears nothing of it: `announce` after the commit. On SQLite the others poll.
+        This process does not hear it: the caller calls `announce` after the commit. On SQLite the others
+        poll.
         """
         if not database.is_sqlite:
             for portal_id in portal_ids:
                 await database.run("SELECT pg_notify($1, $2)", CHANNEL, f"{self.prefix}{portal_id}")
 
     async def start(self) -> None:
-        """Begin to hear other processes; a database that is away is tried again, not waited for."""
+        """Begin to hear the other processes; return at once, also while the database is away."""
         self._task = asyncio.create_task(self._keep_listening(), name="changes")
 
     async def stop(self) -> None:
-        """End it."""
+        """Stop hearing the other processes."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -125,7 +127,7 @@ class Changes:
         try:
             await connection.add_listener(CHANNEL, self._hear)
             self.listening.set()
-            self.announce_all()  # What came while nobody listened.
+            self.announce_all()  # News may have come before this process listened.
             while not ended.is_set():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(HEARTBEAT_S):
@@ -153,7 +155,7 @@ class Changes:
             await asyncio.sleep(POLL_S)
 
     async def check_file(self) -> None:
-        """SQLite: wake everybody if another process has committed since the last look."""
+        """SQLite: wake all watches if another process has committed since the last look."""
         rows = await self._database.run("PRAGMA data_version")
         version = rows[0]["data_version"]
         if version != self._data_version and self._data_version is not None:

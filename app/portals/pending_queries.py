@@ -1,4 +1,4 @@
-"""Reading and writing installations that wait to be verified; nothing else touches the ORM for them."""
+"""Queries on installations that wait to be verified; no other module touches their table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,9 +11,9 @@ from app.portals.tables import PendingInstallationTable
 Pending = PendingInstallationTable
 MOST_OF_ORIGIN = 64
 MOST_IN_ALL = 1_000
-KEPT_FOR_NEW_ORIGINS = 200  # So a few networks that are full leave room for the next one.
+KEPT_FOR_NEW_ORIGINS = 200  # So that a few full networks leave room for a new one.
 KEPT_FOR_S = 24 * 3600
-# One of each origin after the other, so that nobody's many make another's one wait.
+# One row of each origin in turn, so that an origin with many rows does not delay the others.
 _DUE = """
     SELECT id, member_id, origin FROM (
         SELECT id, member_id, origin, ROW_NUMBER() OVER (PARTITION BY origin ORDER BY next_at, id) AS turn
@@ -23,14 +23,14 @@ _DUE = """
 
 
 def seal_context(member_id: str, origin: str) -> str:
-    """The row that an offer is sealed for."""
+    """The name of the row that an offer is sealed for: the seal opens in no other row."""
     return f"pending_installations:{member_id}:{origin}"
 
 
 async def keep(member_id: str, origin: str, sealed: str, now: int, *, is_sqlite: bool) -> bool:
-    """Keep the newest of this portal from this origin; False when there is no room for one more.
+    """Store the offer in place of an older one of this portal and origin; False if there is no room for it.
 
-    Within a transaction that the caller opened: others wait, so that the numbers hold.
+    The caller has opened a transaction. Other writers wait for its end, so that the bounds hold.
     """
     if not is_sqlite:
         await Pending.raw("LOCK TABLE pending_installations IN SHARE ROW EXCLUSIVE MODE")
@@ -59,13 +59,13 @@ async def _has_room(origin: str) -> bool:
 
 
 async def list_due(now: int, limit: int) -> Sequence[Mapping[str, Any]]:
-    """Portals of all tenants (`id`, `member_id`, `origin`) whose installation is to be verified now."""
+    """`id`, `member_id` and `origin` of the installations, of all tenants, that are to be verified now."""
     rows: Sequence[Mapping[str, Any]] = await Pending.raw(_DUE, now, now, limit)
     return rows
 
 
 async def list_sealed() -> Sequence[Mapping[str, Any]]:
-    """`member_id`, `origin` and `sealed` of all tenants' installations that wait."""
+    """`member_id`, `origin` and `sealed` of all installations that wait, of all tenants."""
     rows: Sequence[Mapping[str, Any]] = await Pending.select(
         Pending.member_id, Pending.origin, Pending.sealed
     )
@@ -73,7 +73,7 @@ async def list_sealed() -> Sequence[Mapping[str, Any]]:
 
 
 async def claim(member_id: str, origin: str, now: int, until: int) -> tuple[str, int] | None:
-    """Take the right to verify it, if it is due and nobody else has it: (sealed, attempts so far)."""
+    """(sealed, attempts so far) if the caller may now verify it; None if it is not due or claimed already."""
     is_due = And(Pending.next_at <= now, Pending.claimed_until <= now)
     rows = await (
         Pending.update({Pending.claimed_until: until})
@@ -84,22 +84,22 @@ async def claim(member_id: str, origin: str, now: int, until: int) -> tuple[str,
 
 
 async def postpone(member_id: str, origin: str, sealed: str, attempts: int, next_at: int) -> None:
-    """End the claim and verify it then, unless a newer one has come."""
+    """End the claim and set the next attempt to `next_at`, unless a newer offer has come."""
     await Pending.update(
         {Pending.attempts: attempts, Pending.next_at: next_at, Pending.claimed_until: 0}
     ).where(And(_is(member_id, origin), Pending.sealed == sealed))
 
 
 async def replace_sealed(member_id: str, origin: str, old: str, new: str) -> bool:
-    """Store it sealed anew; False when a newer one has come, or it is gone."""
+    """Store the same offer as `new` in place of `old`; False if a newer one has come, or none is left."""
     is_same = And(_is(member_id, origin), Pending.sealed == old)
     return bool(await Pending.update({Pending.sealed: new}).where(is_same).returning(Pending.id))
 
 
 async def settle(member_id: str, origin: str, sealed: str) -> bool:
-    """Delete what was verified; False when nothing of this portal and origin waits any more.
+    """Delete the verified offer; False if nothing of this portal and origin waited any more.
 
-    A newer one that has come meanwhile goes on waiting.
+    A newer offer that has come in the meantime goes on waiting.
     """
     is_same = And(_is(member_id, origin), Pending.sealed == sealed)
     if await Pending.delete().where(is_same).returning(Pending.id):
@@ -108,17 +108,17 @@ async def settle(member_id: str, origin: str, sealed: str) -> bool:
 
 
 async def hurry(member_id: str, now: int) -> None:
-    """Verify what waits of this portal now, and not when its pause is over."""
+    """Make all that waits of this portal due now, without its pause."""
     await Pending.update({Pending.next_at: now}).where(Pending.member_id == member_id)
 
 
 async def erase_pending(member_id: str) -> None:
-    """Delete what waits of this portal."""
+    """Delete all that waits of this portal."""
     await Pending.delete().where(Pending.member_id == member_id)
 
 
 async def purge_pending(now: int) -> None:
-    """Delete what has waited for a day, of all tenants."""
+    """Delete all that has waited for a day, of all tenants."""
     async with patiently(Pending):
         await Pending.delete().where(Pending.received_at <= now - KEPT_FOR_S)
 

@@ -1,7 +1,7 @@
-"""Reading and writing portals; nothing else of this feature touches the ORM for them.
+"""Queries on portals.
 
-Every write names the state it was decided on (generation, token version or lease) and is one statement, so
-that what was decided on an older state changes nothing.
+Every write is one statement that names the state on which it was decided (generation, token version or
+lease). So a decision on an outdated state changes nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,40 +26,40 @@ async def find_portal(member_id: str) -> Portal | None:
 
 
 async def find_portals(member_ids: Collection[str]) -> dict[str, Portal]:
-    """The portals that have these, installed or not, by `member_id`."""
+    """The portals with these `member_id`s, installed or not, by `member_id`."""
     rows = await PortalTable.select().where(PortalTable.member_id.is_in(list(member_ids)))
     return {row["member_id"]: to_portal(row) for row in rows}
 
 
 async def get_portal(portal_id: int) -> Portal | None:
-    """The portal with this id of ours."""
-    with use_no_lane():  # Each turn of a portal begins with it, and must not wait for those of others.
+    """The portal with this id, which is ours and not the vendor's."""
+    with use_no_lane():  # Each turn of a portal begins here and must not wait for other portals.
         return await _read_one(PortalTable.id == portal_id)
 
 
 async def list_portals() -> list[Portal]:
-    """All portals by id, for the vendor's command line."""
+    """All portals, ordered by id, for the vendor's command line."""
     return [to_portal(row) for row in await PortalTable.select().order_by(PortalTable.id)]
 
 
 async def read_row(portal_id: int) -> Row | None:
     """The whole row with its sealed secrets, for the vault."""
-    with use_no_lane():  # Who holds the lease of a refresh, or waits for one, waits for nobody else's.
+    with use_no_lane():  # A refresh of one portal must not wait for those of others.
         row: Row | None = await PortalTable.select().where(PortalTable.id == portal_id).first()
     return row
 
 
 async def lock_row(member_id: str, *, is_sqlite: bool) -> Row | None:
-    """The whole row, locked until the transaction that the caller opened ends."""
+    """The whole row; it stays locked until the end of the transaction that the caller opened."""
     query = PortalTable.select().where(PortalTable.member_id == member_id).first()
     row: Row | None = await (query if is_sqlite else query.lock_rows("UPDATE"))
     return row
 
 
 async def make_row(member_id: str) -> Row:
-    """The whole row of a portal that is being installed, made if there is none, locked as `lock_row` does.
+    """The whole row of a portal that is being installed, made if it is missing, locked as by `lock_row`.
 
-    One statement: a row that is buried at the same time is never found and then gone.
+    It is one statement: between finding and locking, no other process can bury the row.
     """
     blank = PortalTable(
         member_id=member_id,
@@ -103,7 +103,7 @@ async def make_row(member_id: str) -> Row:
 
 
 async def update_unchanged(portal_id: int, generation: int, token_version: int, changes: Changes) -> bool:
-    """Change the portal if it is installed and still has this generation and pair; say whether it did."""
+    """Change the portal if it is installed and still has this generation and pair; return whether it did."""
     return await update_where(portal_id, _is_unchanged(generation, token_version), changes)
 
 
@@ -113,7 +113,7 @@ async def update_locked(portal_id: int, changes: Changes) -> None:
 
 
 async def update_generation(portal_id: int, generation: int, changes: Changes) -> bool:
-    """Change the portal if it is installed and of this generation; say whether it did."""
+    """Change the portal if it is installed and still has this generation; return whether it did."""
     is_same = (PortalTable.state == "installed") & (PortalTable.generation == generation)
     return await update_where(portal_id, is_same, changes)
 
@@ -121,7 +121,9 @@ async def update_generation(portal_id: int, generation: int, changes: Changes) -
 async def claim_refresh(
     portal_id: int, generation: int, token_version: int, lease_id: str, now: int, until: int
 ) -> bool:
-    """Take the right to refresh this pair until then; False while somebody has it or the pair is another."""
+    """Take the lease of a refresh of this pair until `until`; False if another process has it, or the pair is
+    another by now.
+    """
     is_free = (PortalTable.token_state == "ok") & (PortalTable.refresh_lease_until <= now)
     return await update_where(
         portal_id,
@@ -131,8 +133,8 @@ async def claim_refresh(
 
 
 async def release_refresh(portal_id: int, lease_id: str, *, is_doubtful: bool) -> None:
-    """End the lease. A doubtful refresh, whose answer was lost, leaves its id: the stored pair may be
-    spent.
+    """End the lease. After a refresh whose answer was lost (`is_doubtful`) the lease's id stays, as a mark
+    that the stored pair may be spent.
     """
     changes = {PortalTable.refresh_lease_until: 0} | (
         {} if is_doubtful else {PortalTable.refresh_lease_id: None}
@@ -141,8 +143,8 @@ async def release_refresh(portal_id: int, lease_id: str, *, is_doubtful: bool) -
 
 
 async def bury(portal_id: int) -> bool:
-    """Take the `member_id` and address from an uninstalled portal whose calls are to go; False if it is
-    installed.
+    """Remove `member_id` and address from an uninstalled portal, and make its calls due for erasure; False if
+    it is installed.
     """
     buried = {
         PortalTable.member_id: f"{BURIED}{portal_id}",
@@ -154,20 +156,20 @@ async def bury(portal_id: int) -> bool:
 
 
 async def delete_buried(portal_id: int) -> None:
-    """Delete the row of a portal of which nothing else is left."""
+    """Delete the row of a buried portal; nothing else of the portal is left by then."""
     await PortalTable.delete().where(
         And(PortalTable.id == portal_id, PortalTable.member_id == f"{BURIED}{portal_id}")
     )
 
 
 async def want_lookup(portal_id: int, generation: int, now: int) -> None:
-    """Note that somebody hinted at a call of this portal."""
+    """Note that calls of this portal are to be looked up in its statistics."""
     await update_generation(portal_id, generation, {PortalTable.lookup_wanted_at: now})
 
 
 async def claim_lookup(portal_id: int, now: int, pause_s: int) -> bool:
-    """Take the right to look calls up, which each portal gives once in `pause_s`, and forget the wish for
-    it.
+    """Claim the one lookup that a portal has in `pause_s`, and delete the note of `want_lookup`; False if the
+    last one is too recent.
     """
     return await update_where(
         portal_id,
@@ -177,7 +179,7 @@ async def claim_lookup(portal_id: int, now: int, pause_s: int) -> bool:
 
 
 async def update_where(portal_id: int, condition: Where | And, changes: Changes) -> bool:
-    """Change the portal if the condition holds; say whether it did."""
+    """Change the portal if the condition holds; return whether it did."""
     changed = await (
         PortalTable.update(dict(changes))
         .where(And(PortalTable.id == portal_id, condition))
@@ -187,7 +189,7 @@ async def update_where(portal_id: int, condition: Where | And, changes: Changes)
 
 
 def is_contactable(now: int) -> And:
-    """Portals with a pair that may work, and that are not left alone now."""
+    """The condition for portals that have a pair that may work and are not left alone now."""
     is_free = (PortalTable.contact_state == "ok") | (PortalTable.contact_retry_at <= now)
     is_usable = And(PortalTable.state == "installed", PortalTable.token_state == "ok")
     return And(is_usable, is_free)
@@ -199,23 +201,24 @@ def _is_unchanged(generation: int, token_version: int) -> And:
 
 
 async def list_due_for_renewal(now: int, limit: int) -> list[Portal]:
-    """Portals of all tenants whose pair was not renewed for about 25 days, longest first; paused ones wait.
+    """The portals, of all tenants, that are due for a renewal (about 25 days after the last), the earliest
+    first; paused ones are left out.
 
-    A time that is further away than any that is planned was planned by a clock that has been set back.
+    A date beyond `RENEW_LATEST_S` is due too: a clock that has been set back since has planned it.
     """
     is_due = (PortalTable.renew_at <= now) | (PortalTable.renew_at > now + RENEW_LATEST_S)
     return await _list_where(And(is_contactable(now), is_due), PortalTable.renew_at, limit)
 
 
 async def list_due_for_erasure(now: int, limit: int) -> list[Portal]:
-    """Uninstalled portals of all tenants whose calls are to be erased by now."""
+    """The uninstalled portals, of all tenants, that are due for erasure."""
     return await _list_where(
         (PortalTable.state == "uninstalled") & (PortalTable.erase_at <= now), PortalTable.erase_at, limit
     )
 
 
 async def list_waiting_for_lookup(now: int, limit: int) -> list[Portal]:
-    """Portals of all tenants that were hinted at a call and may be contacted, longest waiting first."""
+    """The portals, of all tenants, that wait for a lookup and may be contacted, the longest waiting first."""
     return await _list_where(
         And(is_contactable(now), PortalTable.lookup_wanted_at.is_not_null()),
         PortalTable.lookup_wanted_at,
@@ -224,7 +227,7 @@ async def list_waiting_for_lookup(now: int, limit: int) -> list[Portal]:
 
 
 async def list_at(member_id: str, domain: str, limit: int) -> list[Portal]:
-    """Installed portals other than this one whose stored address is there and whose pair may work."""
+    """The other installed portals that are stored at this domain and have a pair that may work."""
     is_another = And(PortalTable.domain == domain, PortalTable.member_id != member_id)
     is_living = And(PortalTable.state == "installed", PortalTable.token_state == "ok")
     return await _list_where(And(is_another, is_living), PortalTable.id, limit)
@@ -241,7 +244,7 @@ async def _read_one(condition: Where | And) -> Portal | None:
 
 
 def to_portal(row: Row) -> Portal:
-    """The tenant without its secrets."""
+    """The portal of this row, without its secrets."""
     return Portal(
         id=row["id"],
         member_id=row["member_id"],

@@ -1,6 +1,6 @@
-"""The tables of this feature. Times are Unix seconds; a column that may be unknown is nullable.
+"""The tables of portals. Times are Unix seconds; a column whose value may be unknown is nullable.
 
-The migrations make them; `tests/test_schema.py` holds both to the same columns.
+The migrations create them; `tests/test_schema.py` checks that both have the same columns.
 """
 
 from piccolo.columns import BigInt, BigSerial, Boolean, Integer, Text
@@ -32,13 +32,13 @@ class PortalTable(Table, tablename="portals"):
     token_user_id = _optional(BigInt)
     pair_dated_at = BigInt()  # by the authorization server's clock: the newest wins
     access_expires_at = BigInt()  # by our clock, counted from receipt
-    pair_stored_at = BigInt()  # when the stored pair came, bought or brought
+    pair_stored_at = BigInt()  # when the stored pair came, by a refresh or from a page or event
     pair_bought_at = BigInt()  # when a pair was last bought, or may have been
     renew_at = BigInt()
-    token_state = Text()  # ok | reinstall_needed | uninstalled: what the stored pair is worth
+    token_state = Text()  # ok | reinstall_needed | uninstalled: the worth of the stored pair
     refresh_lease_id = _optional(Text)
     refresh_lease_until = BigInt()
-    setup = Text()  # JSON: the steps of the installation and how each went
+    setup = Text()  # JSON: the steps of the installation, each with its outcome
     installed_at = BigInt()
     uninstalled_at = _optional(BigInt)
     erase_at = _optional(BigInt)
@@ -53,15 +53,15 @@ class PortalTable(Table, tablename="portals"):
     contact_since = BigInt()
     license_ends_at = _optional(BigInt)
     is_license_over = Boolean()
-    app_code = Text()  # CODE of app.info: our name in the portal's links; empty until it was told
-    checked_at = BigInt()  # when bindings and licence were last looked at
+    app_code = Text()  # CODE of app.info: our name in the portal's links; empty until the portal tells it
+    checked_at = BigInt()  # when bindings and licence were last checked
     dead_since = BigInt()  # when the stored pair was found dead; counts only while token_state says so
     seen_at = BigInt()  # a page, session or odd event, noted once a day; calls are in last_event_at
-    silence_warned_at = BigInt()  # when the vendor was first told that it is to be erased for silence
+    silence_warned_at = BigInt()  # when the vendor was first told that the portal is to be erased for silence
 
 
 class UninstallCheckTable(Table, tablename="uninstall_checks"):
-    """An uninstall that is not proven yet: announced by an event, or only by the answer to a refresh."""
+    """An uninstall that is not proven yet: an event, or only the answer to a refresh, told of it."""
 
     portal_id = BigInt(primary_key=True)
     generation = Integer()
@@ -71,12 +71,14 @@ class UninstallCheckTable(Table, tablename="uninstall_checks"):
     next_at = BigInt()
     claimed_until = BigInt()
     is_unannounced = Boolean()  # no event came, and so `is_clean` is false
-    is_accepted = Boolean()  # the vendor believes it, however many others say the same
+    is_accepted = Boolean()  # the vendor believes it, however many portals say the same
     noted_at = BigInt()
 
 
 class ForgottenPortalTable(Table, tablename="forgotten_portals"):
-    """A portal that only the installer page installs again: for good when the vendor forgot it."""
+    """A portal that only the installer page can install again, until `until` or, if the vendor forgot it, for
+    good.
+    """
 
     member_hash = Text(primary_key=True)
     at = BigInt()
@@ -87,8 +89,8 @@ class PendingInstallationTable(Table, tablename="pending_installations"):
     """An ONAPPINSTALL or ONAPPUPDATE that waits to be verified, kept a day."""
 
     id = BigSerial(primary_key=True)
-    member_id = Text()  # as the event named it, which proves nothing
-    origin = Text()  # its network, or the portal itself when its application token came along
+    member_id = Text()  # as the event named it, not proven
+    origin = Text()  # the sender's network, or the portal itself if its application token came along
     sealed = Text()  # app.portals.entrance.offers.Offer
     received_at = BigInt()
     next_at = BigInt()
@@ -113,15 +115,17 @@ class RestExchangeTable(Table, tablename="rest_exchanges"):
 
 
 class RateBucketTable(Table, tablename="rate_buckets"):
-    """What a portal was sent lately, by all processes; it empties by itself, by the database's clock."""
+    """The recent requests of all processes to a portal; the bucket drains with time, by the database's
+    clock.
+    """
 
     member_id = Text(primary_key=True)
-    backlog_ms = BigInt()  # how long the portal takes to forget it, seen from at_ms
+    backlog_ms = BigInt()  # how long the bucket takes to drain, from at_ms
     at_ms = BigInt()  # Unix milliseconds
 
 
 class LeaseTable(Table, tablename="leases"):
-    """Who acts alone, and until when."""
+    """The one holder that may act, until `expires_at`."""
 
     name = Text(primary_key=True)
     holder = Text()
@@ -129,7 +133,7 @@ class LeaseTable(Table, tablename="leases"):
 
 
 class FactTable(Table, tablename="facts"):
-    """A value of the whole installation: the sealed hash key, the last word on our client secret."""
+    """A value of this whole Callbook, such as the sealed hash key, or the last check of our client secret."""
 
     name = Text(primary_key=True)
     value = Text()
@@ -137,8 +141,8 @@ class FactTable(Table, tablename="facts"):
 
 
 class PortalSettingsTable(Table, tablename="portal_settings"):
-    """What a portal's administrators have set, as app.portals.settings.portal_settings; no row is all as
-    usual.
+    """The settings of a portal's administrators, as in app.portals.settings.portal_settings; without a row
+    the defaults hold.
     """
 
     portal_id = BigInt(primary_key=True)

@@ -1,4 +1,4 @@
-"""Where a portal's secrets are sealed, hashed and opened; nothing else handles their plain text at rest."""
+"""The vault seals, hashes and opens a portal's secrets; no other module handles the stored ones."""
 
 import os
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ HASH_KEY = "application_token_hash_key"
 
 @dataclass(frozen=True, slots=True)
 class StoredPair:
-    """A portal's pair in plain text, with the state that it belongs to."""
+    """A portal's pair in plain text, with the generation and version that it belongs to."""
 
     generation: int
     version: int
@@ -26,7 +26,7 @@ class Vault:
     """Seals pairs with the keyring; hashes application tokens with a key that is itself sealed in the
     database.
 
-    That key never changes, so that rotating the encryption keys locks no portal out (decision 0003).
+    The hash key never changes, so that rotating the encryption keys locks no portal out (decision 0003).
     """
 
     def __init__(self, keyring: Keyring, clock: Clock) -> None:
@@ -35,7 +35,9 @@ class Vault:
         self._hash_key: bytes | None = None
 
     async def open(self) -> None:
-        """Read the hash key, which `create_hash_key` made; raises CannotDecryptError under other keys."""
+        """Read the hash key that `create_hash_key` made; raise CannotDecryptError if it is missing, or sealed
+        with other keys.
+        """
         sealed = await read_fact(HASH_KEY)
         if sealed is None:
             raise CannotDecryptError("the database holds no hash key: run `python -m app migrate`")
@@ -50,7 +52,7 @@ class Vault:
         return self._hash(application_token)
 
     def hash_member_id(self, member_id: str) -> str:
-        """The keyed hash under which it is remembered that a portal was forgotten: it names nobody."""
+        """The keyed hash under which a forgotten portal is remembered; it does not reveal the portal."""
         return self._hash(f"member_id:{member_id}")
 
     def _hash(self, text: str) -> str:
@@ -59,7 +61,7 @@ class Vault:
         return keyed_hash(self._hash_key, text)
 
     def seal_changes(self, portal_id: int, changes: dict[str, Any]) -> dict[str, Any]:
-        """The same changes with secrets sealed for this portal, the application token only as a hash."""
+        """The same changes, with the pair sealed for this portal and the application token hashed."""
         sealed = dict(changes)
         for column in ("access_token", "refresh_token"):
             if sealed.get(column) is not None:
@@ -70,7 +72,7 @@ class Vault:
         return sealed
 
     async def read_pair(self, portal_id: int) -> StoredPair | None:
-        """The pair as stored now; None when there is none."""
+        """The pair as stored now; None if the portal has none."""
         row = await queries.read_row(portal_id)
         if row is None or row["access_token"] is None or row["refresh_token"] is None:
             return None

@@ -1,1 +1,1 @@
-"""Portals that are gone, silent or forgotten: what is known of them, and what it means."""
+"""Portals that are gone, silent or forgotten: their notes, and the rules that judge them."""

@@ -1,7 +1,7 @@
-"""Announced uninstalls are noted one at a time for each portal, and only where that changes something.
+"""Announced uninstalls are noted one at a time for each portal, and only if the note changes something.
 
-Anyone in a portal can announce one as often as they like, and each note would be five statements before the
-events of all portals. So all that come at the same time share one look at what is noted; what repeats it
+Anyone in a portal can announce one at will, and each note would be five statements ahead of the events of all
+portals. So announcements that come at the same time share one read of the note, and a repeated announcement
 writes nothing.
 """
 
@@ -17,14 +17,14 @@ from app.portals.model import Portal
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A portal and what is noted of its uninstall, as stored now."""
+    """A portal's installation and the note of its uninstall, as stored now."""
 
     is_installed: bool
     noted: Noted | None
 
 
 class Announcements:
-    """The announcements of this process."""
+    """The announced uninstalls that this process notes."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -32,12 +32,12 @@ class Announcements:
         self._noting: dict[int, asyncio.Future[None]] = {}  # By portal, while its note is being written.
 
     async def find(self, portal_id: int) -> Standing:
-        """How it stands now."""
+        """The portal's standing now; an unknown portal is not installed."""
         standing = await self._standings.find(str(portal_id))
         return standing or Standing(is_installed=False, noted=None)
 
     async def note(self, portal: Portal, *, is_clean: bool) -> Claimed | None:
-        """Note one: the right to check it, or None where that rests, or others do it."""
+        """Note an announcement; return the claim to check it, or None if the check rests or is under way."""
         while not await self._is_noted(portal, is_clean=is_clean):
             under_way = self._noting.get(portal.id)
             if under_way is None:
@@ -53,9 +53,9 @@ class Announcements:
         return is_as_careful and noted.is_resting(self._clock.now())
 
     async def _write(self, portal: Portal, *, is_clean: bool) -> Claimed | None:
-        """Others wait meanwhile; where it fails, one of them tries next.
+        """Write the note while other callers wait; if this fails, one of them tries next.
 
-        It is looked at once more: somebody may have noted it after the look that led here.
+        It reads the note once more first: another caller may have written it after the read before.
         """
         done = self._noting[portal.id] = asyncio.get_running_loop().create_future()
         now = self._clock.now()

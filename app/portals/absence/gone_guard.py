@@ -1,6 +1,6 @@
-"""Holds back every erasure that nobody announced while too many portals say at once that they are gone.
+"""Holds back every unannounced erasure while too many portals seem to be gone at the same time.
 
-What is held waits for the vendor, who is told by the health check and answers with `portals gone`.
+The erasures wait for the vendor: the health check tells of them, and the vendor answers with `portals gone`.
 """
 
 import structlog
@@ -15,12 +15,12 @@ ASKED = "asked"
 
 
 async def is_question_open() -> bool:
-    """Whether the vendor has yet to say what so many answers mean."""
+    """Whether the vendor has not yet said if so many portals are really gone."""
     return await read_fact(QUESTION) is not None
 
 
 async def is_holding(now: int) -> bool:
-    """Whether nothing is erased now that no event announced; opens the question when it is time to."""
+    """Whether unannounced erasures are held back now; opens the question to the vendor if it has to."""
     if await is_question_open():
         return True
     count = gone_rules.count_within_a_day(await uninstall_queries.list_times_gone())
@@ -34,12 +34,12 @@ async def is_holding(now: int) -> bool:
 
 
 async def accept(clock: Clock) -> None:
-    """They are gone indeed: those that say so count, each once it has said so to the end."""
+    """The vendor confirms that they are gone: each counts as uninstalled after its last like answer."""
     await uninstall_queries.accept_gone(clock.now(), len(gone_rules.ASK_AGAIN_AFTER_S) - 1)
     await delete_fact(QUESTION, ASKED)
 
 
 async def keep() -> None:
-    """They are not: what they said is forgotten, and their pairs are tried again."""
+    """The vendor denies that they are gone: their notes are deleted, and their pairs are tried again."""
     await uninstall_queries.keep_gone()
     await delete_fact(QUESTION, ASKED)

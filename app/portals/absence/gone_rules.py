@@ -1,23 +1,22 @@
-"""Portals that seem to be gone though no event said so: when they are asked again, and when so many of them
-are rather a fault of ours, as after a restored backup, or of the authorization server's. Pure.
+"""Portals that seem to be gone although no event announced it: when to ask again, and how many at once rather
+show a fault, ours (as after a restored backup) or the authorization server's. Pure.
 """
 
 from collections.abc import Iterable
 
-# From the event, or the first answer, on: minutes after a slow uninstall, and after any bad day.
+# Seconds from each question to the next: minutes for a slow uninstall, a day for a server's bad day.
 ASK_AGAIN_AFTER_S = (60, 600, 3600, 24 * 3600)
 NOTHING_LEARNT_AGAIN_S = 3600
 DAY_S = 24 * 3600
-MOST_GONE = 3  # So many may well uninstall on one day, unseen by us.
+MOST_GONE = 3  # So many may uninstall on one day without an event.
 MOST_GONE_PERCENT = 1
 
 
 def plan_next(attempts: int, *, is_said: bool, is_held: bool) -> tuple[int, int] | None:
-    """After a question: how many like answers count so far, and in how many seconds to ask again; None when
-    it counts as an uninstall.
+    """(like answers so far, seconds until the next question); None if the answers count as an uninstall.
 
-    `is_said`: this answer was the same, not silence; `is_held`: too many others say so, so it is asked on
-    each day until the vendor has answered.
+    `is_said`: the last answer was "gone" again, and not silence. `is_held`: too many other portals seem to be
+    gone too; then each is asked once a day until the vendor has answered.
     """
     said = attempts + is_said
     if said < len(ASK_AGAIN_AFTER_S):
@@ -26,12 +25,12 @@ def plan_next(attempts: int, *, is_said: bool, is_held: bool) -> tuple[int, int]
 
 
 def is_unlikely(gone: int, installed: int) -> bool:
-    """Whether more portals say so within a day than uninstall an application without any event."""
+    """Whether more portals seem to be gone within a day than would really uninstall without an event."""
     return gone > MOST_GONE and gone * 100 > MOST_GONE_PERCENT * installed
 
 
 def count_within_a_day(times: Iterable[int]) -> int:
-    """The most of these moments (Unix seconds) that lie within any 24 hours."""
+    """The greatest number of these moments (Unix seconds) within any 24 hours."""
     ordered = sorted(times)
     most = first = 0
     for last, at in enumerate(ordered):

@@ -1,4 +1,4 @@
-"""Reading and writing how long portals have been silent."""
+"""Queries on how long portals have been silent."""
 
 from piccolo.columns.combination import And, Or
 
@@ -10,7 +10,9 @@ Portals = PortalTable
 
 
 async def mark_dead(portal_id: int, generation: int, token_version: int, now: int) -> bool:
-    """Mark this pair dead, since now unless it was dead before; False when the portal has another by now."""
+    """Mark this pair dead from now on; a pair that is marked already keeps its date. False if the portal has
+    another pair by now.
+    """
     is_same = And(Portals.generation == generation, Portals.token_version == token_version)
     is_unchanged = And(Portals.state == "installed", is_same)
     dead = {Portals.token_state: "reinstall_needed", Portals.dead_since: now}
@@ -20,20 +22,22 @@ async def mark_dead(portal_id: int, generation: int, token_version: int, now: in
 
 
 async def note_seen(portal_id: int, now: int, not_since: int) -> None:
-    """Note a sign of life of an installed portal, unless one is noted since then (or by a clock ahead)."""
+    """Note a sign of life of an installed portal, unless one is noted after `not_since`; a note after `now`,
+    by a clock that was ahead, is replaced.
+    """
     is_due = Or(Portals.seen_at <= not_since, Portals.seen_at > now)
     await queries.update_where(portal_id, And(Portals.state == "installed", is_due), {Portals.seen_at: now})
 
 
 async def date_dead_pairs(now: int) -> None:
-    """Begin to count for pairs of all tenants that were found dead before that was noted."""
+    """Date dead pairs, of all tenants, from now on if they have no date: an older release noted none."""
     is_dead = And(Portals.state == "installed", Portals.token_state == "reinstall_needed")
     await Portals.update({Portals.dead_since: now}).where(And(is_dead, Portals.dead_since == 0))
 
 
 async def list_silent(since: int, warned_before: int, limit: int) -> list[Portal]:
-    """Portals of all tenants whose pair is dead and of which nothing came since then, longest first, but for
-    those of which the vendor was told after `warned_before`.
+    """The portals, of all tenants, that have a dead pair and have sent nothing after `since`, the longest
+    dead first; those that the vendor was told of after `warned_before` are left out.
     """
     is_dead = And(Portals.state == "installed", Portals.token_state == "reinstall_needed")
     is_event_old = Or(Portals.last_event_at.is_null(), Portals.last_event_at <= since)
@@ -44,7 +48,7 @@ async def list_silent(since: int, warned_before: int, limit: int) -> list[Portal
 
 
 async def note_warned(portal: Portal, now: int) -> None:
-    """Note that the vendor is told from now on."""
+    """Note that the vendor is told of this portal from now on."""
     await queries.update_unchanged(
         portal.id, portal.generation, portal.token_version, {Portals.silence_warned_at: now}
     )

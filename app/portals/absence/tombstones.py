@@ -1,8 +1,8 @@
-"""Which portals no page but the installer's installs again: those that the vendor forgot, for good, and for a
-day those of which the authorization server said that they uninstalled the application.
+"""Portals that only the installer page can install again: those that the vendor forgot, for good, and those
+that uninstalled the application by the authorization server's word, for a day.
 
-A tab that was open all the while would else bring back what somebody has just ended. Nor does an event that
-was on its way install what was forgotten: it waits for the installer page (decision 0024).
+Else a tab that was open all the time would bring back an installation that has just been ended. An event that
+was on its way does not install a forgotten portal either: it waits for the installer page (decision 0024).
 """
 
 from app.kit.clock import Clock
@@ -10,11 +10,11 @@ from app.kit.fairness.shared_reads import SharedReads
 from app.portals.absence import tombstone_queries
 from app.portals.vault import Vault
 
-BARRED_AFTER_UNINSTALL_S = 24 * 3600  # Longer than a token of an open tab lives, or the server is late.
+BARRED_AFTER_UNINSTALL_S = 24 * 3600  # Longer than the token of an open tab lives, and than the server lags.
 
 
 class Tombstones:
-    """Remembers them by a keyed hash, so that of a portal that was forgotten no name is left."""
+    """The notes of these portals, by a keyed hash, so that no name of a forgotten portal is left."""
 
     def __init__(self, vault: Vault, clock: Clock) -> None:
         self._vault = vault
@@ -22,17 +22,17 @@ class Tombstones:
         self._barred = SharedReads(self._find_barred)
 
     async def forget(self, member_id: str) -> None:
-        """The vendor forgot this portal: until its installer page comes."""
+        """Bar the portal, because the vendor forgot it, until its installer page comes."""
         await tombstone_queries.bar(self._vault.hash_member_id(member_id), self._clock.now(), None)
 
     async def note_uninstall(self, member_id: str) -> None:
-        """Its uninstall was confirmed: for a day, or until its installer page comes."""
+        """Bar the portal, because its uninstall is confirmed, for a day or until its installer page comes."""
         now = self._clock.now()
         member_hash = self._vault.hash_member_id(member_id)
         await tombstone_queries.bar(member_hash, now, now + BARRED_AFTER_UNINSTALL_S)
 
     async def is_barred(self, member_id: str) -> bool:
-        """Whether only an installation installs it; those who ask at the same time share one look."""
+        """Whether the portal is barred; callers at the same time share one read."""
         return await self._barred.find(self._vault.hash_member_id(member_id)) is not None
 
     async def is_barred_now(self, member_id: str) -> bool:
@@ -40,7 +40,7 @@ class Tombstones:
         return await tombstone_queries.is_barred(self._vault.hash_member_id(member_id), self._clock.now())
 
     async def is_forgotten(self, member_id: str) -> bool:
-        """Whether the vendor forgot it, so that no event installs it either."""
+        """Whether the vendor forgot the portal, so that no event installs it either."""
         return bool(await self._barred.find(self._vault.hash_member_id(member_id)))
 
     async def is_forgotten_now(self, member_id: str) -> bool:
@@ -48,7 +48,7 @@ class Tombstones:
         return await tombstone_queries.is_forgotten(self._vault.hash_member_id(member_id))
 
     async def lift(self, member_id: str) -> bool:
-        """It was installed; whether anything barred it."""
+        """Delete the note, because the portal was installed; return whether there was one."""
         return await tombstone_queries.lift(self._vault.hash_member_id(member_id))
 
     async def _find_barred(self, member_hashes: set[str]) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""Reading and writing noted uninstalls; nothing else touches the ORM for them."""
+"""Queries on noted uninstalls; no other module touches their table."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from piccolo.columns.combination import And
 from app.portals.tables import PortalTable, UninstallCheckTable
 
 Check = UninstallCheckTable
-CLAIM_S = 120  # Longer than one check can take: two questions, another's lease, three witnesses.
-PAUSE_S = 60  # Announcements make us ask no more often than this.
-# Unannounced, of this installation, and not healed since: an administrator's page brings another pair.
+CLAIM_S = 120  # Longer than a check can take: two questions, another process's lease, three witnesses.
+PAUSE_S = 60  # Announcements cause at most one question in this time.
+# Unannounced, of the current installation, and not healed: the page of an administrator brings another pair.
 STILL_GONE = """FROM uninstall_checks c JOIN portals p ON p.id = c.portal_id AND p.generation = c.generation
     WHERE c.is_unannounced AND p.state = 'installed' AND p.token_state = 'reinstall_needed'"""
 
@@ -30,7 +30,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """An uninstall that is noted of a portal; times are Unix seconds."""
+    """The note of a portal's uninstall; times are Unix seconds."""
 
     generation: int
     is_clean: bool
@@ -40,16 +40,18 @@ class Noted:
     next_at: int
 
     def is_resting(self, now: int) -> bool:
-        """Whether it is being checked, or was less than a minute ago: nobody may ask about it now."""
+        """Whether no process may ask about it now: a check is under way, or one ended less than a minute ago
+        and the next is not due.
+        """
         return self.claimed_until > now or self.claimed_until + PAUSE_S > now < self.next_at
 
     def has_answer(self, now: int) -> bool:
-        """Whether the last check ended with an answer and the next one is not due yet."""
+        """Whether the last check ended with an answer, and the next one is not due yet."""
         return self.is_answered and self.claimed_until <= now < self.next_at
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """A portal that says it is gone, as the vendor is shown it; times are Unix seconds."""
+    """A portal that seems to be gone, as the vendor sees it; times are Unix seconds."""
 
     member_id: str
     domain: str
@@ -60,10 +62,11 @@ class Gone(msgspec.Struct, frozen=True):
 
 
 async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean: bool) -> None:
-    """Note that an uninstall was announced; one of an older installation is replaced.
+    """Note that an uninstall was announced, in place of a note of an older installation.
 
     Of several announcements the most careful counts: anyone in the portal can send one, so CLEAN=1 after
-    CLEAN=0 erases no calls. One that comes a minute after the last question is asked about at once.
+    CLEAN=0 erases no calls. An announcement that comes a minute or more after the last question makes the
+    check due at once.
     """
     await _drop_older(portal_id, generation)
     note = _make_note(portal_id, generation, now, is_clean=is_clean)
@@ -85,7 +88,7 @@ async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean:
 
 
 async def note_unannounced(portal_id: int, generation: int, now: int, next_at: int) -> None:
-    """Note that a refresh was answered as if the application were gone, unless something is noted already."""
+    """Note that a refresh was answered as if the application were gone, unless there is a note already."""
     await _drop_older(portal_id, generation)
     note = _make_note(portal_id, generation, now, is_clean=False)
     note.is_unannounced = True
@@ -113,7 +116,7 @@ async def _drop_older(portal_id: int, generation: int) -> None:
 
 
 async def claim_check(portal_id: int, now: int) -> Claimed | None:
-    """Take the right to check, if it is due and nobody else has it."""
+    """Take the claim to check; None if it is not due or another process has it."""
     rows = await (
         Check.update({Check.claimed_until: now + CLAIM_S})
         .where(And(Check.portal_id == portal_id, And(Check.claimed_until <= now, Check.next_at <= now)))
@@ -135,9 +138,9 @@ async def postpone_check(
     is_answered: bool,
     is_unannounced: bool = False,
 ) -> None:
-    """End the claim and ask again then; `is_answered`: the authorization server could be asked this time.
+    """End the claim and set the next check to `next_at`; `is_answered`: the server did answer this time.
 
-    A note of another generation or kind stays as it is: an uninstall was announced meanwhile.
+    A note of another generation or kind stays as it is: it was written in the meantime.
     """
     is_same = And(Check.generation == generation, Check.is_unannounced.eq(is_unannounced))
     await Check.update(
@@ -151,13 +154,13 @@ async def postpone_check(
 
 
 async def find_installed(portal_ids: Collection[int]) -> set[int]:
-    """Those of them that are installed."""
+    """The portals among these that are installed."""
     is_one = And(PortalTable.id.is_in(list(portal_ids)), PortalTable.state == "installed")
     return {row["id"] for row in await PortalTable.select(PortalTable.id).where(is_one)}
 
 
 async def find_noted(portal_ids: Collection[int]) -> dict[int, Noted]:
-    """What is noted of these portals, by portal."""
+    """The notes of these portals, by portal."""
     rows = await Check.select().where(Check.portal_id.is_in(list(portal_ids)))
     return {row["portal_id"]: _to_noted(row) for row in rows}
 
@@ -174,30 +177,30 @@ def _to_noted(row: Mapping[str, Any]) -> Noted:
 
 
 async def note_unfinished(portal_id: int, generation: int, now: int) -> bool:
-    """Note, in the transaction that ends this installation, that its people are still to be erased; whether
-    every announcement wanted the calls erased too.
+    """Note, in the transaction that ends this installation, that its people are still to be erased; return
+    whether every announcement wanted the calls erased too.
     """
     is_same = And(Check.portal_id == portal_id, Check.generation == generation)
     announced = await Check.select(Check.is_clean).where(is_same).first()
     note = _make_note(portal_id, generation, now, is_clean=False)
-    note.claimed_until = now + CLAIM_S  # Most are erased by then; two who erase do each other no harm.
+    note.claimed_until = now + CLAIM_S  # Most are erased by then, and two erasures at once do no harm.
     changed = [Check.generation, Check.next_at, Check.claimed_until, Check.is_unannounced]
     await Check.insert(note).on_conflict(target=Check.portal_id, action="DO UPDATE", values=changed)
     return bool(announced and announced["is_clean"])
 
 
 async def drop_check(portal_id: int, generation: int) -> None:
-    """Forget the note of this generation."""
+    """Delete the note of this generation."""
     await Check.delete().where(And(Check.portal_id == portal_id, Check.generation == generation))
 
 
 async def drop_unannounced(portal_id: int) -> None:
-    """Forget that the portal seemed to be gone: it has another pair."""
+    """Delete the note that the portal seemed to be gone, because it has another pair."""
     await Check.delete().where(And(Check.portal_id == portal_id, Check.is_unannounced.eq(True)))
 
 
 async def list_gone() -> list[Gone]:
-    """The portals of all tenants that say they are gone, longest first, for the vendor."""
+    """The portals, of all tenants, that seem to be gone, the longest first, for the vendor."""
     rows = await Check.raw(
         "SELECT p.member_id, p.domain, c.noted_at, c.attempts, c.next_at, c.is_accepted"
         f" {STILL_GONE} ORDER BY c.noted_at, p.id"
@@ -206,30 +209,32 @@ async def list_gone() -> list[Gone]:
 
 
 async def is_gone(portal_id: int) -> bool:
-    """Whether this portal is among them."""
+    """Whether this portal is in `list_gone`."""
     return bool(await Check.raw(f"SELECT c.portal_id {STILL_GONE} AND c.portal_id = {{}}", portal_id))
 
 
 async def list_times_gone() -> list[int]:
-    """When each portal of all tenants that says so began to, but for those that the vendor believes."""
+    """The time, for each portal of `list_gone`, of its first note; those that the vendor believes are left
+    out.
+    """
     rows = await Check.raw(f"SELECT c.noted_at {STILL_GONE} AND NOT c.is_accepted")
     return [row["noted_at"] for row in rows]
 
 
 async def count_installed() -> int:
-    """How many portals of all tenants are installed."""
+    """The number of installed portals, of all tenants."""
     return int(await PortalTable.count().where(PortalTable.state == "installed"))
 
 
 async def accept_gone(now: int, last_attempt: int) -> None:
-    """Believe all portals that say so; those that were held back at their last question get it now."""
+    """Believe all portals that seem to be gone; those held back at their last question are due now."""
     await Check.update({Check.is_accepted: True}).where(Check.is_unannounced.eq(True))
     is_held = And(Check.is_accepted.eq(True), Check.attempts >= last_attempt)
     await Check.update({Check.next_at: now}).where(And(Check.is_unannounced.eq(True), is_held))
 
 
 async def keep_gone() -> None:
-    """Believe none of the portals that say so: their pairs count as alive again until the next refresh."""
+    """Believe none of the portals that seem to be gone: their pairs count as alive until the next refresh."""
     await Check.raw(
         "UPDATE portals SET token_state = 'ok' WHERE state = 'installed'"
         " AND token_state = 'reinstall_needed' AND EXISTS (SELECT 1 FROM uninstall_checks c"
@@ -239,7 +244,7 @@ async def keep_gone() -> None:
 
 
 async def list_due_checks(now: int, limit: int) -> list[int]:
-    """Portal ids of all tenants whose announced uninstall is to be checked now."""
+    """The ids of the portals, of all tenants, whose noted uninstall is to be checked now."""
     rows = await (
         Check.select(Check.portal_id)
         .where(And(Check.next_at <= now, Check.claimed_until <= now))

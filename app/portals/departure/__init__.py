@@ -1,1 +1,1 @@
-"""A portal leaves: it uninstalls, falls silent, is erased."""
+"""The ways in which a portal leaves: uninstall, silence, erasure."""

@@ -1,9 +1,9 @@
-"""Erasing a portal: one transaction decides and takes its secrets, then its people go in small steps (it says
-itself how many it has), everything else in the background.
+"""Erasing a portal: one transaction decides and deletes its secrets. Then its people are erased in small
+steps (the portal itself says how many it has), and everything else in the background.
 
-From the decision on nothing is written under the ended installation. What is still to be done is in the
-database (the note of the uninstall, `erase_at`, and a fact while bytes are to be overwritten), so that
-whoever is interrupted is followed by the scheduler.
+From the decision on, nothing is written for the ended installation. The database holds the work that is left:
+the note of the uninstall, `erase_at`, and a fact while bytes are to be overwritten. So the scheduler finishes
+an erasure that was interrupted.
 """
 
 import uuid
@@ -31,12 +31,12 @@ CALLS_KEPT_S = 30 * 24 * 3600
 OVERWRITE_DUE = "overwrite_due"
 ERASURE = Kind("erasure")
 
-EraseSome = Callable[[int], Awaitable[bool]]  # A step; False when nothing is left.
-EraseAll = Callable[[int], Awaitable[bool]]  # Says whether nothing is left.
+EraseSome = Callable[[int], Awaitable[bool]]  # Erases a step; returns False if nothing is left.
+EraseAll = Callable[[int], Awaitable[bool]]  # Returns whether nothing is left.
 
 
 class Calls(Enum):
-    """What becomes of the calls of a portal that is uninstalled."""
+    """The fate of the calls of a portal that is uninstalled."""
 
     AS_ANNOUNCED = "as announced"
     KEPT = "kept for 30 days"
@@ -45,8 +45,8 @@ class Calls(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Erasers:
-    """What other features erase, given to this one by the wiring: at once, and when the calls' time has
-    come.
+    """The erasers of other features, which the wiring hands over: those that run at once, and those that run
+    together with the erasure of the calls.
     """
 
     at_once: Sequence[EraseSome]
@@ -54,10 +54,10 @@ class Erasers:
 
 
 class News(Protocol):
-    """Tells whoever shows a portal's data, in every process."""
+    """Tells the watchers of a portal's data in every process."""
 
     async def notify(self, database: Database, portal_ids: Iterable[int]) -> None:
-        """Tell other processes, once the transaction around it is committed."""
+        """Tell the other processes when the transaction around the call is committed."""
         ...
 
     def announce(self, portal_id: int) -> None:
@@ -66,7 +66,7 @@ class News(Protocol):
 
 
 class Erasure:
-    """Erases what an uninstall, the end of 30 days or the vendor wants erased."""
+    """Erases a portal after an uninstall, after the 30 days, or at the vendor's word."""
 
     def __init__(
         self, database: Database, clock: Clock, news: News, erasers: Erasers, tombstones: Tombstones
@@ -78,11 +78,11 @@ class Erasure:
         self._erasers = erasers
 
     async def uninstall(self, portal: Portal, calls: Calls) -> bool:
-        """Erase secrets, then people, and say when the calls are to go; False, and nothing is gone, when it
-        was installed anew meanwhile. `finish` does what this leaves.
+        """Erase secrets, then people, and set the time at which the calls go; `finish` does the rest. False,
+        with nothing erased, if the portal was installed again in the meantime.
 
-        Calls that are ERASED whatever was announced are the vendor's or silence's doing. Those that are KEPT
-        belong to an uninstall of which only a dead pair speaks: an administrator's page may undo it at once.
+        Calls are ERASED, despite the announcement, if the vendor or silence ends the portal. They are KEPT if
+        only a dead pair speaks for the uninstall: the page of an administrator may undo it at once.
         """
         if not await self._end(portal, calls):
             return False
@@ -103,21 +103,21 @@ class Erasure:
             if calls is Calls.AS_ANNOUNCED:
                 await self._tombstones.note_uninstall(portal.member_id)
             await erase_buckets(portal.member_id, portal.domain)
-            await pending_queries.hurry(portal.member_id, now)  # It may be the next installation already.
+            await pending_queries.hurry(portal.member_id, now)  # The next installation may wait already.
             await self.note_overwriting()
             await self._news.notify(self._database, [portal.id])
         log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
         return True
 
     async def _lock_if_same(self, portal: Portal) -> queries.Row | None:
-        """Its row; None when somebody has installed again or stored another pair since it was asked about."""
+        """The portal's row, locked; None if it has another installation or pair than `portal`."""
         row = await queries.lock_row(portal.member_id, is_sqlite=self._database.is_sqlite)
         return row if row is not None and _is_same_installation(row, portal) else None
 
     async def erase_at_once(self, portal_id: int, generation: int) -> None:
         """Erase people and the like of an installation that has ended, unless another one has begun.
 
-        It can be interrupted and run again.
+        An interrupted run can be repeated.
         """
         await self._erase_steps(portal_id)
         await self.note_overwriting()
@@ -133,35 +133,35 @@ class Erasure:
             return await hold_uninstalled(portal_id, self._database) and await erase_some(portal_id)
 
     async def finish(self, portal_id: int) -> None:
-        """Do what an uninstall has left, down to the bytes; it can be interrupted and run again."""
+        """Do the rest after `uninstall`, down to the bytes; an interrupted run can be repeated."""
         await self.erase_if_due(portal_id)
         await self.sweep()
 
     async def erase_if_due(self, portal_id: int) -> None:
-        """Erase an uninstalled portal whose calls are to go by now."""
+        """Erase the calls of an uninstalled portal, and then its row, if their time has come."""
         portal = await queries.get_portal(portal_id)
         if portal is not None and not portal.is_installed and (portal.erase_at or 0) <= self._clock.now():
             await self._erase_calls(portal)
 
     async def _erase_calls(self, portal: Portal) -> None:
-        """The row gives up its `member_id` first, so that a reinstallation begins a new tenant and cannot
-        lose a call to this erasure. What was to go at once goes again, should somebody have written late.
+        """The row loses its `member_id` first: a reinstallation then begins a new tenant, and this erasure
+        takes none of its calls. The erasers for "at once" run again, because a late write may have come.
         """
         await self._erase_exchanges()
         async with self._database.transaction():
             if not await queries.bury(portal.id):
-                return  # It was installed anew: the calls belong to that installation again.
+                return  # It was installed again: the calls belong to the new installation.
             await erase_exchanges(portal.member_id)
             await erase_buckets(portal.member_id, portal.domain)
         await self._erase_steps(portal.id)
         are_done = [await erase(portal.id) for erase in self._erasers.with_calls]
         async with self._database.transaction():
-            if all(are_done):  # Else the row stays due: without it nobody would find what is left.
+            if all(are_done):  # Else the row stays and is due: only by it is the rest found.
                 await queries.delete_buried(portal.id)
             await self.note_overwriting()
 
     async def forget(self, portal: Portal) -> None:
-        """Erase a portal and all its data now, because the vendor says so."""
+        """Erase a portal and all its data now, at the vendor's word."""
         current: Portal | None = portal
         await self._tombstones.forget(portal.member_id)
         while current is not None and current.is_installed:
@@ -174,9 +174,9 @@ class Erasure:
         await self.sweep()
 
     async def sweep(self) -> None:
-        """After erasures: empty the request log of uninstalled portals and overwrite what was deleted.
+        """After erasures: empty the request log of uninstalled portals, and overwrite the deleted bytes.
 
-        While somebody outside reads the database that cannot be done, and stays due.
+        While an outside process reads the database, the overwriting is impossible and stays due.
         """
         due = await read_fact(OVERWRITE_DUE)
         if due is None:
@@ -190,14 +190,14 @@ class Erasure:
             pass
 
     async def note_overwriting(self) -> None:
-        """Let `sweep` overwrite what was deleted. Each time another value, so that an overwriting that has
-        begun does not settle a later erasure.
+        """Let `sweep` overwrite the deleted bytes. The value is another each time, so that an overwriting
+        under way does not settle a later erasure.
         """
         await write_fact(OVERWRITE_DUE, uuid.uuid4().hex, self._clock.now())
 
 
 def _is_same_installation(row: queries.Row, portal: Portal) -> bool:
-    """Whether nobody installed again or stored another pair after the one that was asked about."""
+    """Whether the row still has the installation and the pair of `portal`."""
     return bool(
         row["state"] == "installed"
         and row["generation"] == portal.generation

@@ -1,4 +1,4 @@
-"""Portals in which nobody was seen for a quarter: told to the vendor, then erased (decision 0024)."""
+"""Portals without a sign of life for a quarter: warned of to the vendor, then erased (decision 0024)."""
 
 import structlog
 
@@ -13,25 +13,25 @@ log = structlog.get_logger(__name__)
 
 
 def is_seeing_due(portal: Portal, now: int) -> bool:
-    """Whether a sign of life is to be written: one a day is enough."""
+    """Whether a sign of life is to be noted: one a day is enough."""
     return not now - DAY_S < portal.seen_at <= now
 
 
 async def note_seen(portal: Portal, now: int) -> None:
-    """Note that something came from this portal; a statement once a day."""
+    """Note a sign of life of this portal, by one statement a day at most."""
     if is_seeing_due(portal, now):
         await silence_queries.note_seen(portal.id, now, now - DAY_S)
 
 
 async def list_quiet(clock: Clock, limit: int) -> list[Portal]:
-    """The portals that are to be announced to the vendor, or erased."""
+    """The portals that the vendor is to be warned of, or that are to be erased."""
     now = clock.now()
     await silence_queries.date_dead_pairs(now)
     return await silence_queries.list_silent(now - SILENT_FOR_S + WARNED_FOR_S, now - WARNED_FOR_S, limit)
 
 
 async def end_if_silent(portal_id: int, erasure: Erasure, clock: Clock) -> None:
-    """Announce this portal, or erase it when its time has come and no doubt holds erasures back."""
+    """Warn the vendor of this portal, or erase it if its time has come and `gone_guard` does not hold it."""
     portal, now = await queries.get_portal(portal_id), clock.now()
     if portal is None:
         return

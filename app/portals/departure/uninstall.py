@@ -1,9 +1,9 @@
-"""Uninstalling: announced by an event that proves nothing, proven by the authorization server, then erased.
+"""Uninstalls: an event announces one but proves nothing; the authorization server proves it.
 
-`application_token` passes through the browser of everyone who opens the tab, and a late event can follow a
-reinstallation. So the event only makes us ask whether the stored pair is still accepted. Where no event came
-and a refresh is answered as if the application were gone, the answer has to be the same five times, in a day.
-Documentation: api-reference/common/events/on-app-uninstall.md.
+`application_token` passes through the browser of each user that opens the tab, and a late event can follow a
+reinstallation. So the event only makes us ask whether the server still accepts the stored pair. If no event
+came and a refresh is answered as if the application were gone, the same answer has to come five times, over a
+day. Documentation: api-reference/common/events/on-app-uninstall.md.
 """
 
 from enum import Enum
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class Outcome(Enum):
-    """How an announced uninstall stands."""
+    """The state of an announced uninstall."""
 
     ERASED = "erased"
     STILL_INSTALLED = "still_installed"
@@ -38,13 +38,12 @@ class Outcome(Enum):
 
 
 class Proof(Enum):
-    """What the authorization server's answers prove."""
+    """The conclusion from the authorization server's answers."""
 
     INSTALLED = "installed"
     UNINSTALLED = "uninstalled"
-    PAIR_DEAD = (
-        "pair_dead"  # Which it may be without an uninstall: spent since a backup, or by a lost answer.
-    )
+    # A pair may die without an uninstall: it was spent after a backup, or by an answer that was lost.
+    PAIR_DEAD = "pair_dead"
     NOTHING = "nothing"
 
 
@@ -69,14 +68,14 @@ class Uninstaller:
         self._turns = turns
 
     async def announce(self, portal: Portal, *, is_clean: bool) -> Outcome:
-        """Note the event, check it, and say how it stands. Repeated ones ask at most once a minute, and write
-        nothing in between.
+        """Note the event and check it; return its state. Repeated events cause at most one question a minute,
+        and no writes in between.
         """
         claim = await self._announcements.note(portal, is_clean=is_clean)
         return await self._follow(portal.id, claim)
 
     async def check(self, portal_id: int) -> Outcome:
-        """Check a noted uninstall if it is due and nobody else is at it."""
+        """Check a noted uninstall if it is due and no other process checks it; return its state."""
         return await self._follow(
             portal_id, await uninstall_queries.claim_check(portal_id, self._clock.now())
         )
@@ -97,23 +96,23 @@ class Uninstaller:
         return await self._conclude(portal, proof, claim.attempts)
 
     async def _resume(self, portal_id: int, generation: int) -> Outcome:
-        """Whoever ended this installation was interrupted before its people were erased."""
+        """Finish an erasure that was interrupted before all people were erased."""
         await self._erasure.erase_at_once(portal_id, generation)
         self._turns.begin(ERASURE, portal_id, partial(self._erasure.finish, portal_id), is_news=True)
         return Outcome.ERASED
 
     async def _look_up_outcome(self, portal_id: int) -> Outcome:
-        """Somebody else is asking, or it was asked a moment ago."""
+        """The stored state, while another process asks or soon after a question."""
         standing = await self._announcements.find(portal_id)
         if not standing.is_installed:
-            return Outcome.PENDING if standing.noted else Outcome.ERASED  # Its people may not be gone yet.
+            return (
+                Outcome.PENDING if standing.noted else Outcome.ERASED
+            )  # With a note, its people are still to be erased.
         is_answered = standing.noted is not None and standing.noted.has_answer(self._clock.now())
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 
     async def _ask(self, portal: Portal) -> Proof:
-        """Whether the stored pair is still accepted: the access token first, then, if it says nothing, the
-        pair.
-        """
+        """The proof from the stored pair: by its access token if that tells anything, else by a refresh."""
         pair = await self._vault.read_pair(portal.id)
         if pair is None:
             return Proof.PAIR_DEAD
@@ -129,7 +128,7 @@ class Uninstaller:
         return await self._try_pair(await queries.get_portal(portal.id) or portal, pair)
 
     async def _try_pair(self, portal: Portal, pair: StoredPair) -> Proof:
-        """What a refresh tells, also with a pair that is marked dead."""
+        """The proof from a refresh, also of a pair that is marked dead."""
         if portal.token_state != "ok":
             return PROOF_OF[await self._refresher.ask_anyway(portal, pair)]
         return PROOF_OF[await self._refresher.renew(portal.id, pair, Cause.OWN_WORK)]
@@ -138,7 +137,7 @@ class Uninstaller:
         if proof in CALLS_BY_PROOF:
             if await self._erase(portal, CALLS_BY_PROOF[proof]):
                 return Outcome.ERASED
-            proof = Proof.INSTALLED  # Somebody stored another, verified pair while this one was asked about.
+            proof = Proof.INSTALLED  # Another, verified pair was stored during the question.
         if proof is Proof.INSTALLED and attempts >= len(ASK_AGAIN_AFTER_S):
             await uninstall_queries.drop_check(portal.id, portal.generation)
             return Outcome.STILL_INSTALLED
@@ -151,12 +150,12 @@ class Uninstaller:
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 
     async def _conclude_unannounced(self, portal: Portal, proof: Proof, claim: Claimed) -> Outcome:
-        """What one of the answers to an uninstall of which no event told leads to: any other answer than the
-        same one ends it, and silence counts for nothing.
+        """Act on one answer about an unannounced uninstall: only the same answer again goes on, silence does
+        not count, and any other answer ends the suspicion.
         """
         if proof in {Proof.NOTHING, Proof.UNINSTALLED}:
             return await self._go_on(portal, claim, is_said=proof is Proof.UNINSTALLED)
-        if proof is Proof.INSTALLED:  # So the pair counts as alive, until a refresh says something else.
+        if proof is Proof.INSTALLED:  # The pair counts as alive until a refresh says otherwise.
             alive = {"token_state": "ok"}
             await queries.update_unchanged(portal.id, portal.generation, portal.token_version, alive)
         await uninstall_queries.drop_unannounced(portal.id)
@@ -181,7 +180,7 @@ class Uninstaller:
         return Outcome.PENDING
 
     async def _erase(self, portal: Portal, calls: Calls) -> bool:
-        """False when somebody stored another, verified pair while this one was asked about."""
+        """Erase the portal; False if another, verified pair was stored during the question."""
         if not await self._erasure.uninstall(portal, calls):
             return False
         self._turns.begin(ERASURE, portal.id, partial(self._erasure.finish, portal.id), is_news=True)
@@ -189,7 +188,7 @@ class Uninstaller:
 
 
 def _is_same(portal: Portal, claim: Claimed) -> bool:
-    """Whether the check is about this installation, and no other pair has come since its own was refused."""
+    """Whether the check is about this installation, and no new pair has come after the refused one."""
     is_healed = claim.is_unannounced and portal.token_state == "ok"
     return portal.generation == claim.generation and not is_healed
 

@@ -1,1 +1,1 @@
-"""What a portal's administrators have set, what it may store, and whose calls a user may see."""
+"""The settings of a portal's administrators, its quotas, and the form of "may see whose calls"."""

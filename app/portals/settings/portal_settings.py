@@ -1,6 +1,6 @@
-"""What the administrators of a portal have set for it: who sees what, time zone, language, lines, retention.
+"""The settings that administrators make for a portal: visible calls, time zone, language, lines, retention.
 
-It belongs to the portal and not to an installation of it: a reinstallation within the 30 days finds it again.
+They belong to the portal and not to one installation of it: a reinstallation within 30 days finds them again.
 """
 
 import calendar
@@ -18,10 +18,10 @@ YEAR_MONTHS = 12
 
 
 class PortalSettings(msgspec.Struct, frozen=True):
-    """The settings of one portal; what nobody has set is as here.
+    """The settings of one portal; the defaults hold until an administrator saves others.
 
-    Empty `time_zone` and `locale` mean: each user's own. `line_names` names portal numbers as they came.
-    Calls older than `retention_months` are removed; None keeps them without limit.
+    If `time_zone` or `locale` is empty, each user has their own. `line_names` gives names to the portal's
+    numbers as Bitrix24 writes them. Calls older than `retention_months` are removed; None keeps all.
     """
 
     admins_see: Reach = "all"
@@ -33,20 +33,20 @@ class PortalSettings(msgspec.Struct, frozen=True):
     retention_months: int | None = None
 
     def kept_from(self, now: int) -> int | None:
-        """The first moment whose calls are kept, so many calendar months ago; None keeps all."""
+        """The moment (Unix seconds) from which on calls are kept; None if all are kept."""
         return None if self.retention_months is None else months_before(now, self.retention_months)
 
     def keeps_longer_than(self, other: "PortalSettings") -> bool:
-        """Whether calls are wanted that these other settings leave out."""
+        """Whether these settings keep calls that the other settings remove."""
         if other.retention_months is None or self.retention_months is None:
             return other.retention_months is not None and self.retention_months is None
         return self.retention_months > other.retention_months
 
 
 def months_before(now: int, months: int) -> int:
-    """The same time of day on the same day so many months earlier, in UTC, and at most the end of that month.
+    """The same day and time of day so many months earlier, in UTC, and at most the end of that month.
 
-    It never falls while time goes on: what was removed would be wanted again on the last days of a month.
+    The result never falls while time goes on: else removed calls would be wanted again at the end of a month.
     """
     moment = to_utc(now).astimezone(UTC)
     year, month = divmod(moment.year * YEAR_MONTHS + moment.month - 1 - months, YEAR_MONTHS)

@@ -1,5 +1,5 @@
-"""How much a portal may store: generous, so that no honest one meets it, and finite, so that none fills the
-disk of all. What each table is bound by is listed in `tests/architecture/test_bounded_tables.py`.
+"""How much a portal may store: so much that no honest portal meets the bound, and no portal fills the disk
+that all share. `tests/architecture/test_bounded_tables.py` lists the bound of each table.
 """
 
 from dataclasses import dataclass
@@ -8,31 +8,33 @@ from app.kit.messages.errors import Unavailable
 from app.kit.messages.words import N_
 
 MIB = 1024 * 1024
-RETRY_AFTER_S = 60  # Room comes when calls are removed, not within seconds.
+RETRY_AFTER_S = 60  # Only the removal of calls makes room, and that is no matter of seconds.
 
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """What one portal may store."""
+    """The bounds for one portal."""
 
     rows: int = 10_000_000  # Of calls and legs: about five million calls, 1,400 a day for ten years.
-    text_bytes: int = 4096 * MIB  # Of their texts: 800 for each of those calls, whose own have about 150.
-    mib_a_minute: int = 256  # Of texts, and at once: thirty times what 1,000 calls a second have.
+    text_bytes: int = (
+        4096 * MIB
+    )  # Of their texts: 800 for each of those calls, of which an honest one has about 150.
+    mib_a_minute: int = 256  # Of texts, and as a burst: thirty times the texts of 1,000 calls a second.
     undecodable_events: int = 1_000  # Each of at most 8 KiB.
-    odd_rows: int = 200  # Of the statistics, the latest: they are shown again, events are not.
-    people: int = 20_000  # Dismissed ones too; the largest of companies have some ten thousand.
-    departments: int = 5_000  # The largest of companies have some thousand.
-    memberships: int = 100_000  # Nearly everybody belongs to one department or two.
-    views: int = 5_000  # Of all users; each has MAX_VIEWS of `app.calls.log.views` at most.
-    preferences: int = 20_000  # Users who chose something.
-    requests: int = 50_000  # In the log of requests, which is kept a week: five a minute.
+    odd_rows: int = 200  # The latest of the statistics: Bitrix24 shows them again, but sends no event again.
+    people: int = 20_000  # Dismissed ones too; the largest companies have about ten thousand.
+    departments: int = 5_000  # The largest companies have about a thousand.
+    memberships: int = 100_000  # Most people belong to one department or two.
+    views: int = 5_000  # Of all users together; each has at most MAX_VIEWS of `app.calls.log.views`.
+    preferences: int = 20_000  # Users that have chosen something.
+    requests: int = 50_000  # In the request log, which keeps a week: five a minute.
 
 
 USUAL = Quotas()
 
 
 class QuotaReached(Unavailable):
-    """The portal has no room for more of something; `retry_after_s` says when to try again."""
+    """The portal has reached one of its quotas; the caller may try again after `retry_after_s`."""
 
     code = "quota_reached"
     message = N_(

@@ -1,4 +1,4 @@
-"""Reading and writing what a portal's administrators have set."""
+"""Queries on the settings that a portal's administrators make."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from app.kit.text import original, storable
 from app.portals.settings.portal_settings import PortalSettings
 from app.portals.tables import PortalSettingsTable
 
-_FIELDS = {  # Of PortalSettings, as they are stored.
+_FIELDS = {  # Fields of PortalSettings, with the types of their columns.
     "admins_see": "text",
     "heads_see": "text",
     "employees_see": "text",
@@ -20,19 +20,19 @@ _STORED = _FIELDS | {"line_names": "text", "changed_at": "bigint", "changed_by":
 
 
 async def find_settings(portal_id: int) -> PortalSettings:
-    """The settings of a portal; the usual ones where nobody has set any."""
+    """The settings of a portal; the defaults if no administrator has saved any."""
     return await _read(portal_id, is_held=False)
 
 
 async def hold_settings(portal_id: int, database: Database) -> PortalSettings:
-    """The same, held until the transaction ends that the caller has opened: nobody changes them meanwhile."""
+    """The same, locked until the end of the transaction that the caller has opened."""
     return await _read(portal_id, is_held=not database.is_sqlite)
 
 
 async def save_settings(
     portal_id: int, settings: PortalSettings, changed_by: int, now: int, database: Database
 ) -> bool:
-    """Store them all, if the portal is installed: an uninstall and a change come one after the other."""
+    """Store all settings; False if the portal is not installed. An uninstall under way is waited for."""
     names = {storable(number): storable(name) for number, name in settings.line_names.items()}
     values = [getattr(settings, name) for name in _FIELDS]
     columns = ", ".join(_STORED)
@@ -49,13 +49,13 @@ async def save_settings(
 
 
 async def erase_settings(portal_id: int) -> bool:
-    """Forget them, with the portal's calls; says that none are left."""
+    """Delete the settings together with the portal's calls; return True: none are left."""
     await PortalSettingsTable.delete().where(PortalSettingsTable.portal_id == portal_id)
     return True
 
 
 async def list_limited(limit: int, after: int) -> list[int]:
-    """Portals of all tenants that keep calls for a limited time, by id from `after` on."""
+    """The ids after `after`, in order, of portals of all tenants that keep calls for a limited time."""
     is_limited = PortalSettingsTable.retention_months.is_not_null() & (PortalSettingsTable.portal_id > after)
     rows = await (
         PortalSettingsTable.select(PortalSettingsTable.portal_id)

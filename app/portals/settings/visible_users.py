@@ -1,15 +1,17 @@
-"""Whose calls somebody may see: what `people` decides, and every query on calls enforces (decision 0020)."""
+"""The users with visible calls: `people` decides them, and every query on calls enforces them (decision
+0020).
+"""
 
 from enum import Enum
 from typing import Final
 
 
 class Everyone(Enum):
-    """The calls of everyone, and those of no employee."""
+    """The viewer sees the calls of all employees, and the calls that belong to no employee."""
 
     EVERYONE = "everyone"
 
 
 EVERYONE: Final = Everyone.EVERYONE
-# Everyone's calls, or those of these users of the portal: then a call of no employee is nobody's.
+# All calls, or those of these users of the portal: then not the calls that belong to no employee.
 Visible = Everyone | frozenset[int]

@@ -1,1 +1,1 @@
-"""In which state a portal is, and at which address it is believed to be."""
+"""The state of a portal, and the address that is believed to be its own."""

@@ -1,9 +1,9 @@
-"""Which address of a portal is believed: the one decision, wherever an address comes from.
+"""Which address of a portal is believed: one decision for addresses from all sources.
 
-A redirect, or an answer from some host, proves nothing: a portal's owner can let its server say whatever they
-like, and another portal would be sent the requests. The authorization server's word counts. And where another
-portal has the address already, the server is asked about that one too: only when it no longer names the
-address for it, it is free.
+A redirect, or an answer from some host, proves nothing: the owner of a portal controls its server, and it
+could send our requests to another portal. Only the authorization server's word counts. If another portal has
+the address already, Callbook asks the server about that portal too. The address is free only if the server
+no longer names it for the other portal.
 Documentation: settings/how-to-call-rest-api/change-domen.md.
 """
 
@@ -23,8 +23,10 @@ from app.portals.model import Portal
 from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
-ASK_EVERY_S = 600  # About one portal for the sake of others: a refused claim may be repeated at will.
-MOST_HOLDERS = 3  # There is one by this very rule; more may be left from before it.
+ASK_EVERY_S = (
+    600  # How often others can make us ask about one portal: a refused claim may be repeated at will.
+)
+MOST_HOLDERS = 3  # This rule leaves one; more may be left from before it.
 
 
 class Addresses:
@@ -46,12 +48,12 @@ class Addresses:
         self._asking: dict[str, asyncio.Task[bool]] = {}
 
     def check(self, named: str) -> str:
-        """The REST root there; raises AddressRefused for what may not be contacted."""
+        """The REST root at the named address; raises AddressRefused if it may not be contacted."""
         return self._policy.check_portal(named)
 
     async def adopt(self, portal: Portal, named: str) -> bool:
-        """Store the address that the server has just named for this portal; say whether it has another one
-        now. What may not be contacted, or is another portal's, is left.
+        """Store the address that the server has just named for this portal; return whether the stored address
+        changed. An address that may not be contacted, or is another portal's, changes nothing.
         """
         try:
             endpoint = self.check(named)
@@ -62,7 +64,7 @@ class Addresses:
         return await queries.update_generation(portal.id, portal.generation, address_changes(endpoint))
 
     async def is_free(self, endpoint: str, member_id: str) -> bool:
-        """Whether no other portal that can be asked has this (checked) address, by the server's own word."""
+        """Whether the server names this (checked) address for no other portal that can be asked about."""
         holders = await queries.list_at(member_id, address_changes(endpoint)["domain"], MOST_HOLDERS)
         for holder in holders:
             if not await self._has_left(holder):
@@ -71,8 +73,8 @@ class Addresses:
         return True
 
     async def _has_left(self, holder: Portal) -> bool:
-        """The server's word, which is asked for once and then remembered: the page and the event of one
-        installation want to know the same, often at once.
+        """Whether the server names another address for the holder. It is asked once and the answer kept for a
+        while: the page and the event of one installation often ask the same at the same time.
         """
         key = holder.member_id
         if key in self._there:
@@ -100,13 +102,13 @@ class Addresses:
         try:
             info = await self._server.app_info(pair.access_token, holder.oauth_server, holder.member_id)
         except BitrixError as error:
-            return error.code in TOKEN_REFUSED - EXPIRED  # An expired one says nothing of its portal.
+            return error.code in TOKEN_REFUSED - EXPIRED  # An expired token says nothing of its portal.
         except BitrixFailure:
             return False
         return await self._follow(holder, info)
 
     async def _follow(self, holder: Portal, info: AppInfo) -> bool:
-        """Let the holder go to where the server says that it is; False when that is where it was."""
+        """Store the address that the server names for the holder; False if the holder has not left."""
         if info.member_id != holder.member_id:
             return False
         try:
@@ -122,5 +124,5 @@ class Addresses:
 
 
 def _name_pair(holder: Portal) -> str:
-    """What was said holds for this pair, here: of a holder that is installed anew it is asked again."""
+    """A key for the server's answer; a new pair, address or installation of the holder makes another key."""
     return f"{holder.member_id} {holder.domain} {holder.generation} {holder.token_version}"

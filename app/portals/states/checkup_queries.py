@@ -1,4 +1,4 @@
-"""Reading and writing when a portal's bindings and licence were last looked at."""
+"""Queries on the time of the last check of a portal's bindings and licence."""
 
 from piccolo.columns.combination import And
 
@@ -11,7 +11,9 @@ SOON_S = 3600
 
 
 async def list_due(before: int, now: int, least_life_s: int, limit: int) -> list[Portal]:
-    """Portals of all tenants not looked at since `before` whose stored token lives on, longest first."""
+    """The portals, of all tenants, last checked at `before` or earlier, the longest ago first, whose stored
+    access token lives for more than `least_life_s`.
+    """
     is_due = And(Portals.checked_at <= before, Portals.access_expires_at > now + least_life_s)
     is_fine = And(queries.is_contactable(now), Portals.contact_state == "ok")
     rows = await Portals.select().where(And(is_fine, is_due)).order_by(Portals.checked_at).limit(limit)
@@ -19,7 +21,7 @@ async def list_due(before: int, now: int, least_life_s: int, limit: int) -> list
 
 
 async def claim(portal: Portal, now: int, before: int) -> bool:
-    """Take the turn to look, unless somebody did since `before`."""
+    """Take the turn to check the portal; False if another process has taken it since `before`."""
     is_same = And(Portals.state == "installed", Portals.generation == portal.generation)
     return await queries.update_where(
         portal.id, And(is_same, Portals.checked_at <= before), {Portals.checked_at: now}
@@ -27,8 +29,8 @@ async def claim(portal: Portal, now: int, before: int) -> bool:
 
 
 async def want_soon(portal_id: int, generation: int, now: int) -> None:
-    """Something hints at lost bindings, as a call of which no event told: look at the next occasion, but not
-    twice in an hour.
+    """Make the portal due for a check, at most once an hour, because of a hint at lost bindings: a call that
+    no event told of.
     """
     is_same = And(Portals.state == "installed", Portals.generation == generation)
     is_old = Portals.checked_at <= now - SOON_S

@@ -1,7 +1,7 @@
-"""Reading and writing whether a portal lets itself be contacted.
+"""Queries on the contact state of portals.
 
-Whoever notes a refusal names the state that they saw, so that twenty calls that are refused at once count
-as one; whoever tries again takes the turn first, so that one process does.
+The writer of a refusal names the state that it saw, so that twenty calls that are refused at once count as
+one refusal. A process that tries again takes the turn first, so that only one process tries.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ Portals = PortalTable
 
 
 async def note_refusal(portal: Portal, token_version: int, state: ContactState, now: int) -> bool:
-    """Pause contact after a refusal of this pair; False when somebody noted it, or the pair is another."""
+    """Pause contact after a refusal of this pair; False if it is noted already, or the pair is another."""
     changes = {
         Portals.contact_state: state,
         Portals.contact_failures: portal.contact_failures + 1,
@@ -31,7 +31,7 @@ async def note_refusal(portal: Portal, token_version: int, state: ContactState, 
 
 
 async def claim_probe(portal: Portal, now: int) -> bool:
-    """Take the turn to ask a paused portal once; False while the pause lasts or somebody else has it."""
+    """Take the turn to ask a paused portal once; False if its pause lasts or another process has the turn."""
     is_over = And(Portals.contact_state != "ok", Portals.contact_retry_at <= now)
     return await queries.update_where(
         portal.id,
@@ -41,13 +41,15 @@ async def claim_probe(portal: Portal, now: int) -> bool:
 
 
 async def end_pause(portal: Portal, now: int) -> None:
-    """Let the portal be asked now, whatever it answered before."""
+    """End the pause, so that the portal may be asked now, but keep its state until it answers."""
     is_paused = And(Portals.contact_state != "ok", _is_installed(portal))
     await queries.update_where(portal.id, is_paused, {Portals.contact_retry_at: now})
 
 
 async def note_answer(portal: Portal, now: int) -> bool:
-    """End the pause: the portal has answered. What came meanwhile is wanted from its statistics."""
+    """End the pause, because the portal has answered, and make it due for a lookup of the calls that it had
+    during the pause; return whether it was paused.
+    """
     return await queries.update_where(
         portal.id,
         And(Portals.contact_state != "ok", _is_installed(portal)),
@@ -56,14 +58,14 @@ async def note_answer(portal: Portal, now: int) -> bool:
 
 
 async def list_due_for_probe(now: int, limit: int) -> list[Portal]:
-    """Paused portals of all tenants that are to be asked again by now, longest waiting first."""
+    """The portals, of all tenants, whose pause is over, the longest waiting first."""
     is_due = And(queries.is_contactable(now), Portals.contact_state != "ok")
     rows = await Portals.select().where(is_due).order_by(Portals.contact_retry_at).limit(limit)
     return [queries.to_portal(row) for row in rows]
 
 
 async def count_connections() -> Counter[Connection]:
-    """How many installed portals of all tenants there are of each connection."""
+    """The number of installed portals, of all tenants, by connection."""
     rows = await Portals.raw(
         "SELECT token_state, contact_state, COUNT(*) AS n FROM portals WHERE state = 'installed'"
         " GROUP BY token_state, contact_state"

@@ -1,4 +1,4 @@
-"""What a person reads in whose Bitrix24 nothing can be asked: a page of its own for each state."""
+"""The refusals that a person reads while their portal answers nothing: one page for each state."""
 
 from app.kit.messages.errors import Refusal
 from app.kit.messages.words import N_, Words
@@ -31,7 +31,9 @@ REMEDIES: dict[ContactState, str] = {
 
 
 class PortalRefuses(Refusal):
-    """The portal answers nobody now, or not this person; `code` is the state. It says nothing of a token."""
+    """The portal refuses everyone now, or only this person; `code` is the state. It proves nothing about the
+    token.
+    """
 
     status = 403
 
@@ -42,6 +44,6 @@ class PortalRefuses(Refusal):
         self.assurance = "" if state == "restricted" else KEPT
 
     def say(self, words: Words) -> str:
-        """What to do, and what stays meanwhile."""
+        """The translated remedy, then (but not if restricted) the assurance that no call is lost."""
         remedy = super().say(words)
         return f"{remedy} {words.gettext(self.assurance)}" if self.assurance else remedy
