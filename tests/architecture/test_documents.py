@@ -1,0 +1,79 @@
+"""What the documents name is there: links, paths, folders, words."""
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from tests.architecture.sources import ROOT, list_tracked_texts
+from tests.architecture.test_shelves import FLOORS
+
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+SOURCE = re.compile(r'(?:src|srcset)="([^"]+)"')
+PATH = re.compile(r"`((?:app|docs|migrations|scripts|static|templates|tests)/[\w./-]*\w)/?`")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+FOLDER = re.compile(r"^\| \[(app[^\]]*)\]", re.MULTILINE)
+
+
+def read_documents() -> dict[str, str]:
+    """Every document, by its path."""
+    return {name: text for name, text in list_tracked_texts().items() if name.endswith(".md")}
+
+
+def find_dead_links(name: str, documents: Mapping[str, str]) -> Iterator[str]:
+    """Each link of this document to a file, a folder or a heading that is not there."""
+    text = FENCE.sub("", documents[name])
+    for target in [*LINK.findall(text), *SOURCE.findall(text)]:
+        if re.match(r"\w+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        full = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else name
+        is_there = (ROOT / full).exists()
+        if not is_there or (anchor and anchor not in list_anchors(documents.get(full, ""))):
+            yield f"{name}: {target}"
+
+
+def list_anchors(text: str) -> list[str]:
+    """The headings of a document as links name them."""
+    headings = (heading.replace("`", "").lower() for heading in HEADING.findall(FENCE.sub("", text)))
+    return [re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings]
+
+
+def find_dead_paths(name: str, text: str) -> Iterator[str]:
+    """Each path in backticks that is not there."""
+    yield from (f"{name}: {path}" for path in PATH.findall(FENCE.sub("", text)) if not (ROOT / path).exists())
+
+
+def read_words(text: str) -> list[tuple[str, str]]:
+    """Each word of the glossary, and the cell that says where it lives."""
+    rows = [row for row in ROW.findall(text) if not row[0].startswith(("-", "word"))]
+    return [(word, place) for word, _, place in rows]
+
+
+@pytest.mark.parametrize("name", sorted(read_documents()))
+def test_links_and_paths_lead_somewhere(name: str) -> None:
+    documents = read_documents()
+    assert [*find_dead_links(name, documents), *find_dead_paths(name, documents[name])] == []
+
+
+def test_the_glossary_is_in_order_and_names_modules() -> None:
+    words = read_words((ROOT / "docs" / "glossary.md").read_text("utf-8"))
+    names = [word for word, _ in words]
+    assert names == sorted(set(names))
+    assert [word for word, place in words if not re.search(r"\]\(\.\./app/[\w/]+\.py\)", place)] == []
+
+
+def test_the_architecture_names_the_floors_in_their_order() -> None:
+    found = FOLDER.findall((ROOT / "docs" / "architecture.md").read_text("utf-8"))
+    named = [path.replace("\\", "").removesuffix(".py").replace("/", ".") for path in found]
+    assert named == list(FLOORS)
+
+
+def test_what_is_not_there_is_found() -> None:
+    documents = {"docs/a.md": "[x](../app/none.py) [y](#b) [z](b.md#c) `app/none/`", "docs/b.md": "## `C`, d"}
+    assert len(list(find_dead_links("docs/a.md", documents))) == 3
+    assert len(list(find_dead_paths("docs/a.md", documents["docs/a.md"]))) == 1
+    assert list_anchors(documents["docs/b.md"]) == ["c-d"]
