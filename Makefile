@@ -72,7 +72,7 @@ pictures: setup chromium
 
 # Every catalogue in app/locales, brought up to date with the texts in the code.
 words: setup
-	@$(BIN)/python -m tests.words
+	@$(BIN)/python -m scripts.words
 
 format: $(PYTHON_READY)
 	@$(BIN)/ruff format .
@@ -87,4 +87,4 @@ lock: $(PYTHON_READY)
 
 clean:
 	@rm -rf $(VENV) node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	@find app migrations tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find app migrations scripts tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -7,7 +7,7 @@ from babel import Locale
 from babel.messages.catalog import Catalog
 
 from app.kit.messages.languages import LANGUAGES
-from tests.words.catalogues import (
+from scripts.words.catalogues import (
     TRANSLATED,
     carry_over,
     catalogue_path,
@@ -16,8 +16,8 @@ from tests.words.catalogues import (
     read_catalogue,
     write_catalogue,
 )
-from tests.words.extraction import extract_messages
-from tests.words.faults import find_faults
+from scripts.words.extraction import extract_messages
+from scripts.words.faults import find_faults
 
 
 @pytest.fixture(scope="module")

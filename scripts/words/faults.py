@@ -8,7 +8,7 @@ from gettext import c2py
 from babel.messages.catalog import Catalog, Message
 
 from app.kit.messages.languages import SOURCE
-from tests.words.catalogues import list_messages, plural_forms
+from scripts.words.catalogues import list_messages, plural_forms
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]")
 PERCENT = re.compile(r"%\(\w+\)s|%%")

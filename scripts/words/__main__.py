@@ -1,6 +1,6 @@
 """Bring every catalogue up to date with the texts that the application holds, and say what lacks words."""
 
-from tests.words.catalogues import (
+from scripts.words.catalogues import (
     TRANSLATED,
     carry_over,
     catalogue_path,
@@ -8,11 +8,12 @@ from tests.words.catalogues import (
     read_catalogue,
     write_catalogue,
 )
-from tests.words.extraction import extract_messages
-from tests.words.faults import forms_of
+from scripts.words.extraction import extract_messages
+from scripts.words.faults import forms_of
 
 
 def main() -> None:
+    """Rewrite each catalogue and print one line for it."""
     template = extract_messages()
     for locale in TRANSLATED:
         catalogue = carry_over(template, read_catalogue(locale), locale)
