@@ -1,1 +1,1 @@
-"""How far each portal's statistics are read, which ids and which moment are next, and which process reads."""
+"""How far each portal's statistics are read, which ids come next, when, and which process reads them."""

@@ -1,13 +1,14 @@
-"""What speaks for a call that is missing, or for facts that come late: noted at once, written soon after.
+"""Evidence that a call is missing, or that facts come late: noted at once, written to the marks soon after.
 
-Events are on the hot path, so they note in memory; every few seconds what was noted is written for all
-portals by one statement. The same loop keeps a heartbeat of each process in the database. One that starts
-and finds none knows that nobody took events meanwhile. One that was killed leaves a heartbeat that stands
-still: whoever sees it first, be it the process that took its place a second later, has all portals read,
-which covers what came meanwhile and what the killed one had noted.
+The process that takes an event notes evidence in memory, because events are on the hot path. Every few
+seconds it writes its notes, of all portals by one statement. The same loop writes a heartbeat of each process
+to the database. A process that starts and finds no heartbeat knows that no process took events until then. A
+killed process leaves a heartbeat that stands still. The first process that sees this, even the one that took
+its place a second later, has the statistics of all portals read. That finds the calls whose events nobody
+took, and those that the killed process had noted.
 
-Whether it stands still is counted in beats of one's own: the wall clocks of two machines may differ, and any
-may be set, so what a heartbeat says of its time only shows that it is another one.
+Each process counts in its own beats whether a heartbeat stands still: the wall clocks of two machines may
+differ, and anybody may set them. So the time in a heartbeat only tells one beat from the next.
 """
 
 import asyncio
@@ -26,14 +27,14 @@ from app.portals.fact_queries import Fact, delete_fact, list_facts, write_fact
 
 log = structlog.get_logger(__name__)
 PERIOD_S = 10
-DEAD_AFTER_BEATS = 3  # In which a living process writes at least two, unless the database is slow.
+DEAD_AFTER_BEATS = 3  # A living process writes at least two meanwhile, unless the database is slow.
 DEAD_AFTER_S = DEAD_AFTER_BEATS * PERIOD_S
-HEARTBEAT, TAKING = "events_taken:", "taking"  # The name goes on with the process.
-REJECTED_EVERY_S = 3600  # Strangers who know a portal's member_id cause a read an hour at most.
+HEARTBEAT, TAKING = "events_taken:", "taking"  # The id of the process ends the name.
+REJECTED_EVERY_S = 3600  # A stranger with a portal's member_id can cause one read an hour at most.
 
 
 class Evidence:
-    """Notes of this process, and its heartbeat; `elapsed` (seconds) is real unless a test moves time."""
+    """The notes of this process, and its heartbeat; `elapsed` is in seconds, and real but in tests."""
 
     def __init__(
         self, database: Database, clock: Clock, elapsed: Callable[[], float] = read_elapsed_s
@@ -49,30 +50,30 @@ class Evidence:
         self._beaten_at = elapsed()
         self._others: dict[
             str, tuple[Fact, int]
-        ] = {}  # And for how many beats of ours each has been the same.
+        ] = {}  # With the number of our beats for which each has been the same.
 
     def note_missing(self, portal_id: int) -> None:
-        """A verified event of this portal was not stored as a call."""
+        """Note that a verified event of this portal was not stored as a call."""
         self._missing.add(portal_id)
 
     def note_rejected(self, portal_id: int) -> None:
-        """An event that says it is of this portal was refused: its token may be a newer one than ours."""
+        """Note a refused event in this portal's name: its token may be newer than the stored one."""
         key = str(portal_id)
         if key not in self._rejected:
             self._rejected.remember(key, REJECTED_EVERY_S)
             self._missing.add(portal_id)
 
     def note_call(self, portal_id: int) -> None:
-        """A call has ended: what comes late to it will be there in a few minutes."""
+        """Note that a call has ended: the portal will have its late facts in a few minutes."""
         self._late.setdefault(portal_id, self._clock.now() + LATE_FACTS_S)
 
     def note_all_missing(self) -> None:
-        """Events were turned away, and it is not known whose."""
+        """Note that events were turned away, of portals that are not known."""
         self._is_all_missing = True
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[None]:
-        """While inside, this process takes events: notes are written, the heartbeat is kept."""
+        """While inside, this process takes events: it writes its notes and its heartbeat."""
         await self._look_who_was_before()
         task = asyncio.create_task(self._run(), name="evidence")
         try:
@@ -84,7 +85,7 @@ class Evidence:
             await delete_fact(self._heartbeat, TAKING)
 
     async def flush(self) -> None:
-        """Write what was noted; what cannot be written is kept for the next time."""
+        """Write the notes; keep those that cannot be written for the next time."""
         now = self._clock.now()
         missing, self._missing = self._missing, set()
         late, self._late = self._late, {}
@@ -106,8 +107,10 @@ class Evidence:
             await asyncio.sleep(PERIOD_S)
 
     async def _look_who_was_before(self) -> None:
-        """Nothing can be counted at the start, so who looks old by our clock is taken for killed: at worst
-        the portals are read once for nothing.
+        """Take each process with a heartbeat that is old by our clock for killed.
+
+        At the start this process has counted no beats yet. If the clocks mislead it, all portals are read
+        once for nothing.
         """
         found, now = await list_facts(HEARTBEAT), self._clock.now()
         old = [name for name, fact in found.items() if abs(now - fact.at) > DEAD_AFTER_S]
@@ -117,8 +120,8 @@ class Evidence:
         self._beaten_at = self._elapsed()
 
     async def beat(self) -> None:
-        """Write what was noted, and the heartbeat; find those who have none any more."""
-        if self._was_suspended():  # Nobody took its events.
+        """Write the notes and the heartbeat, and find the processes whose heartbeat stands still."""
+        if self._was_suspended():  # No process took its events meanwhile.
             self.note_all_missing()
         try:
             await self._bury(self._find_still(await list_facts(HEARTBEAT)))
@@ -136,7 +139,7 @@ class Evidence:
         return self._beaten_at - before > DEAD_AFTER_S
 
     def _find_still(self, found: dict[str, Fact]) -> list[str]:
-        """Those of others that have been the same for so many beats of ours."""
+        """The names of the others' heartbeats that have been the same for DEAD_AFTER_BEATS of ours."""
         found.pop(self._heartbeat, None)
         before, self._others = self._others, {}
         for name, fact in found.items():

@@ -1,7 +1,8 @@
 """Writing which portals' statistics are to be read soon.
 
-Evidence keeps its newest moment, so that a read which began before it does not settle it. What comes late is
-wanted from the first call on, or a busy portal would put it off for ever; `finish_read` sees to the others.
+Evidence keeps its newest moment, so that a read which began before it does not settle it. Late facts keep the
+moment of the first call, or a busy portal would put them off for ever; `finish_read` sees to the calls after
+it.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,17 +16,19 @@ _TYPES = {"portal_id": "bigint", "at": "bigint"}
 
 
 async def want_reads(database: Database, portal_ids: Collection[int], now: int) -> None:
-    """Something speaks for calls of these portals that are missing from the log."""
+    """Have these portals read: there is evidence that the log lacks calls of theirs."""
     await _want(database, "evidence_at", dict.fromkeys(portal_ids, now), "OR evidence_at < k.at")
 
 
 async def want_late_facts(database: Database, times: Mapping[int, int]) -> None:
-    """Calls of these portals have ended, and at these times what comes late to them will be there."""
+    """Have these portals read at these times, when they will have the late facts of calls that ended."""
     await _want(database, "late_facts_at", times, "")
 
 
 async def want_read_everywhere(now: int) -> None:
-    """Events of any portal may be lost. In steps: events of some have their turn while others are noted."""
+    """Have all portals read, because events of any portal may be lost. In steps, so that events get their
+    turn in between.
+    """
     marks = StatisticsMarkTable
     is_older = marks.evidence_at.is_null() | (marks.evidence_at < now)
     while True:

@@ -1,7 +1,7 @@
-"""Whose statistics are to be read for what is new, who reads them, and what a read found. Portal first.
+"""Which portals are due for a forward read, which process reads, and the result in the mark. Portal first.
 
-The mark is the same row as in `mark_queries.py`; every write names the generation, and where the rows that
-were read decide, the owner of the token that showed them.
+The mark is the same row as in `mark_queries.py`. Every write names the generation; where the rows that were
+read decide, it also names the owner of the token that showed them.
 """
 
 import msgspec
@@ -12,9 +12,9 @@ from app.calls.statistics.progress.marks import Mark
 from app.calls.statistics.progress.read_schedule import LATE_FACTS_S, READ_EVERY_S
 from app.portals.tokens.refresh_budget import ALIVE_FOR_S, REST_S
 
-MOST_LOOKED_AT = 100_000  # Legs or calls of a portal by one statement: up to half a second.
-# With a token that lives a read costs no refresh, so every wish counts; a new pair is bought only when the
-# last one came long ago, and never for what comes late.
+MOST_LOOKED_AT = 100_000  # Legs or calls of a portal in one statement, which takes up to half a second.
+# With a token that lives a read costs no refresh, so every reason to read counts. A read may buy a new pair
+# only when the last one came long ago, and never for late facts.
 _DUE = """
     SELECT p.id FROM statistics_marks m
     JOIN portals p ON p.id = m.portal_id AND p.generation = m.generation
@@ -30,7 +30,7 @@ _DUE = """
     ORDER BY CASE WHEN m.next_at > COALESCE(m.looked_at, 0) THEN m.next_at ELSE COALESCE(m.looked_at, 0) END,
         p.id LIMIT {limit}
 """
-# No "IS NOT NULL": SQLite would take the index of the statistics' ids for it, and read all of them each time.
+# No "IS NOT NULL": for it SQLite would choose the index of the statistics' ids, and read all of it each time.
 _FIRST_LEG = """
     SELECT MIN(id) AS id FROM (
         SELECT l.statistics_id AS id FROM calls c CROSS JOIN call_legs l
@@ -43,8 +43,8 @@ _RECENT = """
     SELECT COUNT(*) AS n FROM
     (SELECT 1 FROM calls WHERE portal_id = {} AND started_at BETWEEN {} AND {} LIMIT {}) recent
 """
-# Of an operator whose later calls are shown the owner may see the calls: those that are missing are forged.
-# Where no later call of anybody is shown, the statistics may be behind.
+# Where the statistics show later calls of an operator, the owner may see that operator's calls, so those that
+# are missing are forged. Where they show no later call of anybody, they may be behind.
 _UNSEEN = """
     SELECT COUNT(*) AS n FROM (
         SELECT user_id FROM (
@@ -74,8 +74,8 @@ _FINISH = """
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What is noted after a whole read that began at `looked_at`, by our clock; `failure_code` is of the
-    comparison after it.
+    """The result of a whole read that began at `looked_at`, by our clock; `failure_code` tells how the
+    comparison after it failed (None: it did not).
     """
 
     looked_at: int
@@ -87,8 +87,8 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def list_due_reads(now: int, limit: int) -> list[int]:
-    """Portal ids of all tenants whose statistics are to be read now, those first whose last turn, be it one
-    that was cut off, is longest ago.
+    """The ids of portals of all tenants whose statistics are to be read now: first those whose last turn, cut
+    off or not, is longest ago.
     """
     now = int(now)
     moments = {"now": now, "alive": now + ALIVE_FOR_S, "rested": now - REST_S}
@@ -97,8 +97,8 @@ async def list_due_reads(now: int, limit: int) -> list[int]:
 
 
 async def claim_read(portal_id: int, generation: int, now: int, until: int) -> Mark | None:
-    """Take the right to read what is new; None while somebody has it, the portal is to rest, or the last
-    whole read began within a minute.
+    """Take the claim for a forward read. None while another process has it, while the portal is to rest, and
+    within a minute of the beginning of the last whole read.
     """
     is_free = And(Marks.claimed_until <= now, Marks.next_at <= now)
     is_rested = WhereRaw(
@@ -112,8 +112,10 @@ async def claim_read(portal_id: int, generation: int, now: int, until: int) -> M
 async def finish_read(
     portal_id: int, generation: int, owner_id: int, finding: Finding, claimed_until: int
 ) -> None:
-    """Note a whole read; evidence from after its beginning stays, and so does what comes late to
-    calls that ended shortly before. It ends the claim until that moment (0: it had none).
+    """Note a whole read, and end the claim that lasts until `claimed_until` (0: the read had none).
+
+    Evidence from after its beginning stays in the mark, and so do the late facts of calls that ended shortly
+    before it.
     """
     looked_at = finding.looked_at
     told = (finding.is_limited, finding.counts_all)
@@ -133,10 +135,11 @@ async def finish_read(
 
 
 async def find_first_leg(portal_id: int, since: int, until: int) -> int | None:
-    """The lowest statistics id of the calls that started between these two moments, of the oldest of them
-    where they are very many: ids rise with the time, but for those of imported calls.
+    """The lowest statistics id of the calls that started between these two moments.
 
-    By the start of the leg itself: an event that names a later start for an old call changes nothing.
+    Where the calls are very many, it looks at the oldest of them: ids rise with time, except those of
+    imported calls. The start of the leg itself decides, so an event that names a later start for an old call
+    changes nothing.
     """
     rows = await Marks.raw(_FIRST_LEG, portal_id, since, until, since, until, MOST_LOOKED_AT)
     found: int | None = rows[0]["id"]
@@ -153,10 +156,11 @@ async def count_recent_calls(portal_id: int, since: int, until: int, most: int) 
 async def count_unseen_operators(
     portal_id: int, since: int, until: int, doubted_before: int, late_before: int
 ) -> int:
-    """How many operators have calls that the statistics lack, and since then none that they show.
+    """How many operators have calls that the statistics lack, and since then none that the statistics show.
 
-    While the statistics show no later call of anybody, they may be late: until `late_before`. Where the calls
-    between the two moments are very many, it looks at the newest of them.
+    A call counts only if its event came before `doubted_before`. While the statistics show no later call of
+    anybody, they may be late: then the event must have come before `late_before`. Where the calls between
+    `since` and `until` are very many, it looks at the newest of them.
     """
     period = (portal_id, since, until)
     rows = await Marks.raw(_UNSEEN, *period, MOST_LOOKED_AT, doubted_before, late_before, *period)

@@ -1,6 +1,6 @@
 """Reading and writing how far each portal's statistics have been read.
 
-Every write names the generation, and the mark that it was decided on: two readers at once do no harm.
+Every write names the generation and the mark on which it was decided, so two reads at once do no harm.
 """
 
 from collections.abc import Mapping
@@ -46,14 +46,17 @@ _SUSPECT = """
 
 
 async def find_mark(portal_id: int, generation: int) -> Mark | None:
-    """The portal's mark in this generation."""
+    """The portal's mark in this generation; None if there is none."""
     row = await Marks.select().where(is_of(portal_id, generation)).first()
     return _mark(row) if row else None
 
 
 async def ensure_mark(database: Database, portal_id: int, generation: int, now: int) -> bool:
-    """Make the mark of this generation and of the token's owner, in the place of an older one; False when
-    the installation is another.
+    """Make the mark of this generation and of the token's owner, in the place of an older one. False when the
+    portal has another installation by now.
+
+    The new mark promises nothing: another owner may be shown other rows ("complete up to", reason 1 in
+    `marks.py`).
     """
     async with database.transaction():
         if not await hold_installation(portal_id, generation, database):
@@ -79,9 +82,10 @@ async def ensure_mark(database: Database, portal_id: int, generation: int, now: 
 async def claim_mark(
     portal_id: int, generation: int, now: int, until: int, *, is_forced: bool
 ) -> Mark | None:
-    """Take the right to read the history, if there is any left, it is due and nobody else has it.
+    """Take the claim for reading the history. None when nothing is left to read, when it is not due yet, and
+    while another process has the claim.
 
-    `is_forced`: also while a failure would still be waited out.
+    `is_forced`: also while the wait after a failure lasts.
     """
     is_due: Any = Marks.next_at <= now
     if is_forced:
@@ -93,13 +97,13 @@ async def claim_mark(
 
 
 async def begin_mark(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
-    """Note what the first read found; None when another has noted it before, or has the claim."""
+    """Note the ends that the first read found; None when another read did so before or has the claim."""
     is_first = And(Marks.token_user_id == seen.token_user_id, Marks.top_id.is_null())
     return await update_mark(portal_id, And(_is_held(seen.generation, seen.claimed_until), is_first), changes)
 
 
 async def move_mark(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
-    """Note what a batch brought; None when the mark is not where it was `seen`, or claimed by another."""
+    """Note how far a batch has read; None when the mark has moved since `seen`, or another has the claim."""
     is_unmoved = And(_is_held(seen.generation, seen.claimed_until), Marks.low_id == seen.low_id)
     return await update_mark(portal_id, And(is_unmoved, Marks.token_user_id == seen.token_user_id), changes)
 
@@ -107,12 +111,12 @@ async def move_mark(portal_id: int, seen: Mark, changes: Changes) -> Mark | None
 async def change_claimed(
     portal_id: int, generation: int, claimed_until: int, changes: Changes
 ) -> Mark | None:
-    """Note something in the name of whoever claimed the mark until that moment; None when it is another's."""
+    """Make these changes for the process with the claim until that moment; None when it lost the claim."""
     return await update_mark(portal_id, _is_held(generation, claimed_until), changes)
 
 
 async def note_failure(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
-    """Note that an attempt failed which had come to `seen`; None when somebody else has come further, or
+    """Note the failure of an attempt that had come to `seen`; None when another process has come further or
     has the claim.
     """
     is_begun_alike = Marks.top_id.is_null() if seen.top_id is None else Marks.top_id == seen.top_id
@@ -123,8 +127,8 @@ async def note_failure(portal_id: int, seen: Mark, changes: Changes) -> Mark | N
 
 
 async def raise_mark(portal_id: int, generation: int, owner_id: int, high_id: int) -> Mark | None:
-    """Note up to which id the statistics are read without a gap. A lower one changes nothing: only
-    `lower_mark` lets it fall, once the portal shows that its statistics end lower.
+    """Note up to which id the statistics are read without a gap; the mark afterwards. A lower id changes
+    nothing: only `lower_mark` lowers it, once the portal shows that its statistics end there.
     """
     is_lower = And(is_of(portal_id, generation, owner_id), Marks.high_id < high_id)
     return await update_mark(portal_id, is_lower, {"high_id": high_id}) or await find_mark(
@@ -135,11 +139,12 @@ async def raise_mark(portal_id: int, generation: int, owner_id: int, high_id: in
 async def date_mark(
     portal_id: int, generation: int, owner_id: int, read_up_to: int, looked_at: int
 ) -> Mark | None:
-    """Note a read to the end of the statistics that began at `read_up_to` by the portal's clock, and at
-    `looked_at` by ours.
+    """Note a read to the end of the statistics that began at `read_up_to` by the portal's clock and at
+    `looked_at` by ours; the mark afterwards.
 
-    A read that began before the last one lowers nothing; a later one does, when the portal's clock was set
-    back: nobody may rely on a moment that is still to come.
+    A read that began before the last one never moves the moment back. A later read does when the portal's
+    clock was set back: nobody may rely on a moment that is still to come ("complete up to", reason 5 in
+    `marks.py`).
     """
     is_later = WhereRaw(
         "(COALESCE(read_up_to, 0) < {} OR COALESCE(looked_at, 0) <= {})", read_up_to, looked_at
@@ -151,40 +156,43 @@ async def date_mark(
 
 
 async def reopen_history(portal_id: int, generation: int, now: int) -> None:
-    """Let the whole history be read again: it may show what was hidden, or hold what was left out.
+    """Have the whole history read again, because it may hold rows that were left out ("complete up to",
+    reason 2 in `marks.py`).
 
-    Whoever reads at the moment loses the claim. What is known of calls that the statistics lack stays. It is
-    the day's read of 30 days too, and the mark says when it was, so that what causes it again and again does
-    so once a day.
+    A process that reads at the moment loses its claim. The mark keeps its judgement of calls that the
+    statistics lack (`is_limited`, `counts_all`). The new history is also the day's read of 30 days, and the
+    mark keeps the moment in `reopened_at`.
     """
     await Marks.raw(_REOPEN, now, now, now, portal_id, generation)
 
 
 async def lower_mark(portal_id: int, seen: Mark, high_id: int) -> None:
-    """Note that the statistics end at a lower id than they did: a portal was restored or moved."""
+    """Note that the statistics end at a lower id than before, because the portal was restored or moved."""
     changes: Changes = {"high_id": high_id, **first_stand(seen.hour_at, high_id), "pass_low_id": None}
     await change_mark(portal_id, seen, changes)
 
 
 async def change_mark(portal_id: int, seen: Mark, changes: Changes) -> None:
-    """Note something of what the owner of this installation's token is shown, whoever has the claim."""
+    """Make these changes while installation and token's owner are those of `seen`; it needs no claim."""
     await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
 
 
 async def suspect(portal_id: int, generation: int, low_id: int) -> None:
-    """Note that from this id on ids may be other calls' by now; nothing is promised until that is clear."""
+    """Note that ids from this one up may belong to other calls now. The log promises nothing until the audit
+    has settled that ("complete up to", reason 4 in `marks.py`).
+    """
     await Marks.raw(_SUSPECT, low_id, low_id, portal_id, generation)
 
 
 async def list_due_histories(now: int, limit: int) -> list[int]:
-    """Portal ids of all tenants whose history is to be read on now, longest waiting first."""
+    """The ids of portals of all tenants whose history is to be read on now, longest waiting first."""
     return [row["id"] for row in await Marks.raw(_DUE, now, now, now, limit)]
 
 
 async def update_mark(portal_id: int, condition: And | Where, changes: Changes) -> Mark | None:
     """Change the portal's mark if the condition holds; None if it does not.
 
-    The commit is light: what a mark tells of was stored before it, so a mark that is lost is read again.
+    The commit is light: the rows were stored before their mark, so after a lost mark they are read again.
     """
     values: dict[Any, Any] = dict(changes)
     update = Marks.update(values).where(And(Marks.portal_id == portal_id, condition))
@@ -199,11 +207,11 @@ def _mark(row: Mapping[str, Any]) -> Mark:
 
 
 def _is_held(generation: int, claimed_until: int) -> And:
-    """The mark of this installation while this claim lasts, or nobody else has taken it over."""
+    """The condition: the mark of this installation, and its claim is still the one until that moment."""
     return And(Marks.generation == generation, Marks.claimed_until == claimed_until)
 
 
 def is_of(portal_id: int, generation: int, owner_id: int | None = None) -> And | Where:
-    """The mark of this installation, and of this owner of the token."""
+    """The condition: the mark of this installation, and of this owner of its token (None: of any)."""
     is_this = And(Marks.portal_id == portal_id, Marks.generation == generation)
     return is_this if owner_id is None else And(is_this, Marks.token_user_id == owner_id)

@@ -1,4 +1,4 @@
-"""How fast a portal's statistics may be read: how many pages a batch, and when to rest. Pure.
+"""How fast a portal's statistics may be read: pages in a batch, and seconds of rest. Pure.
 
 Documentation: limits.md, settings/performance/limits.md (480 s of a method's execution time in ten minutes;
 a request must end within 60 s).
@@ -12,7 +12,7 @@ from app.kit.json_values import read_finite
 
 FIRST_PAGES = 10
 MOST_PAGES = 50
-REQUEST_S = 20.0  # What a batch is planned to take: a third of what a portal allows.
+REQUEST_S = 20.0  # A batch is planned to take so long: a third of the time that a portal allows.
 OPERATING_S = 480.0
 OPERATING_SPARE = 0.9
 OPERATING_WINDOW_S = 600
@@ -22,15 +22,14 @@ Times = Mapping[str, Any]  # The `time` block of an answer.
 
 
 def plan_pages(pages: int, duration_s: float) -> int:
-    """The size of the next batch after one of so many pages took so long."""
+    """The pages of the next batch after one of `pages` pages that took `duration_s`."""
     page_s = duration_s / max(pages, 1)
     return MOST_PAGES if page_s <= 0 else max(1, int(min(MOST_PAGES, REQUEST_S / page_s + 1e-9)))
 
 
 def plan_rest(times: Iterable[Times], pages: int, page_s: float) -> int:
-    """Seconds to rest before `pages` more, because the method's execution time would run out; 0 if not.
-
-    `times` are the blocks of the commands that were answered.
+    """Seconds to rest before `pages` more, because the method's execution time would run out; 0 if it would
+    not. `times` are the blocks of the answered commands.
     """
     rest_s = 0
     for block in times:
@@ -41,8 +40,8 @@ def plan_rest(times: Iterable[Times], pages: int, page_s: float) -> int:
 
 
 def read_rest(block: Times) -> int:
-    """Seconds until the portal counts execution time anew, by its own clock; ten minutes if it does not
-    say.
+    """Seconds until the portal begins a new count of execution time, by its own clock; ten minutes if it does
+    not say.
     """
     reset_at, now = read_finite(block.get("operating_reset_at"), 0, LAST), read_moment(block)
     if reset_at is None or now is None:
@@ -58,5 +57,5 @@ def read_moment(block: Times) -> int | None:
 
 
 def read_duration(block: Times) -> float | None:
-    """How long the portal says that the request took, in seconds; None if it does not say."""
+    """Seconds that the request took, by the portal's word; None if it does not say."""
     return read_finite(block.get("duration"), 0, DAY_S)

@@ -1,8 +1,8 @@
 """Which ids of a portal's statistics to ask for next, newest first. Pure.
 
 The ids belong to one portal and are nearly gapless, so a range of 50 ids is a page that depends on no other
-page: any order, exact repetition. Where ids are sparse, ranges widen by the density that was measured, and a
-page that comes back full is read on.
+page: pages can be read in any order and repeated exactly. Where ids are sparse, ranges widen by the measured
+density. When a page comes back full, the rest of its range is read too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,16 +11,16 @@ from math import ceil
 import msgspec
 
 PAGE_ROWS = 50
-FILL = 0.85  # How full a page of sparse ids is aimed at: a full one costs a second command.
-WIDEN_BY = 8  # At most, from one batch to the next: a gap says little about what follows it.
+FILL = 0.85  # Ranges of sparse ids aim at a page so full: an entirely full one costs a second command.
+WIDEN_BY = 8  # At most, from one batch to the next: a gap says little about the ids after it.
 MOST_PIECES = 49
 BEHIND_IDS = 200
-OPEN = 2**62  # As the end of a range: it has none.
+OPEN = 2**62  # The end of a range that has no end.
 OPEN_PIECES = 20
 
 
 class Range(msgspec.Struct, frozen=True):
-    """The ids of one command, both ends included; `tries` counts the answers that failed before."""
+    """The ids of one command, both ends included; `tries` counts the failed answers before."""
 
     low: int
     high: int
@@ -28,18 +28,18 @@ class Range(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Everything from `low_id` up has been read; `rows` are new in it since the last time."""
+    """All ids from `low_id` up are read; `rows`: how many rows that added since the last progress."""
 
     low_id: int
     rows: int
 
 
 class Plan:
-    """The ids from `bottom_id` to below `low_id`, as ranges; `width` is how many ids a command covers.
+    """The ids from `bottom_id` to below `low_id`, as ranges; a command covers `width` ids.
 
     `is_open`: also all ids from `low_id` up, however many there are by now. They go first, together with the
-    200 below, where rows may have become visible late. `resume_at`: what lies from there up to them has been
-    read before.
+    200 below them, where the portal may have shown rows late. `resume_at`: an earlier attempt has read the
+    ids from there up to these.
     """
 
     def __init__(
@@ -62,31 +62,31 @@ class Plan:
 
     @classmethod
     def of(cls, ranges: Iterable[Range]) -> "Plan":
-        """These ranges and no others, wherever they lie."""
+        """A plan of these ranges and no others."""
         plan = cls(1, 1)
         plan.put_back(ranges)
         return plan
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is left to ask for, once everything that was taken has been settled."""
+        """Whether nothing is left to ask for, once all taken ranges have been settled."""
         return not self._pending and self._frontier < self._bottom_id
 
     @property
     def read_to(self) -> int:
-        """Of what goes first in an open plan: the last id before the first that is not read yet."""
+        """In an open plan, the id up to which the ranges that go first are read without a gap."""
         return min((one.low for one in self._pending if one.low >= self._open_from), default=OPEN) - 1
 
     @property
     def most_tries(self) -> int:
-        """How often the least lucky of the waiting ranges has failed."""
+        """The most failures of any waiting range."""
         return max((waiting.tries for waiting in self._pending), default=0)
 
     def take(self, count: int) -> list[Range]:
-        """At most `count` ranges for one batch: what waits, then what has never been asked for.
+        """At most `count` ranges for one batch: those that wait, then those that were never asked for.
 
-        What waits goes newest first, in an open plan oldest first, so that `read_to` rises
-        steadily. Every one of them goes to `settle`.
+        Waiting ranges go newest first; in an open plan oldest first, so that `read_to` rises steadily. The
+        caller gives every range back to `settle`, `split` or `put_back`.
         """
         self._pending.sort(key=lambda waiting: waiting.high, reverse=self._is_open)
         taken = [self._pending.pop() for _ in range(min(count, len(self._pending)))]
@@ -97,9 +97,9 @@ class Plan:
         return taken
 
     def split(self, asked: Range) -> bool:
-        """Ask for the halves of a range whose answer is too large; False for one of a single id.
+        """Ask for the halves of a range whose answer is too large; False for a range of a single id.
 
-        What has no end is cut after as many ids as a page is expected to hold.
+        A range without an end is cut after as many ids as a page is expected to hold.
         """
         if asked.low == asked.high:
             return False
@@ -110,13 +110,13 @@ class Plan:
         return True
 
     def put_back(self, taken: Iterable[Range]) -> None:
-        """Ask for these again, of which nothing was learnt."""
+        """Ask for these ranges again: they were not answered."""
         self._pending += taken
 
     def settle(self, answers: Mapping[Range, Sequence[int] | None]) -> Progress:
-        """Take in the ids of the rows that each range brought, ascending; None where it failed.
+        """Take in the ids of the rows of each range, ascending (None: it failed); return how far all is read.
 
-        Call it when the rows are stored: the progress is what may be relied on after a crash.
+        Call it when the rows are stored: after a crash the mark relies on this progress.
         """
         covered = rows = 0
         for asked, ids in answers.items():
@@ -143,7 +143,7 @@ class Plan:
 
 
 def fitting_width(covered: int, rows: int) -> int:
-    """How many ids a command should cover where `covered` ids held so many rows."""
+    """How many ids a command should cover where `covered` ids held `rows` rows."""
     return max(PAGE_ROWS, int(min(OPEN, FILL * PAGE_ROWS * covered / max(rows, 1))))
 
 
@@ -153,10 +153,10 @@ def _split_open(low: int, open_from: int) -> list[Range]:
 
 
 def split_rest(rest: Range, ids: Sequence[int]) -> list[Range]:
-    """What a full page left over, in pieces that are pages again if it goes on as it began.
+    """The ids that a full page left over, in pieces that are a page each if the rows stay as dense.
 
-    At most 49: of a range that is far too wide each step finds the part where the rows are. What has no end
-    gets some pages and an open rest.
+    At most 49 pieces: in a range that is far too wide each step finds the part that holds the rows. A rest
+    without an end becomes some pages and an open range.
     """
     width = fitting_width(ids[-1] - ids[0] + 1, len(ids))
     if rest.high == OPEN:

@@ -1,9 +1,9 @@
-"""How far back a forward read goes, by when the mark stood where: rows may become visible out of order. Pure.
+"""How far back a forward read goes, because the portal may show rows out of the order of their ids. Pure.
 
-A row may have become visible just after the last read, an hour after one with a higher id which that read has
-passed. So a read goes back to where the mark stood an hour before the last one, however long that is ago. The
-mark remembers where it stood at two moments of each kind, an hour or a day apart, so that one of them is
-always old enough.
+A row may have appeared just after the last read, up to an hour after a row with a higher id that the last
+read has seen. So a read goes back to where the mark stood an hour before the last read, however long ago that
+was. The mark remembers where it stood at two moments that are an hour apart, and at two that are a day apart,
+so that one of the two is always old enough.
 """
 
 from app.calls.statistics.progress.marks import Mark
@@ -13,7 +13,7 @@ PERIODS = {"hour": HOUR_S, "day": DAY_S}
 
 
 def stood_at(mark: Mark, now: int, *, is_full: bool) -> int:
-    """The id where the mark stood an hour before the last read or earlier; for a full read, a day before."""
+    """Where the mark stood an hour before the last read or earlier (an id); for a full read, a day before."""
     name = "day" if is_full else "hour"
     last = now if mark.looked_at is None else min(mark.looked_at, now)
     is_old = last - getattr(mark, f"{name}_at") >= PERIODS[name]
@@ -22,7 +22,7 @@ def stood_at(mark: Mark, now: int, *, is_full: bool) -> int:
 
 
 def note_stand(mark: Mark, now: int, high_id: int) -> dict[str, object]:
-    """What the mark remembers after a read that took it to `high_id`; nothing while its note is young."""
+    """The changes that make the mark remember a read up to `high_id`; {} while its notes are young."""
     changes: dict[str, object] = {}
     for name, period_s in PERIODS.items():
         if not 0 <= now - getattr(mark, f"{name}_at") < period_s:
@@ -32,7 +32,7 @@ def note_stand(mark: Mark, now: int, high_id: int) -> dict[str, object]:
 
 
 def first_stand(now: int, high_id: int) -> dict[str, object]:
-    """What a mark remembers that begins at `high_id`: the history and its audit cover what lies below."""
+    """The changes for a mark that begins at `high_id`; the history and its audit cover the ids below."""
     return {
         f"{name}_{part}": now if part == "at" else high_id
         for name in PERIODS
