@@ -1,1 +1,1 @@
-"""What knows nothing of calls or portals: clock, crypto, database, text, logging, metrics."""
+"""Tools that know nothing of calls or portals: clock, crypto, database, text, logging, metrics."""

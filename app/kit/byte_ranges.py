@@ -1,4 +1,4 @@
-"""Ranges of bytes as HTTP asks for and answers them (RFC 9110, 14). Pure."""
+"""Ranges of bytes in HTTP requests and answers (RFC 9110, 14). Pure."""
 
 import re
 
@@ -10,7 +10,7 @@ _UNSATISFIED = re.compile(r"bytes\s+\*/([0-9]{1,18})", re.IGNORECASE)
 
 
 class UnsatisfiableError(Exception):
-    """Nothing of what was asked for is there: 416. `total` is the length of the whole."""
+    """No byte of the asked range exists: 416. `total` is the length of the whole."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -25,11 +25,11 @@ class AskedRange(msgspec.Struct, frozen=True):
 
     @property
     def header(self) -> str:
-        """As a request asks for it."""
+        """The value of a request's `Range` header."""
         return f"bytes={'' if self.first is None else self.first}-{'' if self.last is None else self.last}"
 
     def resolve(self, total: int) -> "Span":
-        """What that means for a whole of this length; raises UnsatisfiableError."""
+        """The bytes it selects from a whole of this length; raises UnsatisfiableError when there are none."""
         if self.first is None:
             first, last = max(0, total - (self.last or 0)), total - 1
         else:
@@ -40,7 +40,7 @@ class AskedRange(msgspec.Struct, frozen=True):
 
 
 class Span(msgspec.Struct, frozen=True):
-    """The bytes from `first` to `last`, that one included, of `total`."""
+    """The bytes from `first` to `last`, both included, of `total`."""
 
     first: int
     last: int
@@ -48,7 +48,7 @@ class Span(msgspec.Struct, frozen=True):
 
     @property
     def length(self) -> int:
-        """How many bytes that are."""
+        """The number of bytes."""
         return self.last - self.first + 1
 
     def has_first(self, count: int) -> bool:
@@ -57,14 +57,14 @@ class Span(msgspec.Struct, frozen=True):
 
     @property
     def header(self) -> str:
-        """As an answer of 206 tells it."""
+        """The value of the `Content-Range` header of an answer of 206."""
         return f"bytes {self.first}-{self.last}/{self.total}"
 
 
 def parse_range(header: str | None) -> AskedRange | None:
-    """One range of bytes; None for none, for several and for what is no range.
+    """The one range of bytes that the header asks for; None for no header, several ranges and malformed text.
 
-    A server may ignore those and answer the whole.
+    A server may ignore all of these and answer the whole.
     """
     match = _RANGE.fullmatch((header or "").strip())
     if match is None or not (match[1] or match[2]):
@@ -76,7 +76,7 @@ def parse_range(header: str | None) -> AskedRange | None:
 
 
 def parse_content_range(header: str | None) -> Span | None:
-    """What an answer of 206 says that it holds; None when it does not say so, or not of how much."""
+    """The bytes that an answer of 206 says it holds; None when the header, or the total in it, is missing."""
     match = _CONTENT_RANGE.fullmatch((header or "").strip())
     if match is None or match[3] == "*":
         return None
@@ -85,6 +85,6 @@ def parse_content_range(header: str | None) -> Span | None:
 
 
 def parse_unsatisfied(header: str | None) -> int | None:
-    """The length of the whole that an answer of 416 tells."""
+    """The length of the whole that an answer of 416 tells; None when it tells none."""
     match = _UNSATISFIED.fullmatch((header or "").strip())
     return None if match is None else int(match[1])

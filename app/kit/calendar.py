@@ -16,8 +16,8 @@ def has_date(at: int) -> bool:
 
 
 def read_date(value: object) -> int | None:
-    """An ISO 8601 date with its offset from UTC, as Unix seconds; None for anything else, and where UTC has
-    no such date.
+    """An ISO 8601 date with its offset from UTC, as Unix seconds; None for anything else, and for a moment
+    outside the years 1 to 9999 in UTC.
     """
     if not isinstance(value, str) or len(value) > MAX_DATE:
         return None
@@ -30,14 +30,14 @@ def read_date(value: object) -> int | None:
 
 
 def to_utc(at: int) -> datetime:
-    """The moment as a date in UTC, on every machine; one that has none becomes the nearest that has.
+    """The moment as a date in UTC; a moment without a date becomes the nearest one that has a date.
 
-    `datetime.fromtimestamp` fails for some years on some machines.
+    Works on every machine: `datetime.fromtimestamp` fails for some years on some machines.
     """
     return EPOCH + timedelta(seconds=min(max(at, FIRST), LAST))
 
 
 @cache
 def list_zones() -> tuple[str, ...]:
-    """The names of all time zones in order. Kept: finding them reads some 600 files."""
+    """The names of all time zones, sorted. They are kept, because finding them reads some 600 files."""
     return tuple(sorted(available_timezones()))

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Anything that tells the time; tests pass one that they move by hand."""
+    """An object that tells the time; tests pass one that they move by hand."""
 
     def now(self) -> int:
         """Unix time in whole seconds, UTC."""
@@ -21,7 +21,8 @@ class SystemClock:
 
 
 def read_elapsed_s() -> float:
-    """Seconds since some moment, which nobody can set and which go on while the machine is suspended, where
-    the system counts them (Linux does).
+    """Seconds since an arbitrary moment; nobody can set this clock.
+
+    On Linux it also goes on while the machine is suspended; elsewhere it may stand still meanwhile.
     """
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -1,7 +1,7 @@
-"""Sealing of secrets: AES-256-GCM with a key id in each value and its place bound in.
+"""Sealing of secrets: AES-256-GCM. A sealed value holds the id of its key and is bound to its place.
 
-The context (for example ``portals:17:access_token``) is authenticated but not stored, so a value that is
-copied to another row or column does not open there.
+The place (`context`, for example ``portals:17:access_token``) is authenticated but not stored, so a value
+that is copied to another row or column does not open there.
 """
 
 import base64
@@ -23,18 +23,18 @@ class KeyringError(ValueError):
 
 
 class CannotDecryptError(Exception):
-    """A sealed value does not open: another key, another place, or it was changed."""
+    """A sealed value does not open: its key is missing, it stands in another place, or it was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The encryption keys: the first one seals, all of them open."""
+    """The encryption keys: the first seals new values, each opens the values that it sealed."""
 
     keys: dict[str, bytes]
 
     @classmethod
     def parse(cls, text: str) -> "Keyring":
-        """Read ``id:base64-32-bytes[,older…]``; ``@/path`` reads the same from a file."""
+        """Read ``id:base64-32-bytes[,older…]``, or ``@/path`` of such a file; raises KeyringError."""
         if text.startswith("@"):
             text = _read_key_file(text[1:])
         keys: dict[str, bytes] = {}
@@ -54,14 +54,14 @@ class Keyring:
         return next(iter(self.keys))
 
     def seal(self, plaintext: bytes, context: str) -> str:
-        """Encrypt for one place; the answer is ``key-id.base64url(nonce + ciphertext)``."""
+        """Encrypt for one place; returns ``key-id.base64url(nonce + ciphertext)``."""
         nonce = os.urandom(NONCE_BYTES)
         key_id = self.current_key_id
         ciphertext = AESGCM(self.keys[key_id]).encrypt(nonce, plaintext, context.encode())
         return f"{key_id}.{base64.urlsafe_b64encode(nonce + ciphertext).decode().rstrip('=')}"
 
     def open(self, sealed: str, context: str) -> bytes:
-        """Decrypt a value sealed for the same place, else raise CannotDecryptError."""
+        """Decrypt a value that was sealed for the same place; raises CannotDecryptError."""
         key_id, _, body = sealed.partition(".")
         key = self.keys.get(key_id)
         if key is None:
@@ -73,7 +73,7 @@ class Keyring:
             raise CannotDecryptError("it was sealed for another place, or changed") from error
 
     def is_current(self, sealed: str) -> bool:
-        """Whether the value was sealed with the key that seals now."""
+        """Whether the value was sealed with the current key."""
         return sealed.partition(".")[0] == self.current_key_id
 
 
@@ -83,7 +83,7 @@ def generate_key(key_id: str) -> str:
 
 
 def keyed_hash(key: bytes, secret: str) -> str:
-    """HMAC-SHA256 in hex: what is stored of a secret that we only ever compare."""
+    """HMAC-SHA256 in hex. It is stored in place of a secret that is only ever compared."""
     return hmac.digest(key, secret.encode(errors="replace"), "sha256").hex()
 
 
@@ -106,7 +106,7 @@ def _parse_key(part: str, position: int) -> tuple[str, bytes]:
     standard = encoded.translate(str.maketrans("-_", "+/"))
     try:
         key = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except ValueError as error:  # Also what is not ASCII.
+    except ValueError as error:  # Raised for text outside ASCII too.
         raise KeyringError(f"key {position} ({key_id}) is not base64") from error
     if len(key) != KEY_BYTES:
         raise KeyringError(f"key {position} ({key_id}) has {len(key)} bytes, not {KEY_BYTES}")

@@ -1,9 +1,9 @@
-"""A limit of time that moves while the work goes on."""
+"""A time limit that moves while the work goes on."""
 
 import asyncio
 
 
 def move_limit(limit: asyncio.Timeout, when: float | None) -> None:
-    """Let it end at that time of the loop, or never (None), unless it is over."""
+    """Set when the limit expires, in the loop's time; None is never. An expired limit stays expired."""
     if not limit.expired():
         limit.reschedule(when)

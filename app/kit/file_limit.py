@@ -1,4 +1,4 @@
-"""How many files this process may open, and how many of them may be connections of others."""
+"""How many files this process may open, and how many of them may be incoming connections."""
 
 import sys
 
@@ -8,15 +8,18 @@ if sys.platform != "win32":
     import resource
 
 log = structlog.get_logger(__name__)
-MOST_FILES = 65_536  # More is of no use to one process, and "unlimited" is no number to count with.
-# For all else: three pools of 256 outbound connections, the database, exports, the program's own files.
+MOST_FILES = 65_536  # One process has no use for more, and nothing can be subtracted from "unlimited".
+# For everything else: three pools of 256 outbound connections, the database, exports, the program's own
+# files.
 RESERVED = 900
-# Live streams, exports and recordings may take about 300 places; as many again are for whoever asks briefly.
+# Live streams, exports and recordings may take about 300 places; as many again are for brief requests.
 ENOUGH_PLACES = 600
 
 
 def raise_file_limit() -> None:
-    """Take as many files as the system allows without being asked; the places that gives, if they are few."""
+    """Raise this process's limit of open files as far as the system allows; warns in the log when the places
+    for connections are few all the same.
+    """
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -28,8 +31,8 @@ def raise_file_limit() -> None:
 
 
 def _raise_to(wanted: int, hard: int) -> None:
-    """A system may call its limit "unlimited" and refuse the number all the same, as macOS does: then the
-    limit stays as it is.
+    """Leave the limit as it is where the system refuses: macOS calls its limit "unlimited" and refuses any
+    such number.
     """
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -38,7 +41,7 @@ def _raise_to(wanted: int, hard: int) -> None:
 
 
 def count_places() -> int:
-    """How many connections may be open: what is left of the files, but at least half of them."""
+    """How many incoming connections may be open: the files less RESERVED, but at least half of the files."""
     if sys.platform == "win32":
         return MOST_FILES
     files = _as_number(resource.getrlimit(resource.RLIMIT_NOFILE)[0])

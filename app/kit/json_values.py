@@ -1,4 +1,4 @@
-"""Reading JSON that anybody may have written, and the numbers in it."""
+"""Reading untrusted JSON, and the numbers in it."""
 
 import re
 from typing import TypeVar
@@ -6,16 +6,15 @@ from typing import TypeVar
 import msgspec
 
 Kind = TypeVar("Kind")
-INT64_MAX = 2**63 - 1  # What a column of either database holds.
+INT64_MAX = 2**63 - 1  # The greatest integer that a column of either database holds.
 _WHOLE = re.compile(r"-?[0-9]{1,40}")  # Leading zeros are harmless; thousands of digits are an attack.
-_MOST_CHARACTERS = 40  # No number of a protocol is longer, with a fraction and an exponent.
+_MOST_CHARACTERS = 40  # No number in Bitrix24's protocol is longer, with its fraction and its exponent.
 
 
 def decode_json(text: bytes | str, kind: type[Kind], *, is_strict: bool = True) -> Kind:
     """The value, of that kind; raises msgspec.DecodeError for everything else.
 
-    Also for what is nested so deeply that msgspec gives up with a RecursionError, be it in a part that would
-    only be passed over.
+    Too deep a nesting raises it too, even in a part that `kind` skips; msgspec itself raises RecursionError.
     """
     try:
         return msgspec.json.decode(text, type=kind, strict=is_strict)
@@ -26,7 +25,7 @@ def decode_json(text: bytes | str, kind: type[Kind], *, is_strict: bool = True) 
 def read_whole(value: object, least: int = 0, most: int = INT64_MAX) -> int | None:
     """A whole number from `least` to `most`, written as a JSON number or as text; None for anything else.
 
-    Everything else is a truth value, a fraction, an exponent, digits of another script, and what is outside.
+    None, too, for a truth value, a fraction, an exponent and digits of another script.
     """
     if isinstance(value, str):
         value = int(value) if _WHOLE.fullmatch(value) else None
@@ -38,7 +37,7 @@ def read_whole(value: object, least: int = 0, most: int = INT64_MAX) -> int | No
 def read_finite(value: object, least: float, most: float) -> float | None:
     """A number from `least` to `most`, written as a JSON number or as text; None for anything else.
 
-    "nan" and "inf" are numbers to Python, and 1e400 is infinite: neither is within any bounds.
+    Python reads "nan" and "inf" as numbers, and 1e400 as infinite; none of them lies within any bounds.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

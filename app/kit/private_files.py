@@ -1,7 +1,7 @@
-"""Files and folders that nobody but their owner may read, from the moment when they exist.
+"""Files and folders that only their owner may read, from the moment when they exist.
 
-The machine's other users are no readers of calls (docs/threats.md). A file that is made and narrowed
-afterwards could be opened in between, and whoever has it open keeps it.
+The machine's other users may not read calls (docs/threats.md). Another user could open a file between its
+making and its narrowing, and would keep it open.
 """
 
 import os
@@ -14,35 +14,37 @@ import structlog
 log = structlog.get_logger(__name__)
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
-OF_OTHERS = 0o077  # Every right of the group and of everybody else.
+OF_OTHERS = 0o077  # Every right of the group and of all other users.
 
 
 def keep_files_private() -> None:
-    """From now on no file of this process, whoever makes it, has rights for others."""
+    """Give no other user rights on any file that this process makes from now on, in any library."""
     os.umask(OF_OTHERS)
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make it, and each folder above it that is missing, for the owner alone; what exists stays as it is."""
+    """Make the folder, and each missing one above it, for the owner alone; existing folders stay as
+    they are.
+    """
     if not folder.is_dir():
         make_private_folder(folder.parent)
         folder.mkdir(FOLDER_MODE, exist_ok=True)
 
 
 def make_private_file(path: Path) -> None:
-    """Make it, empty, for the owner alone; one that exists stays as it is, and is not opened.
+    """Make the file, empty, for the owner alone; an existing file stays as it is and is not opened.
 
-    Closing a second handle of a file would end the locks that SQLite has on it in this process.
+    Closing a second handle of a file would end the locks that SQLite holds on it in this process.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
 
 
 def narrow(folder: Path, files: Iterable[Path]) -> None:
-    """Take the rights of others away from the files that exist, and from a folder that holds nothing else.
+    """Take the rights of other users away from the files that exist, and from a folder that holds only them.
 
-    A folder that holds more is somebody's arrangement: it stays, as the files in it are closed. One line in
-    the log says what was changed, and one what could not be.
+    A folder that holds other files too was arranged by the operator and stays as it is: our files in it are
+    closed anyway. The log names the files that were narrowed, or those that could not be.
     """
     if os.name != "posix":
         return

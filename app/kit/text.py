@@ -1,5 +1,5 @@
-"""Text that a database refuses (PostgreSQL stores no NUL, yet all must be shown as it came), that is too
-long, or that a terminal obeys.
+"""Text made fit for its place: for a database (PostgreSQL stores no NUL, yet each text must be shown exactly
+as it came), for a limited length, and for a terminal, which obeys some characters.
 """
 
 ESCAPE = "\x1a"  # SUBSTITUTE, the control character that stands for one that cannot be represented
@@ -21,13 +21,13 @@ def original(text: str) -> str:
 
 
 def shorten(text: str, longest: int) -> str:
-    """The text, or its first characters and a mark that there are more."""
+    """The text; of a longer one the `longest` first characters and an ellipsis."""
     return text if len(text) <= longest else text[:longest] + "…"
 
 
 def escape_text(text: str) -> str:
-    """The text for a terminal: control characters, marks that turn the direction of a text, and whatever else
-    shows nothing are spelled out.
+    """The text for a terminal: each character that is not printable is spelled out, such as a control
+    character or a mark that turns the direction of the text.
     """
     if text.isprintable():
         return text

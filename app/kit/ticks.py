@@ -1,26 +1,26 @@
-"""Which jobs are due by a clock that cannot step, and whether the one that can has stepped. Pure.
+"""Which jobs are due by the monotonic clock, and whether the wall clock has been set. Pure.
 
-The wall clock is set by people and by time servers, also backwards: whatever waits for one of its times then
-waits for as long as the step was. Monotonic seconds only go on.
+People and time servers set the wall clock, also backwards; a job that waited for one of its times would then
+be late by as much. Monotonic seconds only go on.
 """
 
 import random
 from collections.abc import Callable, Mapping
 
-STEP_S = 60  # A smaller one delays what waits for a time by a minute at most, which nobody notices.
-JITTER = 5  # A fifth of the interval at most: processes that began together drift apart.
+STEP_S = 60  # A smaller step delays a job by a minute at most, which nobody notices.
+JITTER = 5  # At most a fifth of the interval: processes that began together drift apart.
 Jitter = Callable[[float], float]
 
 
 def draw_jitter(most_s: float) -> float:
-    """Any number of seconds up to this."""
+    """A random number of seconds from 0 to `most_s`."""
     return random.uniform(0, most_s)  # noqa: S311  Spreads turns; nothing secret.
 
 
 class Intervals:
     """Turns by name, each at an interval in seconds; the first comes one interval after `now`.
 
-    A turn that comes late moves those behind it: none is made up for.
+    A late turn moves the turns after it; a missed one is not made up for.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Intervals:
         self._next_at = {name: self._plan(name, now) for name in intervals_s}
 
     def take_due(self, now: float) -> list[str]:
-        """The names whose turn has come at this monotonic second, those first that come first."""
+        """The names whose turn has come at this monotonic second, in the order in which they were given."""
         due = [name for name, next_at in self._next_at.items() if next_at <= now]
         self._next_at.update({name: self._plan(name, now) for name in due})
         return due
@@ -42,17 +42,17 @@ class Intervals:
 
 
 class Steps:
-    """Notices when the wall clock has been set, by its distance from the monotonic one.
+    """Notices by the distance between the wall clock and the monotonic clock that the wall clock was set.
 
-    Small steps add up until they are noticed together.
+    Small steps add up until their sum is noticed.
     """
 
     def __init__(self, wall: float, monotonic: float) -> None:
         self._distance_s = wall - monotonic
 
     def take_step(self, wall: float, monotonic: float) -> float:
-        """By how many seconds the wall clock was set since the last step that was told, if by more than
-        STEP_S either way; else 0.
+        """The seconds by which the wall clock was set since the last step that was returned; 0 while they are
+        at most STEP_S, forward or back.
         """
         step_s = wall - monotonic - self._distance_s
         if abs(step_s) <= STEP_S:

@@ -1,1 +1,1 @@
-"""Turns, places and budgets, so that nobody keeps the others waiting."""
+"""Turns, places and budgets, so that no portal keeps the others waiting."""

@@ -1,4 +1,4 @@
-"""Tasks that outlive the request that began them, and that a shutdown lets finish."""
+"""Tasks that outlive the request that began them; a shutdown lets them finish."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,13 +13,13 @@ Result = TypeVar("Result")
 
 
 class Background:
-    """Keeps the running tasks; one that fails is logged, never lost."""
+    """The running tasks. The failure of one is logged, never lost."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, name: str, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-        """Start the work now, in the background's lanes of the database; awaiting the task is optional."""
+        """Start the work now, in a background lane of the database; the caller need not await the task."""
         with use_new_background():
             task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
@@ -27,7 +27,7 @@ class Background:
         return task
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait until everything has ended, at most this long; then cancel what is left."""
+        """Wait until all tasks have ended, at most this long; then cancel those that have not."""
         async with asyncio.timeout(timeout_s + 5):
             while self._tasks:
                 _, late = await asyncio.wait(set(self._tasks), timeout=timeout_s)

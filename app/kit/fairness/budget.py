@@ -1,4 +1,4 @@
-"""Budgets for what strangers can make us do: so many attempts at once, then so many a minute."""
+"""Budgets for the work that strangers can cause: so many attempts at once, then so many a minute."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from app.kit.messages.errors import TooManyRequests
 class Limits:
     """How many questions about tokens a process asks the authorization server in a minute, 960 in all.
 
-    Half of them are kept for portals that are installed. One group (a network, or a portal) may cause 120: as
-    many colleagues begin their day in the same second. Ten installations a minute are more than anybody does.
+    Half of them are kept for portals that are installed. One group (a network, or a portal) may cause 120,
+    because as many colleagues begin their day in the same second. No portal needs more than ten installations
+    a minute.
     """
 
     questions_of_strangers: int = 480
@@ -25,7 +26,7 @@ class Limits:
 class Budget:
     """A bucket of attempts for each key, refilled evenly; the least recently used keys are forgotten.
 
-    `per_minute` come at once and then in a minute, or in `period_s`.
+    A bucket holds `per_minute` attempts, and as many come back in each `period_s` (a minute by default).
     """
 
     def __init__(self, clock: Clock, per_minute: int, max_keys: int = 10_000, period_s: int = 60) -> None:
@@ -46,7 +47,7 @@ class Budget:
         self.charge(key, 1)
 
     def charge(self, key: str, attempts: int) -> None:
-        """Take so many that were made already, also those that are not left."""
+        """Take so many attempts that were already made; the bucket may fall below nothing."""
         self._buckets[key] = (self._level(key) - attempts, self._clock.now())
         self._buckets.move_to_end(key)
         if len(self._buckets) > self._max_keys:
@@ -55,14 +56,14 @@ class Budget:
     def _level(self, key: str) -> float:
         now = self._clock.now()
         level, at = self._buckets.get(key, (float(self._per_minute), now))
-        if at > now:  # The clock was set back: it refills from now on, not from then.
+        if at > now:  # The clock was set back: the bucket refills from the new time on.
             self._buckets[key] = (level, at := now)
         refilled = level + (now - at) * self._per_minute / self._period_s
         return min(float(self._per_minute), refilled)
 
 
 class RecentlySeen:
-    """A bounded memory of keys, each until its own time."""
+    """A bounded memory of keys, each of which is forgotten at its own time."""
 
     def __init__(self, clock: Clock, max_keys: int = 10_000) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Places that are waited for, in turns: portal by portal, and within a portal user by user."""
+"""A queue for places: waiting users get them in turns, portal by portal, and within a portal user by user."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -11,8 +11,8 @@ Turn = asyncio.Future[None]
 
 
 class FairQueue:
-    """The places, and who waits for one. Whoever waits could not have one: each that comes free is given on
-    at once.
+    """The places, and the users that wait for one. A place that comes free is given at once to a user who
+    waits and may have it.
     """
 
     def __init__(self, share: Share) -> None:
@@ -24,7 +24,7 @@ class FairQueue:
     async def take(
         self, portal: Hashable, user: Hashable, wait_s: float | None = None
     ) -> AsyncIterator[None]:
-        """Hold a place while inside; raises TimeoutError when none came in so many seconds."""
+        """Hold a place while inside; raises TimeoutError when none came within `wait_s`."""
         await self.acquire(portal, user, wait_s)
         try:
             yield
@@ -42,7 +42,7 @@ class FairQueue:
             await self._wait(portal, user)
 
     def stop(self) -> None:
-        """Let whoever waits, and whoever would from now on, hear at once that no place comes."""
+        """Raise TimeoutError at once for all who wait, and from now on for every caller who would wait."""
         self._is_stopped = True
         turns = [turn for users in self._waiting.values() for queue in users.values() for turn in queue]
         self._waiting.clear()
@@ -51,7 +51,7 @@ class FairQueue:
                 turn.set_exception(TimeoutError())
 
     def release(self, portal: Hashable, user: Hashable = None) -> None:
-        """Give a place back, and on to whoever waits longest for their turn."""
+        """Give a place back; it goes to the user whose turn is longest ago, among those who may have it."""
         self.places.leave(portal, user)
         while (following := self._find_next()) is not None:
             self._give(*following)
@@ -65,18 +65,20 @@ class FairQueue:
         except asyncio.CancelledError:
             if turn.cancelled():
                 self._forget(portal, user, turn)
-            elif turn.exception() is None:  # It was given just before.
+            elif turn.exception() is None:  # The place was given just before.
                 self.release(portal, user)
             raise
 
     def _find_next(self) -> tuple[Hashable, Hashable] | None:
-        """Whose turn it is among those who may have a place: the longest without one."""
+        """The portal and the user that get the next place: those whose turn is longest ago, among the users
+        that may have one. None when no waiting user may.
+        """
         for portal, users in self._waiting.items():
             for user in users:
                 level = self.places.find_full(portal, user)
                 if level is None:
                     return portal, user
-                if level != "user":  # It is the same for all of the portal's users.
+                if level != "user":  # That bound holds for all of the portal's users.
                     break
         return None
 
@@ -86,7 +88,7 @@ class FairQueue:
         users.move_to_end(user)
         self._waiting.move_to_end(portal)
         self._forget(portal, user, turn)
-        if not turn.cancelled():  # Else whoever waited has given up, and hears of it in a moment.
+        if not turn.cancelled():  # Else the waiting task was cancelled, and learns of it in a moment.
             self.places.enter(portal, user)
             turn.set_result(None)
 

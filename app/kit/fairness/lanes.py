@@ -1,8 +1,8 @@
-"""Whose queries run: every request has a lane, which its portal and user claim once they are known, and so
-has what runs in the background, for a portal or for all.
+"""Lanes say whose query runs. Every request has one, marked with its portal and user once they are known;
+background work has one too, for a portal or for all portals.
 
-The database gives its connections in turns by lane. What has no lane (events, strangers, the command line,
-and the single rows that everything begins with) waits for none of these.
+The database gives its connections in turns by lane. Queries without a lane wait for none of these: those for
+events, for strangers, for the command line, and the single rows that every request begins with.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from contextvars import ContextVar
 
 
 class Lane:
-    """A portal's and a user's, or nobody's while `portal_id` is None. Tasks within a request share it.
+    """The lane of a portal's user, or of nobody while `portal_id` is None. All tasks of a request share it.
 
-    `lasts_from`: from this moment of the loop's clock on, the work of the background counts as lasting.
+    `lasts_from`: from this moment of the loop's clock on, background work counts as lasting.
     """
 
     __slots__ = ("is_background", "lasts_from", "portal_id", "user_id")
@@ -30,7 +30,7 @@ class Lane:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether it makes way for the background's work that is short."""
+        """Whether its work has lasted so long that it makes way for short background work."""
         return asyncio.get_running_loop().time() >= self.lasts_from
 
 
@@ -39,7 +39,7 @@ _current: ContextVar[Lane | None] = ContextVar("lane", default=None)
 
 @contextmanager
 def use_lane(lane: Lane | None) -> Iterator[None]:
-    """While inside, queries run in this lane, and so do those of tasks that begin here."""
+    """While inside, queries run in this lane; tasks that begin here use it too."""
     token = _current.set(lane)
     try:
         yield
@@ -49,7 +49,7 @@ def use_lane(lane: Lane | None) -> Iterator[None]:
 
 @contextmanager
 def use_background(portal_id: int | None = None) -> Iterator[None]:
-    """While inside, queries run in the background, by default for the portal for which they ran before."""
+    """While inside, queries run in a background lane, by default that of the current lane's portal."""
     lane = _current.get()
     if portal_id is None and lane is not None:
         portal_id = lane.portal_id
@@ -60,7 +60,7 @@ def use_background(portal_id: int | None = None) -> Iterator[None]:
 
 @contextmanager
 def use_new_background() -> Iterator[None]:
-    """The same in a lane of its own: a task that begins in work that lasts need not last."""
+    """As `use_background`, in a new lane: a task that lasting work begins may itself be short."""
     lane = _current.get()
     with use_lane(Lane(None if lane is None else lane.portal_id, is_background=True)):
         yield
@@ -68,19 +68,19 @@ def use_new_background() -> Iterator[None]:
 
 @contextmanager
 def use_no_lane() -> Iterator[None]:
-    """While inside, queries wait for nobody's: only for a single row, found by its key."""
+    """While inside, queries wait for no others. Only for the read of a single row by its key."""
     with use_lane(None):
         yield
 
 
 def claim_lane(portal_id: int, user_id: int) -> None:
-    """From here on the request that runs is this user's; nothing outside of requests."""
+    """Mark the lane of the running request as this user's; does nothing outside of requests."""
     lane = _current.get()
     if lane is not None and not lane.is_background:
         lane.portal_id, lane.user_id = portal_id, user_id
 
 
 def find_lane() -> Lane | None:
-    """The lane that is used here: a user's, one of the background, or None."""
+    """The current lane: a user's or a background lane; None where there is neither."""
     lane = _current.get()
     return lane if lane is not None and (lane.is_background or lane.portal_id is not None) else None

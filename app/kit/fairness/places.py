@@ -1,7 +1,7 @@
-"""At most so many at once of what all portals share: overall, for a portal and for a user of it.
+"""Places in a resource that all portals share: a bound on how many are taken overall, by a portal, by a user.
 
-A portal can invent users, and so the users of a portal share its bound. Beyond half of all places only a
-portal that holds none gets one: a few portals never hold more than half, and one place each.
+A portal can invent users, and so all users of a portal share its bound. Once half of all places are taken,
+only a portal that holds none gets one: a few portals never hold more than half, and one place each.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ class Share(NamedTuple):
 
 
 class Sentences(NamedTuple):
-    """What a refusal says to programs (`code`) and to people, by the bound that was reached."""
+    """The texts of a refusal: `code` for programs, and a sentence for people for each bound."""
 
     code: str | None = None
     user: str = TooManyRequests.message
@@ -51,7 +51,7 @@ class NoPlace(Refusal):
 
 
 class Places:
-    """Who holds places. A portal is known by any name, and a user is anything that differs within it."""
+    """The places that are taken. Any value may name a portal, and any value a user within it."""
 
     def __init__(self, share: Share, sentences: Sentences | None = None, gauge: Gauge | None = None) -> None:
         self.share = share
@@ -61,11 +61,11 @@ class Places:
 
     @property
     def count(self) -> int:
-        """How many are taken."""
+        """How many places are taken."""
         return self._held[()]
 
     def find_full(self, portal: Hashable, user: Hashable) -> Level | None:
-        """The bound that keeps this user from one more place, None where there is one."""
+        """The bound that keeps this user from one more place; None when the user may have it."""
         overall, of_portal, of_user = (self._held[key] for key in _keys(portal, user))
         if of_user >= self.share.per_user:
             return "user"
@@ -87,12 +87,12 @@ class Places:
         for key in _keys(portal, user):
             self._held[key] -= 1
             if not self._held[key]:
-                del self._held[key]  # Users that are gone, invented ones too, take no memory.
+                del self._held[key]  # So users without a place, invented ones too, take no memory.
         if self._gauge is not None:
             self._gauge.dec()
 
     def count_of(self, portal: Hashable) -> int:
-        """How many a portal holds."""
+        """How many places a portal holds."""
         return self._held[(portal,)]
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Turns at the database's connections, and how long a query may take that is for one portal."""
+"""Turns at the database's connections, and the time limit of a query that is for one portal."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,30 +8,31 @@ from app.kit.fairness.fair_queue import FairQueue
 from app.kit.fairness.lanes import Lane, find_lane
 from app.kit.fairness.places import Share
 
-# A number that none of 900,000 calls has is looked for in 0.1 to 0.4 s (decision 0021).
+# The search for a number that none of 900,000 calls has takes 0.1 to 0.4 s (decision 0021).
 QUERY_LIMIT_S = 5.0
-WAIT_LIMIT_S = 15.0  # Whoever waits so long for a connection is told to come again.
-# Nobody waits for it, and each reads a bounded number of rows: one that takes longer would take for ever.
+WAIT_LIMIT_S = 15.0  # A user who has waited so long for a connection is asked to try again.
+# Nobody waits for background work, and each of its queries reads a bounded number of rows: a query that takes
+# longer would take for ever.
 BACKGROUND_LIMIT_S = 15.0
 
 
 class QueryTooSlowError(TimeoutError):
-    """A query for one portal took longer than it may; the database has given it up."""
+    """A query for one portal took longer than its limit, and the database has ended it."""
 
     code = "too_slow"
 
 
 class QueryTurns:
-    """Who may query now: users by their portals, the background's short work and the work that lasts by
-    theirs, what has no lane at once.
+    """The turns of queries. Users, short background work and lasting background work have a queue each, in
+    which portals take turns; a query without a lane runs at once.
 
-    The connections have to be more than all shares together, so that events never wait for readers.
+    There must be more connections than all shares together, so that events never wait for readers.
     """
 
     def __init__(
         self, of_portals: Share, of_background: Share, of_lasting: Share, *, is_resting: bool = False
     ) -> None:
-        """`is_resting`: after a turn of work that lasts, its place rests for as long as the turn took."""
+        """`is_resting`: after a turn of lasting work, its place stays free for as long as the turn took."""
         self._is_resting = is_resting
         self.limit_s, self.background_limit_s = QUERY_LIMIT_S, BACKGROUND_LIMIT_S
         self._portals = FairQueue(of_portals)
@@ -40,9 +41,11 @@ class QueryTurns:
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[float | None]:
-        """Hold a connection's turn while inside: the seconds that a query may take, None without a limit.
+        """Hold a turn at a connection while inside; gives the seconds that a query may take, or None for no
+        limit.
 
-        The background waits for as long as it takes, and what it does for all portals has a turn as one has.
+        Background work waits for its turn without a limit; its work for all portals takes turns like a
+        portal.
         """
         lane = find_lane()
         if lane is None:
@@ -61,13 +64,13 @@ class QueryTurns:
         return queue.take(lane.portal_id, 0)
 
     def stop(self) -> None:
-        """Let users who wait for a connection give up, and nobody wait from now on: the process ends."""
+        """End the waits of users for a connection, now and from now on, because this process ends."""
         self._portals.stop()
 
 
 @asynccontextmanager
 async def _rest_after(queue: FairQueue, portal_id: int | None) -> AsyncIterator[None]:
-    """A turn after which its place rests for as long as it took: half of the time is everybody else's."""
+    """A turn whose place stays free afterwards for as long as it took: half of the time belongs to others."""
     await queue.acquire(portal_id)
     loop = asyncio.get_running_loop()
     began_at = loop.time()

@@ -1,8 +1,9 @@
 """Turns of portals: each has a place of its own, so that none decides how long the others wait.
 
-A turn begins as soon as its kind has a place. One that lasts is moved out of the way of those that begin, and
-its portal waits among its like the next time, until a turn of it was short again. Where turns that last hold
-all places, the one that has lasted longest is cut off as soon as somebody else waits.
+A turn begins as soon as its kind has a quick place. A turn that lasts moves to a lasting place, out of the
+way of turns that begin. Its portal then waits for a slow place the next time, beside other such portals,
+until one of its turns is short again. When turns that last hold all quick and lasting places and another
+portal waits, the turn that has lasted longest is cut off.
 """
 
 import asyncio
@@ -20,21 +21,22 @@ from app.kit.fairness.lanes import Lane, use_lane
 
 log = structlog.get_logger(__name__)
 PLACES = 8  # Far more than portals that answer need, each of them for a second or so.
-QUICK_S = 5.0  # A portal that answers is done by then, and nobody behind it waits for longer.
-# So many times as many places for turns that last: strangers come in numbers. As many again for portals whose
-# last turn lasted: it may have been ours, when an honest portal shows as many rows as a turn may write.
+QUICK_S = 5.0  # A portal that answers is done by then, and the portals behind it wait no longer.
+# Places for lasting turns are so many times the quick ones, because hostile portals come in numbers. As many
+# again are for portals whose last turn lasted: the reason may have been our own writing, when an honest
+# portal shows as many rows as a turn may write.
 LASTING = 2
-LONGEST_S = 600.0  # Whatever a portal does. All that a turn does can be cut off, and goes on with the next.
-STOP_S = 10.0  # A portal that answers has done so; one that holds its answer back may for a minute and more.
-MOST_REMEMBERED = 10_000  # Portals that took long; of more, those are forgotten whose turn is longest ago.
+LONGEST_S = 600.0  # The limit for every portal. Any turn can be cut off, and the next one continues its work.
+STOP_S = 10.0  # A portal that answers is done by then; a hostile one may hold its answer back for minutes.
+MOST_REMEMBERED = 10_000  # Portals whose last turn lasted; beyond that the least recent are forgotten.
 Work = Callable[[], Awaitable[object]]
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What turns are for, as the log names it, and how many may begin at once.
+    """One kind of work: its name in the log, and how many turns may begin at once.
 
-    `usual_s`: a turn that takes longer has lasted (QUICK_S unless said). `spared_s`: so long it is not cut
-    off for others that wait (`usual_s` unless said). `longest_s`: it is cut off then (LONGEST_S unless said).
+    A turn that takes longer than `usual_s` has lasted (default QUICK_S). For `spared_s` no turn is cut off in
+    favour of others that wait (default `usual_s`). After `longest_s` it is cut off (default LONGEST_S).
     """
 
     name: str
@@ -45,7 +47,9 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 class _Lanes:
-    """The places of one kind: to begin, to go on when it lasts, and for portals whose last turn lasted."""
+    """The places of one kind: quick ones, in which turns begin, lasting ones, in which they go on, and slow
+    ones for portals whose last turn lasted.
+    """
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
@@ -53,8 +57,9 @@ class _Lanes:
         self.lasting = asyncio.Semaphore(kind.places * LASTING)
         self.slow = asyncio.Semaphore(kind.places * LASTING)
         self.took_long: OrderedDict[int, None] = OrderedDict()
-        self._began_at: dict[asyncio.Timeout, float] = {}  # Of turns in quick and lasting places, in order.
-        self._waiting = self._ending = 0  # For a quick place, and turns that make way for those.
+        # The turns in quick and lasting places, the one that began first in front.
+        self._began_at: dict[asyncio.Timeout, float] = {}
+        self._waiting = self._ending = 0  # Turns that wait for a quick place, and turns cut off for them.
 
     @property
     def _usual_s(self) -> float:
@@ -66,8 +71,8 @@ class _Lanes:
 
     @asynccontextmanager
     async def take_place(self, portal_id: int) -> AsyncIterator[asyncio.Timeout]:
-        """Wait for a place and hold it, be it another one by and by, until the context ends. Gives the limit
-        within which the turn is to be taken.
+        """Wait for a place and hold it until the context ends; it may be exchanged for another one meanwhile.
+        Gives the time limit of the turn.
         """
         is_slow = portal_id in self.took_long
         await (self.slow.acquire() if is_slow else self._wait_to_begin())
@@ -86,7 +91,9 @@ class _Lanes:
             self._remember(portal_id, is_long=is_long)
 
     def find_lasting(self, portal_id: int) -> float:
-        """From which moment of the loop's clock on a turn that begins now lasts: at once if the last did."""
+        """The moment of the loop's clock from which a turn that begins now counts as lasting; 0, so at once,
+        when the portal's last turn lasted.
+        """
         return 0.0 if portal_id in self.took_long else asyncio.get_running_loop().time() + QUICK_S
 
     async def _wait_to_begin(self) -> None:
@@ -99,7 +106,9 @@ class _Lanes:
 
     @asynccontextmanager
     async def _moving(self, limit: asyncio.Timeout) -> AsyncIterator[None]:
-        """Hold a quick place, which is left for a lasting one in time; make way when others need either."""
+        """Hold a quick place, and exchange it for a lasting one after QUICK_S; `_make_room` may cut the turn
+        off when others need either.
+        """
         held, loop = self.quick, asyncio.get_running_loop()
 
         async def move_on() -> None:
@@ -122,8 +131,8 @@ class _Lanes:
             held.release()
 
     def _make_room(self) -> None:
-        """For whoever waits while all places are held, cut off the turns that have lasted longest and are
-        spared no more. Those of portals in slow places wait and last among themselves.
+        """While turns wait and all quick and lasting places are held, cut off the turns that have lasted
+        longest and longer than `spared_s`. Turns in slow places are not concerned.
         """
         loop = asyncio.get_running_loop()
         while self._waiting > self._ending and self.quick.locked() and self.lasting.locked():
@@ -152,7 +161,7 @@ def _released(place: asyncio.Semaphore) -> Iterator[None]:
 
 
 class PortalTurns:
-    """Runs turns in the background: of each portal one of a kind at a time, of each kind a few at once."""
+    """Runs turns in the background: at most one of a kind for each portal, and a few of each kind at once."""
 
     def __init__(self, background: Background) -> None:
         self._background = background
@@ -162,7 +171,7 @@ class PortalTurns:
         self.is_stopping = False
 
     async def stop(self) -> None:
-        """Let what waits for a place end without its turn, and cut off what lasts: the process ends."""
+        """End waiting turns unrun, and cut off those that go on after STOP_S, because this process ends."""
         self.is_stopping = True
         if under_way := set(self._turns.values()):
             _, late = await asyncio.wait(under_way, timeout=STOP_S)
@@ -170,10 +179,11 @@ class PortalTurns:
                 turn.cancel()
 
     def begin(self, kind: Kind, portal_id: int, work: Work, *, is_news: bool = False) -> asyncio.Task[None]:
-        """Give the portal a turn as soon as there is a place; await the task to wait for its end.
+        """Give the portal a turn as soon as there is a place; returns its task, which ends with the turn.
 
-        While it has one, or waits for it, that is the turn: the work is dropped. `is_news`: it differs from
-        the work under way, so it follows, unless newer work comes before that.
+        While the portal has a turn of this kind, or waits for one, that turn's task is returned and `work` is
+        dropped. With `is_news` the work differs from that under way: it follows afterwards, unless newer work
+        replaces it before.
         """
         key = (kind, portal_id)
         task = self._turns.get(key)
@@ -187,7 +197,7 @@ class PortalTurns:
     def begin_all(
         self, kind: Kind, portal_ids: Iterable[int], work: Callable[[int], Awaitable[object]]
     ) -> None:
-        """Give each of these portals a turn, those first that come first."""
+        """Give each of these portals a turn, in their order."""
         for portal_id in portal_ids:
             self.begin(kind, portal_id, partial(work, portal_id))
 
@@ -207,7 +217,9 @@ class PortalTurns:
 
 
 async def _limited(limit: asyncio.Timeout, kind: Kind, portal_id: int, work: Work) -> None:
-    """Do it within the limit; that it was cut off is the portal's doing, and no error of ours."""
+    """Do the work within the limit. A turn that was cut off is a warning in the log and raises nothing,
+    because the portal caused it.
+    """
     try:
         async with limit:
             await work()
@@ -219,8 +231,8 @@ async def _limited(limit: asyncio.Timeout, kind: Kind, portal_id: int, work: Wor
 
 @contextmanager
 def take_turn(job: str, portal_id: int, lasts_from: float = math.inf) -> Iterator[None]:
-    """While inside, one portal has its turn, of the database's connections too: what nobody expected is
-    logged, and hinders no other. `lasts_from`: as in `Lane`.
+    """While inside, one portal has its turn, and its queries run in a background lane. An unexpected error is
+    logged and not raised, so that other portals' turns go on. `lasts_from`: as in `Lane`.
     """
     try:
         with use_lane(Lane(portal_id, is_background=True, lasts_from=lasts_from)):

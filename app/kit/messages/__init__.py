@@ -1,1 +1,1 @@
-"""What people and the log are told: refusals, texts in the reader's language, log lines."""
+"""Texts for people and for the log: refusals, texts in the reader's language, log lines."""

@@ -4,11 +4,11 @@ from app.kit.messages.words import N_, Words
 
 
 class Refusal(Exception):
-    """What a request is answered when it is not granted.
+    """The answer to a request that is not granted.
 
-    `message` says what the person can do, `title` what stands above it on a page; neither holds a secret,
-    nor what the request did not say itself. Both are marked by `N_` where people read them; the message takes
-    `values` by name: `%(host)s`.
+    `message` tells the person how to go on, and `title` is the heading of the page. Neither holds a secret,
+    nor anything that the request did not say itself. Both are marked by `N_` where people read them; the
+    message takes `values` by name: `%(host)s`.
     """
 
     status = 400
@@ -37,7 +37,7 @@ class Forbidden(Refusal):
 
 
 class TooManyRequests(Refusal):
-    """A limit was reached; `retry_after_s` says when to try again."""
+    """A limit was reached; the sender may try again after `retry_after_s` seconds."""
 
     status = 429
     code = "too_many_requests"
@@ -49,7 +49,7 @@ class TooManyRequests(Refusal):
 
 
 class Unavailable(Refusal):
-    """Something that we depend on does not answer just now."""
+    """A service that Callbook depends on does not answer just now."""
 
     status = 503
     code = "unavailable"
@@ -58,7 +58,7 @@ class Unavailable(Refusal):
 
 
 class TooSlow(Unavailable):
-    """The database was asked for more than it can look through in time."""
+    """The database cannot look through the requested rows within its time limit."""
 
     code = "too_slow"
     message = N_("This takes too long. Choose a shorter period or other filters, then try again.")

@@ -1,9 +1,9 @@
-"""The languages that Callbook speaks, by locale, and which of them a reader gets. Pure."""
+"""The languages of Callbook, by locale, and the choice of one for a reader. Pure."""
 
 from types import MappingProxyType
 
-SOURCE = "en"  # What the texts in code and templates are written in; all others have a catalogue.
-# Each in its own words, as a list of languages shows them.
+SOURCE = "en"  # The language of the texts in code and templates; all others have a catalogue.
+# The name of each in its own language, as a menu of languages shows it.
 LANGUAGES = MappingProxyType(
     {
         "en": "English",
@@ -21,15 +21,15 @@ LANGUAGES = MappingProxyType(
         "ja": "日本語",
     }
 )
-# Tags that mean one of ours although neither they nor their first part are spelled alike.
+# Tags for one of our locales that `find_locale` would not find by their spelling.
 _ALIASES = {"pt": "pt_BR", "zh": "zh_Hans", "zh_cn": "zh_Hans", "zh_sg": "zh_Hans"}
-_FOREIGN = ("zh_hant", "zh_tw", "zh_hk", "zh_mo")  # Written otherwise: simplified is no answer to these.
-_RIGHT_TO_LEFT = ("ar",)  # Babel knows it too, and loads a megabyte for each language that it is asked about.
+_FOREIGN = ("zh_hant", "zh_tw", "zh_hk", "zh_mo")  # Traditional script: a reader of it does not want ours.
+_RIGHT_TO_LEFT = ("ar",)  # Babel knows this too, but loads a megabyte for each language that is looked up.
 _BY_LOWER = {locale.lower(): locale for locale in LANGUAGES} | _ALIASES
 
 
 def find_locale(tag: str) -> str | None:
-    """Our locale for a language tag of any spelling (`de-AT`, `PT_br`, `zh-Hans-CN`); None for no such."""
+    """Our locale for a language tag of any spelling (`de-AT`, `PT_br`, `zh-Hans-CN`), or None."""
     parts = tag.strip().lower().replace("-", "_").split("_")
     for length in range(min(len(parts), 3), 0, -1):
         name = "_".join(parts[:length])
@@ -41,7 +41,7 @@ def find_locale(tag: str) -> str | None:
 
 
 def accept_locale(header: str) -> str | None:
-    """The best of ours in an `Accept-Language` header (RFC 9110, 12.5.4); None when it names none."""
+    """The best of our locales for an `Accept-Language` header (RFC 9110, 12.5.4); None when it names none."""
     wishes = []
     for position, wish in enumerate(header[:500].split(",")):
         tag, _, quality = wish.partition(";")
@@ -52,7 +52,7 @@ def accept_locale(header: str) -> str | None:
 
 
 def html_language(locale: str) -> str:
-    """The locale as HTML and HTTP spell it: `pt-BR`."""
+    """The locale in the spelling of HTML and HTTP: `pt-BR`."""
     return locale.replace("_", "-")
 
 
@@ -62,7 +62,7 @@ def text_direction(locale: str) -> str:
 
 
 def _weight(quality: str) -> float:
-    """`q=0.8`, and 1 where there is none; what is no number counts as a refusal."""
+    """The weight in `q=0.8`: 1 where there is none, and 0, a refusal, where it is no number."""
     name, _, value = quality.strip().partition("=")
     if not name:
         return 1.0

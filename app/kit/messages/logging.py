@@ -1,4 +1,4 @@
-"""Logging by structlog: one line an event, to stdout, with nothing in it that must stay secret."""
+"""Logging by structlog: one line an event, to stdout, without secrets."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ import structlog
 from app.kit.messages.redaction import redact
 from app.kit.text import escape_text
 
-_TRACES = frozenset({"exception", "stack"})  # Of many lines, which the renderer puts below the first.
+_TRACES = frozenset({"exception", "stack"})  # Each has many lines, which the renderer puts below the first.
 
 
 def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -> None:
@@ -23,7 +23,7 @@ def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -
         redact,
     ]
     renderers: list[structlog.types.Processor] = (
-        [structlog.processors.JSONRenderer()]  # It escapes all that is not printable ASCII.
+        [structlog.processors.JSONRenderer()]  # It escapes every character outside printable ASCII.
         if log_format == "json"
         else [escape, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     )
@@ -47,9 +47,9 @@ def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -
 
 
 def escape(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Spell out, in every name and value, what a terminal obeys instead of showing it; for structlog.
+    """Spell out, in every name and value, the characters that a terminal obeys; a processor for structlog.
 
-    A value may be a stranger's text. With a line break of its own it would look like a line of ours.
+    A value may be a stranger's text. A line break in it would make the rest look like a line of ours.
     """
     escaped: dict[str, Any] = {}
     for name, value in event.items():

@@ -1,7 +1,7 @@
-"""What may not be read in a log: the last lock behind "never pass a secret to the log".
+"""Hiding of secrets in the log: the second lock behind the rule "never pass a secret to the log".
 
-It goes by names (`auth=…`) and by looks: a long run of letters and digits is a token, a long row of digits a
-phone number. What both clocks, addresses and our own names look like stays readable.
+A secret is known by its name (`auth=…`) or by its looks: a long run of letters and digits is a token, a long
+row of digits a phone number. Times, addresses and our own names stay readable.
 """
 
 import re
@@ -17,7 +17,7 @@ _NAMED = re.compile(
     r"|authorization)(?:\]|%5D)?[\"']?\s*[=:]\s*(?:Bearer\s+)?[\"']?)[^\s&\"']+",
     re.IGNORECASE,
 )
-# A run without a digit is a word of ours: names of functions stand in every traceback.
+# A run without a digit is no token: names of functions stand in every traceback.
 _TOKEN = re.compile(r"(?<![0-9A-Za-z_-])(?=[A-Za-z_-]*\d)[0-9A-Za-z_-]{24,}={0,2}")
 _NUMBER = re.compile(r"(?<!\w)(?<!\d[.:-])\+?\(?\d[\d ()-]{7,}\d(?!\w|[.:-]\d)")
 _SAFE_KEYS = frozenset(
@@ -26,9 +26,11 @@ _SAFE_KEYS = frozenset(
 
 
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blot out values under telling names, and whatever looks like a secret in any other; for structlog."""
+    """Hide each value under the name of a secret, and in all others the parts that look like one; a processor
+    for structlog.
+    """
     for key, value in event.items():
-        if not key.startswith("_"):  # structlog's own, which its renderers take out.
+        if not key.startswith("_"):  # Those are structlog's own; its renderers take them out.
             event[key] = _redact_value(key, value)
     return event
 

@@ -1,6 +1,5 @@
-"""Lines of the log that others can cause in any number: the first at once, those that follow as one a minute.
-
-Who causes them decides how many there are, never how many lines they cost.
+"""Log events that strangers can cause in any number: the first is logged at once, those that follow as one
+line a minute. So a stranger cannot fill the log.
 """
 
 import asyncio
@@ -12,12 +11,12 @@ import structlog
 
 log = structlog.get_logger(__name__)
 PERIOD_S = 60
-LOOKED_AT = 1_000  # The first of a period, of which it is looked at whose they are; the others are counted.
+LOOKED_AT = 1_000  # Of the first of a period, the values are looked at; those after them are only counted.
 Values = tuple[str | int, ...]
 
 
 class Repeats:
-    """Those of one event in one process; `names` are those of the values that tell one kind from another."""
+    """The repeats of one log event in one process; `names` name the values that tell its kinds apart."""
 
     def __init__(self, event: str, *names: str, level: int = logging.WARNING) -> None:
         self._event, self._names, self._level = event, names, level
@@ -26,7 +25,7 @@ class Repeats:
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, find_values: Callable[[], Values]) -> None:
-        """It has happened once more."""
+        """Count the event once more, under the kind that `find_values` gives."""
         self._count += 1
         if self._count <= LOOKED_AT:
             self._kinds[find_values()] += 1
@@ -34,8 +33,8 @@ class Repeats:
             self.tell()
 
     def tell(self) -> None:
-        """Log those since the last line, if there are any, and of which kind most of the first thousand
-        were.
+        """Log the number of events since the last line, and the commonest kind among the first thousand; log
+        nothing when there was no event.
         """
         if self._timer is not None:
             self._timer.cancel()

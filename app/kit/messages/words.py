@@ -1,6 +1,6 @@
-"""Texts in the reader's language, by gettext. The catalogues in app/locales are read as they are, once.
+"""Texts in the reader's language, by gettext. The `.po` catalogues in app/locales are read once, uncompiled.
 
-`N_` marks a text that is translated later, when it is known who reads it. `make words` finds what is marked.
+`N_` marks a text that is translated later, when its reader is known. `make words` collects the marked texts.
 """
 
 import io
@@ -17,12 +17,12 @@ CATALOGUES = Path(__file__).parents[2] / "locales"
 
 
 def N_(message: str) -> str:  # noqa: N802  The name that gettext's own tools look for.
-    """Mark a text for the catalogues and give it back as it is."""
+    """The same text; the call marks it for the catalogues."""
     return message
 
 
 class Words:
-    """One language. Texts with `%(name)s` take their values by name; those without are left alone."""
+    """The texts of one language. A text with `%(name)s` takes its values by name."""
 
     def __init__(self, locale: str, catalogue: NullTranslations) -> None:
         self.locale = locale
@@ -30,11 +30,11 @@ class Words:
 
     def gettext(self, message: str, /, **values: object) -> str:
         """The text in this language; in English where the catalogue lacks it."""
-        # The empty message is the catalogue's own head.
+        # gettext keeps the head of a catalogue under the empty message.
         return _fill(self.catalogue.gettext(message) if message else "", values)
 
     def ngettext(self, singular: str, plural: str, n: int, /, **values: object) -> str:
-        """The form for `n`, which the text may hold as `%(n)s` unless `n` is given formatted."""
+        """The plural form for `n`; in place of `%(n)s` stands `n`, or a formatted `n` from `values`."""
         return _fill(self.catalogue.ngettext(singular, plural, n), {"n": n, **values})
 
     def pgettext(self, context: str, message: str, /, **values: object) -> str:
@@ -49,13 +49,13 @@ def load_words(locale: str) -> Words:
 
 
 def load_all_words() -> None:
-    """Read every catalogue now: one that is broken is told when the process begins."""
+    """Read every catalogue now, so that a broken one stops the process when it begins."""
     for locale in LANGUAGES:
         load_words(locale)
 
 
 def read_catalogue(locale: str) -> NullTranslations:
-    """Read a `.po` file with Babel and hand it to Python's gettext, which knows the rules for plurals."""
+    """The catalogue of a locale. Babel reads the `.po` file; Python's gettext knows the rules for plurals."""
     if locale == SOURCE:
         return NullTranslations()
     compiled = io.BytesIO()

@@ -8,16 +8,17 @@ MOST_PARAMETERS = 1_000  # PostgreSQL takes 32,767 in a statement, SQLite 32,766
 
 
 def is_among(column: str, numbers: Collection[int]) -> WhereRaw:
-    """Whether a column holds one of the numbers, however many they are."""
+    """The condition that a column holds one of the numbers, of which there may be any number."""
     text, values = among(column, numbers)
     return WhereRaw(text, *values)
 
 
 def among(column: str, numbers: Collection[int]) -> tuple[str, list[int]]:
-    """The same as SQL with Piccolo's placeholders, and their values.
+    """The same condition as SQL with Piccolo's placeholders, and their values.
 
-    Few are parameters, so that the statement's text is one that the database knows. Many stand in the text
-    itself: no number of parameters then fails, and both databases plan it as a list all the same.
+    Up to MOST_PARAMETERS numbers are parameters, so that the database knows the statement's text again. More
+    stand in the text itself, which no limit of parameters forbids; both databases plan it as a list all the
+    same.
     """
     ordered = sorted(numbers)
     if not ordered:

@@ -16,9 +16,9 @@ from app.kit.storage.sqlite_engine import KeptSQLiteEngine
 
 Dialect = Literal["sqlite", "postgresql"]
 
-# Whatever the drivers raise. asyncpg's InternalClientError is no fault of ours: a statement meets it on a
-# connection of which the server has said that it ends, and which it has not closed yet ("cannot switch to
-# state 11; another operation (2) is in progress"). `is_away` and `is_refusal` say which kind an error is.
+# All errors of the drivers. asyncpg's InternalClientError is no fault of ours: a statement meets it
+# on a connection whose end the server has announced and not yet carried out ("cannot switch to
+# state 11; another operation (2) is in progress"). `is_away` and `is_refusal` tell the kinds apart.
 DATABASE_ERRORS = (
     *(sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
     *(OSError, TimeoutError),
@@ -30,8 +30,8 @@ _AWAY = (
     *(asyncpg.ReadOnlySQLTransactionError, asyncpg.InvalidAuthorizationSpecificationError),
     asyncpg.InternalClientError,
 )
-# A value is to blame: no text, too large, out of range, against a constraint. The last two are Python's own,
-# for an integer of more than 64 bits and for half a character.
+# A value is to blame: it is no text, too large, out of range or against a constraint. The last two
+# are Python's own, for an integer of more than 64 bits and for half a character.
 _REFUSALS = (
     *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError),
     *(asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError),
@@ -40,7 +40,7 @@ _REFUSALS = (
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database is to blame, rather than a value in the statement."""
+    """Whether the database is to blame, and no value in the statement."""
     is_misuse = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
     return is_misuse or isinstance(error, _AWAY)
 
@@ -69,11 +69,11 @@ def patiently(table: type[Table]) -> AbstractAsyncContextManager[None]:
 
 
 class DatabaseUrlError(ValueError):
-    """DATABASE_URL is of no form that we know; the message holds no password."""
+    """DATABASE_URL has no known form; the message holds no password."""
 
 
 class Database:
-    """The engine of this process and what differs between the two kinds."""
+    """The database engine of this process; it hides the differences between SQLite and PostgreSQL."""
 
     def __init__(self, url: str, tables: Iterable[type[Table]] = ()) -> None:
         """Parse ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://…`` and bind the tables
@@ -99,33 +99,33 @@ class Database:
         await self.engine.close()
 
     def end_waits(self) -> None:
-        """Let whoever's request waits for a connection give up now (TimeoutError): the process ends."""
+        """Raise TimeoutError in all requests that wait for a connection, because this process ends."""
         self.engine.stop_waiting()
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
-        """A write transaction (immediate on SQLite): no HTTP call and no new task inside."""
+        """A write transaction (immediate on SQLite). No HTTP call and no new task belongs inside."""
         return self.engine.immediate_transaction()
 
     def patient_transaction(self) -> AbstractAsyncContextManager[None]:
-        """The same for one of many steps that can be done again: in the background's turns, whoever begins
-        it, so that nobody who is waited for waits for more than one of them; its commit is light.
+        """A transaction for one of many steps that can be repeated: it takes a background turn even in a
+        request, so that events and users wait for one such step at most; its commit is light.
         """
         return _be_patient(self.engine)
 
     def alone(self, number: int) -> AbstractAsyncContextManager[None]:
-        """While no other process is here with the same number: on SQLite as the one who writes, in one
-        transaction; on PostgreSQL in none, under an advisory lock.
+        """Hold the lock of this number, which one process at a time has: on SQLite by a write transaction, on
+        PostgreSQL by an advisory lock outside of any transaction.
         """
         if isinstance(self.engine, KeptSQLiteEngine):
             return self.transaction()
         return self.engine.hold_lock(number)
 
     async def overwrite_deleted(self) -> bool:
-        """Make what was deleted unreadable in the files too, as far as the database can.
+        """Make deleted rows unreadable in the files too, as far as the database can. False: call again later.
 
-        SQLite overwrites freed bytes (`secure_delete`), and its log is emptied here; False at once while
-        somebody reads from it: ask again later. PostgreSQL frees them by VACUUM, and its files are the
-        vendor's to encrypt (decision 0004); False while another is under way or a table stays locked.
+        SQLite overwrites freed bytes (`secure_delete`), and this empties its log; False while a query reads
+        from the log. PostgreSQL frees the bytes by VACUUM, and encrypting its files is the operator's part
+        (decision 0004); False while another VACUUM is under way or a table stays locked.
         """
         if isinstance(self.engine, KeptSQLiteEngine):
             return await self.engine.empty_log()
@@ -133,7 +133,7 @@ class Database:
         return await self.engine.vacuum(names)
 
     async def run(self, sql: str, *args: object) -> list[dict[str, object]]:
-        """Run one statement of ours with the driver's own placeholders (``$1`` or ``?``)."""
+        """Run one statement with the driver's own placeholders (``$1`` or ``?``); returns its rows."""
         rows = await (
             self._run_sqlite(sql, args)
             if isinstance(self.engine, KeptSQLiteEngine)

@@ -1,18 +1,18 @@
-"""Deleting many rows in steps, between which others have their turn; nobody waits for a deletion."""
+"""Deletion of many rows in short steps, between which others have their turn."""
 
 from piccolo.columns.combination import And, Where
 from piccolo.table import Table
 
 from app.kit.storage.database import patiently
 
-ROWS_A_STEP = 500  # Some ten milliseconds, for which an event waits; a row may hold 30 KB of text.
+ROWS_A_STEP = 500  # An event waits some ten milliseconds for a step; a row may hold 30 KB of text.
 
 
 async def delete_some(table: type[Table], condition: Where | And) -> bool:
-    """Delete some of the rows of which the condition holds; False when none is left.
+    """Delete some of the rows that match the condition; False when none is left.
 
-    To have deleted no row is not that: on PostgreSQL a statement that waited for another eraser finds its
-    rows gone, and that other one may have died before the rows after them.
+    A step that deleted no row does not prove that none is left. On PostgreSQL it may have waited for another
+    eraser and found its rows gone, and that eraser may have died before it reached the rows after them.
     """
     key = table._meta.primary_key  # noqa: SLF001  Piccolo has no public name for it.
     some = table.select(key).where(condition).limit(ROWS_A_STEP)

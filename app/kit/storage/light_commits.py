@@ -1,8 +1,9 @@
-"""Commits that need not outlive a power cut: nobody was told of them, and they are made again or are no loss.
+"""Light commits, which need not outlive a power cut: nobody was told of them, and their work is repeated or
+no loss.
 
-SQLite then hands them to the system without waiting for the disk (`synchronous = NORMAL`), which is fifteen
-times as fast; the next other commit that changes anything makes them durable too, and in their order.
-A killed process loses none. PostgreSQL's commits share their waits, so there nothing differs.
+SQLite hands them to the system without waiting for the disk (`synchronous = NORMAL`), which is fifteen times
+as fast. The next full commit that changes anything makes them durable too, in their order. A killed process
+loses none. On PostgreSQL a light commit is like any other, because its commits share their waits.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ _is_light: ContextVar[bool] = ContextVar("is_light", default=False)
 
 @contextmanager
 def commit_lightly() -> Iterator[None]:
-    """While inside, commits are light, and so are those of tasks that begin here."""
+    """While inside, commits are light, also in tasks that begin here."""
     token = _is_light.set(True)
     try:
         yield

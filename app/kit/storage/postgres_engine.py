@@ -1,4 +1,4 @@
-"""Piccolo's PostgreSQL engine, told to open no connection before the loop runs."""
+"""Piccolo's PostgreSQL engine with a pool, and with no connection before the loop runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from piccolo.engine.postgres import PostgresEngine
 from app.kit.fairness.places import Share
 from app.kit.fairness.query_turns import QueryTooSlowError, QueryTurns
 
-POOL_SIZE = 12  # More than all shares: what has no lane, as ingest, always finds a connection.
+POOL_SIZE = 12  # More than all shares together: queries without a lane (of events) always find a connection.
 OF_PORTALS = Share(overall=6, per_portal=3, per_user=2)
 OF_BACKGROUND = Share(overall=3, per_portal=2, per_user=2)
 OF_LASTING = Share(overall=2, per_portal=1, per_user=1)
@@ -36,10 +36,10 @@ class PooledPostgresEngine(PostgresEngine):
         self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND, OF_LASTING)
 
     async def check_version(self) -> None:
-        """Piccolo would connect here, in a thread of its own; the pool says soon enough when it cannot."""
+        """Nothing: Piccolo would connect here, in a thread of its own. `open` notices when it cannot."""
 
     async def open(self) -> None:
-        """Start the pool; raises what asyncpg raises when the server cannot be reached."""
+        """Start the pool; raises asyncpg's errors when the server cannot be reached."""
         self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND, OF_LASTING)
         await self.start_connection_pool(min_size=1, max_size=POOL_SIZE)
 
@@ -49,7 +49,7 @@ class PooledPostgresEngine(PostgresEngine):
             await self.close_connection_pool()
 
     def stop_waiting(self) -> None:
-        """Let users who wait for a connection give up: the process ends."""
+        """End the waits of users for a connection, because this process ends."""
         self.turns.stop()
 
     async def _run_in_pool(self, query: str, args: Sequence[Any] | None = None) -> list[asyncpg.Record]:
@@ -58,16 +58,16 @@ class PooledPostgresEngine(PostgresEngine):
         async with self.turns.take() as limit_s, self.pool.acquire() as connection:
             try:
                 rows: list[asyncpg.Record] = await connection.fetch(query, *(args or ()), timeout=limit_s)
-            except TimeoutError as error:  # asyncpg has had the server give the query up.
+            except TimeoutError as error:  # asyncpg has made the server end the query.
                 raise QueryTooSlowError from error
             return rows
 
     async def vacuum(self, tables: Sequence[str]) -> bool:
-        """Remove the dead rows of these tables; it reads all of them, and hinders no other statement.
+        """Remove the dead rows of these tables. It reads them whole, and hinders no other statement.
 
-        False when it is to be asked for again: while this process has one under way, or when somebody else
-        holds a table's lock for long. It takes up to an hour, so it never takes a connection of the pool.
-        VACUUM (SKIP_LOCKED) would not say by its result whether it has left a table out.
+        False when the caller is to try again: this process has a VACUUM under way, or another session holds a
+        table's lock for long. It takes up to an hour, so it uses no connection of the pool. VACUUM
+        (SKIP_LOCKED) is no choice, because its result would not tell whether it left a table out.
         """
         if self.pool is None:
             raise ConnectionError("the database is closed")
@@ -85,8 +85,9 @@ class PooledPostgresEngine(PostgresEngine):
         return True
 
     async def build_index(self, name: str, definition: str) -> None:
-        """Build the index `name`, `ON table (columns)`, while others write to the table, however long it
-        takes; nothing where it is built already. What an attempt that was cut off has left is built anew.
+        """Build the index `name`, `ON table (columns)`, while others write to the table, without a time
+        limit. An index that is already built stays; the remains of an interrupted attempt are dropped and
+        built again.
         """
         async with self._connect_apart(statement_timeout="0", lock_timeout="0") as connection:
             if await connection.fetchval(IS_INVALID, name):
@@ -95,10 +96,10 @@ class PooledPostgresEngine(PostgresEngine):
 
     @asynccontextmanager
     async def hold_lock(self, number: int) -> AsyncIterator[None]:
-        """Hold this advisory lock, which one process at a time has, as soon as nobody else does.
+        """Wait for this advisory lock, which one process at a time has, and hold it while inside.
 
-        In no transaction, and asked for again and again: whoever builds an index waits for every statement
-        that began before, also for one that waits for the lock.
+        It asks again and again, in no transaction: a process that builds an index waits for every statement
+        that began before, and would wait for one that itself waits for the lock.
         """
         async with self._connect_apart() as connection:
             # No event tells of another process's lock.
@@ -108,7 +109,7 @@ class PooledPostgresEngine(PostgresEngine):
 
     @asynccontextmanager
     async def _connect_apart(self, **settings: str) -> AsyncIterator[asyncpg.Connection]:
-        """A connection besides the pool, without a limit of its own for a statement."""
+        """A connection outside of the pool, without a time limit for its statements."""
         connection = await asyncpg.connect(self._dsn, server_settings=SETTINGS | settings)
         try:
             yield connection
@@ -119,7 +120,7 @@ class PooledPostgresEngine(PostgresEngine):
     async def immediate_transaction(self) -> AsyncIterator[None]:
         """One transaction; all queries of this task inside take part in it.
 
-        Not Piccolo's own: when a commit fails, that one never gives its connection back to the pool.
+        Piccolo's own transaction would never give its connection back to the pool after a failed commit.
         """
         if self.current_transaction.get() is not None:
             yield

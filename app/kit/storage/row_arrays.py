@@ -1,4 +1,4 @@
-"""Many rows as one parameter: the same statement text whatever their number, and no limit of parameters."""
+"""Many rows as one parameter: one statement text for any number of rows, and no limit of parameters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,7 +10,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def rows_source(database: Database, types: Mapping[str, str]) -> str:
-    """SQL for a table of rows that come as one JSON parameter, an array of arrays in the order of `types`."""
+    """SQL for a table of rows, passed as one JSON parameter: an array of arrays in the order of `types`."""
     if database.is_sqlite:
         columns = ", ".join(f"value->>{i} AS {name}" for i, name in enumerate(types))
         return f"(SELECT {columns} FROM json_each(?))"  # noqa: S608  Our own column names only.

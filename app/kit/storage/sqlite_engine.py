@@ -1,9 +1,9 @@
 """Piccolo's SQLite engine with kept connections: one that writes, a few that read.
 
-Piccolo opens a connection (and a thread) for each query, which costs five times the query. Here one at a time
-writes, behind a lock, so writes queue in the loop rather than in SQLite's busy handler, and reads have
-connections of their own. At the lock waits one user at a time, one of the background and one of its work that
-lasts, portals in turns: an event, which has no lane, waits for no more than these.
+Piccolo opens a connection (and a thread) for each query, which costs five times the query. Here one
+connection writes, behind a lock, so that writes queue in the loop and not in SQLite's busy handler; reads
+have connections of their own. At most three tasks with a lane wait at the lock, portals in turns: a user,
+short background work and lasting background work. An event, which has no lane, waits for no more than these.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from app.kit.fairness.query_turns import QueryTooSlowError, QueryTurns
 from app.kit.private_files import make_private_file, make_private_folder, narrow
 from app.kit.storage.light_commits import is_light
 
-READERS = 11  # More than all shares: what has no lane always finds one.
-OF_PORTALS = Share(overall=6, per_portal=2, per_user=1)  # Each slow query keeps a core of the machine busy.
+READERS = 11  # More than all shares together: queries without a lane always find a connection.
+OF_PORTALS = Share(overall=6, per_portal=2, per_user=1)  # A slow query keeps one of the machine's cores busy.
 OF_BACKGROUND = Share(overall=2, per_portal=1, per_user=1)
 OF_WRITES = Share(overall=1, per_portal=1, per_user=1)  # One transaction at a time can write.
 INTERRUPT_EVERY_S = 0.02
@@ -34,7 +34,9 @@ BESIDE = ("-wal", "-shm", "-journal")  # SQLite gives these the mode of the data
 
 
 def prepare_files(path: Path) -> None:
-    """Let nobody but the owner read the database: a missing one is made so, an existing one is narrowed."""
+    """Make the database's files readable for their owner alone: a missing file is made, others are
+    narrowed.
+    """
     make_private_folder(path.parent)
     make_private_file(path)
     narrow(path.parent, [path, *(path.with_name(path.name + suffix) for suffix in BESIDE)])
@@ -44,7 +46,7 @@ class KeptSQLiteEngine(SQLiteEngine):
     """The engine; `open` before the first query, `close` when done, both in the loop that uses it."""
 
     def __init__(self, path: str) -> None:
-        # No declared-type converters: they cost more than the query (an integer goes through Decimal).
+        # No converters of declared types: they cost more than the query (an integer goes through Decimal).
         super().__init__(path=path, timeout=BUSY_TIMEOUT_S, detect_types=0, cached_statements=256)
         self.writer: aiosqlite.Connection | None = None
         self._level: str | None = None  # The writer's `synchronous`; None while it is being set.
@@ -68,7 +70,7 @@ class KeptSQLiteEngine(SQLiteEngine):
             self.readers.put_nowait(reader)
 
     async def close(self) -> None:
-        """Close every connection; what is committed is in the file."""
+        """Close every connection; all commits are in the file."""
         while not self.readers.empty():
             await self.readers.get_nowait().close()
         if self.writer is not None:
@@ -76,7 +78,7 @@ class KeptSQLiteEngine(SQLiteEngine):
             self.writer = None
 
     def stop_waiting(self) -> None:
-        """Let users who wait for a connection give up: the process ends."""
+        """End the waits of users for a connection, because this process ends."""
         self.turns.stop()
         self.write_turns.stop()
 
@@ -102,10 +104,10 @@ class KeptSQLiteEngine(SQLiteEngine):
             await connection.execute(f"PRAGMA {pragma}")
 
     async def empty_log(self) -> bool:
-        """Move the write-ahead log into the file and empty it; False at once while somebody reads from it.
+        """Move the write-ahead log into the file and empty it; False at once while a query reads from it.
 
-        On a connection that waits for nobody: the writer would wait for the reader, and all for the writer.
-        The first step does nearly all the work, beside the commits.
+        Uses a connection of its own that waits for nobody: the writer would wait for the reader, and
+        everybody for the writer. The PASSIVE checkpoint does nearly all the work, while others commit.
         """
         self._check_open()
         connection = await self.get_connection()
@@ -127,8 +129,8 @@ class KeptSQLiteEngine(SQLiteEngine):
         async with self.write_turns.take(), self.write_lock:
             writer = await self.prepare_writer()
             try:
-                # Inside the `try`: its thread begins a transaction even for a caller that was cancelled
-                # meanwhile, and one that nobody ends would be the writer's last.
+                # Inside the `try`, because aiosqlite's thread begins the transaction even when the caller is
+                # cancelled meanwhile. A transaction that nobody ends would be the writer's last.
                 await writer.execute("BEGIN IMMEDIATE")
                 with self._joined(writer):
                     yield
@@ -143,7 +145,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         return self.writer
 
     async def prepare_writer(self) -> aiosqlite.Connection:
-        """The writer, for whoever holds `write_lock`; its next commit is as durable as is asked for here."""
+        """The writer, set to the durability that the caller's commit needs; the caller holds `write_lock`."""
         writer, level = self._check_open(), LIGHT if is_light() else FULL
         if self._level != level:
             self._level = None
@@ -193,7 +195,11 @@ class KeptSQLiteEngine(SQLiteEngine):
     async def _fetch_in_time(
         self, reader: aiosqlite.Connection, query: str, args: Sequence[Any] | None, limit_s: float | None
     ) -> list[Any]:
-        """Its thread would go on with a query that nobody waits for any more, and so keep the reader."""
+        """The rows; raises QueryTooSlowError after `limit_s`.
+
+        A query that nobody waits for any longer is interrupted: the connection's thread would go on with it,
+        and so keep the reader.
+        """
         try:
             async with asyncio.timeout(limit_s):
                 return await self._fetch(reader, query, args)
@@ -211,7 +217,9 @@ class KeptSQLiteEngine(SQLiteEngine):
 
 
 async def _interrupt(connection: aiosqlite.Connection) -> None:
-    """End what the connection does; again and again, because what it has not begun yet is not ended."""
+    """End the connection's running query; repeated, because an interrupt does not reach a query that has not
+    begun yet.
+    """
     following = asyncio.ensure_future(connection.execute_fetchall("SELECT 1"))
     while not following.done():
         await connection.interrupt()
