@@ -1,4 +1,4 @@
-"""Portals without a sign of life for a quarter: warned of to the vendor, then erased (decision 0024)."""
+"""Portals without a sign of life for a quarter: a warning to the vendor, then erasure (decision 0024)."""
 
 import structlog
 

@@ -42,7 +42,7 @@ class Proof(Enum):
 
     INSTALLED = "installed"
     UNINSTALLED = "uninstalled"
-    # A pair may die without an uninstall: it was spent after a backup, or by an answer that was lost.
+    # A pair also dies without an uninstall: a restored backup has an older one, or the next one got lost.
     PAIR_DEAD = "pair_dead"
     NOTHING = "nothing"
 

@@ -1,1 +1,1 @@
-"""A portal comes in: admission, verification, installation, the visit of a user."""
+"""The ways into Callbook: admission, verification, installation, the visit of a user."""

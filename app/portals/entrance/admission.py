@@ -1,16 +1,18 @@
-"""Which tokens the authorization server is asked about: a flood of guesses causes few outbound calls, and
-locks out nobody who is honest (decision 0022).
+"""Which tokens the authorization server is asked about: a flood of guesses causes few outbound calls and
+locks out no honest visitor (decision 0022).
 
-A guess looks like an honest visit until it is answered, so each is counted before it is asked about. The
-attempts of a minute have three shares:
+A guess looks like an honest visit until the server answers, so each attempt is counted before the question.
+The attempts of a minute have three shares:
 
-- whoever names no installed portal is a stranger, counted by provider, by network, and there by subscriber;
-- whoever names one, which anybody can, is counted by provider and network too, and there by portal;
-- whoever brings the portal's application token, or had a token confirmed in this portal before, or whose
-  network had, is counted by portal, and there each for themselves: until so many of them were refused that
-  they count by network like the others.
+- A request that names no installed portal is a stranger's. It is counted by provider, by network, and there
+  by subscriber.
+- A request that names an installed portal, as anyone can, is counted by provider and network too, and there
+  by portal.
+- A request that brings the portal's application token, or comes from a subscriber or network with a token
+  confirmed in this portal before, is counted by portal, and there by sender. After too many refusals in the
+  portal these requests count by network like the others.
 
-An attempt is given back when the token is confirmed, and only then: neither a refusal nor silence is free.
+An attempt is given back only if its token is confirmed: neither a refusal nor silence is free.
 """
 
 import hashlib
@@ -26,14 +28,14 @@ from app.portals.entrance.standing import Standing
 
 REJECTED_FOR_S = 600
 WELCOME_FOR_S = 24 * 3600
-REFUSED_OF_PORTAL = 20  # A minute. Tokens that expire in open tabs are fewer, guesses come in hundreds.
-HOLDER = "holds the application token"  # Wherever it comes from.
+REFUSED_OF_PORTAL = 20  # A minute. Fewer tokens expire in open tabs; guesses come in hundreds.
+HOLDER = "holds the application token"  # From any network.
 GiveBack = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a request says of itself and has yet to prove."""
+    """The facts that a request claims about itself, not yet proven."""
 
     member_id: str
     access_token: str = field(repr=False)
@@ -43,12 +45,12 @@ class Claim:
 
     @property
     def key(self) -> str:
-        """A name for this token in this portal that does not tell it."""
+        """A name for this token in this portal that does not reveal the token."""
         return hashlib.sha256(f"{self.member_id}:{self.access_token}".encode()).hexdigest()
 
 
 class Admission:
-    """Counts questions and remembers how they ended."""
+    """Counts questions and remembers their answers."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._rejected = RecentlySeen(clock)
@@ -64,29 +66,31 @@ class Admission:
         self._refused = Shares(clock, proven, REFUSED_OF_PORTAL)
 
     def is_rejected(self, claim: Claim) -> bool:
-        """Whether this very token was refused in the last ten minutes."""
+        """Whether this token was refused in the last ten minutes."""
         return claim.key in self._rejected
 
     def admit(self, claim: Claim) -> GiveBack:
-        """Count before asking, so that many guesses at once are not all asked before the first one counts;
-        call what is returned to give the attempt back. Raises TooManyRequests.
+        """Count the attempt and return a function that gives it back; raises TooManyRequests.
+
+        The caller counts before it asks: else many guesses at once would all be asked before the first
+        counts.
         """
         shares, path = self._choose(claim)
         return partial(shares.give_back, shares.take(*path))
 
     def reject(self, claim: Claim) -> None:
-        """Its token was refused."""
+        """Remember that the claim's token was refused."""
         self._rejected.remember(claim.key, REJECTED_FOR_S)
         if (within := self._find_within(claim)) is not None:
             self._refused.charge(claim.member_id, within)
 
     def welcome(self, claim: Claim) -> None:
-        """Its token was confirmed."""
+        """Remember that the claim's token was confirmed."""
         for whence in _list_whence(claim):
             self._welcome.remember(_in_portal(claim, whence), WELCOME_FOR_S)
 
     def _choose(self, claim: Claim) -> tuple[Shares, Path]:
-        """Which share it takes from, as which member of which groups."""
+        """The share that the claim takes from, and its groups and member there."""
         subscriber, network = _list_whence(claim)
         provider = find_provider(claim.source)
         if claim.standing is Standing.STRANGER:
@@ -97,7 +101,7 @@ class Admission:
         return self._known, (provider, network, claim.member_id)
 
     def _find_within(self, claim: Claim) -> str | None:
-        """As whom the portal knows it, if it does."""
+        """The sender as the portal knows it: holder of its token, subscriber or network; None if unknown."""
         if claim.standing is Standing.PROVEN:
             return HOLDER
         if claim.standing is Standing.KNOWN:

@@ -1,4 +1,4 @@
-"""A minute's attempts, shared by strangers and honest people so that nobody takes them all."""
+"""The attempts of a minute, shared between strangers and honest people so that no sender takes them all."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,40 +7,40 @@ from app.kit.clock import Clock
 from app.kit.messages.errors import TooManyRequests
 
 MINUTE_S = 60
-FEW = 8  # As many colleagues, or one with an expired token, come at once where others have taken half.
+FEW = 8  # So many colleagues, or retries with an expired token, have room after others took half.
 Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt of a member of a group, perhaps of a group in it, in a minute."""
+    """One attempt in a minute; its path names a group, perhaps a group in it, and the member."""
 
     minute: int
     path: Path
 
     @property
     def counts_for(self) -> list[Path]:
-        """Everybody, the group, those in it, the member."""
+        """The counters of the attempt: of all, of each group, of the member."""
         return [self.path[:level] for level in range(len(self.path) + 1)]
 
 
 class Shares:
-    """So many attempts a minute in all, for each group, and for each group in one.
+    """Bounds for the attempts of a minute: of all together, of each group, and of each group in a group.
 
-    Half of them are for anybody, a quarter for whoever made fewer than `FEW` and a quarter for whoever made
-    none yet. So neither does one group take them all from the others, nor one member from the rest of its
-    group: to leave somebody without any takes as many others as a quarter has attempts, one each.
+    Half of the attempts are for all, a quarter for members with fewer than `FEW` attempts, and a quarter for
+    members without any yet. So neither can a group take all attempts, nor a member those of its group. To
+    leave a member without any attempt takes as many other members as a quarter has attempts, with one each.
     """
 
     def __init__(self, clock: Clock, *most: int) -> None:
         self._clock = clock
         self._most = most
         self._minute = 0
-        self._made: Counter[Path] = Counter()  # Bounded by the attempts: only who made one is counted.
+        self._made: Counter[Path] = Counter()  # As many entries as attempts, at most.
 
     def take(self, *path: str) -> Attempt:
-        """Count an attempt of the group, those in it, and the member, each by name; raises TooManyRequests
-        when this member has none left in this minute.
+        """Count an attempt of this path (the groups, then the member, each by name); raises TooManyRequests
+        if the member has none left in this minute.
         """
         if not self.has_room(*path):
             raise TooManyRequests(retry_after_s=MINUTE_S - self._clock.now() % MINUTE_S)
@@ -55,14 +55,14 @@ class Shares:
         )
 
     def charge(self, *path: str) -> Attempt:
-        """Count an attempt that was made already, whether or not it was left."""
+        """Count an attempt that was made already, even above the bound."""
         self._begin_minute()
         attempt = Attempt(self._minute, path)
         self._made.update(attempt.counts_for)
         return attempt
 
     def give_back(self, attempt: Attempt) -> None:
-        """Count an attempt that was honest no longer, unless its minute is over anyway."""
+        """Take an honest attempt off the counters, unless its minute is over."""
         if attempt.minute != self._minute:
             return
         for counted in attempt.counts_for:
@@ -78,7 +78,7 @@ class Shares:
 
 
 def _find_bound(most: int, made: int) -> int:
-    """Up to which number in all the one who made so many may make one more."""
+    """The bound, of `most` for all together, for a member that has made `made` attempts."""
     if not made:
         return most
     return most * 3 // 4 if made < FEW else most // 2

@@ -1,7 +1,7 @@
-"""Installing: by the installer page and by event, in any order, twice at once, on top of what is there.
+"""Installations: by the installer page and by event, in any order, twice at once, over an older installation.
 
-A request is verified first (whose token, which portal, is the user an admin there), then one transaction
-decides and stores. Bindings follow in the background, with that admin's token.
+A request is verified first: its token, its portal, and that the user is an administrator there. Then one
+transaction decides and stores. Bindings follow in the background, with this administrator's token.
 Documentation: settings/app-installation, api-reference/common/events/on-app-install.md.
 """
 
@@ -40,11 +40,11 @@ from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
 FOLLOW_UP = Kind("follow up")
-FollowUp = Callable[[Portal, str], Coroutine[Any, Any, None]]  # With the admin's access token.
+FollowUp = Callable[[Portal, str], Coroutine[Any, Any, None]]  # With the administrator's access token.
 
 
 class AddressTaken(Refusal):
-    """The authorization server names this address for another portal, too."""
+    """The authorization server names this address for another portal too."""
 
     status = 409
     code = "address_taken"
@@ -56,14 +56,14 @@ class AddressTaken(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A portal, and the person in whose name the request came."""
+    """A portal, and the person that the request's token acts for."""
 
     portal: Portal
     profile: Profile
 
 
 class Installer:
-    """Stores verified installations and starts what follows them."""
+    """Stores verified installations and starts the steps that follow."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Installer:
         self._by_member = Budget(clock, limits.installations_per_member)
 
     async def install_from_page(self, page: Page, source: str) -> Opened:
-        """What the installer page asks for; raises a Refusal, and then nothing has changed."""
+        """Install by the installer page; raises a Refusal, and then nothing has changed."""
         standing = await self._judge(page.member_id, page.application_token)
         claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source, standing)
         return await self.install_proven(page, claim, await self._prove(claim))
@@ -97,7 +97,7 @@ class Installer:
     async def install_proven(
         self, page: Page, claim: Claim, info: AppInfo, is_wanted: IsWanted | None = None
     ) -> Opened:
-        """Install by a page whose token was proven; `is_wanted` is asked in the transaction that stores."""
+        """Install by a page whose token was proven; the transaction that stores it asks `is_wanted`."""
         if page.domain and not _is_same_host(page.domain, info.domain):
             raise Forbidden(N_("The address of this request is not your Bitrix24's."), code="wrong_domain")
         pair = OfferedPair(
@@ -106,25 +106,25 @@ class Installer:
         return await self._install(claim, info, pair, is_wanted)
 
     async def install_from_event(self, event: Event, source: str) -> bool:
-        """What ONAPPINSTALL and ONAPPUPDATE bring; False when it waits to be verified. Raises a Refusal.
+        """Install by ONAPPINSTALL or ONAPPUPDATE; False if the event waits to be verified. Raises a Refusal.
 
-        An update is no installation: it brings no portal back that was forgotten or has just uninstalled. An
-        installation of one that was forgotten waits for the installer page, which always comes with it.
+        An update is no installation: it brings no portal back that was forgotten or has just uninstalled. The
+        installation of a forgotten portal waits for the installer page, which Bitrix24 always opens with it.
         """
         if event.name == "ONAPPUPDATE" and await self._tombstones.is_barred(event.member_id):
             raise Forbidden("The portal is not installed.", code="not_installed")
         return await self.pending.take(event, source)
 
     async def judge(self, offer: Offer) -> Claim:
-        """What an offer claims, and how far it is believed before its token is proven."""
+        """The claim of an offer, with its standing before its token is proven."""
         standing = await self._judge(offer.member_id, offer.application_token)
         return Claim(offer.member_id, offer.access_token, offer.server_endpoint, offer.source, standing)
 
     async def install_offer(self, offer: Offer, claim: Claim, is_wanted: IsWanted | None = None) -> Opened:
-        """Install as an event offers: verified by the event's own tokens, whoever sent it.
+        """Install by the offer of an event. The event's own tokens verify it, so its sender does not matter.
 
-        `is_wanted` is asked in the transaction that stores it. However long an offer waited, its pair is
-        dated and expires as if it had been taken at once, so it replaces nothing newer.
+        The transaction that stores it asks `is_wanted`. The pair of an offer that has waited is dated and
+        expires as if it had been taken at once, so it replaces nothing newer.
         """
 
         async def is_wanted_still() -> bool:
@@ -143,17 +143,17 @@ class Installer:
         return await self._tombstones.is_forgotten(member_id)
 
     async def renew_offer(self, offer: Offer, purse: Purse) -> None:
-        """Buy a new pair for an offer whose own has expired; raises a Refusal."""
+        """Buy a new pair for an offer whose own pair has expired; raises a Refusal."""
         await self._verifier.renew(await self.judge(offer), purse)
 
     async def _judge(self, member_id: str, application_token: str | None) -> Standing:
         return judge_standing(await self._portals.find(member_id), application_token, self._vault)
 
     async def _prove(self, claim: Claim) -> AppInfo:
-        """Ask now, whatever was answered a while ago.
+        """The server's answer of now, and not one that was kept.
 
-        A portal's own installations are limited too; only those of proven tokens count, so no stranger can
-        use them up.
+        The installations of a portal are limited too. Only those with proven tokens count, so strangers
+        cannot use them up.
         """
         if not self._by_member.has(claim.member_id):
             raise TooManyRequests
@@ -198,11 +198,11 @@ class Installer:
         async with self._database.transaction():
             row = await queries.make_row(installation.member_id)
             if is_wanted is not None and not await is_wanted():
-                raise Forbidden("It was forgotten meanwhile.", code="forgotten")
+                raise Forbidden("The portal was forgotten meanwhile.", code="forgotten")
             if await self._tombstones.lift(installation.member_id):
                 await pending_queries.hurry(installation.member_id, self._clock.now())
             if row["erase_at"] is not None and row["erase_at"] <= self._clock.now():
-                await queries.bury(row["id"])  # What is to be erased is not found again by being quick.
+                await queries.bury(row["id"])  # Data due for erasure does not come back by haste.
                 row = await queries.make_row(installation.member_id)
             changes = lifecycle.decide_installation(row, installation, self._clock.now())
             if changes:

@@ -1,7 +1,7 @@
-"""The pair of an installation that waits, as `app.portals.tokens.purchases` spends it and keeps the next one.
+"""The pair of a waiting installation, for `app.portals.tokens.purchases`, which spends it and keeps the next.
 
-The record of when one was bought is sealed with it, so that it needs no column; who verifies an installation
-has it to themselves by a claim.
+The time of the last purchase is sealed with the pair, so that it needs no column. The verifying process has
+the installation to itself by a claim.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from app.portals.pending_queries import seal_context
 
 @dataclass(slots=True)
 class OfferRecord:
-    """What is known of when a pair was bought and came, as `app.portals.tokens.refresh_budget` reads it."""
+    """The times of the pair, as `app.portals.tokens.refresh_budget` reads them; 0 is never, or unknown."""
 
     access_expires_at: int
     pair_stored_at: int
@@ -27,7 +27,7 @@ class OfferRecord:
 
 @dataclass(slots=True)
 class OfferPurse:
-    """The installation of this portal and origin; `sealed` is as it stands in its row."""
+    """The installation of this portal and origin; `sealed` is its offer as stored."""
 
     keyring: Keyring
     clock: Clock
@@ -46,24 +46,24 @@ class OfferPurse:
         return self.open().refresh_token
 
     def open(self) -> Offer:
-        """What it offers; raises CannotDecryptError when it was sealed for another row."""
+        """The offer; raises CannotDecryptError if it was sealed for another row."""
         context = seal_context(self.member_id, self.origin)
         return msgspec.json.decode(self.keyring.open(self.sealed, context), type=Offer)
 
     async def read_record(self) -> OfferRecord | None:
-        """As it was claimed: `note` finds out whether a newer one has come."""
+        """The record as claimed; `note` finds out whether a newer offer has come."""
         offer = self.open()
         return OfferRecord(offer.expires_at, 0, offer.pair_bought_at)
 
     async def note(self, was_at: int, bought_at: int) -> bool:
-        """Write when a pair was bought; False when a newer installation has come."""
+        """Write when a pair was bought; False if a newer offer has come."""
         offer = self.open()
         if offer.pair_bought_at != was_at:
             return False
         return await self._replace(msgspec.structs.replace(offer, pair_bought_at=bought_at))
 
     async def keep(self, pair: TokenPair) -> None:
-        """Store the new pair, unless a newer installation has come."""
+        """Store the new pair, unless a newer offer has come."""
         renewed = msgspec.structs.replace(
             self.open(),
             access_token=pair.access_token,

@@ -1,4 +1,4 @@
-"""What ONAPPINSTALL and ONAPPUPDATE offer: a pair and an application token, of which nothing is proven yet.
+"""The offers of ONAPPINSTALL and ONAPPUPDATE: a pair and an application token, not proven yet.
 
 Documentation: api-reference/common/events/on-app-install.md, api-reference/common/events/on-app-update.md.
 """
@@ -10,16 +10,16 @@ import msgspec
 from app.bitrix24.incoming.payloads import Event, is_token
 from app.kit.messages.errors import Forbidden
 
-MOST_BYTES = 2_048  # As it is sealed; Bitrix24's, with tokens of 70 characters, has a quarter of that.
+MOST_BYTES = 2_048  # Before it is sealed; Bitrix24's, with tokens of 70 characters, has a quarter of that.
 MOST_OF_LANGUAGE = 16
-IsWanted = Callable[[], Awaitable[bool]]  # Whether nobody said meanwhile that it is to be forgotten.
+IsWanted = Callable[[], Awaitable[bool]]  # Whether the portal has not been forgotten in the meantime.
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """What an installation needs of an event. `expires_at` is Unix seconds by our clock, from its receipt;
-    `pair_bought_at` is when a new pair was last bought for it, or may have been.
+    """The parts of an event that an installation needs. Its repr shows no token.
 
-    Its repr shows no token.
+    `expires_at` is Unix seconds by our clock, counted from the receipt; `pair_bought_at` is when a new pair
+    was last bought for the offer, or may have been.
     """
 
     member_id: str
@@ -38,7 +38,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 def read_offer(event: Event, source: str, now: int) -> Offer:
-    """The offer of an event from this address; raises Forbidden when it could prove nothing."""
+    """The offer of an event from this address; raises Forbidden if the event can prove nothing."""
     tokens = event.install
     if tokens is None or not event.member_id or not is_token(tokens.access_token):
         raise _proves_nothing()

@@ -1,7 +1,7 @@
 """Installations that cannot be verified when their event comes: kept sealed, and verified when there is room.
 
-Bitrix24 sends no event again, so one that finds too many others before it, or an authorization server that is
-away, is not turned away (decision 0022).
+Bitrix24 sends no event again. So Callbook keeps an event that comes after too many others, or while the
+authorization server is away (decision 0022).
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ Row = Mapping[str, Any]
 
 
 class NoRoom(Unavailable):
-    """So many installations wait that this one cannot."""
+    """Too many installations wait already, so this one is turned away."""
 
     code = "too_many_pending"
     retry_after_s = 60
@@ -45,40 +45,40 @@ class Forgotten(Unavailable):
 
 
 class Installing(Protocol):
-    """Verifies and stores what is offered; each raises a Refusal."""
+    """Verifies and stores offers; each method raises a Refusal."""
 
     async def is_forgotten(self, member_id: str) -> bool:
-        """Whether only the installer page brings the portal back."""
+        """Whether the vendor forgot the portal, so that only the installer page brings it back."""
         ...
 
     async def judge(self, offer: Offer) -> Claim:
-        """What the offer claims, and how far it is believed."""
+        """The claim of the offer, with its standing."""
         ...
 
     async def install_offer(self, offer: Offer, claim: Claim, is_wanted: IsWanted | None = None) -> object:
-        """Verify it and store it, unless it is not wanted by then."""
+        """Verify the offer and store it, unless it is no longer wanted by then."""
         ...
 
     async def renew_offer(self, offer: Offer, purse: Purse) -> None:
-        """Buy a new pair in the place of the one that it brought."""
+        """Buy a new pair in place of the one that the offer brought."""
         ...
 
 
 class PendingInstallations:
-    """Takes the events of installations, and verifies by and by those that had to wait."""
+    """Takes the events of installations, and verifies those that have to wait one after the other."""
 
     def __init__(self, installer: Installing, keyring: Keyring, database: Database, clock: Clock) -> None:
         self._installer = installer
         self._keyring = keyring
         self._database = database
         self._clock = clock
-        # Whoever finds no room is told so without a statement, as often as they ask.
+        # An event that finds no room is refused without a statement, however often it comes.
         self._keeping = Shares(clock, MOST_IN_ALL, MOST_OF_ORIGIN)
 
     async def take(self, event: Event, source: str) -> bool:
-        """Install as ONAPPINSTALL and ONAPPUPDATE say, whoever sent them: False when that is kept for later.
+        """Install by ONAPPINSTALL or ONAPPUPDATE, from any sender; False if the event is kept for later.
 
-        Raises Forbidden for what stays refused, NoRoom when it cannot be kept either.
+        Raises Forbidden if it is refused for good, and NoRoom if it cannot be kept either.
         """
         offer = read_offer(event, source, self._clock.now())
         claim = await self._installer.judge(offer)
@@ -88,7 +88,7 @@ class PendingInstallations:
             await self._installer.install_offer(offer, claim)
         except Forbidden:
             raise
-        except Refusal as refusal:  # It may pass: a portal that is closed, an address that another one has.
+        except Refusal as refusal:  # It may pass, as of a closed portal, or an address that another has.
             await self._keep(offer, _find_origin(claim))
             log.info("installation pending", member_id=offer.member_id, code=refusal.code)
             return False
@@ -108,12 +108,12 @@ class PendingInstallations:
             raise NoRoom
 
     async def list_due(self, limit: int) -> Sequence[Row]:
-        """Those to be verified now, one of each network after the other; what is a day old is forgotten."""
+        """The installations to verify now, one of each network in turn; deletes those that are a day old."""
         await pending_queries.purge_pending(self._clock.now())
         return await pending_queries.list_due(self._clock.now(), limit)
 
     async def ask(self, row: Row) -> None:
-        """Verify one, if it is due and nobody else does: it is installed, refused, or waits on."""
+        """Verify an installation that is due and not claimed: install it, refuse it, or let it wait on."""
         member_id, origin, now = row["member_id"], row["origin"], self._clock.now()
         claimed = await pending_queries.claim(member_id, origin, now, now + CLAIM_S)
         if claimed is None:
@@ -128,13 +128,15 @@ class PendingInstallations:
             await self._install(purse)
         except TooManyRequests as refusal:
             await waits(purse.sealed, attempts, self._clock.now() + refusal.retry_after_s)
-        except Forbidden:  # Which stays so; logged where it was found.
+        except Forbidden:  # Refused for good; logged where it was refused.
             await pending_queries.settle(member_id, origin, purse.sealed)
-        except Refusal:  # Which may pass, as above: it was answered that it waits.
+        except Refusal:  # It may pass, as above, so the installation waits on.
             await waits(purse.sealed, attempts + 1, self._clock.now() + pause_s)
 
     async def _install(self, purse: OfferPurse) -> None:
-        """What was forgotten meanwhile stays so: it is settled in the transaction that installs."""
+        """Install the offer; the transaction that installs it also settles it. If the portal was forgotten in
+        the meantime, nothing is left to settle, and it stays forgotten.
+        """
         offer = purse.open()
         claim = await self._installer.judge(offer)
         is_wanted = partial(pending_queries.settle, purse.member_id, purse.origin, purse.sealed)
@@ -147,5 +149,5 @@ class PendingInstallations:
 
 
 def _find_origin(claim: Claim) -> str:
-    """Whose room it takes: its network's, or its own where only the portal can have sent it."""
+    """The origin that the event counts for: the portal if only it can have sent it, else the network."""
     return claim.member_id if claim.standing is Standing.PROVEN else find_network(claim.source)

@@ -1,8 +1,8 @@
-"""An administrator opens the app in a portal that is not installed here, though it is at Bitrix24.
+"""An administrator opens the app in a portal that is installed at Bitrix24, but not here.
 
-So it is after a backup was restored, after answers that were wrong, or where the portal was erased for
-silence. The page brings all that an installation needs, and the authorization server says whether there is
-one (decision 0024). It is asked once, as for any stranger; known portals lose nothing by it.
+This happens after a restored backup, after wrong answers of the authorization server, or after an erasure for
+silence. The page brings all that an installation needs, and the authorization server says whether the app is
+installed (decision 0024). Callbook asks it once, as for any stranger, at no cost to known portals.
 """
 
 from functools import partial
@@ -23,7 +23,7 @@ NOT_THERE = frozenset({"token_rejected", "forgotten"})
 
 
 class NotInstalled(Forbidden):
-    """Nobody can open anything in this portal."""
+    """The app is not installed in this portal, so no page of it opens."""
 
     code = "not_installed"
     message = N_(
@@ -32,7 +32,7 @@ class NotInstalled(Forbidden):
 
 
 class Readmission:
-    """Installs portals that are installed at Bitrix24, by a page of an administrator."""
+    """Installs portals that are installed at Bitrix24, by the page of an administrator."""
 
     def __init__(self, verifier: Verifier, installer: Installer, tombstones: Tombstones) -> None:
         self._verifier = verifier
@@ -40,10 +40,10 @@ class Readmission:
         self._tombstones = tombstones
 
     async def readmit(self, page: Page, source: str) -> Opened:
-        """The portal as it is installed now, and the administrator; raises NotInstalled, or another Refusal.
+        """The portal as installed now, and the administrator; raises NotInstalled, or another Refusal.
 
-        Nobody is asked where it would be in vain: without a refresh token, and where only the installer page
-        installs.
+        No question is asked in vain: none without a refresh token, and none if only the installer page can
+        install the portal.
         """
         if not page.refresh_id or await self._tombstones.is_barred(page.member_id):
             raise NotInstalled
@@ -66,5 +66,7 @@ class Readmission:
         return await self._installer.install_proven(page, claim, info, is_wanted)
 
     async def _is_wanted(self, member_id: str) -> bool:
-        """Asked once more while the row is locked: it may have been forgotten while others were asked."""
+        """Whether the portal is not barred, checked again under the row's lock: it may have been forgotten
+        during the questions.
+        """
         return not await self._tombstones.is_barred_now(member_id)

@@ -1,5 +1,5 @@
-"""What an installation still needs in the portal: events and the placement bound, each step told to the
-admin.
+"""The steps that finish an installation in the portal: events and placements are bound, and the administrator
+sees the outcome of each step.
 
 Documentation: api-reference/events/event-bind.md, api-reference/widgets/placement-bind.md.
 """
@@ -45,11 +45,11 @@ NO_LINKS = N_(
 HEAL_EVERY_S = 600
 CHECK_EVERY_S = 86_400
 HINT_EVERY_S = 6 * 3600
-LEAST_LIFE_S = 120  # Of a token that a check may use: it never buys one for itself.
+LEAST_LIFE_S = 120  # Of a token that a check uses: a check never buys a pair.
 DAY_S = 86_400
 STALLED_AFTER_S = 60
 SETUP, CHECKUP = Kind("setup"), Kind("checkup")
-MOST_DUE = 500  # Portals at once; of more, those that nobody looked at for longest.
+MOST_DUE = 500  # Portals in one pass; if more are due, those checked the longest ago.
 REMEDIES = {
     "insufficient_scope": N_("Give the app the permissions that its card lists, then try again."),
     "access_denied": N_("REST is not part of this Bitrix24's plan, or an administrator's right is missing."),
@@ -67,7 +67,7 @@ StepName = Literal["verified", "events", "placement", "cards"]
 
 
 class Step(msgspec.Struct):
-    """One step of the installation. `code` and `remedy` say why it failed, `remedy` why it was skipped."""
+    """One step of the installation; `code` and `remedy` say why it failed, or `remedy` why it was skipped."""
 
     name: StepName
     state: Literal["running", "done", "failed", "skipped"]
@@ -90,7 +90,9 @@ def read_steps(portal: Portal) -> list[Step]:
 
 
 def explain_lacking(placements: Collection[str]) -> str:
-    """What these are missed for: the permission where no card is offered, else the portal's own offer."""
+    """The reason why the portal lacks these placements: no permission if all cards are missing, else that
+    Bitrix24 does not offer them; "" if none is missing.
+    """
     cards = [card for card in CARDS if card in placements]
     if len(cards) == len(CARDS):
         return NO_CRM
@@ -98,12 +100,12 @@ def explain_lacking(placements: Collection[str]) -> str:
 
 
 def begin_steps(now: int) -> str:
-    """The steps of an installation that has just been verified, as they are stored."""
+    """The steps of an installation that has just been verified, as stored."""
     return _write(_make_steps(), now)
 
 
 def is_stalled(portal: Portal, now: int) -> bool:
-    """Whether a step runs for so long that whoever did it has probably been killed."""
+    """Whether a step has been running for so long that its process has probably been killed."""
     return any(
         step.state == "running" and step.noted_at <= now - STALLED_AFTER_S for step in read_steps(portal)
     )
@@ -121,7 +123,7 @@ def _write(steps: list[Step], now: int) -> str:
 
 
 class PortalSetup:
-    """Binds what is missing, in an admin's name, and notes how each step went."""
+    """Binds missing events and placements with an administrator's token, and notes each step's outcome."""
 
     def __init__(
         self,
@@ -138,24 +140,24 @@ class PortalSetup:
         self._clock = clock
 
     async def begin(self, portal: Portal, access_token: str) -> None:
-        """Do all steps with the token of a page or an event; one that fails does not stop the others."""
+        """Do all steps with the token of a page or an event; a failed step does not stop the others."""
         client = self._clients.open(portal.client_endpoint, portal.member_id)
         await self._run(portal, lambda work: work(client, access_token))
 
     async def repeat(self, portal: Portal) -> None:
-        """The same with the stored token, which is renewed if it has expired."""
+        """Do all steps with the stored token, which is renewed if it has expired."""
         await self._run(portal, partial(self._access.use, portal))
 
     async def heal(self, portal: Portal, access_token: str) -> None:
-        """Bind again what got lost, at most every ten minutes a portal: an update can drop bindings
-        silently.
+        """Bind again all that got lost, at most every ten minutes a portal: an update can silently drop
+        bindings.
         """
         if portal.member_id not in self._recently_healed:
             self._recently_healed.remember(portal.member_id, HEAL_EVERY_S)
             await self.begin(portal, access_token)
 
     async def check_due(self, turns: PortalTurns) -> None:
-        """Look at bindings and licence where nobody did for a day and a living token is there anyway."""
+        """Check the bindings and licence of portals not checked for a day whose stored token still lives."""
         now = self._clock.now()
         for portal in await checkup_queries.list_due(now - CHECK_EVERY_S, now, LEAST_LIFE_S, MOST_DUE):
             turns.begin(CHECKUP, portal.id, partial(self._check_up, portal))
@@ -166,8 +168,8 @@ class PortalSetup:
             await self.repeat(portal)
 
     async def take_hint(self, portal: Portal) -> None:
-        """Somebody says that the customer has paid: ask, even while the portal is left alone. Anyone in the
-        portal can say so, hence not often.
+        """Check the portal, even during its pause, because an event says that the customer has paid. Anyone
+        in the portal can send such an event, so the check is rare.
         """
         now = self._clock.now()
         if await checkup_queries.claim(portal, now, now - HINT_EVERY_S):
@@ -190,14 +192,14 @@ class PortalSetup:
         await bind_placements(client, access_token, f"{self._app_url}/", make_titles(), [PLACEMENT])
 
     async def _bind_cards(self, client: PortalClient, access_token: str) -> str:
-        """The tab in CRM cards, and links to the log; what is to be said of those that it does not offer."""
+        """Bind the tab in CRM cards and the links to the log; return the remedy if the portal lacks some."""
         handler_url, offered_ones = f"{self._app_url}/", (LINK, *CARDS)
         return explain_lacking(
             await bind_placements(client, access_token, handler_url, make_titles(), optional=offered_ones)
         )
 
     async def _read_license(self, portal: Portal, use: Use) -> None:
-        """What the customer has; all that the tab says of it is made of this."""
+        """Read and store the customer's licence, from which the tab tells the state of the subscription."""
         found: list[License] = []
 
         async def ask(client: PortalClient, access_token: str) -> None:

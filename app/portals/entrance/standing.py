@@ -1,4 +1,4 @@
-"""What a request shows of itself before anybody is asked: whose turn it takes follows from it."""
+"""The standing of a request, judged before any question; it decides the share that the request counts for."""
 
 import hmac
 from enum import Enum
@@ -11,8 +11,8 @@ class Standing(Enum):
     """How far a request may be believed before its token is proven."""
 
     STRANGER = "stranger"  # It names no installed portal.
-    KNOWN = "known"  # It names one, which anybody can.
-    PROVEN = "proven"  # It brings that portal's application token, which keeps strangers out.
+    KNOWN = "known"  # It names an installed portal, as anyone can.
+    PROVEN = "proven"  # It brings that portal's application token, as no stranger can.
 
 
 def judge_standing(portal: Portal | None, application_token: str | None, vault: Vault) -> Standing:

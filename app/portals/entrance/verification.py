@@ -1,5 +1,5 @@
-"""Who is asking: proof by the authorization server, then by the portal; nothing in a request is proof by
-itself.
+"""Proof of the portal and the person behind a request: by the authorization server, then by the portal. The
+request itself proves nothing.
 
 Documentation: api-reference/common/system/app-info.md, api-reference/common/users/profile.md,
 settings/oauth.
@@ -69,14 +69,14 @@ class Verifier:
     async def prove(self, claim: Claim, *, is_fresh: bool = False) -> AppInfo:
         """The authorization server's word that this token is ours, alive and of this portal; else a Refusal.
 
-        Its answer is kept by the token's SHA-256 until the token expires (`is_fresh` asks all the same); a
-        refused token is remembered for ten minutes. Raises Unavailable, and remembers nothing, when it said
-        nothing of the token.
+        The answer is kept by the token's SHA-256 until the token expires; `is_fresh` asks all the same. A
+        refused token is remembered for ten minutes. An answer that says nothing about the token raises
+        Unavailable and is not remembered.
         """
         kept = self._proofs.get(claim.key)
         if kept is not None and kept[1] > self._clock.now() and not is_fresh:
             return kept[0]
-        if self._admission.is_rejected(claim):  # Logged when it was refused: a flood repeats itself.
+        if self._admission.is_rejected(claim):  # Logged at its first refusal only: a flood repeats itself.
             raise _count(Forbidden(REJECTED, code="token_rejected"))
         give_back = self._admission.admit(claim)
         try:
@@ -90,17 +90,17 @@ class Verifier:
         return info
 
     def choose_server(self, endpoint: str | None) -> str:
-        """One listed server, so that one claim is one question: this one, else the first that is listed."""
+        """This server if it is listed, else the first listed one, so that a claim costs one question."""
         try:
             return self._policy.check_oauth(endpoint)
         except AddressRefused:
             return self._policy.check_oauth(None)
 
     async def renew(self, claim: Claim, purse: Purse) -> None:
-        """Buy a new pair in the place of one that has expired, which counts as a question.
+        """Buy a new pair in place of one that has expired; the purchase counts as a question.
 
-        Raises a Refusal as `prove` does, Unavailable too when it is too soon. A new pair proves nothing yet:
-        whose it is, `prove` asks.
+        Raises a Refusal as `prove` does, and Unavailable if the last purchase is too recent. The new pair
+        proves nothing yet: `prove` asks for its portal.
         """
         give_back = self._admission.admit(claim)
         try:
@@ -119,7 +119,7 @@ class Verifier:
         give_back()
 
     async def identify(self, client_endpoint: str, claim: Claim) -> Profile:
-        """The user whom the token acts for, by the portal itself; asked for each session."""
+        """The user that the token acts for, as the portal itself answers; asked for each session."""
         try:
             client = self._clients.open(client_endpoint, claim.member_id)
             return await fetch_profile(client, claim.access_token)

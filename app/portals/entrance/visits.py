@@ -1,4 +1,4 @@
-"""Opening the app: who is asking, in which portal, and what the visit of an admin mends on the way."""
+"""Opening the app: proof of the person and the portal, and repairs by the visit of an administrator."""
 
 import hmac
 from dataclasses import replace
@@ -39,7 +39,9 @@ log = structlog.get_logger(__name__)
 
 
 class Opener:
-    """Lets verified people in; an admin's verified pair replaces one of ours that is dead or doubtful."""
+    """Lets verified people in; an administrator's verified pair replaces a stored one that is dead or
+    doubtful.
+    """
 
     def __init__(
         self,
@@ -61,11 +63,11 @@ class Opener:
         self._database = database
         self._clock = clock
         self._turns = turns
-        self._left = RecentlySeen(clock)  # Addresses that were named and not believed, by portal.
+        self._left = RecentlySeen(clock)  # Portals with the addresses named for them but not believed.
 
     async def open_page(self, page: Page, source: str) -> Opened:
-        """The portal and the person behind `POST /`; raises a Refusal. A portal that is not installed here
-        may be installed by it.
+        """The portal and the person behind `POST /`; raises a Refusal. The page may install a portal that is
+        not installed here.
         """
         portal = await self._portals.find(page.member_id)
         if portal is None or not portal.is_installed:
@@ -85,13 +87,13 @@ class Opener:
         return replace(opened, portal=stored)
 
     async def _note_status(self, portal: Portal, info: AppInfo) -> None:
-        """What the customer has of the app may have changed, as a trial that was bought."""
+        """Store the licence status if it has changed, as after a trial that was bought."""
         if info.status and info.status != portal.license_status:
             changes = {"license_status": info.status}
             await queries.update_generation(portal.id, portal.generation, changes)
 
     async def open_session(self, member_id: str, access_token: str, source: str) -> Opened:
-        """The same for `POST /session`, which brings no refresh token and so mends and installs nothing."""
+        """The same for `POST /session`, which brings no refresh token and so repairs and installs nothing."""
         portal = await self._portals.find(member_id)
         if portal is None or not portal.is_installed:
             raise NotInstalled
@@ -104,7 +106,8 @@ class Opener:
         await note_seen(portal, self._clock.now())
         named = self._find_endpoint(info)
         if named != portal.client_endpoint and f"{portal.member_id} {named}" not in self._left:
-            info = await self._verifier.prove(claim, is_fresh=True)  # What is kept may be older than a move.
+            # The kept answer may be older than a move.
+            info = await self._verifier.prove(claim, is_fresh=True)
             if not await self._moves.addresses.adopt(portal, info.client_endpoint):
                 self._left.remember(f"{portal.member_id} {named}", ASK_EVERY_S)
             portal = await queries.get_portal(portal.id) or portal
@@ -118,7 +121,7 @@ class Opener:
         return Opened(await self._note_answer(portal, profile), profile), info
 
     async def _identify(self, portal: Portal, claim: Claim) -> Profile:
-        """Who it is; that the portal as a whole refuses is noted, so that nothing else asks it in vain."""
+        """The person; notes a refusal of the portal as a whole, so that no other work asks it in vain."""
         try:
             return await self._verifier.identify(portal.client_endpoint, claim)
         except PortalRefuses as refusal:
@@ -129,7 +132,9 @@ class Opener:
             raise
 
     async def _note_answer(self, portal: Portal, profile: Profile) -> Portal:
-        """A portal that tells who somebody is answers again; of a restriction only its own owner is proof."""
+        """End the pause of a portal that has identified a person; return the portal as stored then. A
+        restriction ends only if this person is the owner of the stored pair.
+        """
         is_proof = portal.contact_state != "restricted" or profile.user_id == portal.token_user_id
         if portal.contact_state == "ok" or not is_proof:
             return portal
@@ -165,7 +170,7 @@ class Opener:
 
 
 def _without_known_token(row: queries.Row, sealed: dict[str, Any]) -> dict[str, Any]:
-    """The changes without an application token that is the stored one already: every page may bring it."""
+    """The changes, without the application token if it is the stored one: every page may bring it."""
     offered, stored = sealed.get("application_token_hash"), row["application_token_hash"]
     if offered is None or stored is None or not hmac.compare_digest(offered, stored):
         return sealed

@@ -1,1 +1,1 @@
-"""Requests of ours to a portal: rate, access, moves, the log of them."""
+"""Our requests to a portal: rate, access, moves, and the log of requests."""

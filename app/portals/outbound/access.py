@@ -1,7 +1,7 @@
-"""REST calls with a portal's stored token: the one way for everything that runs without a person.
+"""REST calls with a portal's stored token: the one way for all that runs without a person.
 
-It refreshes when, and only when, a call answers that the token has expired. A portal that refuses as a
-whole is left alone for a while, and asked by one process once that is over (decision 0015).
+PortalAccess refreshes the pair only after a call was answered that the token has expired. It leaves a portal
+that refuses everything alone for a while; then one process asks the portal again (decision 0015).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,27 +32,27 @@ Work = Callable[[PortalClient, str], Awaitable[Result]]
 
 
 class PortalNotConnectedError(Refusal):
-    """The portal has no pair that works, is uninstalled, or is another installation than the caller's."""
+    """The portal has no pair that works, is uninstalled, or has another installation than the caller's."""
 
     status = 409
     code = "portal_not_connected"
 
 
 class PortalUnreachableError(Unavailable):
-    """Nothing was learnt; it may be tried again later."""
+    """No usable answer came; the caller may try again later."""
 
     code = "portal_unreachable"
 
 
 class PortalPausedError(PortalUnreachableError):
-    """The portal refuses everything for now, and is asked again by itself; `code` is its contact state."""
+    """The portal refuses everything for now; Callbook asks it again later. `code` is the contact state."""
 
     def __init__(self, state: ContactState) -> None:
         super().__init__("This Bitrix24 refuses Callbook for now; it is asked again by itself.", code=state)
 
 
 class PortalAccess:
-    """Calls portals on behalf of the token's owner, an admin of the portal."""
+    """Calls portals on behalf of the token's owner, an administrator of the portal."""
 
     def __init__(
         self, clients: PortalClients, vault: Vault, refresher: Refresher, moves: Moves, clock: Clock
@@ -64,11 +64,11 @@ class PortalAccess:
         self._clock = clock
 
     async def call(self, portal: Portal, method: str, parameters: Mapping[str, object]) -> Answer:
-        """One method. Raises BitrixError as the portal answers, or one of the three errors above."""
+        """The answer to one method; raises the portal's BitrixError, or one of the three errors above."""
         return await self.use(portal, lambda client, token: client.call(method, parameters, token))
 
     async def batch(self, portal: Portal, commands: Mapping[str, Command]) -> BatchAnswer:
-        """Up to 50 methods in one request; errors of single commands stand in the answer."""
+        """The answers to up to 50 methods in one request; it holds the errors of single commands, too."""
 
         async def work(client: PortalClient, token: str) -> BatchAnswer:
             return _raise_if_refused(await client.batch(commands, token))
@@ -76,10 +76,10 @@ class PortalAccess:
         return await self.use(portal, work)
 
     async def use(self, portal: Portal, work: Work[Result], cause: Cause = Cause.OWN_WORK) -> Result:
-        """Do the work with a client and a token; once more after a refresh when the token had expired.
+        """Do the work with a client and a token; repeat it after a refresh if the token had expired.
 
-        How soon after the last pair another one may be bought hangs on the cause.
-        A paused portal costs no request, until its pause is over: then whoever comes first asks it.
+        The cause decides how soon after the last pair another one may be bought. During a pause no request is
+        sent; after it the first caller asks the portal with `probe`.
         """
         current = await self._find(portal)
         if current.contact_state != "ok":
@@ -88,13 +88,13 @@ class PortalAccess:
         return await self._use(current, work, cause)
 
     async def probe(self, portal: Portal) -> None:
-        """Ask a paused portal once whether it answers again; raises PortalPausedError while it does not."""
+        """Ask a paused portal once; raises PortalPausedError if it still refuses or its pause lasts."""
         if not await contact_queries.claim_probe(portal, self._clock.now()):
             raise PortalPausedError(portal.contact_state)
         try:
             await self._use(portal, fetch_profile, Cause.OWN_WORK)
         except BitrixError as error:
-            if error.code != INACTIVE_USER:  # Which is an answer, though a sad one.
+            if error.code != INACTIVE_USER:  # A dismissed owner is an answer, too: the portal works.
                 raise
         if await contact_queries.note_answer(portal, self._clock.now()):
             log.info("portal answers again", portal_id=portal.id, state=portal.contact_state)
@@ -127,7 +127,7 @@ class PortalAccess:
             raise PortalPausedError(state) from error
 
     async def _ask_witness(self, portal: Portal, pair: StoredPair, error: BitrixError) -> ContactState | None:
-        """Whether a denied access is about REST as a whole: `profile` needs no right, so it tells."""
+        """The state, if a denied access is about REST as a whole: `profile`, which needs no right, tells."""
         if error.code != AMBIGUOUS:
             return None
         try:
@@ -144,9 +144,10 @@ class PortalAccess:
             log.warning("portal refuses", portal_id=portal.id, state=state)
 
     async def use_as(self, portal: Portal, access_token: str, work: Work[Result]) -> Result:
-        """Do the work in a visitor's name: with the token of their page, which is neither renewed nor kept.
+        """Do the work for a visitor, with the token of the visitor's page, which is neither renewed nor kept.
 
-        What the portal refuses them says nothing of the portal. Raises BitrixError, or one of the two above.
+        A refusal of the visitor does not pause the portal. Raises BitrixError, PortalUnreachableError or
+        PortalNotConnectedError.
         """
         try:
             return await self._work(portal, access_token, work)
@@ -180,14 +181,14 @@ class PortalAccess:
             raise PortalUnreachableError("the token has expired, and the next one is not due yet")
         if verdict in {Verdict.AWAY, Verdict.SECRET_REJECTED}:
             raise PortalUnreachableError("the authorization server gave no new pair")
-        raise PortalNotConnectedError("the portal must be reconnected: an admin opens Callbook there")
+        raise PortalNotConnectedError("the portal must be reconnected: an administrator opens Callbook there")
 
     async def _find(self, portal: Portal) -> Portal:
-        """The portal as it is now, if its pair may be used."""
+        """The portal as stored now; raises PortalNotConnectedError if its pair must not be used."""
         current = await queries.get_portal(portal.id)
         if current is None or not current.is_reachable or current.generation != portal.generation:
-            raise PortalNotConnectedError("the portal is not connected, or was installed anew meanwhile")
-        if current.token_user_id != portal.token_user_id:  # Others are shown other rows.
+            raise PortalNotConnectedError("the portal is not connected, or was installed again meanwhile")
+        if current.token_user_id != portal.token_user_id:  # The portal shows another owner other rows.
             raise PortalNotConnectedError("another administrator's pair was stored meanwhile")
         return current
 
@@ -199,7 +200,7 @@ class PortalAccess:
 
 
 def _raise_if_refused(answer: BatchAnswer) -> BatchAnswer:
-    """A portal may refuse each command of a batch in the place of the whole."""
+    """The answer; raises the first error if the portal refused all commands, instead of the batch itself."""
     errors = list(answer.errors.values())
     if errors and not answer.results and all(find_state(error) for error in errors):
         raise errors[0]

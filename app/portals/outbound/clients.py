@@ -1,4 +1,4 @@
-"""REST clients for portals, all of one process sharing its connections and its rate bucket."""
+"""REST clients for portals; all clients of a process share its connections and its rate bucket."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from app.kit.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class PortalClients:
-    """Makes a client for a REST root; raises AddressRefused for one that may not be contacted."""
+    """Makes a client for a REST root; raises AddressRefused if the root may not be contacted."""
 
     http: httpx.AsyncClient
     policy: AddressPolicy
@@ -22,7 +22,7 @@ class PortalClients:
     clock: Clock
 
     def open(self, client_endpoint: str, member_id: str) -> PortalClient:
-        """A client for this portal; it holds nothing that must be closed."""
+        """A client for this portal, which need not be closed."""
         return PortalClient(
             self.http, self.policy, client_endpoint, self.bucket, self.record, self.clock, member_id
         )

@@ -1,4 +1,4 @@
-"""The log of requests to Bitrix24 that the Marketplace demands: redacted, for a week, in the database."""
+"""The log of requests to Bitrix24 that the Marketplace demands: redacted, a week long, in the database."""
 
 from typing import Any
 
@@ -36,9 +36,9 @@ SURPLUS = (
     " RETURNING id"
 )
 ASKED_BEFORE_A_ROW = frozenset({"app.info", "profile"})  # An installation begins with these.
-INSTALLING_S = 3600  # Far longer than any installation takes to have its row.
+INSTALLING_S = 3600  # Far longer than any installation takes until its row is stored.
 KEPT_FOR_S = 7 * 24 * 3600
-# The codes that the metrics tell apart. A portal can answer any text, and each would be a figure for good.
+# The codes with a figure of their own in the metrics; of any text that a portal answers there is one in all.
 TOLD_CODES = frozenset(
     {
         *("unreachable", "address_refused", "cancelled", "user_inactive", "error_core"),
@@ -57,7 +57,7 @@ TOLD_CODES = frozenset(
 
 
 async def record_exchange(exchange: Exchange) -> None:
-    """Keep one exchange; it was redacted when it was made. It names no portal that is gone."""
+    """Keep one exchange, which was redacted when it was made, without the name of a portal that is gone."""
     is_named = exchange.member_id is None or await _may_name(exchange.member_id, exchange.method)
     OUTBOUND.labels(exchange.kind, _outcome(exchange.error_code)).inc()
     row = RestExchangeTable(
@@ -77,16 +77,16 @@ async def record_exchange(exchange: Exchange) -> None:
 
 
 async def _may_name(member_id: str, method: str) -> bool:
-    """Whether it is installed, or has no row yet, and not no row any more."""
+    """Whether the portal is installed, or has no row yet; a portal whose row was erased is not named."""
     portal = await PortalTable.select(PortalTable.state).where(PortalTable.member_id == member_id).first()
     return method in ASKED_BEFORE_A_ROW if portal is None else portal["state"] == "installed"
 
 
 async def purge_exchanges(now: int) -> None:
-    """Delete what is older than a week, and take the names from what belongs to no portal.
+    """Delete exchanges older than a week, and remove the names from those that belong to no portal.
 
-    Who asked whose token it is, when its portal was erased, is written after that. Nobody can tell it then
-    from an installation that has no row yet, so an hour later this sees whether one came.
+    An erasure can come between a question about a token and its record. This record then looks like that of
+    an installation that has no row yet. So it keeps its name for an hour, and loses it if no row has come.
     """
     while await delete_some(RestExchangeTable, RestExchangeTable.at < now - KEPT_FOR_S):
         pass
@@ -98,7 +98,7 @@ async def purge_exchanges(now: int) -> None:
 
 
 async def trim_exchanges(most: int) -> None:
-    """Delete the oldest of portals that have more than their quota, and of what belongs to none."""
+    """Delete the oldest exchanges of each portal above its quota, and of those without a portal."""
     for row in await RestExchangeTable.raw(CROWDED, most):
         member_id = row["member_id"]
         of_one, names = ("member_id IS NULL", []) if member_id is None else ("member_id = {}", [member_id])
@@ -108,7 +108,7 @@ async def trim_exchanges(most: int) -> None:
 
 
 async def count_exchanges(portal_id: int) -> int:
-    """How many of a portal's requests are in the log."""
+    """The number of a portal's requests in the log."""
     rows = await RestExchangeTable.raw(
         "SELECT COUNT(*) AS n FROM rest_exchanges WHERE member_id ="
         " (SELECT member_id FROM portals WHERE id = {})",
@@ -119,21 +119,22 @@ async def count_exchanges(portal_id: int) -> int:
 
 
 async def erase_exchanges(member_id: str) -> None:
-    """Delete what concerns a portal that is gone."""
+    """Delete all exchanges of a portal that is gone."""
     await RestExchangeTable.delete().where(RestExchangeTable.member_id == member_id)
 
 
 async def erase_some_uninstalled_exchanges() -> bool:
-    """Delete some of what uninstalled portals left from before their end; False when nothing is left.
+    """Delete some exchanges that uninstalled portals had before their end; False if none are left.
 
-    To have deleted no row is not that: another eraser may have been at the same rows, and died after them.
+    A step that deletes no row proves nothing: another eraser may have deleted the same rows, and then died
+    before the rest.
     """
     sql = f"DELETE FROM rest_exchanges WHERE id IN ({OF_UNINSTALLED}) RETURNING id"  # noqa: S608  A constant.
     return await _delete_step(sql, ROWS_A_STEP) or bool(await RestExchangeTable.raw(OF_UNINSTALLED, 1))
 
 
 async def _delete_step(sql: str, *values: object) -> bool:
-    """Whether it deleted something; nobody waits for it."""
+    """Whether the statement deleted a row; it waits for other writers and makes none wait."""
     async with patiently(RestExchangeTable):
         return bool(await RestExchangeTable.raw(sql, *values))
 

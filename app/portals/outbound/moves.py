@@ -1,8 +1,8 @@
-"""Where a portal lives that does not answer at its address any more, or redirects from there to another.
+"""The new address of a portal that no longer answers at its stored address, or redirects to another.
 
-A redirect is not believed by itself (see addresses.py). The authorization server knows: `app.info` tells the
-address for a living token, and a refresh tells it too. Nothing else would cause that refresh, because only a
-portal's answer says that a token has expired.
+A redirect alone is not believed (see addresses.py). The authorization server knows the address: `app.info`
+names it for a living token, and so does a refresh. Nothing else would cause that refresh, because only the
+portal's own answer says that a token has expired.
 Documentation: settings/how-to-call-rest-api/change-domen.md.
 """
 
@@ -20,11 +20,11 @@ from app.portals.tokens.refresh_budget import Cause
 from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
-LOOK_EVERY_S = 600  # A portal that is silent, or redirects, makes us ask so often in each process.
+LOOK_EVERY_S = 600  # How often a portal that is silent or redirects makes each process ask.
 
 
 class Moves:
-    """Looks for portals that are gone from their address, and not often: most of them are only down."""
+    """Looks for portals that no longer answer at their address; seldom, since most of them are only down."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class Moves:
         self._recently = RecentlySeen(clock)
 
     async def has_moved(self, portal: Portal, access_token: str | None = None) -> bool:
-        """Whether the portal, as it was read before it kept silent, has another address by now.
+        """Whether the stored address is now another than that of `portal`, which was read before its silence.
 
-        `access_token`: a visitor's living one, which is asked about in the place of the stored one.
+        `access_token`: a visitor's living token, which the server is asked about instead of the stored one.
         """
         if portal.member_id not in self._recently:
             self._recently.remember(portal.member_id, LOOK_EVERY_S)
@@ -53,15 +53,14 @@ class Moves:
         return current is not None and current.client_endpoint != portal.client_endpoint
 
     async def _read_living(self, portal: Portal) -> str | None:
-        """The stored token while it lives; else a new pair is bought, where the last one is old enough."""
+        """The stored token if it lives; else None, after buying a new pair if `refresh_budget` allows it."""
         pair = await self._vault.read_pair(portal.id)
         if pair is None or pair.generation != portal.generation:
             return None
         if portal.access_expires_at > self._clock.now():
             return pair.access_token
-        await self._refresher.renew(
-            portal.id, pair, Cause.OWN_WORK
-        )  # Which stores the address that it is told.
+        # A refresh stores the address that the server names.
+        await self._refresher.renew(portal.id, pair, Cause.OWN_WORK)
         return None
 
     async def _look(self, portal: Portal, access_token: str | None) -> None:

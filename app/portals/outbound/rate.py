@@ -15,9 +15,9 @@ log = structlog.get_logger(__name__)
 
 
 class SharedAccounts:
-    """Kept in the database; while that is away or busy, this process goes by its own account.
+    """Accounts in the database; while the database is away or busy, this process uses its own.
 
-    `clock` stands in for the database's own where a test moves time.
+    `clock` replaces the database's clock if a test moves time.
     """
 
     def __init__(self, database: Database, clock: Clock | None = None, spare: Accounts | None = None) -> None:

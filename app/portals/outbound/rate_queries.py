@@ -1,6 +1,6 @@
-"""How much each portal was sent, by all processes; one small statement a request, by the database's clock.
+"""Queries on the requests that all processes have sent to each portal: one small statement a request.
 
-The machines' clocks differ, so only the database's counts; on SQLite all processes are on one machine.
+Only the database's clock counts, because the machines' clocks differ; on SQLite there is only one machine.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,9 @@ from app.kit.storage.database import Database
 from app.kit.storage.light_commits import commit_lightly
 from app.portals.tables import RateBucketTable
 
-_LATE_MS = 5_000  # A statement that waited for its turn tells an older time; a clock that was set back more.
-KEPT_MS = 600_000  # Long after every backlog has melted away.
+# A statement that waited for its turn is late by less than this; if it is by more, the clock was set back.
+_LATE_MS = 5_000
+KEPT_MS = 600_000  # Long after every backlog has drained.
 _SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 _POSTGRES_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
 _LEFT = """
@@ -38,10 +39,10 @@ _PURGE = f"DELETE FROM rate_buckets WHERE at_ms < :now - {KEPT_MS}"  # noqa: S60
 async def take_from_buckets(
     database: Database, keys: Sequence[str], cost_ms: int, most_ms: int, now_ms: int | None = None
 ) -> int | None:
-    """The largest backlog after one more request in each bucket; None when one would exceed `most_ms`.
+    """The largest backlog after one more request in each bucket; None if a bucket would exceed `most_ms`.
 
-    The others have then counted the request all the same: it costs a portal whose host is busy half a second
-    of its own. `now_ms` stands in for the database's clock where a test moves time.
+    The other bucket has then counted the request all the same: a portal whose host is busy loses half a
+    second of its own. `now_ms` replaces the database's clock if a test moves time.
     """
     sql = _complete(database, _TAKE, len(keys))
     with commit_lightly():
@@ -52,7 +53,7 @@ async def take_from_buckets(
 async def fill_buckets(
     database: Database, keys: Sequence[str], least_ms: int, now_ms: int | None = None
 ) -> None:
-    """Raise the backlogs to this, where they are lower."""
+    """Raise lower backlogs to `least_ms`."""
     with commit_lightly():
         await RateBucketTable.raw(_complete(database, _FILL, len(keys)), *_values(keys, least_ms, now_ms))
 
@@ -62,12 +63,12 @@ def _values(keys: Sequence[str], ms: int, now_ms: int | None) -> list[object]:
 
 
 async def erase_buckets(member_id: str, domain: str) -> None:
-    """Delete what concerns a portal that is gone, and the host where it was."""
+    """Delete the buckets of a portal that is gone, and of its host."""
     await RateBucketTable.delete().where(RateBucketTable.member_id.is_in([member_id, f"host:{domain}"]))
 
 
 async def purge_buckets(database: Database) -> None:
-    """Delete the accounts of portals that were sent nothing for long."""
+    """Delete the buckets that no request has filled for ten minutes."""
     async with database.patient_transaction():
         await RateBucketTable.raw(_with_clock(database, _PURGE))
 

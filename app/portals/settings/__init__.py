@@ -1,1 +1,1 @@
-"""The settings of a portal's administrators, its quotas, and the form of "may see whose calls"."""
+"""The settings of a portal's administrators, its quotas, and the set of users with visible calls."""

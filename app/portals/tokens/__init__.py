@@ -1,1 +1,1 @@
-"""A portal's pair of tokens: when a new one is bought, and under which key it is sealed."""
+"""A portal's pair of tokens: when a new one is bought, and which key seals it."""

@@ -1,4 +1,4 @@
-"""Re-encryption under the current key: online, and it can be interrupted and run again."""
+"""Re-encryption under the current key: it runs online, and an interrupted run can be repeated."""
 
 from app.kit.clock import Clock
 from app.kit.crypto import Keyring
@@ -9,10 +9,10 @@ from app.portals.vault import HASH_KEY, Vault
 
 
 async def rotate_keys(vault: Vault, clock: Clock) -> tuple[int, int]:
-    """Seal every secret with the current key; gives back how many were sealed anew and how many need
-    another run.
+    """Seal every secret with the current key; return how many were sealed again and how many need another
+    run.
 
-    A pair that was refreshed meanwhile is left to that refresh, which sealed it with the key of its
+    A pair that was refreshed in the meantime is left as it is: the refresh sealed it with the key of its
     process.
     """
     rotated, left = await _rotate_pending(vault.keyring)
@@ -33,15 +33,15 @@ async def rotate_keys(vault: Vault, clock: Clock) -> tuple[int, int]:
 
 
 async def _rotate_pending(keyring: Keyring) -> tuple[int, int]:
-    """The same of installations that wait to be verified; one that was replaced meanwhile is left."""
+    """The same for installations that wait to be verified; one that was replaced in the meantime is left."""
     rotated, left = 0, 0
     for row in await pending_queries.list_sealed():
         member_id, origin, sealed = row["member_id"], row["origin"], row["sealed"]
         if keyring.is_current(sealed):
             continue
         context = seal_context(member_id, origin)
-        anew = keyring.seal(keyring.open(sealed, context), context)
-        is_rotated = await pending_queries.replace_sealed(member_id, origin, sealed, anew)
+        sealed_again = keyring.seal(keyring.open(sealed, context), context)
+        is_rotated = await pending_queries.replace_sealed(member_id, origin, sealed, sealed_again)
         rotated, left = rotated + is_rotated, left + (not is_rotated)
     return rotated, left
 

@@ -1,4 +1,4 @@
-"""A portal's stored pair, as `app.portals.tokens.purchases` spends it and keeps the next one."""
+"""A portal's stored pair, for `app.portals.tokens.purchases`, which spends it and keeps the next one."""
 
 import itertools
 from collections.abc import Awaitable, Callable
@@ -25,9 +25,9 @@ Monotonic = Callable[[], float]
 
 @dataclass(slots=True)
 class PortalPurse:
-    """The pair of this version; `ends_at` is when the right to it ends, by `monotonic`.
+    """A pair and the right to spend it, which ends at `ends_at` by `monotonic`.
 
-    `is_kept`: the new pair is stored; False when the portal has another pair or installation by now.
+    `is_kept`: the new pair is stored. It stays False if the portal has another pair or installation by now.
     """
 
     portal: Portal
@@ -41,12 +41,12 @@ class PortalPurse:
 
     @property
     def member_id(self) -> str:
-        """Whose pair it is."""
+        """The portal that the pair belongs to."""
         return self.portal.member_id
 
     @property
     def server(self) -> str:
-        """The authorization server that the portal was installed by."""
+        """The authorization server that confirmed the portal's installation."""
         return self.portal.oauth_server
 
     @property
@@ -55,7 +55,7 @@ class PortalPurse:
         return self.spent.refresh_token
 
     async def read_record(self) -> Portal | None:
-        """The portal as it is now; None when it has another pair or installation by now."""
+        """The portal as stored now; None if it has another pair or installation by now."""
         portal = await queries.get_portal(self.portal.id)
         if portal is None or not portal.is_installed:
             return None
@@ -63,14 +63,14 @@ class PortalPurse:
         return portal if is_same else None
 
     async def note(self, was_at: int, bought_at: int) -> bool:
-        """Write when a pair was bought; False when the record is another by now."""
+        """Write when a pair was bought; False if the record is another by now."""
         return await purchase_queries.note_purchase(
             self.portal.id, self.spent.generation, self.spent.version, was_at, bought_at
         )
 
     async def keep(self, pair: TokenPair) -> None:
-        """Store the new pair. A database that is away is tried again while the right to the pair lasts,
-        because nothing else can bring the new one back.
+        """Store the new pair. If the database is away, try again while the right to the pair lasts: a new
+        pair that is not stored is lost.
         """
         sealed = self.vault.seal_changes(self.portal.id, self._plan(pair))
         spent = self.spent

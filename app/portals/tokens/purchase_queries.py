@@ -1,4 +1,4 @@
-"""Reading and writing when portals' pairs were bought, and which portals vouch for our client secret."""
+"""Queries on the purchases of pairs, and on the portals that can vouch for our client secret."""
 
 from collections.abc import Collection
 
@@ -14,8 +14,8 @@ Portals = PortalTable
 async def note_purchase(
     portal_id: int, generation: int, token_version: int, was_at: int, bought_at: int
 ) -> bool:
-    """Note when a pair was bought, of an installed portal of this generation and pair whose record says that
-    the last one was bought at `was_at`; say whether it is so.
+    """Note `bought_at` as the time of the last purchase; False if the portal has another generation or pair
+    by now, or its last purchase is not at `was_at`.
     """
     is_same = And(Portals.generation == generation, Portals.token_version == token_version)
     is_unchanged = And(And(Portals.state == "installed", is_same), Portals.pair_bought_at == was_at)
@@ -25,10 +25,10 @@ async def note_purchase(
 async def list_witnesses(
     portal_id: int, heard: Collection[int], now: int, rest_s: int, limit: int
 ) -> list[Portal]:
-    """Reachable portals other than this one and those that were heard, the most recently renewed first, but
-    for those that bought a pair within `rest_s` seconds of now: so witnesses take turns.
+    """Reachable portals except this one and those in `heard`, the most recently renewed first.
 
-    A purchase that lies further ahead was noted by a clock that has been set back.
+    Portals that bought a pair within `rest_s` seconds before or after now are left out, so that witnesses
+    take turns. A purchase further ahead does not count: a clock that has been set back has noted it.
     """
     is_rested = Or(Portals.pair_bought_at <= now - rest_s, Portals.pair_bought_at >= now + rest_s)
     rows = await (
@@ -41,13 +41,13 @@ async def list_witnesses(
 
 
 async def is_another_resting(portal_id: int, now: int, rest_s: int) -> bool:
-    """Whether another reachable portal bought a pair so lately that it is no witness now."""
+    """Whether another reachable portal bought a pair so recently that it is no witness now."""
     is_resting = And(Portals.pair_bought_at > now - rest_s, Portals.pair_bought_at < now + rest_s)
     return bool(await Portals.exists().where(And(_is_another([portal_id]), is_resting)))
 
 
 async def is_another_busy(portal_id: int, now: int) -> bool:
-    """Whether another reachable portal's pair is being renewed just now."""
+    """Whether the pair of another reachable portal is being renewed now."""
     return bool(
         await Portals.exists().where(And(_is_another([portal_id]), Portals.refresh_lease_until > now))
     )

@@ -1,10 +1,10 @@
 """The one place where pairs of tokens are bought, for portals and for installations that wait to be verified.
 
-Bitrix24 may block an application that refreshes too often, so nobody else asks an authorization server for a
-pair (`tests/architecture/test_purchases.py`). The record is read once its caller has the pair to itself, and
-the purchase is noted before it is asked for: an answer that breaks off, names another portal or is never read
-because the process was killed may have bought a pair all the same. A refusal that says so bought none, and so
-did a connection that never came about.
+Bitrix24 may block an application that refreshes too often, so no other code asks an authorization server for
+a pair (`tests/architecture/test_purchases.py`). `buy` reads the record when its caller has the pair to
+itself, and notes the purchase before the request: an answer that breaks off, names another portal, or is
+never read because the process was killed, may have bought a pair all the same. The note is taken back after a
+refusal that shows that no pair was bought, and if no connection came about.
 """
 
 from typing import Protocol
@@ -31,37 +31,37 @@ BOUGHT_NOTHING = DEAD_GRANT | APP_GONE | WRONG_CLIENT | STATE_OF_CODE.keys() | {
 
 
 class NotNow(Exception):
-    """Nothing was asked: enough has been bought for now, or our own secret was refused a moment ago."""
+    """No request was made: enough has been bought for now, or our own secret was refused a moment ago."""
 
 
 class Purse(Protocol):
     """A pair that its holder has to itself, and our record of when one was last bought for it."""
 
     @property
-    def member_id(self) -> str: ...  # noqa: D102  Whose it is.
+    def member_id(self) -> str: ...  # noqa: D102  The portal of the pair.
     @property
     def server(self) -> str | None: ...  # noqa: D102  The authorization server; None is the first listed.
     @property
     def refresh_token(self) -> str: ...  # noqa: D102
 
     async def read_record(self) -> Pair | None:
-        """The record as it is now; None when the pair is another by now, or nobody may use it."""
+        """The record as it is now; None if the pair is another by now, or must not be used."""
         ...
 
     async def note(self, was_at: int, bought_at: int) -> bool:
-        """Write when a pair was bought in the place of what was noted; False when that is another by now."""
+        """Replace the time of the last purchase, `was_at`, by `bought_at`; False if it is another by now."""
         ...
 
     async def keep(self, pair: TokenPair) -> None:
-        """Store the new pair before all else: the old one is spent."""
+        """Store the new pair first of all, because the old one is spent."""
         ...
 
 
 async def buy(server: AuthorizationServer, purse: Purse, cause: Cause, clock: Clock) -> TokenPair:
-    """The new pair, which is kept by then.
+    """The new pair, which the purse has kept already.
 
-    Raises NotNow when nothing was asked, BitrixError by the server's code, AddressRefused, NotSent without a
-    connection, and Unreachable when nothing was learnt, which counts as a purchase.
+    Raises NotNow if no request was made, BitrixError with the server's code, AddressRefused, NotSent if no
+    connection came about, and Unreachable if there was no clear answer, which counts as a purchase.
     """
     now = clock.now()
     record = await purse.read_record()

@@ -1,8 +1,7 @@
-"""Buying a new pair: once for all who wait, in one process or many, and never under another installation.
+"""Refreshes: one purchase for all waiting calls of all processes, stored only for the same installation.
 
-The order is: claim a lease in the row (one statement), ask the authorization server with no transaction
-open, store the answer in one statement that holds only while the token version is still the one that was
-used.
+A refresh claims a lease in the row (one statement), asks the authorization server with no transaction open,
+and stores the answer in one statement, which changes nothing if the token version is another by then.
 Documentation: settings/oauth/auto-renewal.md.
 """
 
@@ -46,21 +45,21 @@ POLL_S = 0.1
 
 
 class Verdict(Enum):
-    """What the authorization server said of a portal's stored pair."""
+    """The result of an attempt to refresh a portal's stored pair."""
 
     RENEWED = "renewed"  # there is a fresh pair
     DEAD = "dead"  # invalid_grant: this pair buys nothing any more
     GONE = "gone"  # the application is not installed there
-    SECRET_REJECTED = "secret_rejected"  # perhaps our own client secret's fault: says nothing of the portal
-    PAUSED = "paused"  # a customer who has to pay, or the like: the pair may buy another day
-    AWAY = "away"  # nothing was learnt
-    TOO_SOON = "too_soon"  # nothing was asked: enough pairs have been bought for now
-    SUPERSEDED = "superseded"  # another installation, or no installation, since
+    SECRET_REJECTED = "secret_rejected"  # perhaps our own secret's fault: proves nothing about the portal
+    PAUSED = "paused"  # the customer has to pay, or the like: the pair may buy later
+    AWAY = "away"  # no answer, or one that says nothing about the pair
+    TOO_SOON = "too_soon"  # no request was made: enough pairs have been bought for now
+    SUPERSEDED = "superseded"  # the portal has another installation, or none, by now
 
 
-# Under a lease: the last answer did not come or broke off, so the stored pair may be spent.
+# After these the stored pair may be spent: an answer, now or before, did not come or broke off.
 DOUBTFUL = frozenset({Verdict.AWAY, Verdict.TOO_SOON})
-SHOWS_SECRET = {  # Whether our secret was accepted.
+SHOWS_SECRET = {  # Whether our secret was accepted; the other verdicts do not show it.
     Verdict.RENEWED: True,
     Verdict.SUPERSEDED: True,
     Verdict.DEAD: True,
@@ -70,7 +69,7 @@ SHOWS_SECRET = {  # Whether our secret was accepted.
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to ask with a portal's pair; `ends_at` is by a clock that cannot step."""
+    """The right to refresh with a portal's pair; `ends_at` is by a clock that cannot step."""
 
     id: str
     ends_at: float
@@ -100,9 +99,10 @@ class Refresher:
         self._running: dict[tuple[int, int], asyncio.Task[Verdict]] = {}
 
     async def renew(self, portal_id: int, old: StoredPair, cause: Cause) -> Verdict:
-        """Replace the pair of this version, or learn that somebody did, or why it cannot or may not be.
+        """Replace the pair `old`; the verdict says whether it is replaced (here or by another caller), or why
+        not.
 
-        Marks the portal for reconnection when its pair is dead. Runs to its end even if the caller is
+        Marks the portal for reconnection if its pair is dead. Runs to its end even if the caller is
         cancelled.
         """
         key = (portal_id, old.version)
@@ -119,7 +119,7 @@ class Refresher:
         return await self._judge(portal.id, pair, await self._ask(portal, pair, Cause.OWN_WORK, ends_at))
 
     async def _renew(self, portal_id: int, old: StoredPair, cause: Cause) -> Verdict:
-        with use_no_lane():  # Of single rows; whoever holds the lease of a refresh is waited for by all.
+        with use_no_lane():  # Single rows only; all callers wait for the holder of the lease.
             if (refusal := await self._find_refusal(portal_id, old, cause)) is not None:
                 return refusal
             while (lease := await self._claim(portal_id, old)) is None:
@@ -130,8 +130,8 @@ class Refresher:
             return await self._judge(portal_id, old, await self._use(lease, portal_id, old, cause))
 
     async def _find_refusal(self, portal_id: int, old: StoredPair, cause: Cause) -> Verdict | None:
-        """Why nothing may be bought, where that is known without taking the lease; `buy` looks again under
-        it. Who holds the lease has noted a purchase already, and is waited for.
+        """The reason why nothing may be bought, if it is known without the lease; `buy` checks again under
+        it. None if another process has the lease, since that process has noted a purchase already.
         """
         now = self._clock.now()
         if await is_asking_pointless(now):
@@ -182,8 +182,8 @@ class Refresher:
         return Verdict.PAUSED
 
     async def _mark(self, portal_id: int, old: StoredPair, verdict: Verdict) -> Verdict:
-        """Mark the portal for reconnection and so stop contact, unless it has another pair by now. That it
-        is gone is asked again, for no event told of it.
+        """Mark the portal for reconnection, which stops contact, unless it has another pair by now. Of a
+        portal that seems to be gone, the question is asked again later: no event announced it.
         """
         now = self._clock.now()
         is_marked = await silence_queries.mark_dead(portal_id, old.generation, old.version, now)
@@ -195,10 +195,10 @@ class Refresher:
         return await self._look_who_was_faster(portal_id, old) or Verdict.SUPERSEDED
 
     async def _judge(self, portal_id: int, old: StoredPair, verdict: Verdict) -> Verdict:
-        """Whether `invalid_client` was about this portal alone: another portal's refresh shows it, and then
-        it was about each that was refused on the way, too.
+        """The verdict after other portals' refreshes have shown whether `invalid_client` was about this
+        portal alone. If it was, it was also about each witness that was refused on the way.
 
-        The portal's own lease is given back before: it may be wanted as a witness itself.
+        The portal's own lease has been given back by then, because another refresh may need it as a witness.
         """
         if verdict is not Verdict.SECRET_REJECTED:
             return verdict
@@ -216,14 +216,14 @@ class Refresher:
             for other_id, pair in refused:
                 await self._mark(other_id, pair, Verdict.GONE)
             return await self._mark(portal_id, old, Verdict.GONE)
-        if word is Word.UNKNOWN:  # Nobody can tell for now, so it is not asked again and again.
+        if word is Word.UNKNOWN:  # No witness can tell now, so the portal rests before the next question.
             rest = {"pair_bought_at": self._clock.now()}
             await queries.update_unchanged(portal_id, old.generation, old.version, rest)
         return verdict
 
     async def _ask_witness(self, witness: Portal, pair: StoredPair) -> Verdict:
-        """TOO_SOON while somebody else asks for that portal: its lease is not waited for. Two portals that
-        judge each other would wait for ever.
+        """The verdict of the witness's own refresh; TOO_SOON if another refresh has its lease. It does not
+        wait for the lease: two portals that judge each other would wait for ever.
         """
         lease = await self._claim(witness.id, pair)
         if lease is None:
@@ -231,7 +231,7 @@ class Refresher:
         return await self._use(lease, witness.id, pair, Cause.OWN_WORK)
 
     async def _look_who_was_faster(self, portal_id: int, old: StoredPair) -> Verdict | None:
-        """RENEWED when the portal has a newer pair, SUPERSEDED when nobody may use this one, else None."""
+        """RENEWED if the portal has a newer pair, SUPERSEDED if this one must not be used, else None."""
         portal = await queries.get_portal(portal_id)
         if portal is None or portal.generation != old.generation or not portal.is_reachable:
             return Verdict.SUPERSEDED

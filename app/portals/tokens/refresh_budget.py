@@ -1,11 +1,11 @@
-"""How many new pairs of tokens are bought: one rule for whatever the reason is. Pure.
+"""How many new pairs of tokens are bought: one rule for all reasons. Pure.
 
-Bitrix24 may block an application that refreshes hourly. A portal can say that a token has expired whenever it
-likes, so nothing here goes by its word: our own record says when the stored pair came, and when a pair was
-last bought, or may have been, as when an answer broke off.
+Bitrix24 may block an application that refreshes hourly. A portal can say at will that a token has expired, so
+the rule ignores its word and goes by our own record: when the stored pair came, and when a pair was last
+bought, or may have been bought (its answer broke off).
 
-A record that lies in the future was written before the clock was set back: nobody knows how old it is, so it
-counts for as long as one of the past would, and not until that future comes.
+A record with a time in the future was written before the clock was set back. Its age is unknown, so it counts
+like a record equally far in the past, and not until that future comes.
 """
 
 from enum import Enum
@@ -13,20 +13,21 @@ from typing import Protocol
 
 HOUR_S = 3600
 REST_S = 6 * HOUR_S  # Four a day.
-ALIVE_FOR_S = 60  # So long a token must live on, or it might expire on the way.
-# A token lives for an hour. A person who waits gets a new one then, and no sooner, whatever the portal says.
+ALIVE_FOR_S = 60  # A token with less time left might expire on the way.
+# A token lives for an hour. After it a waiting person gets a new one, and no sooner, even if the portal says
+# that the token has expired.
 PERSON_REST_S = HOUR_S - 5 * ALIVE_FOR_S
 
 
 class Cause(Enum):
-    """Why a pair is to be bought."""
+    """The reason for which a pair is to be bought."""
 
-    OWN_WORK = "own work"  # Whatever runs by itself, and checks of what anybody can forge.
-    PERSON = "person"  # Somebody plays a recording or opens a transcript.
+    OWN_WORK = "own work"  # Jobs that run by themselves, and checks of requests that anyone can forge.
+    PERSON = "person"  # A person plays a recording or opens a transcript.
 
 
 class Pair(Protocol):
-    """When the stored pair came and expires, by our clock."""
+    """The times, by our clock, at which the stored pair came and expires, and a pair was last bought."""
 
     @property
     def access_expires_at(self) -> int: ...  # noqa: D102  As in app.portals.tables.
@@ -37,7 +38,7 @@ class Pair(Protocol):
 
 
 def is_alive(pair: Pair, now: int) -> bool:
-    """Whether a read with the stored token costs no refresh, if the portal keeps its word."""
+    """Whether a read with the stored token costs no refresh, if the token lives as long as it should."""
     return pair.access_expires_at > now + ALIVE_FOR_S
 
 
@@ -49,6 +50,6 @@ def may_buy(pair: Pair, cause: Cause, now: int) -> bool:
 def is_affordable(pair: Pair, now: int) -> bool:
     """Whether work of our own costs no refresh, or one of the four a day.
 
-    It lets a pair that an administrator's page brought live out too: where one comes daily, none is bought.
+    A pair that an administrator's page brought is used up first too: if one comes daily, none is bought.
     """
     return is_alive(pair, now) or abs(now - max(pair.pair_bought_at, pair.pair_stored_at)) >= REST_S

@@ -1,4 +1,4 @@
-"""Renewing pairs that nothing else has renewed for 25 days, spread out; never hourly or daily."""
+"""The renewal of pairs that nothing else has renewed for 25 days: spread out, and never hourly or daily."""
 
 from functools import partial
 
@@ -15,12 +15,12 @@ from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
 RENEWAL = Kind("renewal")
-MOST_DUE = 500  # Portals at once; of more, those whose pair is oldest.
+MOST_DUE = 500  # Portals in one pass; if more are due, those with the oldest pairs.
 AGAIN_AFTER_S = 6 * 3600  # A pair that is due has three days left even by the shorter documented lifetime.
 
 
 async def renew_due_pairs(vault: Vault, refresher: Refresher, clock: Clock, turns: PortalTurns) -> int:
-    """A renewal for each pair that is due; how many there are."""
+    """Begin a renewal of each pair that is due; return how many there are."""
 
     async def renew(portal: Portal) -> None:
         if await _postpone(portal, clock.now() + AGAIN_AFTER_S):
@@ -33,8 +33,8 @@ async def renew_due_pairs(vault: Vault, refresher: Refresher, clock: Clock, turn
 
 
 async def _postpone(portal: Portal, renew_at: int) -> bool:
-    """Put the next attempt off before this one: those that fail must neither be repeated at each turn of the
-    job nor stay in front of all others. False when the pair is another one by now.
+    """Date the next attempt before this one begins; False if the pair is another by now. So a renewal that
+    fails is neither repeated in each pass of the job nor stays ahead of all others.
     """
     return await queries.update_unchanged(
         portal.id, portal.generation, portal.token_version, {"renew_at": renew_at}

@@ -1,7 +1,7 @@
-"""Whether `invalid_client` is about one portal alone or our own client secret: other portals' pairs tell.
+"""Witnesses: the pairs of other portals show whether `invalid_client` is about one portal or our own secret.
 
-A witness costs its portal a pair, or a refused request, so they are asked in turn: none that bought a pair
-within six hours, and of the others first those that this process has not heard within them.
+A witness costs its portal a pair, or a refused request, so witnesses take turns. A portal that bought a pair
+within the last six hours is none, and those that this process has not heard in that time come first.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,36 +19,36 @@ from app.portals.tokens.purchase_queries import is_another_busy, is_another_rest
 from app.portals.tokens.refresh_budget import REST_S
 
 MAX_WITNESSES = 3
-# Whether our secret was accepted; None when nothing was learnt.
+# Returns whether our secret was accepted, or None if the answer does not show it.
 Ask = Callable[[Portal], Awaitable[bool | None]]
 
 
 class Word(Enum):
-    """What is known of our own client secret."""
+    """The conclusion on our own client secret."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
-    BUSY = "busy"  # Nobody knows yet: those who could tell are being asked for themselves.
+    BUSY = "busy"  # Unknown yet: the possible witnesses are just refreshing for themselves.
 
 
 class Witnesses:
-    """Finds and hears them, and notes what they say."""
+    """Finds witnesses, asks them, and notes the result."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heard: dict[int, int] = {}  # When each was, by portal.
+        self._heard: dict[int, int] = {}  # The time at which each witness was asked, by portal.
 
     async def find_word(self, portal_id: int, ask: Ask) -> Word:
-        """The word on our secret, which was refused with this portal's pair.
+        """The conclusion on our secret, which was refused with this portal's pair.
 
-        It is certainly wrong only if all who were asked were refused too, or there is nobody to ask. While
-        those who could tell are resting, nobody knows.
+        REJECTED if all witnesses were refused too, or there is no other portal. UNKNOWN or BUSY while the
+        possible witnesses rest, refresh for themselves, or give no clear answer.
         """
         witnesses = await self._choose(portal_id)
         answers = []
         for witness in witnesses:
-            if await was_accepted_lately(self._clock.now()):  # Another portal has been told meanwhile.
+            if await was_accepted_lately(self._clock.now()):  # Another refresh has shown it by now.
                 return Word.ACCEPTED
             self._heard[witness.id] = self._clock.now()
             answers.append(await ask(witness))

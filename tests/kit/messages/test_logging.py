@@ -51,7 +51,7 @@ def test_numbers_as_people_write_them_are_blotted_out(number: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "the portal must be reconnected: an admin opens Callbook there",
+        "the portal must be reconnected: an administrator opens Callbook there",
         "http://127.0.0.1:54321/rest/profile",
         "2026-11-23T10:00:00Z",
         "File app/portals/tokens/refresh.py, line 104, in _look_who_was_faster_than_this_one",
