@@ -1,1 +1,1 @@
-"""Reading the portal's own statistics: history, what is new, comparison, lookups."""
+"""Reading the portal's own statistics: history, forward reads, comparison, lookups."""

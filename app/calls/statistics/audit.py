@@ -1,9 +1,9 @@
-"""Comparing the portal's own count of its statistics with what is stored, and finding where they differ.
+"""Comparing the portal's own count of its statistics with the stored rows, and finding where they differ.
 
-Each day one request counts the ids in twenty parts, and one reads a slice of old rows again, the next each
-day: counts do not tell a row that changed, nor one that went while another came in its part. Where a part
-differs it is counted in parts until one request reads it; what was missing is stored, what the pages lack is
-noted.
+Each day one request counts the ids in twenty parts. Another request reads a slice of old rows again, the next
+slice each day, because counts show neither a row that changed nor one that went while another came in its
+part. A part that differs is counted in smaller parts until one request can read it. Rows that were missing
+are stored; stored rows that the pages lack are noted.
 """
 
 from collections.abc import Sequence
@@ -45,14 +45,14 @@ from app.kit.clock import Clock
 from app.portals.settings.settings_queries import find_settings
 
 log = structlog.get_logger(__name__)
-# Counts in one turn beyond those that led to rows: a portal of a million rows needs three for each that
-# differs. One that counts every part wrongly would be counted for ever.
+# Counts in one turn beyond those that led to rows: in a portal of a million rows each difference needs three.
+# Without this bound, a portal that counts every part wrongly would be counted for ever.
 MOST_COUNTS = 50
 
 
 def is_audit_due(mark: Mark, now: int, *, is_full: bool) -> bool:
-    """Whether to compare after a read: the day's full one, and until nothing is in doubt, at the times that
-    failures allow.
+    """Whether to compare after a read: after the day's full one; and after every read while anything is in
+    doubt or a search is not at its end, except in the wait after a failure.
     """
     is_in_doubt = mark.audited_at is None or mark.unequal_since is not None or mark.is_suspicious
     is_resting = now < mark.audit_next_at <= now + LONGEST_DELAY_S
@@ -60,15 +60,16 @@ def is_audit_due(mark: Mark, now: int, *, is_full: bool) -> bool:
 
 
 class Audit:
-    """One turn of a comparison, by the reader of the read before it and within that turn's share.
+    """One turn of a comparison, with the reader of the read before it and within that turn's share.
 
-    `shown_id`: the highest id that the portal showed when it was asked for that; None: it was not, 0: none.
+    `shown_id`: the highest id that the portal showed when the audit asked for it (0: it showed none; None:
+    the audit did not ask).
     """
 
     def __init__(
         self, reader: BatchReader, mark: Mark, clock: Clock, share: Share, read_from: int = 1
     ) -> None:
-        """`read_from`: all ids from there up have just been read, so none of their rows is missing."""
+        """`read_from`: the read before has read all ids from there up, so none of their rows is missing."""
         self._reader = reader
         self._mark = mark
         self._clock = clock
@@ -85,9 +86,9 @@ class Audit:
         return self._mark.portal_id
 
     async def run(self) -> None:
-        """Compare, and mend what differs, as far as this turn allows; what comes of it stands in the mark.
+        """Compare, and repair the differences, as far as this turn allows; the result stands in the mark.
 
-        Raises what the reader raises; then it goes on later, and later each time, where it was.
+        Raises the reader's errors; then a later turn goes on from there, after a wait that grows each time.
         """
         self._since = (await find_settings(self._portal_id)).kept_from(self._clock.now()) or 0
         try:
@@ -104,7 +105,7 @@ class Audit:
         await self._put_off(is_failing=self._counted > MOST_COUNTS)
 
     async def _begin(self) -> Search:
-        """The day's counts, and what they and suspicions ask to look at."""
+        """A new search: the day's counts, and the ranges to look at by these counts and by suspicion."""
         tasks, is_suspicious = await self._suspect() if self._mark.is_suspicious else ([], False)
         self._high_id = max(self._high_id, await find_newest_stored(self._portal_id), 1)
         parts = plan_parts(self._high_id, self._read_from)
@@ -120,7 +121,7 @@ class Audit:
         return Search(parts, counts, [*old, *unequal, *tasks], is_suspicious, slice_id)
 
     async def _work(self, search: Search) -> None:
-        """Do one task after the other until the turn ends, and keep what is left."""
+        """Do one task after the other until the turn ends, and keep the rest."""
         while search.tasks and not self._is_over():
             await self._note({"audit_state": search.encode()})
             *rest, task = search.tasks
@@ -148,7 +149,9 @@ class Audit:
         return refine(task, pieces, counts, await self._count_stored(pieces))
 
     async def _read(self, task: Task) -> list[Task] | None:
-        """Read a range and note what it lacks; what to read below it, None when the turn ends before."""
+        """Read a range and note the stored rows that it lacks; return the tasks below it, or None when the
+        turn ends before.
+        """
         known, rows = set(self._reader.taken_ids), self._reader.rows
         found = await self._read_pages(task.pages)
         if found is None:
@@ -168,8 +171,8 @@ class Audit:
         return found if plan.is_complete else None
 
     async def _suspect(self) -> tuple[list[Task], bool]:
-        """Where ids may have been given anew: below those that were, and around the samples that show some;
-        and whether that is all.
+        """The tasks where ids may belong to other calls now, and whether they cover all such ids: below the
+        ids that do, and around the samples that show some.
         """
         newest, lowest = await self._reader.read_ends()
         self.shown_id = newest[0] if newest else 0
@@ -188,8 +191,10 @@ class Audit:
         return [*walks, *sweep_around(samples, self._reader.taken_ids - known)], True
 
     async def _conclude(self, search: Search) -> None:
-        """Equal; or all that differs has been looked at, and nothing is lacked: then the portal counts what
-        is no row. Else once more, later: also where it counts otherwise by now, for rights may have changed.
+        """Note that the counts agree, or else that the comparison is to be done again later.
+
+        They also agree where every difference has been looked at and no row is lacked: then the portal counts
+        something that is no row. But not if it counts otherwise by now, for rights may have changed.
         """
         counts, stored = search.counts, await self._count_stored(search.parts)
         is_ours = counts == stored
@@ -213,11 +218,11 @@ class Audit:
         await self._note(agreed | ({"suspected_from": None} if search.is_suspicious else {}))
 
     async def _put_off(self, *, is_failing: bool) -> None:
-        """It goes on with a later read: soon where only the turn was over, else later each time."""
+        """Go on with a later read: soon where only the turn was over, after a failure later each time."""
         tries = self._mark.audit_tries + 1 if is_failing else 0
         next_at = self._clock.now() + (plan_delay(tries) if is_failing else max(self._reader.rest_s, 1))
         search = self._search
-        if search is not None and is_failing:  # Another task first: one alone may be failing.
+        if search is not None and is_failing:  # Another task goes first: only this one may be failing.
             search = search.with_tasks([*search.tasks[-1:], *search.tasks[:-1]])
         changes: dict[str, object] = {
             "audit_state": search.encode() if search is not None and search.tasks else "",

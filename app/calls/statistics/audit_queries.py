@@ -1,6 +1,6 @@
-"""What is stored of a portal's statistics, as the audit compares it. Portal first.
+"""The stored rows of a portal's statistics, as the audit compares them. Portal first.
 
-A row counts as stored while nothing says that it is gone or that the owner of our token is not shown it.
+A row counts as stored unless it is noted as gone, or as one that reads lack.
 """
 
 from typing import Any
@@ -39,28 +39,28 @@ async def count_stored(portal_id: int, low: int, high: int, since: int) -> int:
 
 
 async def list_stored(portal_id: int, low: int, high: int, since: int) -> set[int]:
-    """The ids of these rows, 100,000 at most."""
+    """The ids of the rows that `count_stored` counts, 100,000 at most."""
     rows = await CallLegTable.raw(_IDS, portal_id, low, high, since, MOST_IDS)
     return {row["statistics_id"] for row in rows}
 
 
 async def list_lacked(portal_id: int) -> dict[int, int | None]:
-    """Rows that reads lack though nothing proves that they are gone: the user of each."""
+    """The rows that reads lack though nothing proves that they are gone; the user of each by its id."""
     rows = await CallLegTable.raw(_LACKED, portal_id, MOST_IDS)
     return {row["statistics_id"]: row["user_id"] for row in rows}
 
 
 async def find_newest_stored(portal_id: int) -> int:
-    """The highest id that is stored, of whatever row; 0: none is."""
+    """The highest stored id, also of rows that are gone or lacked; 0: none is stored."""
     found: int | None = (await CallLegTable.raw(_NEWEST, portal_id))[0]["top"]
     return found or 0
 
 
 async def has_rows(portal_id: int) -> bool:
-    """Whether any row is stored of which it is not known that it is deleted, shown or not."""
+    """Whether any row is stored that is not known to be deleted; rows that reads lack count too."""
     return bool(await CallLegTable.raw(_ROWS, portal_id))
 
 
 async def has_lacked(portal_id: int) -> bool:
-    """Whether there are such rows."""
+    """Whether reads lack any row that is not proved to be gone."""
     return bool(await CallLegTable.raw(_LACKED, portal_id, 1))

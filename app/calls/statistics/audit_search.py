@@ -1,6 +1,6 @@
-"""Where the portal's statistics and ours may differ: the ranges that an audit has still to look at. Pure.
+"""Where the portal's statistics and ours may differ: the ranges that an audit still has to look at. Pure.
 
-A search is kept in the mark after each step, so that the end of a turn, a crash or a failure costs one step.
+The mark keeps a search after each step, so the end of a turn, a crash or a failure costs one step.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,14 +14,17 @@ from app.calls.statistics.progress.pace import MOST_PAGES
 from app.calls.statistics.progress.plan import PAGE_ROWS, Range
 
 PARTS = 20  # Counts in one request: each brings a page of rows along.
-BATCH_ROWS = MOST_PAGES * PAGE_ROWS  # So many rows are read by one request, and not counted in parts.
-WALK_IDS = 4 * PAGE_ROWS  # Read at first below where ids were given anew, then twice as many.
+BATCH_ROWS = MOST_PAGES * PAGE_ROWS  # One request reads so many rows, so they are not counted in parts.
+WALK_IDS = 4 * PAGE_ROWS  # The first range below ids that belong to other calls now; the next is twice that.
 Counts = list[int | None]
 
 
 class Task(msgspec.Struct, frozen=True):
-    """A range to look at. `count`: in parts, of which those that differ are tasks again; `sweep`: likewise,
-    but all parts. `read`: page by page, and on below it where ids were another call's; `plain`: not on.
+    """A range to look at.
+
+    `count`: count it in parts; those that differ are tasks again. `sweep`: cut it in parts; all are tasks
+    again. `read`: read it page by page, and the ids below it too if any of its ids was another call's until
+    now. `plain`: read it, and nothing below it.
     """
 
     kind: Literal["count", "sweep", "read", "plain"]
@@ -35,14 +38,14 @@ class Task(msgspec.Struct, frozen=True):
 
     @property
     def pages(self) -> list[Range]:
-        """The ids in ranges of a page each, or wider ones where the rows are few."""
+        """Its ids in ranges of a page each, or wider ones where the rows are few."""
         return cut(self.range, min(MOST_PAGES, ceil((self.high - self.low + 1) / PAGE_ROWS)))
 
 
 class Search(msgspec.Struct, frozen=True):
-    """One comparison: what the portal counted of each part when it began, and what is left to look at, the
-    last task first. `is_suspicious`: it also looks for ids that were given anew. `slice_id`: the lowest id of
-    the slice of old rows that it reads again.
+    """One comparison. `counts`: the portal's count of each of the `parts` when it began. `tasks`: the rest to
+    look at, the last task first. `is_suspicious`: it also looks for ids that belong to other calls now.
+    `slice_id`: the lowest id of the slice of old rows that it reads again.
     """
 
     parts: list[Range]
@@ -52,30 +55,30 @@ class Search(msgspec.Struct, frozen=True):
     slice_id: int = 0
 
     def with_tasks(self, tasks: Iterable[Task]) -> "Search":
-        """The same comparison with this left."""
+        """The same comparison with these tasks left."""
         return msgspec.structs.replace(self, tasks=[*tasks])
 
     def encode(self) -> str:
-        """As the mark keeps it."""
+        """The text that the mark keeps."""
         return msgspec.json.encode(self).decode()
 
 
 def decode_search(text: str) -> Search | None:
-    """The comparison that a mark keeps; None if there is none."""
+    """The comparison in a mark's text; None if there is none."""
     return msgspec.json.decode(text, type=Search) if text else None
 
 
 def cut(part: Range, pieces: int) -> list[Range]:
-    """The range in at most so many pieces of about the same width."""
+    """The range in at most `pieces` pieces of about the same width."""
     width = max(1, ceil((part.high - part.low + 1) / max(1, pieces)))
     return [Range(low, min(part.high, low + width - 1)) for low in range(part.low, part.high + 1, width)]
 
 
 def plan_parts(high: int, read_from: int) -> list[Range]:
-    """What is counted each day: in parts what the read before did not look at, and as one what it did.
+    """The ranges to count each day: nineteen parts of the ids below `read_from`, and one part of those from
+    there up, which the read before has just read.
 
-    Parts by themselves: a row that is missing from the one and one that is gone from the other would add up
-    to nothing.
+    They are apart because a row that is missing below and one that is gone above would cancel out.
     """
     below = min(read_from - 1, high)
     parts = cut(Range(1, below), PARTS - 1) if below > 0 else []
@@ -83,7 +86,9 @@ def plan_parts(high: int, read_from: int) -> list[Range]:
 
 
 def refine(task: Task, pieces: Sequence[Range], counts: Counts, stored: Sequence[int]) -> list[Task]:
-    """What is left of a range once its pieces are counted, by the portal for `count`, and by us."""
+    """The tasks that are left of a range once its pieces are counted: `stored` by us, `counts` by the portal
+    (in a task of kind `count` only).
+    """
     left = []
     for piece, count, n in zip(pieces, counts, stored, strict=True):
         if task.kind == "count" and count == n:
@@ -95,26 +100,26 @@ def refine(task: Task, pieces: Sequence[Range], counts: Counts, stored: Sequence
 
 
 def walk_on(task: Task) -> list[Task]:
-    """What is read below where ids were another call's: twice as many, at most as one request reads."""
+    """The task below a range with ids that were another call's: twice as many ids, at most one request's."""
     width = min(2 * (task.high - task.low + 1), BATCH_ROWS)
     return [Task("read", max(1, task.low - width), task.low - 1)] if task.low > 1 else []
 
 
 def plan_slice(below_id: int, read_from: int, width: int) -> list[Task]:
-    """The next of the old rows, downward from the day before's, then from the top again: as many as one
-    request reads, where `width` ids are a page.
+    """The next slice of old rows, below the slice of the day before; from the bottom it goes to the top
+    again. One request reads it, where `width` ids are a page.
     """
     top = below_id if 1 < below_id < read_from else read_from
     return [Task("read", max(1, top - MOST_PAGES * width), top - 1)] if top > 1 else []
 
 
 def begin_walk(low_id: int) -> list[Task]:
-    """What is read at first below an id that was given anew."""
+    """The first task below an id that belongs to another call now."""
     return [Task("read", max(1, low_id - WALK_IDS), low_id - 1)] if low_id > 1 else []
 
 
 def spread(low: int, high: int) -> list[Range]:
-    """At most 50 pages' ranges, ascending, the last one among them: all of them, or evenly spread."""
+    """At most 50 ranges of a page each, ascending, the last page among them: all, or evenly spread."""
     pages = ceil((high - low + 1) / PAGE_ROWS)
     step = PAGE_ROWS * max(1, ceil(pages / MOST_PAGES))
     lows = [top - PAGE_ROWS + 1 for top in range(high, low - 1, -step)]
@@ -122,7 +127,9 @@ def spread(low: int, high: int) -> list[Range]:
 
 
 def sweep_around(samples: Sequence[Range], taken_ids: Iterable[int]) -> list[Task]:
-    """What is read where samples hold ids that were given anew: all from the sample before to that after."""
+    """The tasks around each sample with ids that belong to other calls now: from the sample before it to the
+    one after it.
+    """
     taken = [*taken_ids]
     hit = [any(one.low <= taken_id <= one.high for taken_id in taken) for one in samples]
     gaps = [

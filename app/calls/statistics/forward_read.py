@@ -1,10 +1,10 @@
-"""Reading a portal's statistics forward to their end: what is new, and what came late to known calls.
+"""Reading a portal's statistics forward to their end: new calls, and late facts of known calls.
 
-A read begins 200 ids before the mark or where that stood an hour before the last read, because rows may
-become visible out of order, and goes on down to the first row of its window: two days, once a day thirty.
-What cuts it off, be it the end of its share, a portal that allows no more execution time or the end of our
-process, costs a batch at most: then it goes on where it was. The share ends whatever the portal answers, or
-one that shows ever new rows would be read for ever.
+A read begins 200 ids before the mark, because the portal may show rows out of the order of their ids. It goes
+on down to the first row of its window (two days, once a day thirty), and at least to where the mark stood an
+hour before the last read. The end of its share, a portal that allows no more execution time, or the end of
+this process cuts a read off. That costs a batch at most: the next attempt goes on from there. No answer of
+the portal prolongs the share, because a portal may show new rows for ever.
 """
 
 import msgspec
@@ -41,12 +41,12 @@ from app.kit.clock import Clock
 from app.portals.outbound.access import PortalUnreachableError
 
 log = structlog.get_logger(__name__)
-LIMITED_FROM = 2  # So many operators: one alone may be a forger.
-LATE_S = 3 * 3600  # Statistics have been seen two hours late: until then only they may be the cause.
+LIMITED_FROM = 2  # Operators: one alone may be a forger.
+LATE_S = 3 * 3600  # Statistics have been seen two hours late: until then that alone may be the cause.
 
 
 class SyncResult(msgspec.Struct, frozen=True):
-    """What a read did. Of `undecodable` rows not everything could be read; times are Unix seconds."""
+    """The result of a read. `undecodable`: rows in which not everything could be read. Unix seconds."""
 
     history: str
     complete_up_to: int | None
@@ -57,8 +57,8 @@ class SyncResult(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt at a read: whether with the calls of 30 days, by which claim (None: without one), and its
-    share, after which it ends with the batch that it is at.
+    """One attempt at a read. `is_full`: with the calls of 30 days. `claim`: None without one. When the
+    `share` is used up, the attempt ends after its present batch.
     """
 
     is_full: bool
@@ -67,8 +67,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class PortalRestsError(PortalUnreachableError):
-    """The read goes on later: the portal allows no more execution time, or has had the rows of its minute,
-    for `rest_s` seconds; or (0) its turn is over, or this process ends.
+    """The read goes on later. `rest_s`: for so many seconds the portal allows no more execution time, or its
+    rows of this minute are used up; 0: its turn is over, or this process ends.
     """
 
     def __init__(self, rest_s: int) -> None:
@@ -77,8 +77,8 @@ class PortalRestsError(PortalUnreachableError):
 
 
 class Pass(msgspec.Struct, frozen=True):
-    """One read, over all its attempts: begun at `looked_at` (our clock), at `began_at` (the portal's); it
-    looks at calls from `since` on, which are the ids from `bottom_id` up.
+    """One read, over all its attempts. It began at `looked_at` by our clock and at `began_at` by the
+    portal's. It looks at calls from `since` on, whose ids begin at `bottom_id`.
     """
 
     looked_at: int
@@ -99,12 +99,13 @@ class Pass(msgspec.Struct, frozen=True):
 
 
 async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: Attempt) -> Mark | None:
-    """Read to the end and move the mark there; None when the portal was installed anew meanwhile.
+    """Read to the end and move the mark there; the mark afterwards, or None when the portal was installed
+    again meanwhile.
 
-    Raises what the reader raises, PortalRestsError, and ClaimLostError; what was written before stays: each
-    row is true by itself. After each batch the mark rises to where the ids are read without a gap, and tells
-    how far down the read has come, so that another attempt goes on from there; only at the end does it move
-    to the moment when the first request began.
+    Raises the reader's errors, PortalRestsError and ClaimLostError. Rows that were written before an error
+    stay, because each row is true by itself. After each batch the mark rises to the id up to which all is
+    read, and notes how far down the read has come, so that another attempt goes on from there. Only the end
+    of the read moves "complete up to", to the moment when its first request began.
     """
     window_s = FULL_WINDOW_S if attempt.is_full else WINDOW_S
     going = _resume(mark, window_s) or await _begin(mark, clock.now(), window_s)
@@ -125,7 +126,7 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
 
 
 async def _begin(mark: Mark, now: int, window_s: int) -> Pass:
-    # A call dated far ahead, by a wrong clock, would stay the first of every day to come.
+    # Without the upper end, a call that a wrong clock dated far ahead would be the first one every day.
     first_id = await find_first_leg(mark.portal_id, now - window_s, now + DAY_S)
     stood = stood_at(mark, now, is_full=window_s >= FULL_WINDOW_S)
     bottom_id = max(1, min(mark.high_id - BEHIND_IDS + 1, first_id or mark.high_id, stood + 1))
@@ -133,7 +134,7 @@ async def _begin(mark: Mark, now: int, window_s: int) -> Pass:
 
 
 def _resume(mark: Mark, window_s: int) -> Pass | None:
-    """The read that was cut off, unless it looks less far back than is wanted now."""
+    """The read that was cut off; None when there is none, or when it goes back less far than `window_s`."""
     if mark.pass_low_id is None or mark.pass_looked_at - mark.pass_since < window_s:
         return None
     return Pass(
@@ -158,9 +159,11 @@ async def _keep(mark: Mark, going: Pass, claim: Claim | None, now: int) -> None:
 async def _finish(
     reader: BatchReader, mark: Mark, going: Pass, attempt: Attempt, clock: Clock
 ) -> Mark | None:
-    """Move the mark to the end, compare with the portal's count where that is due, and date the read.
+    """Move the mark to the end, compare with the portal's count where that is due, and date the read; the
+    mark afterwards.
 
-    A comparison that fails is raised once the read is noted: it goes on by itself, and keeps no call waiting.
+    The error of a failed comparison is raised after the read is noted. The comparison goes on with a later
+    read, and no call waits for it.
     """
     newest_id = reader.high_id
     moved = await raise_mark(
@@ -173,7 +176,7 @@ async def _finish(
             await suspect(mark.portal_id, mark.generation, newest_id + 1)
         try:
             shown_id = await _compare(reader, mark, going, attempt, clock)
-        except Exception as error:  # noqa: BLE001  Whatever it is, the read was whole.
+        except Exception as error:  # noqa: BLE001  The read was whole, for any error of the comparison.
             failure = error
     await _date(reader, mark, going, newest_id, shown_id)
     if is_whole:
@@ -188,7 +191,9 @@ async def _finish(
 async def _compare(
     reader: BatchReader, mark: Mark, going: Pass, attempt: Attempt, clock: Clock
 ) -> int | None:
-    """Compare with the portal's count where that is due; the newest id that it showed, if it was asked."""
+    """Compare with the portal's count where that is due; the newest id that the portal showed when the audit
+    asked for it, else None.
+    """
     current = await find_mark(mark.portal_id, mark.generation)
     if current is None or not is_audit_due(current, clock.now(), is_full=going.is_full):
         return None
@@ -198,9 +203,7 @@ async def _compare(
 
 
 async def _date(reader: BatchReader, mark: Mark, going: Pass, newest_id: int, shown_id: int | None) -> None:
-    """Say of the moment when the read began that all which was shown then is stored, if nothing speaks
-    against it.
-    """
+    """Move "complete up to" to the moment when the read began, unless `find_doubt` finds a doubt."""
     current = await find_mark(mark.portal_id, mark.generation)
     began_at = reader.began_at if going.began_at is None else going.began_at
     if current is None or began_at is None:
@@ -215,7 +218,7 @@ async def _date(reader: BatchReader, mark: Mark, going: Pass, newest_id: int, sh
 
 
 async def _note(mark: Mark, going: Pass, claim: Claim | None, failure: Exception | None) -> None:
-    """What follows for the calls that only events told of, and when to read next."""
+    """Note the end of the read: whether calls that only events told of count, and when to read next."""
     portal_id, looked_at = mark.portal_id, going.looked_at
     unseen = await count_unseen_operators(
         portal_id, looked_at - FULL_WINDOW_S, looked_at + DAY_S, looked_at - GRACE_S, looked_at - LATE_S

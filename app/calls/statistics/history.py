@@ -1,6 +1,6 @@
-"""One minute's reading of a portal's history, newest first; it can end after any request.
+"""Reading a portal's history for one minute, newest first; the slice can end after any request.
 
-The first of all finds where the statistics begin and end, and stores the newest calls at once.
+The first slice finds where the statistics begin and end, and stores the newest calls at once.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ from app.kit.clock import Clock
 
 
 class Slice:
-    """Reads on from a claimed mark; `mark` is where it stands, None once somebody else has moved it."""
+    """Reads on from a claimed mark; `mark`: where it stands now, None once another process has moved it."""
 
     def __init__(
         self, reader: BatchReader, clock: Clock, mark: Mark, tell: Callable[[int], Awaitable[None]]
@@ -31,8 +31,9 @@ class Slice:
         self.last = mark  # As `mark`, but never None.
 
     async def read(self, share: Share) -> None:
-        """Read until nothing is left, the share is spent, or the portal must rest; raises what the reader
-        raises.
+        """Read until nothing is left, the share is used up, or the portal must rest.
+
+        Raises the reader's errors.
         """
         if not self.last.has_begun:
             begun = await begin_history(self._reader, self.last, self._clock.now())
@@ -63,7 +64,7 @@ class Slice:
         await self._tell(self.last.portal_id)
 
     def _describe(self, progress: Progress, *, is_complete: bool) -> dict[str, object]:
-        """What the mark says after a batch; a batch that got nowhere does not undo an earlier failure."""
+        """The mark's changes after a batch; a batch without progress does not undo an earlier failure."""
         mark, now = self.last, self._clock.now()
         rows = mark.rows_done + progress.rows
         total = (
@@ -83,11 +84,10 @@ class Slice:
 
 
 async def begin_history(reader: BatchReader, mark: Mark, now: int) -> Mark | None:
-    """Read the newest 50 rows (fewer where they are large), store them and begin the mark there, under it the
-    history.
+    """Read and store the newest 50 rows (fewer where they are large), and begin the mark there; the rows
+    below are the history. Returns the mark, or None when the portal was installed again meanwhile.
 
-    None when the portal was installed anew meanwhile; raises what the reader raises, and then nothing is
-    begun. When another reader began before, its mark stands.
+    Raises the reader's errors, and then nothing is begun. When another process began before, its mark stands.
     """
     newest, lowest = await reader.read_ends()
     changes = _first_changes(newest, lowest, reader, now)
@@ -98,7 +98,7 @@ async def begin_history(reader: BatchReader, mark: Mark, now: int) -> Mark | Non
 
 
 def _first_changes(newest: list[int], lowest: int, reader: BatchReader, now: int) -> dict[str, object]:
-    """`newest` are the highest ids, descending: all there are, when the page is not full."""
+    """The mark's first changes; `newest`: the highest ids, descending, and all if the page is not full."""
     rows = len(newest)
     top_id, low_id = (newest[0], newest[-1]) if newest else (0, 1)
     bottom_id = min(lowest, low_id)

@@ -1,7 +1,7 @@
-"""Rows that reads lack: which of them were deleted, and which the owner of our token is not shown.
+"""Rows that reads lack: which of them were deleted, and which the portal hides from the owner of our token.
 
-A row is deleted if one request shows rows of its user with lower and with higher ids, and not the row itself.
-What an earlier request showed decides nothing: rights may have changed in between.
+A row is deleted if one request shows rows of its user with lower and with higher ids, but not the row itself.
+An earlier request decides nothing, because rights may have changed in between.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,17 +14,18 @@ from app.calls.statistics.fetch.turn_share import Share
 from app.calls.statistics.progress.plan import PAGE_ROWS, Range
 from app.calls.statistics.progress.read_schedule import DAY_S
 
-USERS_A_REQUEST = 25  # Two pages each, of which a batch holds fifty.
-MOST_REQUESTS = 4  # For the ends of a hundred users; of more, others each day.
+USERS_A_REQUEST = 25  # Two pages for each, and a batch has fifty.
+MOST_REQUESTS = 4  # For the ends of a hundred users; where there are more, others each day.
 MOST_PAGES = 30  # Of lacked rows in one request, beside the ends of ten users.
 MOST_USERS = 10
 Row = tuple[int, int | None]  # The id of the statistics, and the user.
 
 
 async def judge_lacked(reader: BatchReader, share: Share, now: int) -> None:
-    """Ask for the rows that reads lack once more; note which are deleted, and take those that are shown.
+    """Ask once more for the rows that reads lack; note those that are deleted, and store those that are
+    shown.
 
-    A row whose page fails, or is too large, stays lacked. Raises what the reader raises.
+    A row whose page fails, or is too large, stays lacked. Raises the reader's errors.
     """
     lacked = await list_lacked(reader.destination.portal_id)
     users = choose_users({*lacked.values()}, now)
@@ -37,7 +38,7 @@ async def judge_lacked(reader: BatchReader, share: Share, now: int) -> None:
 
 
 def choose_users(users: set[int | None], now: int) -> list[int | None]:
-    """At most a hundred of them, beginning elsewhere each day."""
+    """At most a hundred of these users, beginning with another one each day."""
     ordered = sorted(users, key=lambda user: user or 0)
     most = MOST_REQUESTS * USERS_A_REQUEST
     begin = now // DAY_S * most % len(ordered) if ordered else 0
@@ -45,7 +46,7 @@ def choose_users(users: set[int | None], now: int) -> list[int | None]:
 
 
 def pack(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """The rows, ascending, as many at a time as one request asks for with the ends of their users."""
+    """The rows, ascending, in lists that one request can ask for together with the ends of their users."""
     some: list[Row] = []
     for row in rows:
         longer = [*some, row]
@@ -58,7 +59,7 @@ def pack(rows: Sequence[Row]) -> Iterator[list[Row]]:
 
 
 def list_windows(rows: Sequence[Row]) -> list[Range]:
-    """Ranges of at most 50 ids, a page, that hold all of these rows."""
+    """Ranges of at most 50 ids (a page) that hold all of these rows."""
     windows: list[Range] = []
     for one, _ in rows:
         if not windows or one - windows[-1].low >= PAGE_ROWS:
@@ -68,7 +69,9 @@ def list_windows(rows: Sequence[Row]) -> list[Range]:
 
 
 async def _find_ends(reader: BatchReader, users: Sequence[int | None]) -> dict[int | None, tuple[int, int]]:
-    """Of whom anything is shown, and where: only their rows are worth a question."""
+    """The lowest and the highest shown id of each user who has any: only these users' rows are worth a
+    question.
+    """
     try:
         return (await reader.look([], users)).ends
     except TooLarge:

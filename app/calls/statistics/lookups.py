@@ -20,7 +20,7 @@ MOST_WAITING = 500  # Portals at once; of more, those that have waited longest.
 
 
 class Lookups:
-    """Notes that a portal wants a look, and looks when its minute has passed."""
+    """Notes that a portal's calls are to be looked up, and looks when the portal's minute is over."""
 
     def __init__(self, histories: Histories, database: Database, clock: Clock, turns: PortalTurns) -> None:
         self._histories = histories
@@ -29,9 +29,9 @@ class Lookups:
         self._turns = turns
 
     async def want(self, portal: Portal) -> None:
-        """Note the wish, so that the scheduler serves it if it cannot be served now, and try now.
+        """Note the wish for a lookup, and try it now; if that fails, the scheduler serves the wish later.
 
-        A wish that is noted already covers this one: strangers who repeat hints make us write nothing.
+        A wish that is noted already covers this one, so a stranger who repeats hints causes no write.
         """
         if portal.is_lookup_wanted:
             return
@@ -41,8 +41,8 @@ class Lookups:
     async def look(self, portal: Portal) -> None:
         """Read the statistics to their end, unless that was tried less than a minute ago.
 
-        One that fails, or would cost a refresh too many, becomes evidence: nobody may repeat the hint, and
-        reconciliation asks a portal that fails later and later.
+        A lookup that fails, or that the budget of refreshes does not allow, becomes evidence. The hint may
+        come only once, and reconciliation asks a portal that fails again, after a wait that grows.
         """
         now = self._clock.now()
         if not await queries.claim_lookup(portal.id, now, PAUSE_S):
@@ -66,6 +66,6 @@ class Lookups:
         return True
 
     async def look_where_wanted(self) -> None:
-        """Serve the wishes that had to wait."""
+        """Begin a lookup for each wish that had to wait."""
         for portal in await queries.list_waiting_for_lookup(self._clock.now(), MOST_WAITING):
             self._turns.begin(LOOKUP, portal.id, partial(self.look, portal))

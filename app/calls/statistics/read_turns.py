@@ -1,7 +1,8 @@
-"""Reading the statistics of all portals: whose turn it is, how long, and what follows a failure.
+"""Reading the statistics of all portals: which portal's turn it is, how long it lasts, and how it goes on
+after a failure.
 
-A history is read in the background, newest first. One reader works on a portal at a time, for a minute, by a
-claim in the mark; the mark moves only over rows that are stored. So a crash costs at most one batch, which
+A history is read in the background, newest rows first. One process at a time reads a portal, for a minute, by
+a claim in the mark. The mark moves only over rows that are stored, so a crash costs at most one batch, which
 is read again.
 """
 
@@ -45,10 +46,10 @@ log = structlog.get_logger(__name__)
 FIRST_DELAY_S = 15
 LONGEST_DELAY_S = 6 * 3600
 STALE_S = 60
-MOST_FAILURES = 4  # Then it counts as failed, though it is tried again.
+MOST_FAILURES = 4  # Then the history counts as failed, though it is tried again.
 UNEXPECTED = "internal_error"
-# Each writes all the time: more at once would be no quicker. A slice and its last batch are no long turn, but
-# where histories without end hold all places, a portal that has just been installed waits for none of them.
+# Each history writes all the time, so more at once would be no quicker. A slice and its last batch are no
+# long turn. Where endless histories hold all places, a portal just installed need not wait for them.
 HISTORY = Kind("history", places=2, usual_s=SLICE_S + 15, spared_s=10.0, longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once; of more, those that have waited longest.
 FAILURES = (
@@ -58,7 +59,7 @@ FAILURES = (
 
 
 class Histories:
-    """Reads histories in slices, and any portal's statistics forward to their end."""
+    """Reads histories in slices, and the statistics of any portal forward to their end."""
 
     def __init__(
         self,
@@ -76,11 +77,11 @@ class Histories:
         self.is_stopping = False
 
     def stop(self) -> None:
-        """Let slices and reads end after the request that they are at."""
+        """Let slices and reads end after their present request."""
         self.is_stopping = True
 
     async def read_due(self, turns: PortalTurns) -> None:
-        """One slice for each portal whose history is not whole, those first that have waited longest."""
+        """Begin a slice for each portal whose history is not whole, longest waiting first."""
         turns.begin_all(HISTORY, await list_due_histories(self._clock.now(), MOST_DUE), self._take_turn)
 
     async def _take_turn(self, portal_id: int) -> None:
@@ -91,10 +92,11 @@ class Histories:
     async def run_slice(
         self, portal: Portal, *, is_forced: bool = False, is_bounded: bool = True
     ) -> Mark | None:
-        """Read for a turn's share; the mark afterwards, or None when it is not this portal's turn.
+        """Read the history for a turn's share; the mark afterwards. None when the history is whole or not due
+        yet, and when another process has the claim or took it over.
 
-        A failure is noted in the mark and the portal asked again later; `is_forced`: without that wait.
-        `is_bounded`: not to the end, however long that takes.
+        After a failure, which the mark notes, the portal is asked again later; `is_forced`: without that
+        wait. Without `is_bounded` the read has no share: it goes on to the end, however long that takes.
         """
         mark = await self._find_mark(portal)
         if mark is None or mark.history_state == "complete":
@@ -108,7 +110,7 @@ class Histories:
         try:
             await self._room.admit_read(portal.id)
             await part.read(self._open_share(is_bounded=is_bounded))
-        except asyncio.CancelledError:  # Its turn is over: the batch that it was at is read again.
+        except asyncio.CancelledError:  # Its turn is over: the batch that was under way is read again.
             cut = {"claimed_until": 0, "next_at": self._clock.now() + FIRST_DELAY_S}
             await note_failure(portal.id, part.last, cut | {"batch_pages": part.last.fewer_pages})
             raise
@@ -117,7 +119,7 @@ class Histories:
             changes = self._after(failure, part.last)
             noted = await note_failure(portal.id, part.last, changes)
             await self._tell(portal.id)
-            if not isinstance(failure, FAILURES):  # Nobody expected it, and it must not hold the claim.
+            if not isinstance(failure, FAILURES):  # An unexpected failure must not hold the claim either.
                 raise
             return noted
         if part.mark is None:
@@ -136,13 +138,14 @@ class Histories:
         claim: Claim | None = None,
         is_bounded: bool = True,
     ) -> SyncResult:
-        """Read the statistics forward to their end, or begin their history where it has not begun.
+        """Read the statistics forward to their end, or begin their history where it has not begun; return a
+        summary of the read.
 
-        `is_full`: with the calls of 30 days, or not; once a day unless said. `claim` is renewed with each
-        batch. Raises PortalRestsError when the turn's share is spent before (never unless `is_bounded`), what
-        PortalAccess raises, StatisticsRefusedError, and ClaimLostError;
-        PortalNotConnectedError also when the portal was uninstalled or installed anew meanwhile. Raises
-        QuotaReached where there is no room: no read that begins then may say up to when the log is complete.
+        `is_full`: whether with the calls of 30 days (None: once a day). Each batch renews the `claim`. Raises
+        the errors of PortalAccess, StatisticsRefusedError and ClaimLostError; PortalRestsError when the
+        turn's share is used up before (only if `is_bounded`); PortalNotConnectedError also when the portal
+        was uninstalled or installed again meanwhile. Raises QuotaReached where there is no room: no read that
+        begins then may say up to when the log is complete.
         """
         await self._room.admit_read(portal.id)
         mark = await self._find_mark(portal)
@@ -153,8 +156,8 @@ class Histories:
             share = self._open_share(is_bounded=is_bounded)
             moved = await self._read_to_end(reader, mark, Attempt(is_full, claim, share))
             if moved is not None:
-                await self._tell(portal.id)  # At least "complete up to" is another moment now.
-                if mark.has_begun and reader.inserted:  # No event told of these: is it still bound?
+                await self._tell(portal.id)  # At least "complete up to" has changed.
+                if mark.has_begun and reader.inserted:  # No event told of these: is the event still bound?
                     await want_soon(portal.id, portal.generation, self._clock.now())
                 counts = (reader.rows, reader.inserted, reader.changed, reader.undecodable)
                 return SyncResult(moved.history_state, moved.complete_up_to, *counts)
@@ -170,8 +173,8 @@ class Histories:
         return await read_forward(reader, mark, self._clock, attempt)
 
     async def _conclude(self, portal: Portal, mark: Mark, reader: BatchReader) -> None:
-        """After a history: what came meanwhile, if it took long, and whether the portal counts as many rows
-        as are stored.
+        """After a history: compare the portal's count with the stored rows; after a long one, first read the
+        calls that have come since it began.
         """
         last_began_at = reader.last_began_at
         is_fresh = last_began_at is None or last_began_at - (mark.read_up_to or last_began_at) < STALE_S
@@ -185,8 +188,10 @@ class Histories:
             log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
 
     async def _find_mark(self, portal: Portal) -> Mark | None:
-        """The mark of this installation and the owner of its token, made when there is none: others have
-        other rights, and may see other rows. None when there is another installation, or owner, meanwhile.
+        """The mark of this installation and of its token's owner, made when there is none; None when the
+        portal has another installation or owner by now.
+
+        Each owner has a mark of their own, because another owner has other rights and may see other rows.
         """
         mark = await find_mark(portal.id, portal.generation)
         owner_id = portal.token_user_id or 0
@@ -207,19 +212,19 @@ class Histories:
         return Destination(self._database, self._changes, portal.id, portal.generation, self._room)
 
     async def _give_back(self, mark: Mark) -> Mark | None:
-        """The mark without its claim, or None when somebody has taken that over."""
+        """End the claim; the mark afterwards, or None when another process has taken the claim over."""
         free = {"claimed_until": 0}
         given = await change_claimed(mark.portal_id, mark.generation, mark.claimed_until, free)
         await self._tell(mark.portal_id)
         return given
 
     async def _tell(self, portal_id: int) -> None:
-        """Let open pages look again, in every process."""
+        """Have open pages of all processes look again."""
         await self._changes.notify(self._database, [portal_id])
         self._changes.announce(portal_id)
 
     def _after(self, failure: Exception, mark: Mark) -> dict[str, object]:
-        """What the mark says after a failure: when to go on, more gently, and whether it counts as failed."""
+        """The mark's changes after a failure: when to go on, how many pages, and whether it is failed."""
         now, code = self._clock.now(), code_of(failure)
         if isinstance(failure, PortalNotConnectedError | PortalPausedError):
             return {"claimed_until": 0, "next_at": now + FIRST_DELAY_S}
@@ -241,7 +246,7 @@ class Histories:
 
 
 def code_of(failure: Exception) -> str:
-    """A code for the vendor; Bitrix24's own where there is one."""
+    """The failure's code for the vendor: Bitrix24's own where it has one."""
     if isinstance(failure, PortalNotConnectedError):
         return "not_connected"
     return str(getattr(failure, "code", "unreachable")) if isinstance(failure, FAILURES) else UNEXPECTED

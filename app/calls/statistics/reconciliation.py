@@ -1,7 +1,7 @@
-"""Finding what no event told: when a portal's statistics are read again, on evidence and on schedule.
+"""Finding calls and facts that no event told: reads of a portal's statistics, on evidence and on schedule.
 
-One reader works on a portal at a time, by a claim in the mark. What a read may cost in refreshes is decided
-by `app.portals.tokens.refresh_budget`, and what is due by one statement over all portals.
+One process at a time reads a portal, by a claim in the mark. `app.portals.tokens.refresh_budget` decides how
+many refreshes a read may cost; one statement over all portals finds those that are due.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ LOOK_S = 2.0
 
 
 class Reconciliation:
-    """Reads what is new, and single calls anew."""
+    """Reads new calls, and single calls again."""
 
     def __init__(
         self, histories: Histories, clock: Clock, background: Background, turns: PortalTurns
@@ -48,16 +48,17 @@ class Reconciliation:
         self._background = background
         self._read_calls = RecentlySeen(clock)
         self._turns = turns
-        self._calls: Counter[int] = Counter()  # Being read, by portal.
+        self._calls: Counter[int] = Counter()  # How many of each portal are being read.
 
     async def run_due(self) -> None:
-        """A read for each portal that is due, those first that have waited longest."""
+        """Begin a read for each portal that is due, longest waiting first."""
         self._turns.begin_all(READ, await list_due_reads(self._clock.now(), MOST_DUE), self._read_if_due)
 
     async def read(self, portal: Portal) -> bool:
-        """Read what is new, if nobody does and nothing speaks against it; say whether it was read to its end.
+        """Read the portal's new calls; say whether to the end. False also when another process has the claim,
+        or the portal is to rest.
 
-        What fails is noted in the mark, and the portal asked again later and later.
+        The mark notes a failure; after each one in a row the portal is asked again later.
         """
         now = self._clock.now()
         mark = await claim_read(portal.id, portal.generation, now, now + CLAIM_S)
@@ -68,21 +69,21 @@ class Reconciliation:
             await self._histories.catch_up(portal, claim=claim)
         except PortalRestsError as rest:
             await claim.give_back({"next_at": self._clock.now() + rest.rest_s})
-        except asyncio.CancelledError:  # Its turn is over: the batch that it was at is read again.
+        except asyncio.CancelledError:  # Its turn is over: the batch that was under way is read again.
             next_at = self._clock.now() + plan_delay(mark.failures)
             await claim.give_back({"next_at": next_at, "batch_pages": mark.fewer_pages})
             raise
         except Exception as failure:
             log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
             await claim.give_back(self._after(failure, mark))
-            if not isinstance(failure, FAILURES):  # Nobody expected it, and it must not hold the claim.
+            if not isinstance(failure, FAILURES):  # An unexpected failure must not hold the claim either.
                 raise
         else:
             return True
         return False
 
     def _after(self, failure: Exception, mark: Mark) -> dict[str, object]:
-        """What the mark says after a failure: when to go on, and more gently."""
+        """The mark's changes after a failure: when to go on, and with fewer pages."""
         if isinstance(failure, QuotaReached):
             return {"next_at": self._clock.now() + failure.retry_after_s, "failure_code": failure.code}
         failures = mark.failures if isinstance(failure, PortalPausedError) else mark.failures + 1
@@ -94,15 +95,15 @@ class Reconciliation:
         }
 
     def welcome(self, portal: Portal) -> None:
-        """An administrator has opened the tab: their pair has just been stored, so a read is free."""
+        """Begin a read because an administrator has opened the tab: their new pair makes it free."""
         self._turns.begin(WELCOME, portal.id, partial(self._read_for_tab, portal.id))
 
     async def read_call(self, portal: Portal, call_id: str) -> bool:
-        """Read one call anew, however old it is, because somebody looks at it; say whether anything changed.
+        """Read one call again, however old it is, because a viewer looks at it; say whether anything changed.
 
-        At most once in five minutes for each call, and only where it costs no refresh too many. A portal that
-        does not answer is no failure of whoever looks, who waits for two seconds at most: then the read goes
-        on without them.
+        At most once in five minutes for each call, and only where the budget of refreshes allows it. The
+        viewer waits for two seconds at most, then the read goes on without them. A portal that does not
+        answer is no failure for the viewer.
         """
         if self._calls[portal.id] >= CALLS_AT_ONCE:
             return False
@@ -114,7 +115,7 @@ class Reconciliation:
 
     def _end_call(self, portal_id: int) -> None:
         self._calls[portal_id] -= 1
-        self._calls += Counter()  # Drops who has none.
+        self._calls += Counter()  # Drops portals with none.
 
     async def _read_call(self, portal: Portal, call_id: str) -> bool:
         current = await queries.get_portal(portal.id)

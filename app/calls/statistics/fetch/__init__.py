@@ -1,1 +1,1 @@
-"""Pages of the statistics: how they are asked for, in turns, and how their rows are stored."""
+"""Pages of the statistics: asking for them in turns, and storing their rows."""

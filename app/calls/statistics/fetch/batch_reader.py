@@ -1,4 +1,4 @@
-"""Reading the ranges of a plan in batches and storing what they bring, at the pace that the portal bears."""
+"""Reading the ranges of a plan in batches, and storing their rows, at the pace that the portal bears."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,8 +26,8 @@ from app.kit.clock import Clock
 from app.kit.storage.database import Dialect
 from app.portals.model import Portal
 
-# On SQLite a transaction keeps every other writer waiting: some 5 ms for so many rows or so much text; a row
-# costs a quarter more in one of half as many. On PostgreSQL it costs ten messages, and hinders nobody.
+# On SQLite a transaction keeps every other writer waiting, some 5 ms for this many rows or this much text; in
+# one half as large a row costs a quarter more. On PostgreSQL it costs ten messages and keeps nobody waiting.
 CHUNK_ROWS: Mapping[Dialect, int] = {"sqlite": 50, "postgresql": 100}
 CHUNK_CHARACTERS = 100_000
 MOST_TRIES = 5
@@ -38,8 +38,8 @@ OLDEST = Question(Range(1, OPEN))
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What one request showed: the ids of each range's first page (None: it failed), and the lowest and the
-    highest id of each user of whom any row is shown.
+    """The answer to one request. `ids`: those of each range's first page (None: it failed). `ends`: the
+    lowest and the highest id of each user with any shown row.
     """
 
     ids: dict[Range, list[int] | None]
@@ -47,10 +47,11 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class BatchReader:
-    """Reads for one portal; counts what was read and stored, and says how fast to go on.
+    """Reads one portal's statistics, counts the rows and calls that it read and stored, and says how fast to
+    go on.
 
-    `pages`: the size of the next batch. `rest_s`: how long to let the portal rest before it. `taken_ids`:
-    those that were stored as another call's until now.
+    `pages`: the size of the next batch. `rest_s`: seconds for which to let the portal rest before it.
+    `taken_ids`: the ids that were another call's until now.
     """
 
     def __init__(
@@ -67,12 +68,13 @@ class BatchReader:
         self.rows = self.inserted = self.changed = self.undecodable = 0
         self.high_id = 0  # The highest id that was read.
         self.taken_ids: set[int] = set()
-        self._most_pages = MOST_PAGES  # Fewer once the answer to so many was too large.
+        self._most_pages = MOST_PAGES  # Fewer once an answer was too large.
 
     async def read_batch(self, plan: Plan, found: set[int] | None = None) -> Progress:
-        """One request for the plan's next ranges; returns when its rows are stored, and their ids in `found`.
+        """Send one request for the plan's next ranges; return the progress once the rows are stored, and
+        their ids added to `found`.
 
-        Raises what `ask` raises, and StatisticsRefusedError when a range has failed five times.
+        Raises the errors of `ask`, and StatisticsRefusedError when a range has failed five times.
         """
         asked = plan.take(self.pages)
         try:
@@ -95,8 +97,8 @@ class BatchReader:
         return progress
 
     def _split(self, plan: Plan, asked: Range, reply: Reply) -> bool:
-        """Whether the range is asked again in halves, because its page is too large. A single row that is too
-        large is a page by itself, so that no history stands still.
+        """Ask again in halves for a range whose page is too large; return whether it was. A single row that
+        is too large becomes a page by itself, so that no history stands still.
         """
         question = Question(asked)
         if reply.codes.get(question) != TOO_LARGE:
@@ -108,9 +110,10 @@ class BatchReader:
 
     async def count(self, ranges: Sequence[Range], since: int) -> list[int | None]:
         """How many rows of calls that began at `since` or later (0: all) the portal counts in each range;
-        None where one answer alone is too large. Raises what `ask` raises, and StatisticsRefusedError.
+        None for a range whose answer alone is too large. Raises the errors of `ask`, and
+        StatisticsRefusedError.
         """
-        if len(ranges) > self.pages:  # As many as the portal answers in good time.
+        if len(ranges) > self.pages:  # No more in one request than the portal answers in good time.
             first = await self.count(ranges[: self.pages], since)
             return [*first, *await self.count(ranges[len(first) :], since)]
         questions = [Question(one, counted_since=since) for one in ranges]
@@ -126,8 +129,8 @@ class BatchReader:
         return [reply.totals.get(question) for question in questions]
 
     async def look(self, ranges: Sequence[Range], user_ids: Sequence[int | None]) -> Look:
-        """One request for the first page of each range, which is stored, and for the ends of each user's
-        rows: the same rights show both. Raises what `ask` raises.
+        """Ask for the first page of each range, which is stored, and for the ends of each user's rows: in one
+        request, so that the same rights show both. Raises the errors of `ask`.
         """
         pages = {one: Question(one) for one in ranges}
         ends = {
@@ -142,10 +145,10 @@ class BatchReader:
         )
 
     async def read_ends(self) -> tuple[list[int], int]:
-        """One request for the newest page, which is stored, and the oldest: the newest ids, descending, and
-        the lowest id there is.
+        """Ask for the newest page, which is stored, and the oldest, in one request; the newest ids,
+        descending, and the lowest id of all.
 
-        Raises as `read_batch` does.
+        Raises the errors of `read_batch`.
         """
         try:
             reply = await self._ask((NEWEST, OLDEST))
@@ -159,7 +162,7 @@ class BatchReader:
         return newest.ids, min(_ids_of(reply, OLDEST) or [1])
 
     async def _search_newest(self) -> Page:
-        """The rows from some id up of which there are few enough: the newest page is too large."""
+        """The rows from some id up, few enough for one answer, because the newest page is too large."""
         large_from, empty_from, until = 1, OPEN, self._clock.now() + SEARCH_S
         while empty_from - large_from > 1:
             if self._clock.now() > until:
@@ -175,7 +178,7 @@ class BatchReader:
         return page_of_one(self._portal, large_from)
 
     async def _ask_one(self, question: Question) -> Page | None:
-        """Its page; None where that is too large."""
+        """The question's page; None where it is too large."""
         try:
             reply = await self._ask([question])
         except TooLarge:
@@ -221,7 +224,7 @@ class BatchReader:
 def split_into_chunks(
     records: Iterable[StatisticsRecord], most_rows: int
 ) -> Iterator[list[StatisticsRecord]]:
-    """The records in their order, as many at once as one transaction may write, and at least one."""
+    """The records in their order, in lists of as many as one transaction may write, at least one."""
     chunk: list[StatisticsRecord] = []
     characters = 0
     for record in records:

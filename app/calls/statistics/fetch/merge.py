@@ -1,4 +1,4 @@
-"""Writing rows of the statistics over what events told, chunk by chunk, under one generation of a portal."""
+"""Writing rows of the statistics over the legs of events, chunk by chunk, for one generation of a portal."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -35,7 +35,7 @@ from app.portals.hold_queries import hold_installation
 from app.portals.outbound.access import PortalNotConnectedError
 from app.portals.settings.settings_queries import find_settings
 
-CHUNK_CALLS = 50  # As many as of rows, in `batch_reader.py`.
+CHUNK_CALLS = 50  # As many as `batch_reader.CHUNK_ROWS` has rows on SQLite.
 ATTEMPTS = 3
 _ROW_TYPES = {"portal_id": "bigint", "statistics_id": "bigint"}
 _OLD_TYPES = {"portal_id": "bigint", "before": "bigint", "after_id": "text"}
@@ -43,9 +43,7 @@ _READ = {"portal_id": "bigint", "generation": "integer", "at": "bigint"}
 
 
 class Written(msgspec.Struct, frozen=True):
-    """How many calls a chunk inserted, how many known ones it changed, and the ids that were another call's
-    until now.
-    """
+    """How many calls a chunk inserted and changed, and the ids that were another call's until now."""
 
     inserted: int
     changed: int
@@ -53,9 +51,10 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What a call's legs become, and the first moment from which on new calls are taken (None: all).
+    """How to rewrite calls: `decide` returns a call's new legs, by its id and its known legs.
 
-    `call_of` says whose the ids of the rows are now.
+    `at`: the moment of the read. `kept_from`: a new call that began before is left out (None: none is).
+    `call_of`: the call that each id of a row belongs to now.
     """
 
     decide: Callable[[str, Legs], Legs]
@@ -74,11 +73,11 @@ class OverfullError(Exception):
 
 
 async def write_rows(destination: Destination, records: Sequence[StatisticsRecord], read_at: int) -> Written:
-    """Merge one chunk of rows; raise PortalNotConnectedError when the installation is another meanwhile, and
-    QuotaReached, before anything is written, when the portal has no room.
+    """Merge one chunk of rows; return how much it changed. Raises PortalNotConnectedError when the portal has
+    another installation by now, and QuotaReached, before anything is written, when it has no room.
 
-    A new call that is older than the portal keeps calls is left out: it was removed, or would be. A row whose
-    id is another call's takes it over: a portal that was restored or moved gives ids again.
+    A new call that is older than the portal keeps calls is left out: it was removed, or would be. A row takes
+    over an id that another call has, because a restored or moved portal gives the same ids again.
     """
     await destination.room.admit(destination.portal_id)
     kept_from = (await find_settings(destination.portal_id)).kept_from(read_at)
@@ -106,7 +105,7 @@ def _decision_of(rows: Mapping[str, Sequence[Leg]], read_at: int, kept_from: int
 
 
 async def _keep_names(destination: Destination, rows: dict[str, list[Leg]]) -> None:
-    """Leave out rows whose CALL_ID could be read before and cannot be now: they take no id over."""
+    """Leave out rows whose CALL_ID cannot be read now and could be before: they must take over no id."""
     every = ((name, leg.statistics_id or 0) for name, legs in rows.items() for leg in legs)
     unnamed = {statistics_id for name, statistics_id in every if name == f"{ROW_NAME}{statistics_id}"}
     for statistics_id, call_id in (await _find_holders(destination, unnamed)).items():
@@ -115,7 +114,7 @@ async def _keep_names(destination: Destination, rows: dict[str, list[Leg]]) -> N
 
 
 def _part(rows: dict[str, list[Leg]], error: OverfullError) -> None:
-    """Make each row for which its call has no room a call of its own, so that none is missing."""
+    """Make a call of its own of each row for which its call has no room, so that no row is missing."""
     rows[error.call_id] = [row for row in rows[error.call_id] if row not in error.surplus]
     rows |= {f"{ROW_NAME}{row.statistics_id}": [row] for row in error.surplus}
     if not rows[error.call_id]:
@@ -123,7 +122,7 @@ def _part(rows: dict[str, list[Leg]], error: OverfullError) -> None:
 
 
 async def note_gone(destination: Destination, statistics_ids: Collection[int], at: int) -> int:
-    """Note that these rows are deleted, and confirm nothing any more; how many calls that changed."""
+    """Note that the portal deleted these rows, so they confirm nothing now; how many calls changed."""
     wanted = frozenset(statistics_ids)
     call_ids = set((await _find_holders(destination, wanted)).values())
     decision = Decision(lambda _, legs: mark_gone(legs, wanted, at), at)
@@ -131,7 +130,7 @@ async def note_gone(destination: Destination, statistics_ids: Collection[int], a
 
 
 async def note_lacked(destination: Destination, statistics_ids: Collection[int], at: int) -> int:
-    """Note that a read lacked these rows, for a reason that is not known yet; how many calls that changed."""
+    """Note that a read lacked these rows, for a reason that is not known yet; how many calls changed."""
     wanted = frozenset(statistics_ids)
     call_ids = set((await _find_holders(destination, wanted)).values())
     decision = Decision(lambda _, legs: mark_lacked(legs, wanted, at), at)
@@ -139,8 +138,8 @@ async def note_lacked(destination: Destination, statistics_ids: Collection[int],
 
 
 async def forget_old_legs(destination: Destination, before: int) -> int:
-    """Delete the rows that were gone before this moment, and the doubtful legs of which events told before
-    it; how many calls that changed, and with them those of which nothing is left.
+    """Delete the rows that were gone before this moment, and the doubtful legs from events before it; how
+    many calls changed, deleted ones included.
     """
     decision, changed, last = Decision(lambda _, legs: forget_old(legs, before), 0), 0, ""
     while call_ids := await _list_unsettled(destination, before, last):
@@ -181,7 +180,7 @@ async def _rewrite_once(destination: Destination, call_ids: Sequence[str], decis
         if not await hold_installation(portal_id, destination.generation, database):
             raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
         taken = await _find_taken(destination, decision)
-        if taken:  # With the rows: whoever reads on may be another process.
+        if taken:  # In the transaction of the rows: another process may read on.
             await suspect(portal_id, destination.generation, min(min(ids) for ids in taken.values()))
         wanted = dict.fromkeys([*call_ids, *taken])
         known = await load_calls(database, ((portal_id, call_id) for call_id in wanted))
@@ -216,7 +215,7 @@ def _is_kept(draft: Change, kept_from: int | None) -> bool:
 
 
 async def _find_taken(destination: Destination, decision: Decision) -> dict[str, frozenset[int]]:
-    """The calls that hold ids of rows which are another call's now, and these ids."""
+    """The calls that hold ids of rows that belong to another call now, each with these ids."""
     taken: dict[str, set[int]] = {}
     for statistics_id, call_id in (await _find_holders(destination, decision.call_of)).items():
         if decision.call_of[statistics_id] != call_id:
@@ -238,7 +237,9 @@ async def _find_holders(destination: Destination, statistics_ids: Collection[int
 
 
 async def _list_unsettled(destination: Destination, before: int, after: str) -> list[str]:
-    """The next calls by id that have a row which was gone before, or a telling from before."""
+    """The ids of the next calls, in the order of their ids, with a row that was gone before this moment or an
+    event's leg from before it.
+    """
     database = destination.database
     rows = await database.run(
         f"SELECT DISTINCT l.call_id FROM {rows_source(database, _OLD_TYPES)} k"  # noqa: S608  As above.

@@ -1,4 +1,4 @@
-"""Asking a portal for ranges of its call statistics, many in one request, and refusing odd answers.
+"""Asking a portal for ranges of its call statistics, many in one request, and refusing wrong answers.
 
 Documentation: api-reference/telephony/voximplant/voximplant-statistic-get.md, batch.md.
 """
@@ -32,15 +32,15 @@ Row = Mapping[str, object]
 
 
 class StatisticsAccess(Protocol):
-    """What is needed of `PortalAccess`."""
+    """The part of `PortalAccess` that reading the statistics needs."""
 
     async def batch(self, portal: Portal, commands: Mapping[str, Command]) -> BatchAnswer:
-        """Up to 50 methods in one request, with the portal's stored token."""
+        """Call up to 50 methods in one request, with the portal's stored token."""
         ...
 
 
 class StatisticsRefusedError(Exception):
-    """The answers cannot be relied on; nothing of them was stored. `code` says why, for the vendor."""
+    """The portal's answer cannot be relied on, so none of it was stored. `code` tells the vendor why."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -48,9 +48,9 @@ class StatisticsRefusedError(Exception):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One page of a range: its lowest ids, or its highest where `is_descending`; of one user's rows (None:
-    nobody's), unless ANYBODY's are asked for. `counted_since`: instead, how many rows it holds of calls
-    that began then or later (0: all).
+    """One page of a range: its lowest ids, or its highest where `is_descending`. `user_id`: only that user's
+    rows (None: only rows without a user), or ANYBODY's. `counted_since`: ask instead for the number of rows
+    of calls that began then or later (0: of all).
     """
 
     range: Range
@@ -60,9 +60,9 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """The rows of one question, by id in the order that was asked for.
+    """The rows of one question, by id in the order of the question.
 
-    `odd` are the rows in which not everything could be read, with the reasons. `is_whole`: each is a record
+    `odd`: the rows in which something could not be read, with the reasons. `is_whole`: every row is a record
     all the same.
     """
 
@@ -73,10 +73,9 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a batch brought: pages or totals by question, codes of those that failed, and the portal's
-    own times.
+    """The answer to a batch: pages or totals by question, codes of failed questions, and the portal's times.
 
-    `partial` are pages with a row that cannot be told from others: true as far as they go, and failed.
+    `partial`: the records of failed pages, which hold a row without an id. These records are true.
     """
 
     pages: dict[Question, Page] = {}
@@ -88,14 +87,14 @@ class Reply(msgspec.Struct, frozen=True):
     times: list[Times] = []
 
     def find_failure(self) -> str | None:
-        """The code of a question that failed otherwise than by an answer that is too large, which is asked
-        for in parts.
+        """The code of a failed question; None without one. Questions with an answer that is too large do not
+        count, because the reader asks for their parts.
         """
         return next((code for code in self.codes.values() if code != TOO_LARGE), None)
 
 
 def page_of_one(portal: Portal, statistics_id: int) -> Page:
-    """A row that is larger than any honest answer, by its id alone: everything else in it is unknown."""
+    """A page of one row that is larger than any honest answer: its id, and everything else unknown."""
     row = {"ID": str(statistics_id)}
     record, _ = _read_row(row)
     log.warning("statistics row too large", portal_id=portal.id)
@@ -103,10 +102,10 @@ def page_of_one(portal: Portal, statistics_id: int) -> Page:
 
 
 async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Question]) -> Reply:
-    """One request with a command for each question (50 at most).
+    """Ask the questions (50 at most) in one request, and return the reply.
 
-    Raises what PortalAccess raises, and StatisticsRefusedError when a page holds other rows than were asked
-    for: the portal drops a filter that it does not understand, silently.
+    Raises the errors of PortalAccess, and StatisticsRefusedError when a page holds other rows than it should:
+    a portal silently drops a filter that it does not understand.
     """
     names = {f"p{index}": question for index, question in enumerate(questions)}
     answer = await access.batch(portal, {name: _command(question) for name, question in names.items()})
@@ -117,16 +116,14 @@ async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Ques
     )
     for name, question in names.items():
         if question.counted_since is not None and name in answer.totals:
-            reply.totals[question] = answer.totals[
-                name
-            ]  # Also where the rows that come with it are too large.
+            reply.totals[question] = answer.totals[name]  # Also where the rows beside it are too large.
         elif name in answer.errors:
             reply.codes[question] = answer.errors[name].code
         elif question.counted_since is not None:
             reply.codes[question] = NO_TOTAL
         elif _is_list_of_rows(answer.results.get(name)):
             _take(reply, question, _read_page(portal, question, answer.results[name][:PAGE_ROWS]))
-            await asyncio.sleep(0)  # Events go first: all pages at once would hold them up for 100 ms.
+            await asyncio.sleep(0)  # Lets events go first: all pages at once would hold them up for 100 ms.
         else:
             reply.codes[question] = MALFORMED if name in answer.results else MISSING
     return reply
@@ -145,7 +142,7 @@ def _command(question: Question) -> Command:
         "FILTER": conditions,
         "SORT": "ID",
         "ORDER": "DESC" if question.is_descending else "ASC",
-        # -1: the portal need not count the rows, which is what makes the method slow.
+        # -1: the portal need not count the rows; counting makes the method slow.
         "start": -1 if since is None else 0,
     }
 
@@ -194,8 +191,8 @@ def _read_row(row: Row) -> tuple[StatisticsRecord | None, str]:
 async def ask_for_call(access: StatisticsAccess, portal: Portal, call_id: str) -> list[StatisticsRecord]:
     """The rows that the portal shows of this call: its legs.
 
-    Raises what PortalAccess raises, and StatisticsRefusedError when others come, as they do where a filter is
-    not understood.
+    Raises the errors of PortalAccess, and StatisticsRefusedError when rows of other calls come, as they do
+    from a portal that does not understand the filter.
     """
     command: Command = (
         METHOD,
@@ -211,5 +208,5 @@ async def ask_for_call(access: StatisticsAccess, portal: Portal, call_id: str) -
         raise StatisticsRefusedError("filter_not_applied")
     try:
         return [read_statistics_row(row)[0] for row in rows[:PAGE_ROWS]]
-    except Undecodable as error:  # An ID that is there and is none.
+    except Undecodable as error:  # The row has an ID that is no id.
         raise StatisticsRefusedError(WITHOUT_ID) from error
