@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("migrate", "bring the database schema up to date"),
     ):
         commands.add_parser(name, help=text)
-    _add_portals(commands.add_parser("portals", help="what the vendor does with portals"))
+    _add_portals(commands.add_parser("portals", help="list, inspect, read and erase portals"))
     actions = commands.add_parser("keys", help="encryption keys").add_subparsers(dest="action", required=True)
     actions.add_parser("generate", help="print a new key for ENCRYPTION_KEYS")
     actions.add_parser(
@@ -96,25 +96,29 @@ def _add_portals(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ("list", "all portals"),
         ("show", "one portal"),
-        ("sync", "read from the statistics what is missing"),
-        ("events", "what was verified but could not be decoded"),
+        ("sync", "read the missing calls from the statistics"),
+        ("events", "verified events that could not be decoded"),
         ("forget", "erase a portal and all its data now"),
-        ("gone", "portals that say they are uninstalled though no event told of it"),
+        ("gone", "portals that refuse us as uninstalled, without an uninstall event"),
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument("--json", action="store_true", help="for scripts")
         if name not in {"list", "gone"}:
             action.add_argument("member_id")
         if name == "list":
-            action.add_argument("--attention", action="store_true", help="those that need the vendor")
+            action.add_argument("--attention", action="store_true", help="only portals that need the vendor")
         if name == "gone":
             answers = action.add_mutually_exclusive_group()
             answers.add_argument(
-                "--accept", action="store_true", help="they are: erase them when they insist"
+                "--accept", action="store_true", help="they are gone: erase each after its next refusal"
             )
-            answers.add_argument("--keep", action="store_true", help="they are not: try their pairs again")
+            answers.add_argument(
+                "--keep", action="store_true", help="they are not gone: try their tokens again"
+            )
         if name == "events":
-            action.add_argument("--replay", action="store_true", help="decode them again and store the calls")
+            action.add_argument(
+                "--replay", action="store_true", help="decode these events again and store their calls"
+            )
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ async def test_a_card_that_the_portal_does_not_open_is_told(installed: Desk) -> 
     button = frame.get_by_role("button", name="Open the contact")
     await button.evaluate("button => { button.dataset.openPath = '/crm/quote/details/1/'; }")
     await button.click()
-    await frame.get_by_text("Bitrix24 does not open this card from here.").wait_for()
+    await frame.get_by_text("Bitrix24 cannot open this card from here.").wait_for()
     await page.evaluate("window.errorOfOpenPath = 'METHOD_NOT_SUPPORTED_ON_DEVICE'")
     await button.click()
     await frame.get_by_text("Bitrix24's mobile app cannot open this card").wait_for()
@@ -112,7 +112,7 @@ async def test_a_device_that_opens_no_cards_is_offered_none(installed: Desk) -> 
     async with await installed.context.browser.new_context(user_agent=agent) as context:
         page, frame = await replace(installed, context=context).open_log()
         await open_call(frame)
-        await expect(frame.get_by_role("button", name="Call back")).to_be_visible()
+        await expect(frame.get_by_role("button", name="Call", exact=True)).to_be_visible()
         await expect(frame.locator("[data-open-path]")).to_be_hidden()
         assert await commands(page, "openPath") == [{"path": ""}]
 
@@ -156,8 +156,8 @@ async def test_calling_back_asks_the_portal_and_waits_for_nothing(installed: Des
     await lay_calls(installed)
     page, frame = await installed.open_log()
     await open_call(frame)
-    await frame.get_by_role("button", name="Call back").click()
-    await frame.get_by_text("Bitrix24 was asked to call this number.").wait_for()
+    await frame.get_by_role("button", name="Call", exact=True).click()
+    await frame.get_by_text("Calling…").wait_for()
     await page.get_by_text(f"Calling {NUMBER}").wait_for()
     assert await commands(page, "imPhoneTo") == [{"phone": NUMBER}]
 
@@ -184,7 +184,7 @@ async def test_the_open_panel_follows_its_call(installed: Desk) -> None:
     await lay_calls(installed)
     _, frame = await installed.open_log()
     await open_call(frame)
-    await frame.get_by_role("button", name="Call back").focus()
+    await frame.get_by_role("button", name="Call", exact=True).focus()
     await frame.evaluate("window.kept = document.querySelector('#call [data-part=legs]')")
     await installed.callbook.run_sql(
         "UPDATE calls SET cost_e4 = 12500, currency = 'EUR' WHERE call_id = 'c0'"

@@ -70,7 +70,7 @@ async def test_many_calls_are_read_on_while_somebody_scrolls(installed: Desk) ->
     for count in (100, 120):
         await app.locator("#more button").scroll_into_view_if_needed()
         await expect(app.locator(ROWS)).to_have_count(count)
-    await expect(app.locator("#more")).to_have_text("That is all.")
+    await expect(app.locator("#more")).to_have_text("No more calls.")
 
 
 async def test_a_call_that_ends_leaves_the_rest_of_a_long_list_to_be_read_on(installed: Desk) -> None:

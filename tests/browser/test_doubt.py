@@ -30,8 +30,8 @@ async def test_a_limited_log_names_the_owner_and_the_remedy_until_it_is_none_any
     _, frame = await installed.open_log()
     bar = frame.locator("#doubt")
     await expect(bar).to_contain_text("Some calls are not confirmed")
-    await expect(bar).to_contain_text("forged")
-    await expect(bar).to_contain_text(f"{portal.admin.full_name}, in whose name Callbook reads, may not see")
+    await expect(bar).to_contain_text("made them up")
+    await expect(bar).to_contain_text(f"{portal.admin.full_name}, whose access Callbook uses, may not see")
     await expect_labels(frame, 1)
 
     await portal.end_call(user_id=second.id)

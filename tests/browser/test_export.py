@@ -134,10 +134,10 @@ async def test_an_export_can_be_cancelled_and_a_second_one_is_refused_in_words(i
     installed.console.clear()  # The aborted request's own line.
 
     async def refuse(route: Route) -> None:
-        problem = '{"detail": "You have an export under way."}'
+        problem = '{"detail": "Your last export is still running."}'
         await route.fulfill(status=429, content_type="application/problem+json", body=problem)
 
     await page.route("**/log/export/**", refuse)
     await choose(frame, "CSV file")
-    await expect(frame.locator("#export-said")).to_have_text("You have an export under way.")
+    await expect(frame.locator("#export-said")).to_have_text("Your last export is still running.")
     installed.console.clear()  # Chromium's own line about the 429.

@@ -35,7 +35,7 @@ async def test_the_tab_shows_how_far_the_history_is_and_then_up_to_when_it_is_co
     mark = await reading
     assert mark is not None
     assert mark.complete_up_to is not None
-    await expect(line).to_contain_text("Complete up to")
+    await expect(line).to_contain_text("All calls until")
     shown = await line.locator("time").get_attribute("datetime")
     assert shown is not None
     assert shown.endswith("Z")

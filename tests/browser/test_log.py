@@ -160,7 +160,7 @@ async def test_older_calls_load_as_one_scrolls(installed: Desk) -> None:
     for count in (100, 120):
         await frame.locator("#more").scroll_into_view_if_needed()
         await expect(frame.locator(ROWS)).to_have_count(count)
-    await frame.get_by_text("That is all").wait_for()
+    await frame.get_by_text("No more calls").wait_for()
     ids = await frame.evaluate("[...document.querySelectorAll('tr[data-id]')].map((row) => row.dataset.id)")
     assert len(set(ids)) == 120
     assert await page.evaluate("document.querySelector('#app-frame').scrollHeight") > 120 * 50
@@ -254,7 +254,7 @@ async def test_a_server_that_fails_is_said_and_asked_again(installed: Desk) -> N
     _, frame = await installed.open_log()
     await installed.context.route(re.compile("/log/rows"), lambda route: route.fulfill(status=503))
     await frame.get_by_label("Direction", exact=True).select_option("in")
-    await frame.get_by_role("heading", name="The calls cannot be shown just now").wait_for()
+    await frame.get_by_role("heading", name="The calls cannot be shown right now").wait_for()
     await installed.context.unroute_all()
     await installed.context.route(re.compile("/log/rows"), lambda route: route.abort())
     await frame.get_by_role("button", name="Try again").click()

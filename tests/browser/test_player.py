@@ -73,7 +73,9 @@ async def test_a_recording_that_is_not_sent_says_so(installed: Desk) -> None:
     installed.portal.stand_in.fail("record", code="NOT_FOUND", status=404)
     await frame.evaluate(f"{AUDIO}.play().catch(() => {{}})")
     note = frame.locator("[data-player-note]")
-    await expect(note).to_have_text("Bitrix24 does not send this recording just now. Try again in a minute.")
+    await expect(note).to_have_text(
+        "Bitrix24 is not sending this recording right now. Try again in a minute."
+    )
     installed.console[:] = [line for line in installed.console if "503" not in line]
 
 

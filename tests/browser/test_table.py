@@ -111,8 +111,8 @@ async def test_filters_stand_as_chips_that_take_them_back(installed: Desk) -> No
     assert await frame.evaluate("document.activeElement.className") == "chip"
     await frame.get_by_role("button", name="Clear all").click()
     await expect(rows).to_have_count(3)
-    await frame.get_by_label("Greatest duration").fill("0:30")
-    await frame.get_by_label("Greatest duration").press("Enter")
+    await frame.get_by_label("Longest duration").fill("0:30")
+    await frame.get_by_label("Longest duration").press("Enter")
     await expect(chips).to_have_text(["At most 0:30"])
     await expect(rows).to_have_count(2)
     await frame.locator("#lines").select_option("reg1")
@@ -203,7 +203,7 @@ async def test_the_theme_is_the_user_s_choice(installed: Desk) -> None:
     frame = await installed.app_frame(page)
     assert await frame.evaluate(paper) == "rgb(38, 38, 38)"
     await frame.locator("#settings summary").click()
-    await frame.get_by_label("As the system").check()
+    await frame.get_by_label("Same as device").check()
     await page.emulate_media(color_scheme="dark")
     assert await frame.evaluate(paper) == "rgb(38, 38, 38)"
     await page.emulate_media(color_scheme="light")

@@ -101,7 +101,7 @@ async def test_the_portal_and_the_vendor_are_told(
     await run_job(small.parts, "one", recount)
     employee = next(key for key, user in portal.state.users.items() if not user.is_admin)
     for user, text in (
-        (None, "Shorten how long calls are kept"),
+        (None, "keep calls for a shorter time"),
         (employee, "An administrator"),
     ):
         tab = await open_tab(small, portal, user)

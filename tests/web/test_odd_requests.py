@@ -213,7 +213,7 @@ def _list_forms(path: str) -> Iterator[bytes]:
 async def test_a_form_of_too_many_fields_is_refused_with_a_sentence(tab: Tab) -> None:
     answer = await send(tab, "POST", "/settings", b"&".join([b"line=1"] * (4 * MAX_LINES + 1)))
     assert (answer.status_code, answer.json()["code"]) == (400, "too_many_fields")
-    assert answer.json()["detail"] == "The names do not match the lines. Open the settings anew."
+    assert answer.json()["detail"] == "The names do not match the lines. Open the settings again."
 
 
 PLACEMENTS = ["DEFAULT", "REST_APP_URI", "CRM_DEAL_DETAIL_TAB", "CRM_CONTACT_DETAIL_TAB", "\x00", "x" * 9_000]

@@ -54,7 +54,7 @@ def recognise_audio(beginning: bytes) -> str:
         return "audio/ogg"
     if beginning[4:8] == b"ftyp":
         return "audio/mp4"
-    raise Unreachable("what came instead of the recording is no audio")
+    raise Unreachable("the server sent something other than audio")
 
 
 class Media:
@@ -146,7 +146,7 @@ class MediaClient:
         """
         first = await media.peek()
         if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLISTS):
-            raise Unreachable("what came instead of the recording is no audio")
+            raise Unreachable("the server sent something other than audio")
         if media.media_type:
             return
         if media.span is None or not media.is_part or media.span.has_first(HEAD_BYTES):
@@ -226,7 +226,7 @@ def _read_head(response: httpx.Response, asked: AskedRange | None) -> Media:
     if response.status_code == httpx.codes.PARTIAL_CONTENT:
         span = parse_content_range(response.headers.get("content-range"))
         if asked is None or span is None:
-            raise Unreachable("a part of the recording came that does not say which")
+            raise Unreachable("a part of the recording came without its range")
         _check_length(span.total)
         return Media(response, media_type, span)
     text = response.headers.get("content-length", "")
@@ -250,4 +250,4 @@ def _read_type(header: str) -> str:
         return media_type
     if media_type in _UNTOLD or media_type.startswith("audio/"):
         return ""
-    raise Unreachable("what came instead of the recording is no audio")
+    raise Unreachable("the server sent something other than audio")

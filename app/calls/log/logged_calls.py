@@ -35,7 +35,7 @@ class CallNotFound(Refusal):
 
     status = 404
     code = "call_not_found"
-    message = N_("There is no such call, or it is not yours to see.")
+    message = N_("This call does not exist, or you may not see it.")
 
 
 class Viewer(msgspec.Struct, frozen=True):

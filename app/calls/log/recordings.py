@@ -45,7 +45,7 @@ class RecordingUnavailable(Unavailable):
     """A recording is there, but its server does not send it."""
 
     code = "recording_unavailable"
-    message = N_("Bitrix24 does not send this recording just now. Try again in a minute.")
+    message = N_("Bitrix24 is not sending this recording right now. Try again in a minute.")
 
 
 class Playback:

@@ -35,7 +35,7 @@ class ViewNotFound(Refusal):
 
     status = 404
     code = "view_not_found"
-    message = N_("There is no such view any more. Choose another one.")
+    message = N_("This view no longer exists. Choose another one.")
 
 
 class NotYourView(Refusal):
@@ -98,7 +98,7 @@ async def save_view(viewer: Viewer, generation: int, draft: Draft, database: Dat
     async with database.transaction():
         await view_queries.hold_views(viewer.portal_id, database)
         if await view_queries.count_own(viewer.portal_id, viewer.user_id) >= MAX_VIEWS:
-            raise BadView(N_("You have %(count)s views already. Delete one first."), count=MAX_VIEWS)
+            raise BadView(N_("You already have %(count)s views. Delete one first."), count=MAX_VIEWS)
         if await view_queries.count_views(viewer.portal_id) >= quotas.views:
             QUOTA_REFUSALS.labels("views").inc()
             raise QuotaReached
@@ -125,7 +125,7 @@ async def _check_shared(viewer: Viewer, row: ViewRow) -> None:
     """Shared views stand in everybody's menu, in every page that is opened."""
     if row.is_shared and await view_queries.count_shared(viewer.portal_id, row.id) >= MAX_SHARED:
         raise BadView(
-            N_("%(count)s views are shared in your Bitrix24 already. Save this one only for yourself."),
+            N_("Your Bitrix24 already has %(count)s shared views. Save this one for yourself only."),
             count=MAX_SHARED,
         )
 

@@ -161,7 +161,7 @@ class Histories:
                     await want_soon(portal.id, portal.generation, self._clock.now())
                 counts = (reader.rows, reader.inserted, reader.changed, reader.undecodable)
                 return SyncResult(moved.history_state, moved.complete_up_to, *counts)
-        raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
+        raise PortalNotConnectedError("the portal was uninstalled or installed again meanwhile")
 
     async def _read_to_end(self, reader: BatchReader, mark: Mark, attempt: Attempt) -> Mark | None:
         if not mark.has_begun:

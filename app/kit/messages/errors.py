@@ -13,7 +13,7 @@ class Refusal(Exception):
 
     status = 400
     code = "bad_request"
-    message = N_("The request cannot be understood.")
+    message = N_("Callbook cannot read this request.")
     title = N_("Callbook cannot be opened")
 
     def __init__(self, message: str | None = None, *, code: str | None = None, **values: object) -> None:
@@ -53,7 +53,7 @@ class Unavailable(Refusal):
 
     status = 503
     code = "unavailable"
-    message = N_("This cannot be done just now. Try again in a minute.")
+    message = N_("This is not possible right now. Try again in a minute.")
     retry_after_s = 5
 
 

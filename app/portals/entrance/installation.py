@@ -49,8 +49,8 @@ class AddressTaken(Refusal):
     status = 409
     code = "address_taken"
     message = N_(
-        "Another Bitrix24 that uses Callbook has this address. Try again in an hour. If it stays, write to "
-        "the vendor."
+        "Another Bitrix24 that uses Callbook has this address. Try again in an hour. If that does "
+        "not help, write to the vendor of Callbook."
     )
 
 
@@ -99,7 +99,13 @@ class Installer:
     ) -> Opened:
         """Install by a page whose token was proven; the transaction that stores it asks `is_wanted`."""
         if page.domain and not _is_same_host(page.domain, info.domain):
-            raise Forbidden(N_("The address of this request is not your Bitrix24's."), code="wrong_domain")
+            raise Forbidden(
+                N_(
+                    "The address in this request is not the address of your Bitrix24. Open Callbook "
+                    "from your Bitrix24 again."
+                ),
+                code="wrong_domain",
+            )
         pair = OfferedPair(
             page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang
         )
@@ -175,7 +181,7 @@ class Installer:
             )
         if not pair.refresh_token:
             raise Forbidden(
-                N_("The request brings no refresh token. Open the page from Bitrix24."),
+                N_("The request has no refresh token. Open the page from Bitrix24."),
                 code="no_refresh_token",
             )
         portal = await self._store(

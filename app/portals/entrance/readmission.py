@@ -27,7 +27,7 @@ class NotInstalled(Forbidden):
 
     code = "not_installed"
     message = N_(
-        "Callbook is not installed in this Bitrix24. An administrator installs it from the Marketplace."
+        "Callbook is not installed in this Bitrix24. An administrator can install it from the Market."
     )
 
 

@@ -34,13 +34,11 @@ OPTIONAL_EVENTS = ("ONAPPPAYMENT",)
 TITLE = N_("Callbook")
 PLACEMENT = "TELEPHONY_ANALYTICS_MENU"
 LINK = "REST_APP_URI"
-NO_CRM = N_(
-    "Not in this Bitrix24: the application has no permission “CRM (crm)”. An administrator can give it."
-)
-NOT_ALL_CARDS = N_("Not in every kind of card: this Bitrix24 does not offer all of them to applications.")
+NO_CRM = N_("Not in this Bitrix24: Callbook lacks the permission “CRM (crm)”. An administrator can grant it.")
+NOT_ALL_CARDS = N_("Not in every kind of card: this Bitrix24 does not offer all of them to apps.")
 NO_LINKS = N_(
-    "The tabs are there. Links to views and calls do not open in this Bitrix24, which does not offer them to "
-    "applications."
+    "The tabs are there. Links to views and calls do not open in this Bitrix24, because it does "
+    "not offer links to apps."
 )
 HEAL_EVERY_S = 600
 CHECK_EVERY_S = 86_400
@@ -51,13 +49,17 @@ STALLED_AFTER_S = 60
 SETUP, CHECKUP = Kind("setup"), Kind("checkup")
 MOST_DUE = 500  # Portals in one pass; if more are due, those checked the longest ago.
 REMEDIES = {
-    "insufficient_scope": N_("Give the app the permissions that its card lists, then try again."),
-    "access_denied": N_("REST is not part of this Bitrix24's plan, or an administrator's right is missing."),
-    "expired_token": N_("Reload this page: the session of Bitrix24 has ended."),
-    PortalNotConnectedError.code: N_("Reload this page: that connects Callbook to this Bitrix24 again."),
+    "insufficient_scope": N_(
+        "Give Callbook the permissions listed on its card in the Market, then try again."
+    ),
+    "access_denied": N_(
+        "The plan of this Bitrix24 does not include REST, or you lack an administrator's right."
+    ),
+    "expired_token": N_("Reload the page: your Bitrix24 session has ended."),
+    PortalNotConnectedError.code: N_("Reload this page to connect Callbook to this Bitrix24 again."),
 }
 FAILURES = (BitrixFailure, PortalNotConnectedError, PortalUnreachableError)
-DEFAULT_REMEDY = N_("Try again in a minute. If it stays, send the code to the vendor.")
+DEFAULT_REMEDY = N_("Try again in a minute. If that does not help, send the code to the vendor of Callbook.")
 
 
 Use = Callable[[Work[object]], Awaitable[object]]  # Does a piece of work with a client and a token.

@@ -37,12 +37,12 @@ from app.portals.tokens.refresh_budget import Cause
 log = structlog.get_logger(__name__)
 ASSUMED_LIFETIME_S = 3600
 MAX_PROOFS = 10_000
-AWAY = N_("Bitrix24's authorization server does not answer just now. Try again in a minute.")
-PORTAL_AWAY = N_("Your Bitrix24 does not answer just now. Reload the page in a minute.")
-REJECTED = N_("Reload the page: this session of Bitrix24 has ended.")
+AWAY = N_("Bitrix24's authorization server is not answering right now. Try again in a minute.")
+PORTAL_AWAY = N_("Your Bitrix24 is not answering right now. Reload the page in a minute.")
+REJECTED = N_("Reload the page: your Bitrix24 session has ended.")
 WRONG_APP = N_(
-    "This Bitrix24 uses other application keys than this installation of Callbook. "
-    "A local application has its own keys in each portal and so needs an installation of its own."
+    "The application keys of this Bitrix24 are not the keys of this Callbook installation. A local "
+    "application has its own keys in each Bitrix24, so each needs its own Callbook installation."
 )
 
 
@@ -152,7 +152,11 @@ class Verifier:
         if not hmac.compare_digest(info.client_id.encode(), self._client_id.encode()):
             raise self._refuse(claim, "wrong_app", WRONG_APP)
         if not hmac.compare_digest(info.member_id.lower().encode(), claim.member_id.encode()):
-            raise self._refuse(claim, "wrong_portal", N_("This token belongs to another Bitrix24."))
+            raise self._refuse(
+                claim,
+                "wrong_portal",
+                N_("This token belongs to another Bitrix24. Open Callbook from your Bitrix24 again."),
+            )
         return info
 
     def _remember(self, claim: Claim, info: AppInfo) -> None:

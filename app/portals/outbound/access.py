@@ -48,7 +48,7 @@ class PortalPausedError(PortalUnreachableError):
     """The portal refuses everything for now; Callbook asks it again later. `code` is the contact state."""
 
     def __init__(self, state: ContactState) -> None:
-        super().__init__("This Bitrix24 refuses Callbook for now; it is asked again by itself.", code=state)
+        super().__init__("This Bitrix24 refuses Callbook for now. Callbook asks again by itself.", code=state)
 
 
 class PortalAccess:

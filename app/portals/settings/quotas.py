@@ -38,6 +38,6 @@ class QuotaReached(Unavailable):
 
     code = "quota_reached"
     message = N_(
-        "Callbook has no room for more from your Bitrix24. Ask the vendor of Callbook for more room."
+        "Callbook has no more room for data from your Bitrix24. Ask the vendor of Callbook for more room."
     )
     retry_after_s = RETRY_AFTER_S

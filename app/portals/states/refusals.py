@@ -4,28 +4,31 @@ from app.kit.messages.errors import Refusal
 from app.kit.messages.words import N_, Words
 from app.portals.model import ContactState
 
-KEPT = N_("Nothing is lost: recorded calls are kept, and those that Bitrix24 reports meanwhile are added.")
+KEPT = N_(
+    "Nothing is lost: Callbook keeps the recorded calls and adds those that Bitrix24 reports meanwhile."
+)
 TITLES: dict[ContactState, str] = {
     "payment_required": N_("Bitrix24 asks for payment"),
-    "portal_closed": N_("This Bitrix24 is closed for now"),
-    "plan_without_rest": N_("The plan of this Bitrix24 lacks REST"),
+    "portal_closed": N_("This Bitrix24 is temporarily closed"),
+    "plan_without_rest": N_("The plan of this Bitrix24 does not include REST"),
     "restricted": N_("You have no access to Callbook"),
 }
 REMEDIES: dict[ContactState, str] = {
     "payment_required": N_(
-        "The paid or trial period is over. An administrator pays for Callbook or for the plan in Bitrix24; "
-        "then Callbook goes on by itself."
+        "The paid or trial period is over. An administrator can pay for Callbook or for the plan "
+        "in Bitrix24. Callbook then continues by itself."
     ),
     "portal_closed": N_(
-        "An administrator has closed it, perhaps for maintenance. Once it is open again, Callbook goes on by "
-        "itself."
+        "An administrator has closed it, perhaps for maintenance. Once it is open again, Callbook "
+        "continues by itself."
     ),
     "plan_without_rest": N_(
-        "Callbook works through REST, which the current plan does not include. An administrator changes the "
-        "plan, or starts the trial of the Market; then Callbook goes on by itself."
+        "Callbook needs REST, which the current plan does not include. An administrator can change "
+        "the plan or start the Market trial. Callbook then continues by itself."
     ),
     "restricted": N_(
-        "An administrator of your Bitrix24 lets only certain people use Callbook. Ask to be added."
+        "An administrator of your Bitrix24 lets only certain people use Callbook. Ask the "
+        "administrator to add you."
     ),
 }
 

@@ -29,8 +29,8 @@ Headers = list[tuple[bytes, bytes]]
 
 _SENTENCES = Sentences(
     user=N_("You are playing too many recordings at once. Stop one, then try again."),
-    portal=N_("Too many recordings of your Bitrix24 are being played. Try again later."),
-    overall=N_("Too many recordings are being played. Try again in a minute."),
+    portal=N_("Your Bitrix24 is playing too many recordings. Try again later."),
+    overall=N_("Callbook is playing too many recordings. Try again in a minute."),
 )
 
 

@@ -12,23 +12,24 @@ from app.web.http.sessions import Session
 
 REMEDY = N_(
     "Grant %(owner)s the right “Call Statistics - View” for all calls, under Telephony, Access permissions; "
-    "or let an administrator who has it install Callbook again."
+    "or let an administrator with this right install Callbook again."
 )
 LIMITED_TITLE = N_("Calls of several employees are not confirmed")
 LIMITED_TEXT = N_(
-    "Bitrix24's statistics lack the calls marked “Not confirmed”. Callbook reads them in the name of "
-    "%(owner)s, who probably may not see these calls; or else a user of this Bitrix24 forged them. They are "
-    "counted."
+    "Bitrix24's statistics do not show Callbook the calls marked “Not confirmed”. Probably "
+    "%(owner)s, whose access Callbook uses, may not see these calls; or else a user of this "
+    "Bitrix24 made them up. They are counted."
 )
-HIDDEN_TITLE = N_("Callbook is no longer shown some calls")
+HIDDEN_TITLE = N_("Bitrix24 no longer shows Callbook some calls")
 HIDDEN_TEXT = N_(
-    "Callbook reads in the name of %(owner)s, who probably may no longer see these calls. They stay as they "
-    "were shown last, and are counted."
+    "Probably %(owner)s, whose access Callbook uses, may no longer see these calls. They stay as "
+    "Bitrix24 last showed them, and are counted."
 )
 TITLE = N_("Some calls are not confirmed")
 TEXT = N_(
-    "Bitrix24's statistics lack the calls marked “Not confirmed”: a user of this Bitrix24 forged them, or "
-    "%(owner)s, in whose name Callbook reads, may not see them. They are not counted."
+    "Bitrix24's statistics do not show Callbook the calls marked “Not confirmed”: a user of this "
+    "Bitrix24 made them up, or %(owner)s, whose access Callbook uses, may not see them. They are "
+    "not counted."
 )
 
 

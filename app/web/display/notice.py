@@ -30,48 +30,51 @@ Tone = Literal["bad", "warn", "plain"]
 TITLES: dict[Kind, str] = {
     "reinstall_needed": N_("Callbook has lost its access to this Bitrix24"),
     "payment_required": N_("Bitrix24 asks for payment"),
-    "portal_closed": N_("This Bitrix24 is closed for now"),
-    "plan_without_rest": N_("The plan of this Bitrix24 lacks REST"),
+    "portal_closed": N_("This Bitrix24 is temporarily closed"),
+    "plan_without_rest": N_("The plan of this Bitrix24 does not include REST"),
     "restricted": N_("%(owner)s may no longer use Callbook"),
     "statistics_denied": N_("Older calls cannot be read"),
-    "quota_reached": N_("Callbook has no room for more calls of this Bitrix24"),
-    "people_left_out": N_("Not all people and departments of this Bitrix24 are known"),
+    "quota_reached": N_("Callbook has no more room for calls of this Bitrix24"),
+    "people_left_out": N_("Callbook does not know all people and departments of this Bitrix24"),
 }
 FOR_ADMINS: dict[Kind, str] = {
     "reinstall_needed": N_(
         "New calls are still recorded. Reconnect to read names, recordings and missing calls again."
     ),
     "payment_required": N_(
-        "Pay for Callbook or for your plan in Bitrix24. Until then only the calls that Bitrix24 reports are "
-        "added; then Callbook goes on by itself."
+        "Pay for Callbook or for your plan in Bitrix24. Until then, Callbook adds only the calls "
+        "that Bitrix24 reports; after that, it continues by itself."
     ),
-    "portal_closed": N_("Callbook waits until it is open again, and then reads what is missing."),
-    "plan_without_rest": N_(
-        "Change the plan, or start the trial of the Market. Callbook then goes on by itself."
-    ),
+    "portal_closed": N_("Callbook waits until it is open again, then reads the missing calls."),
+    "plan_without_rest": N_("Change the plan, or start the Market trial. Callbook then continues by itself."),
     "restricted": N_(
-        "Callbook reads this Bitrix24 in their name. Add them to the people who may use it, or reconnect in "
-        "your own name."
+        "Callbook uses this person's access to this Bitrix24. Let this person use Callbook again, "
+        "or reconnect to use your own access."
     ),
     "statistics_denied": N_(
-        "Callbook reads in the name of %(owner)s, who may not view call statistics. Grant that right under "
-        "Telephony, Access permissions."
+        "Callbook uses the access of %(owner)s, who may not view call statistics. Grant that right "
+        "under Telephony, Access permissions."
     ),
     "quota_reached": N_(
-        "Shorten how long calls are kept, in the settings, or ask the vendor of Callbook for more room. What "
-        "is missing is then read by itself."
+        "In the settings, choose to keep calls for a shorter time, or ask the vendor of Callbook "
+        "for more room. Callbook then reads the missing calls by itself."
     ),
     "people_left_out": QuotaReached.message,
 }
 FOR_OTHERS: dict[Kind, str] = {
     "reinstall_needed": N_(
-        "New calls are still recorded. An administrator of your Bitrix24 reconnects it by opening Callbook."
+        "New calls are still recorded. An administrator of your Bitrix24 can reconnect Callbook by "
+        "opening it."
     ),
-    "payment_required": N_("An administrator can pay in Bitrix24. Calls that Bitrix24 reports are added."),
-    "portal_closed": N_("Callbook waits until it is open again, and then reads what is missing."),
-    "plan_without_rest": N_("An administrator can change the plan. Calls that Bitrix24 reports are added."),
-    "restricted": N_("An administrator of your Bitrix24 can mend this by opening Callbook."),
-    "quota_reached": N_("New calls are not added. An administrator of your Bitrix24 can change that."),
+    "payment_required": N_(
+        "An administrator can pay in Bitrix24. Callbook still adds the calls that Bitrix24 reports."
+    ),
+    "portal_closed": N_("Callbook waits until it is open again, then reads the missing calls."),
+    "plan_without_rest": N_(
+        "An administrator can change the plan. Callbook still adds the calls that Bitrix24 reports."
+    ),
+    "restricted": N_("An administrator of your Bitrix24 can fix this by opening Callbook."),
+    "quota_reached": N_("Callbook adds no new calls. An administrator of your Bitrix24 can change that."),
 }
 OF_CALLS = frozenset({"rows", "bytes"})
 OF_PEOPLE = frozenset({"people", "departments", "memberships"})
@@ -136,9 +139,10 @@ def _describe_license(portal: Portal, words: Words, now: int) -> Notice | None:
     """Days left of a trial always, those of what was paid only when they run out."""
     is_trial = portal.license_status in TRIALS
     if portal.is_license_over:
-        title = N_("The trial is over") if is_trial else N_("What was paid for Callbook is used up")
+        title = N_("The trial is over") if is_trial else N_("Your Callbook subscription has ended")
         text = N_(
-            "Pay for Callbook in Bitrix24's Market before Bitrix24 closes it. Nothing is lost meanwhile."
+            "Pay for Callbook in the Bitrix24 Market before Bitrix24 closes it. Until then, no "
+            "calls are lost."
         )
         return Notice("license_over", "warn", words.gettext(title), words.gettext(text), can_reconnect=False)
     if portal.license_ends_at is None:

@@ -4,10 +4,10 @@ from app.kit.fairness.places import Places, Sentences, Share
 from app.kit.messages.words import N_
 
 SHARE = Share(overall=8, per_portal=3, per_user=1)
-_OTHERS = N_("Others are exporting just now. Try again in a minute.")
+_OTHERS = N_("Other users are exporting right now. Try again in a minute.")
 _SENTENCES = Sentences(
     code="too_many_exports",
-    user=N_("You have an export under way. Let it finish, or cancel it, then try again."),
+    user=N_("Your last export is still running. Wait for its end or cancel it, then try again."),
     portal=_OTHERS,
     overall=_OTHERS,
     retry_after_s=10,

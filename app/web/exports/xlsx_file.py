@@ -45,7 +45,7 @@ class TooManyRows(Refusal):
 
     status = 400
     code = "too_many_rows"
-    message = N_("A sheet holds 1,048,575 calls at most. Choose a shorter period, or export as CSV.")
+    message = N_("An Excel sheet holds at most 1,048,575 calls. Choose a shorter period, or export as CSV.")
 
 
 class XlsxLines:

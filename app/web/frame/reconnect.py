@@ -67,6 +67,6 @@ def _read(body: bytes) -> Page:
     except (msgspec.MsgspecError, MalformedPage, UnicodeEncodeError) as error:
         raise Forbidden(code="malformed_session_request") from error
     if not page.refresh_id:
-        message = N_("The request brings no refresh token. Open the page from Bitrix24.")
+        message = N_("The request has no refresh token. Open the page from Bitrix24.")
         raise Forbidden(message, code="no_refresh_token")
     return page

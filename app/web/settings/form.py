@@ -12,7 +12,7 @@ MAX_LINES = 500
 MAX_LINE_NAME = 64
 Pairs = Iterable[tuple[str, str]]
 ROLES = ("admins_see", "heads_see", "employees_see")
-NOT_MATCHING = N_("The names do not match the lines. Open the settings anew.")
+NOT_MATCHING = N_("The names do not match the lines. Open the settings again.")
 
 
 class Checked(NamedTuple):
@@ -51,14 +51,16 @@ def _read_reach(fields: dict[str, str], name: str, current: Reach, errors: dict[
     value = fields.get(name, current)
     if value in REACHES:
         return value
-    errors[name] = N_("Choose whose calls they see.")
+    errors[name] = N_("Choose which calls they see.")
     return current
 
 
 def _read_zone(fields: dict[str, str], current: PortalSettings, errors: dict[str, str]) -> str:
     value = fields.get("time_zone", current.time_zone)
     if value and value not in list_zones():
-        errors["time_zone"] = N_("There is no such time zone. Choose one from the list, as Europe/Berlin.")
+        errors["time_zone"] = N_(
+            "This time zone does not exist. Choose one from the list, such as Europe/Berlin."
+        )
     return value
 
 
@@ -75,7 +77,7 @@ def _read_lines(lines: list[str], names: list[str], errors: dict[str, str]) -> d
         errors["line_names"] = NOT_MATCHING
         return {}
     if any(len(name) > MAX_LINE_NAME for name in names):
-        errors["line_names"] = N_("A name has at most 64 characters.")
+        errors["line_names"] = N_("A name can have at most 64 characters.")
     return {line: name for line, name in zip(lines, names, strict=True) if name}
 
 

@@ -139,7 +139,7 @@ async def test_a_step_that_fails_is_told_and_stops_no_other(
     await callbook.settle()
     setup = (await read_portal(callbook, portal.member_id))["setup"]
     assert '"code":"insufficient_scope"' in setup
-    assert '"remedy":"Give the app' in setup
+    assert '"remedy":"Give Callbook' in setup
     assert bound_events(portal) == ALL_EVENTS
 
 

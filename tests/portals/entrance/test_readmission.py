@@ -85,7 +85,7 @@ async def test_the_server_decides_whether_it_is_installed(
     for _ in range(3):
         answer = await lost.post_form(f"{callbook.url}/?{urlencode(query)}", build_query(form))
         assert answer.status_code == 403
-        assert "Marketplace" in answer.text
+        assert "Market" in answer.text
     await lost.uninstall(send=False)
     assert (await lost.open_page("/")).status_code == 403
     assert stand_in.counts["app.info"] == asked + 2  # A token is asked about once.

@@ -70,9 +70,9 @@ async def test_a_call_is_told_in_full(callbook: Callbook, stand_in: StandIn) -> 
         "Duration 1:02",
         "Cost €0.125",
         "Client in the CRM Contact 214",
-        "2 legs",
+        "2 parts of this call",
         "Amélie Rousselle Missed 304 0:00",
-        "There is no other call with this number",
+        "There are no other calls with this number",
     ):
         assert fact in text
     assert 'data-open-path="/crm/contact/details/214/"' in answer.text
@@ -88,9 +88,15 @@ async def test_a_call_of_which_little_is_known_says_so(callbook: Callbook, stand
     tab = await open_tab(callbook, stand_in.portals[0])
     answer = await tab.get("/log/calls/a.1")
     text = words_of(answer.text)
-    for fact in ("Unknown outcome", "Unknown direction", "Ended Unknown", "Cost Unknown", "1 leg Nobody"):
+    for fact in (
+        "Unknown outcome",
+        "Unknown direction",
+        "Ended Unknown",
+        "Cost Unknown",
+        "1 part of this call Nobody",
+    ):
         assert fact in text
-    assert "The number is hidden, so its other calls are not known." in text
+    assert "The number is hidden, so Callbook does not know its other calls." in text
     assert "data-dial" not in answer.text
     assert "data-open-path" not in answer.text
 

@@ -13,7 +13,7 @@ from tests.web.browsing import install, open_tab
     ("counts_all", "title"),
     [
         (True, "Calls of several employees are not confirmed"),
-        (False, "Callbook is no longer shown some calls"),
+        (False, "Bitrix24 no longer shows Callbook some calls"),
     ],
 )
 async def test_the_tab_says_which_calls_are_hidden_and_what_helps(

@@ -54,10 +54,12 @@ async def test_the_line_follows_the_history(
     await callbook.run_sql("UPDATE statistics_marks SET history_state = 'failed'")
     assert "tries again" in await read_row_lines(tab)
     await callbook.run_sql("UPDATE statistics_marks SET history_state = 'complete', audited_at = 1")
-    assert re.fullmatch(r"Complete up to \d+:\d\d\s[AP]M", await read_row_lines(tab))
+    assert re.fullmatch(r"All calls until \d+:\d\d\s[AP]M are in the log", await read_row_lines(tab))
     clock.advance(400)
     await callbook.run_sql("UPDATE statistics_marks SET read_up_to = read_up_to - 86400 * 3")
-    assert re.fullmatch(r"Complete up to \w+ \d+, \d+:\d\d\s[AP]M", await read_row_lines(tab))
+    assert re.fullmatch(
+        r"All calls until \w+ \d+, \d+:\d\d\s[AP]M, are in the log", await read_row_lines(tab)
+    )
 
 
 async def test_an_open_page_hears_of_every_step_and_not_of_a_step_that_changes_nothing(

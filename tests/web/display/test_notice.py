@@ -70,7 +70,7 @@ async def test_a_dead_token_is_told_in_an_open_tab_and_an_administrators_click_m
     assert "lost its access" in await read_bar(admins)
     assert (await read_bar(admins)).endswith("Reconnect")
     assert (await read_bar(others)).endswith(
-        "An administrator of your Bitrix24 reconnects it by opening Callbook."
+        "An administrator of your Bitrix24 can reconnect Callbook by opening it."
     )
     assert (await admins.get("/api/v1/sync")).json()["token"] == "reinstall_needed"
 
@@ -125,7 +125,7 @@ async def test_a_click_where_nothing_is_broken_changes_no_pair(
     [
         ("payment_required", "Pay for Callbook", "An administrator can pay"),
         ("portal_closed", "waits until it is open again", "waits until it is open again"),
-        ("plan_without_rest", "start the trial of the Market", "An administrator can change the plan"),
+        ("plan_without_rest", "start the Market trial", "An administrator can change the plan"),
     ],
 )
 async def test_each_state_has_its_text_in_an_open_tab_and_its_page(
@@ -157,7 +157,7 @@ async def test_a_person_who_is_kept_out_reads_whom_to_ask_and_marks_no_portal(
     portal.operator.is_app_allowed = False
     page = await portal.open_page("/", user=portal.operator.id)
     assert page.status_code == 403
-    assert "Ask to be added" in page.text
+    assert "Ask the administrator to add you" in page.text
     assert (await find(portal)).contact_state == "ok"
 
 
@@ -205,11 +205,11 @@ async def test_statistics_that_the_owner_may_not_view_are_told_with_the_remedy(
         ("F", None, ""),
         ("D", 12, "Trial: 12 days left"),
         ("T", 1, "Trial: 1 day left"),
-        ("T", -1, "The trial is over Pay for Callbook in Bitrix24's Market"),
+        ("T", -1, "The trial is over Pay for Callbook in the Bitrix24 Market"),
         ("P", 200, ""),
         ("P", 7, "Paid for 7 more days"),
         ("S", 3, "Paid for 3 more days"),
-        ("S", -2, "What was paid for Callbook is used up"),
+        ("S", -2, "Your Callbook subscription has ended"),
     ],
 )
 async def test_what_an_administrator_reads_by_the_apps_status(

@@ -75,7 +75,7 @@ async def test_a_card_that_the_viewer_may_not_read_in_the_crm_shows_nothing(
     portal.state.closed_cards.append(ClosedCard(OPERATOR, TYPES["CONTACT"], CONTACT))
     page = await open_card(callbook, portal, "CONTACT", CONTACT, OPERATOR)
     assert shown(page) == []
-    assert "Your rights in the CRM do not include this card." in page
+    assert "You have no access to this card in the CRM." in page
     assert shown(await open_card(callbook, portal, "CONTACT", CONTACT, ADMIN)) == ["01", "02"]
 
 
@@ -125,7 +125,7 @@ async def test_a_card_with_many_calls_is_read_on_page_by_page(callbook: Callbook
             break
         text = (await tab.post(after[1], **read_form(tab.page.text))).text
     assert ids == [f"c{number}" for number in range(230)]
-    assert "That is all." in text
+    assert "No more calls." in text
 
 
 async def test_a_tab_that_is_open_asks_the_crm_again_in_its_users_name(
@@ -148,7 +148,7 @@ async def test_a_tab_that_is_open_asks_the_crm_again_in_its_users_name(
     portal.state.closed_cards.append(ClosedCard(OPERATOR, TYPES["CONTACT"], CONTACT))
     closed = (await tab.post("/card/rows", **form, auth_id=token)).text
     assert shown(closed) == []
-    assert "Your rights in the CRM do not include this card." in closed
+    assert "You have no access to this card in the CRM." in closed
 
 
 async def test_ids_that_somebody_made_up_show_no_call_of_others(
@@ -227,7 +227,7 @@ async def test_without_the_scope_there_is_no_tab_and_the_installer_says_so(
     step = read_steps(found)[-1]
     assert (step.name, step.state) == ("cards", "skipped")
     assert "crm" in step.remedy
-    assert "The CRM is closed to Callbook" in await open_card(callbook, portal, "CONTACT", CONTACT)
+    assert "Callbook has no access to the CRM" in await open_card(callbook, portal, "CONTACT", CONTACT)
 
     await callbook.settle()  # What that page began, with a token that lives no longer than an hour.
     portal.installation.scope.append("crm")

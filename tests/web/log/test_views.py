@@ -169,7 +169,7 @@ async def test_a_portal_shares_no_more_views_than_a_menu_can_hold(
     for method, path in (("POST", "/log/views"), ("PUT", f"/log/views/{own}")):
         refused = await send(tab, method, path, DRAFT | {"is_shared": True})
         assert (refused.status_code, refused.json()["code"]) == (400, "bad_view")
-        assert refused.json()["detail"].startswith("2 views are shared in your Bitrix24 already.")
+        assert refused.json()["detail"].startswith("Your Bitrix24 already has 2 shared views.")
     path = f"/log/views/{shared[0]}"
     assert (await send(tab, "PUT", path, DRAFT | {"is_shared": True, "name": "W"})).status_code == 200
     assert (await send(tab, "DELETE", path)).status_code == 200

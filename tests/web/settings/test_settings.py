@@ -58,9 +58,9 @@ async def test_a_plain_user_neither_sees_nor_changes_them(callbook: Callbook, po
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"time_zone": "Berlin"}, "There is no such time zone"),
+        ({"time_zone": "Berlin"}, "This time zone does not exist"),
         ({"locale": "tlh"}, "does not speak this language"),
-        ({"heads_see": "everything"}, "Choose whose calls they see"),
+        ({"heads_see": "everything"}, "Choose which calls they see"),
         ({"retention_months": "7"}, "Choose how long calls are kept"),
         ({"retention_months": "\u0661"}, "Choose how long calls are kept"),
         ({"lines": {"1": "x" * 65}}, "at most 64 characters"),

@@ -178,7 +178,7 @@ async def _rewrite_once(destination: Destination, call_ids: Sequence[str], decis
     database, portal_id = destination.database, destination.portal_id
     async with database.patient_transaction():
         if not await hold_installation(portal_id, destination.generation, database):
-            raise PortalNotConnectedError("the portal was uninstalled or installed anew meanwhile")
+            raise PortalNotConnectedError("the portal was uninstalled or installed again meanwhile")
         taken = await _find_taken(destination, decision)
         if taken:  # In the transaction of the rows: another process may read on.
             await suspect(portal_id, destination.generation, min(min(ids) for ids in taken.values()))
