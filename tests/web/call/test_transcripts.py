@@ -37,14 +37,14 @@ async def test_a_transcript_that_apps_cannot_read_is_said_to_be_one(studio: Stud
     path = f"/log/calls/{studio.call_id}/transcript"
     studio.portal.installation.scope.remove("crm")
     for _ in range(2):
-        assert "No transcript is readable by apps" in (await studio.tab.get(path)).text
+        assert "No transcript. Bitrix24 CoPilot made none" in (await studio.tab.get(path)).text
     assert studio.portal.counts["crm.activity.call.getTranscript"] == 1
     studio.change(transcript_id=40)
     await studio.callbook.parts.histories.catch_up(await read_portal(studio.portal))
-    assert "it is not readable by apps" in (await studio.tab.get(path)).text
+    assert "does not let apps read it" in (await studio.tab.get(path)).text
     await studio.callbook.run_sql("UPDATE calls SET crm_activity_id = NULL")
     panel = (await studio.tab.get(f"/log/calls/{studio.call_id}")).text
-    assert "it is not readable by apps" in panel
+    assert "does not let apps read it" in panel
     assert "data-transcript" not in panel
 
 
