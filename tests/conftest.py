@@ -3,7 +3,7 @@ beside it.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,11 +14,23 @@ from app.demo.stand_in import StandIn
 from app.kit.fairness.budget import Limits
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, run_callbook
+from tests.waits import add_waits
 
 HURRY = (
     100  # So much faster the portals' buckets drain, on both sides: nobody waits for two requests a second.
 )
 GENEROUS = Limits(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that was ended because it hung shows where its tasks wait: its traceback ends in the loop."""
+    report = yield
+    if call.excinfo is not None and "from pytest-timeout" in str(call.excinfo.value):
+        add_waits(item, report)
+    return report
 
 
 class HurriedClock:
