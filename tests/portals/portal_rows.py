@@ -1,4 +1,4 @@
-"""Looking at a portal's row in tests."""
+"""Reads of a portal's row, for tests."""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""A real portal through installation, update, pages, refresh, uninstall in any order, on both databases."""
+"""A real portal goes through installation, update, pages, refresh and uninstall in any order, on both
+databases.
+"""
 
 import random
 from typing import Any
@@ -59,7 +61,7 @@ ACTIONS = (
 
 
 class Machine:
-    """One portal, and Callbook through whatever happens to it."""
+    """One portal, and Callbook, which takes each step as it comes."""
 
     def __init__(self, callbook: Callbook, portal: StandInPortal, clock: FakeClock) -> None:
         self.callbook, self.portal, self.clock = callbook, portal, clock
@@ -133,7 +135,7 @@ class Machine:
             assert after["generation"] >= before["generation"]
 
     def assert_alive(self, row: dict[str, Any], refresh_token: str) -> None:
-        """What is called ok can be refreshed, unless the app was removed without a word."""
+        """A pair that counts as ok can be refreshed, unless the app was removed without an event."""
         is_dead = self.portal.state.tokens[refresh_token].is_spent
         assert not (row["token_state"] == "ok" and is_dead)
 
@@ -142,7 +144,7 @@ class Machine:
 async def test_any_history_of_a_real_portal(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock, seed: int
 ) -> None:
-    """Written out by seeds, because the database and both servers are made once for each test."""
+    """Seeds give the histories, because each test makes the database and both servers only once."""
     chance = random.Random(seed)
     portal, other = stand_in.portals
     for one in (portal, other):

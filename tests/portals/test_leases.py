@@ -1,4 +1,6 @@
-"""A lease is renewed by its holder and taken from a dead one in bounded time, however the clocks are set."""
+"""A lease is renewed by its holder, and taken from a dead holder in bounded time, however the clocks are
+set.
+"""
 
 import asyncio
 
@@ -14,7 +16,7 @@ DAY_S = 24 * 3600
 
 
 class Process:
-    """One of several that want the lease, with its own view of it."""
+    """One of several processes that want the lease, with its own view of it."""
 
     def __init__(self, name: str, wall: FakeClock, monotonic: FakeClock) -> None:
         self.name = name
@@ -115,7 +117,7 @@ async def test_silence_is_told_whatever_end_the_lease_names(
 async def test_who_gave_the_lease_back_does_not_take_it_again(
     callbook: Callbook, clock: FakeClock, monotonic: FakeClock
 ) -> None:
-    """Such as a job that was begun just before the shutdown."""
+    """For example by a job that began just before the shutdown."""
     holder, heir = (Process(name, clock, monotonic) for name in ("holder", "heir"))
     assert await holder.take()
     await holder.leases.give_back(NAME, holder.name)

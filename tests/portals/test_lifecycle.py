@@ -1,6 +1,6 @@
 """Installation, update, page, refresh and uninstall in any order and number.
 
-The pure decisions against a row in memory, a thousand histories; test_any_order.py has the real thing.
+A thousand histories of the pure decisions against a row in memory; test_any_order.py has the real thing.
 """
 
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ SECRETS = ("access_token", "refresh_token", "application_token_hash", "refresh_l
 
 @dataclass
 class World:
-    """One row, a clock, and what was ever offered."""
+    """One row, a clock, and all offers so far."""
 
     row: dict[str, Any] = field(default_factory=lambda: dict(BLANK))
     now: int = START
@@ -59,7 +59,7 @@ class World:
         )
 
     def apply(self, changes: dict[str, Any]) -> None:
-        """As the vault and the statement do, the token itself standing for its hash."""
+        """Apply the changes as the vault and the statement do; the token itself stands for its hash."""
         changed = dict(changes)
         if "application_token" in changed:
             changed["application_token_hash"] = changed.pop("application_token")
@@ -80,7 +80,7 @@ Step = tuple[str, int, bool]
 
 
 def take(world: World, step: Step) -> Installation | None:
-    """Do one step as the application would; the offer that was made."""
+    """Do one step as the application would; return the offer that it made."""
     kind, number, with_token = step
     offer = None
     is_installed = world.row["state"] == "installed"
@@ -158,7 +158,9 @@ def test_any_history_keeps_the_promises(steps: list[Step]) -> None:
 
 @given(st.lists(st.tuples(AGES, st.booleans()), min_size=1, max_size=6), st.randoms())
 def test_installations_in_any_order_end_alike(offers: list[tuple[int, bool]], chance: Any) -> None:
-    """Page and event of one installation come in any order, late or twice: the newest pair and token stay."""
+    """The page and the event of one installation come in any order, late or twice: the newest pair and token
+    stay.
+    """
     world = World()
     made = [world.offer(age_s, with_token=with_token) for age_s, with_token in offers]
     made = [replace(offer, dated_at=offer.dated_at * 10 - number) for number, offer in enumerate(made)]

@@ -1,4 +1,4 @@
-"""A process that asks a portal many things at once. ``python -m tests.roles.crowd MEMBER_ID COUNT``"""
+"""A process that sends a portal many requests at once. ``python -m tests.roles.crowd MEMBER_ID COUNT``"""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from app.wiring import open_parts
 
 
 async def ask(member_id: str, count: int) -> None:
-    """As many requests, all wanted now; the first that fails ends it."""
+    """Send so many requests at once; the first failure ends the process."""
     async with open_parts(Settings.from_environment(os.environ)) as parts:
         portal = await queries.find_portal(member_id)
         assert portal is not None

@@ -1,4 +1,4 @@
-"""Roles of Callbook as real processes beside the stand-in, and what tests ask of them."""
+"""Callbook's roles as real processes beside the stand-in, and helpers for tests of them."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.ports import free_port
 
 @dataclass
 class Role:
-    """One process; `output` is what it has written."""
+    """One process; `output` is all that it has written so far."""
 
     process: asyncio.subprocess.Process
     log: Path
@@ -30,7 +30,7 @@ class Role:
         return self.log.read_text()
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send the signal and wait for the end; the exit code."""
+        """Send the signal and wait for the end; return the exit code."""
         self.process.send_signal(number)
         async with asyncio.timeout(PATIENCE_S):
             return await self.process.wait()
@@ -40,7 +40,9 @@ class Role:
 async def run_role(
     name: str, environment: Mapping[str, str], folder: Path, module: str = "app"
 ) -> AsyncIterator[Role]:
-    """`serve` or `web` once it answers, `scheduler` once it runs; killed at the end if it is still there."""
+    """A `serve` or `web` process that answers, or a `scheduler` that runs; killed at the end if it still
+    runs.
+    """
     number = sum(1 for _ in folder.glob("*.log"))
     log = folder / f"{number}-{name}.log"
     port = free_port()
@@ -64,18 +66,18 @@ async def wait_until_alive(role: Role) -> None:
                 if (await client.get("/healthz")).status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
-                await asyncio.sleep(0.02)  # Another process: there is nothing to await but its answer.
+                await asyncio.sleep(0.02)  # Nothing but the other process's answer can be awaited.
 
 
 async def wait_until_started(role: Role) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while "scheduler started" not in role.output:
             assert role.process.returncode is None, role.output
-            await asyncio.sleep(0.02)  # Another process: there is nothing to await but what it writes.
+            await asyncio.sleep(0.02)  # Nothing but the other process's writes can be awaited.
 
 
 async def wait_for_rows(database: Database, sql: str, *args: object) -> list[dict[str, Any]]:
-    """Ask until another process has written what the question finds."""
+    """Repeat the query until another process has written the rows that it finds; return them."""
     async with asyncio.timeout(PATIENCE_S):
         while not (rows := await database.run(sql, *args)):  # noqa: ASYNC110  Another process writes.
             await asyncio.sleep(0.02)
@@ -83,7 +85,7 @@ async def wait_for_rows(database: Database, sql: str, *args: object) -> list[dic
 
 
 async def open_session(portal: StandInPortal, url: str) -> httpx.AsyncClient:
-    """A client, not open yet, with the session of the portal's admin at one process."""
+    """A client, not open yet, with a session of the portal's administrator at one process."""
     body = {"member_id": portal.member_id, "auth_id": portal.issue_pair().access_token}
     answer = await portal.stand_in.http.post(f"{url}/session", json=body)
     assert answer.status_code == httpx.codes.OK, answer.text

@@ -1,7 +1,7 @@
 """Callbook on a machine whose wall clock the test sets. ``python -m tests.roles.stepped serve``
 
-CLOCK_FILE holds by how many seconds the clock is wrong. Whatever reads the time of day is told so: our own
-clock, and APScheduler's, which asks for a date. Monotonic time stays the machine's: no step moves it.
+CLOCK_FILE holds the error of the clock in seconds. All readers of the time of day get it: Callbook's own
+clock, and APScheduler, which asks for a date. Monotonic time stays the machine's: no step moves it.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A real `serve` whose wall clock is set while it runs: what is due is done, and the jobs go on."""
+"""A real `serve` whose wall clock is set while it runs: work that is due is done, and the jobs go on."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +20,7 @@ LEASE_END = "SELECT expires_at FROM leases WHERE name = 'scheduler'"
 
 @pytest.fixture
 async def stand_in() -> AsyncIterator[StandIn]:
-    """By the machine's clock, as the process is at first."""
+    """The stand-in by the machine's clock, like the process at its start."""
     async with StandIn.serve(portals=1, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as served:
         yield served
 
@@ -34,12 +34,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def wait_for_renewal(database: Database, now: int) -> None:
-    """Until the new pair is stored: the next one is due in 25 days."""
+    """Wait until the new pair is stored: the next renewal is then due in 25 days."""
     await wait_for_rows(database, f"SELECT 1 AS n FROM portals WHERE renew_at > {now + 20 * DAY_S}")
 
 
 async def wait_for_a_turn(database: Database, now: int) -> int:
-    """Until a job has kept the lease by a clock that tells about this; the end of the lease."""
+    """Wait until a job has kept the lease by a clock that shows about this time, as the end of the lease
+    tells.
+    """
     about = f"expires_at BETWEEN {now - 300} AND {now + 600}"
     row = (await wait_for_rows(database, f"{LEASE_END} AND {about}"))[0]
     return int(row["expires_at"])
@@ -49,9 +51,7 @@ async def wait_for_a_turn(database: Database, now: int) -> int:
 async def test_a_due_renewal_runs_at_once_after_a_step_and_jobs_go_on(
     tmp_path: Path, database_url: str, database: Database, stand_in: StandIn, step_s: int
 ) -> None:
-    """Each wait ends long before the job of renewals is due by itself, which it is after a quarter of an
-    hour.
-    """
+    """Each wait ends long before the renewal job is due by itself, a quarter of an hour later."""
     portal = stand_in.portals[0]
     portal.add_app()
     clock = SharedClock(tmp_path / "clock", 0)

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of an export: nothing of a portal is left in the temporary folder."""
+"""`kill -9` in the middle of an export leaves nothing of a portal in the temporary folder."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.commands.running import PATIENCE_S, make_environment, run_command
 from tests.roles.living import Role, open_session, run_role
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
-CALLS = 60_000  # Some seconds of writing.
+CALLS = 60_000  # Writing them takes some seconds.
 NUMBERS = {
     "sqlite": f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {CALLS})"
     " SELECT i FROM n",
@@ -43,7 +43,7 @@ async def insert_calls(database_url: str, member_id: str) -> None:
 
 
 def list_open_files(role: Role, folder: Path) -> list[str]:
-    """Those of the folder that the process has open, whether or not they have a name."""
+    """The files of the folder that the process has open, with or without a name."""
     found: list[str] = []
     for link in Path(f"/proc/{role.process.pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Several processes and one portal, which enforces the real bucket: 2 a second, 50 at most."""
+"""Several processes ask one portal, which enforces the real bucket: 2 a second, 50 at most."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ from tests.roles.test_serving import install
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
 PROCESSES = 2
-REQUESTS = 29  # Of each: fewer than one process may send at once, and together more than the portal takes.
+REQUESTS = 29  # Of each process: fewer than it may send at once, but together more than the portal takes.
 
 
 async def test_two_processes_and_a_server_never_exceed_a_portal_s_limit(

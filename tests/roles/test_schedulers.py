@@ -1,4 +1,4 @@
-"""Two schedulers as processes: one acts, and another takes over when it is killed."""
+"""Two schedulers as processes: one acts, and the other takes over when the first is killed."""
 
 import signal
 from contextlib import AsyncExitStack
@@ -25,14 +25,15 @@ async def test_the_second_takes_over_when_the_first_is_killed(tmp_path: Path, po
             first = await stack.enter_async_context(run_role("scheduler", environment, tmp_path))
             holder = await read_holder(database)
             second = await stack.enter_async_context(run_role("scheduler", environment, tmp_path))
-            assert await second.stop() == 0  # It ended in order, and what it gave back was not its own.
+            assert await second.stop() == 0  # It ended in order, and gave back no lease but its own.
             assert await read_holder(database) == holder
             assert await first.stop(signal.SIGKILL) == -signal.SIGKILL
-            assert await read_holder(database) == holder  # Nobody acts until the lease lapses.
+            assert await read_holder(database) == holder  # No scheduler acts until the lease expires.
             await database.run("UPDATE leases SET expires_at = 1")
             third = await stack.enter_async_context(run_role("scheduler", environment, tmp_path))
             assert await read_holder(database) != holder
             assert await third.stop() == 0
-            assert await database.run(HELD) == []  # Given back, for the next to begin at once.
+            # The lease is given back, so that the next can begin at once.
+            assert await database.run(HELD) == []
     finally:
         await database.close()

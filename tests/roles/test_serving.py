@@ -1,4 +1,6 @@
-"""The processes as the Procfile starts them: an installation, events, the log, and an orderly end."""
+"""The processes as the Procfile starts them go through an installation, events, the log, and an orderly
+end.
+"""
 
 import asyncio
 import signal
@@ -19,7 +21,7 @@ from tests.running import CLIENT_ID, CLIENT_SECRET
 
 @pytest.fixture
 async def stand_in() -> AsyncIterator[StandIn]:
-    """By the machine's clock, as the processes are."""
+    """The stand-in by the machine's clock, like the processes."""
     async with StandIn.serve(portals=2, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as served:
         yield served
 
@@ -31,14 +33,14 @@ def portal(stand_in: StandIn) -> StandInPortal:
 
 
 def aim(portal: StandInPortal, url: str) -> None:
-    """Let pages and events go to this process from now on."""
+    """Send pages and events to this process from now on."""
     portal.stand_in.app_url = url
     for binding in portal.installation.events:
         binding.handler = f"{url}/events"
 
 
 async def deliver_call(portal: StandInPortal, url: str) -> str:
-    """End a call whose event goes to this process; the call's id."""
+    """End a call whose event goes to this process; return the call's id."""
     aim(portal, url)
     ended = await portal.end_call()
     assert [answer.json() for answer in ended.responses] == [{"status": "ok"}]
@@ -176,7 +178,7 @@ async def test_killed_between_answer_and_commit_the_next_page_of_an_admin_heals(
     gate = stand_in.hold("oauth.refresh")
     async with run_role("web", environment, tmp_path) as role:
         aim(portal, role.url)
-        asking = asyncio.create_task(portal.uninstall_event())  # A forgery: to judge it, the pair is tried.
+        asking = asyncio.create_task(portal.uninstall_event())  # To judge a forgery, Callbook tries the pair.
         async with asyncio.timeout(PATIENCE_S):
             await gate.reached()
         assert await role.stop(signal.SIGKILL) == -signal.SIGKILL

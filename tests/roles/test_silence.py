@@ -1,4 +1,4 @@
-"""What the whole life of a portal leaves in logs and in the record of requests: nothing secret."""
+"""The whole life of a portal leaves nothing secret in logs and in the record of requests."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ BOTH_ARE_SET_UP = "SELECT COUNT(*) AS n FROM portals WHERE setup NOT LIKE '%runn
 
 @pytest.fixture
 async def stand_in() -> AsyncIterator[StandIn]:
-    """By the machine's clock, as the processes are."""
+    """The stand-in by the machine's clock, like the processes."""
     async with StandIn.serve(portals=2, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as served:
         for portal in served.portals:
             portal.add_app()
@@ -34,7 +34,7 @@ async def stand_in() -> AsyncIterator[StandIn]:
 
 
 async def live(stand_in: StandIn, url: str, database: Database) -> list[httpx.Response]:
-    """Everything that can happen, well and badly; the refusals."""
+    """Let all that can happen happen, well and badly; return the refusals."""
     portal, other = stand_in.portals
     for one in (portal, other):
         assert (await one.install(url)).status_code == httpx.codes.OK
@@ -130,7 +130,7 @@ def assert_silent(secrets: list[str], *texts: str) -> None:
 
 
 def assert_told(output: str, exchanges: list[dict[str, Any]]) -> None:
-    """Silence is worth something only where something was said."""
+    """Check that the logs do hold the other facts: without them, silence would prove nothing."""
     lines = [json.loads(line) for line in output.splitlines()]
     events = {line["event"] for line in lines}
     assert {

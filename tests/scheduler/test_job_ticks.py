@@ -1,4 +1,4 @@
-"""Jobs go on when the clock is set: monotonic seconds wake them, and APScheduler's plan is made anew."""
+"""Jobs go on after the clock is set: monotonic seconds wake them, and APScheduler's plan is made again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ BACK_S = 20 * 60
 
 @dataclass
 class Time:
-    """Both clocks of a machine; `step` sets the one on its wall."""
+    """Both clocks of a machine; `step` sets the wall clock."""
 
     wall: FakeClock
     monotonic_s: float = 1_000
@@ -90,7 +90,7 @@ async def test_a_tick_that_fails_is_logged_and_followed_by_the_next(
 
 @asynccontextmanager
 async def keep(time: Time, begun: "asyncio.Queue[str]") -> AsyncIterator[tuple[Ticks, Plan]]:
-    """Renewals as in production, by the machine's clock; ticks come when the test says so."""
+    """Run renewals as in production, by the machine's clock; ticks come when the test says so."""
     plan = Plan("renewal", 900, begun.put_nowait, time.wall)
     ticks = Ticks({}, begun.put_nowait, plan.begin_anew, time.wall, time.monotonic)
     async with keep_ticking(ticks, plan):

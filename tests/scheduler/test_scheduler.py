@@ -58,7 +58,7 @@ async def test_one_of_two_acts_until_its_lease_lapses(callbook: Callbook, clock:
         await run_job(callbook.parts, "other", other)
         clock.advance(LEASE_S - 1)
     assert (one.runs, other.runs) == (3, 0)
-    clock.advance(1)  # The first was killed: it renews nothing any more.
+    clock.advance(1)  # The first was killed, so it renews nothing any more.
     await run_job(callbook.parts, "other", other)
     await run_job(callbook.parts, "one", one)
     assert (one.runs, other.runs) == (3, 1)
@@ -130,7 +130,7 @@ async def test_the_lease_is_kept_far_more_often_than_it_lapses(
     assert intervals["keep_lease"] * 1.2 * 3 < LEASE_S
     async with run_scheduler(callbook.parts):
         await callbook.settle()
-    assert every_job_is_due == ["keep_lease"]  # At once, so that health need not wait for a turn.
+    assert every_job_is_due == ["keep_lease"]  # At once, so that the health check need not wait for a turn.
 
 
 async def test_exchanges_are_kept_for_three_days_and_gone_after_seven(
@@ -215,7 +215,7 @@ async def test_a_renewal_that_fails_waits_for_hours_and_lets_others_go_first(
 
 
 class Slow:
-    """Replaces `run_job`: a turn ends when the test lets it."""
+    """Replaces `run_job`; a turn ends when the test lets it."""
 
     def __init__(self) -> None:
         self.begun, self.may_end = asyncio.Event(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""No portal makes a job wait: whatever is in JOBS gives each portal that is due a turn of its own."""
+"""No portal makes a job wait: each job in JOBS gives each portal that is due a turn of its own."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ async def installed(callbook: Callbook, stand_in: StandIn) -> list[StandInPortal
 
 
 async def make_due(callbook: Callbook, portals: list[StandInPortal], clock: FakeClock, job: Job) -> None:
-    """Everything that a job may be for, the first portal's first."""
+    """Make work for every job due, that of the first portal first."""
     for turn, portal in enumerate(portals):
         row = await read_portal(callbook, portal.member_id)
         due: dict[str, object] = {"lookup_wanted_at": turn, "checked_at": turn, "renew_at": turn}
@@ -85,6 +85,6 @@ async def test_a_portal_that_never_answers_delays_neither_the_next_one_nor_the_j
             for waiting in asked:
                 waiting.cancel()
         await run_job(callbook.parts, "one", job)
-    assert sum(gate.arrivals for gate in gates[silent.member_id]) == 1  # The same portal not twice at once.
+    assert sum(gate.arrivals for gate in gates[silent.member_id]) == 1  # No portal has two turns at once.
     stand_in.heal()
     await callbook.settle()

@@ -1,4 +1,4 @@
-"""Portals whose refresh is answered as if the application were not installed there, in tests."""
+"""Portals whose refresh is answered as if the application were not installed there, for tests."""
 
 import pytest
 
@@ -18,7 +18,7 @@ async def install_all(callbook: Callbook, portals: list[StandInPortal]) -> None:
 
 
 async def seem_gone(callbook: Callbook, stand_in: StandIn, portal: StandInPortal) -> None:
-    """From now on the authorization server says so, and a job of ours finds it out."""
+    """Let the authorization server answer from now on that the app is gone, and a job of ours find it out."""
     portal.expire_access_tokens()
     stand_in.fail("oauth.refresh", code="not_installed", portal=portal)
     stored = await queries.find_portal(portal.member_id)
@@ -28,7 +28,7 @@ async def seem_gone(callbook: Callbook, stand_in: StandIn, portal: StandInPortal
 
 
 async def check(callbook: Callbook, clock: FakeClock, after_s: int) -> None:
-    """Let the time pass, then the scheduler look at what is due."""
+    """Let the time pass, then let the scheduler check the portals that are due."""
     clock.advance(after_s)
     await check_uninstalls(callbook.parts)
     await callbook.settle()

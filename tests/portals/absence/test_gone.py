@@ -1,5 +1,5 @@
-"""A portal that seems to be gone though no event said so: a restored backup, or an event that came while we
-were down.
+"""A portal that seems to be gone although no event announced it: after a restored backup, or an event that
+came while Callbook was down.
 """
 
 import asyncio
@@ -142,7 +142,7 @@ async def test_an_event_that_comes_during_the_check_is_not_lost_with_it(
 
 @pytest.fixture
 async def many(callbook: Callbook, stand_in: StandIn, portal: StandInPortal) -> list[StandInPortal]:
-    """Four portals that seem to be gone, of five."""
+    """Five portals, of which four seem to be gone."""
     added = [await stand_in.add_portal() for _ in range(3)]
     await install_all(callbook, added)
     return [portal, *added]

@@ -90,7 +90,7 @@ ANSWERS = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 2 * DA
 def test_it_counts_only_after_four_more_like_answers_in_a_day_that_nothing_holds(
     answers: list[tuple[bool, bool, int]],
 ) -> None:
-    """Each question is late by so much at most; silence lies anywhere between."""
+    """Each question comes late by at most so much, and silences lie anywhere between the answers."""
     attempts, pause_s, now, said = 0, ASK_AGAIN_AFTER_S[0], 0, 0
     for is_said, is_held, late_s in answers:
         now += pause_s + late_s
@@ -130,7 +130,7 @@ class World:
         self.alive_at, self.told_at = self.now, None
 
     def take(self, kind: str) -> Step:
-        """Do as the application would; what a look decided."""
+        """Do one step as the application would; return the decision of a look."""
         match kind:
             case "event":
                 self.live(last_event_at=self.shown)

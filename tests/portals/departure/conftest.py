@@ -1,4 +1,4 @@
-"""A portal that is installed and has a call."""
+"""An installed portal with a call."""
 
 import pytest
 

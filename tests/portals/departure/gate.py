@@ -5,7 +5,7 @@ from typing import Any
 
 
 class Gate:
-    """Holds a coroutine function back, and tells when it was reached."""
+    """Holds a coroutine function back, and tells when the code has reached it."""
 
     def __init__(self, work: Any) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""Everything that an erasure must leave empty."""
+"""All tables that an erasure must leave empty."""
 
 from tests.portals.portal_rows import count
 from tests.running import Callbook
@@ -7,7 +7,7 @@ TABLES = (
     *("portals", "calls", "call_legs", "people", "undecodable_events", "rate_buckets"),
     *("departments", "department_members", "structures", "portal_settings"),
 )
-# A request that a portal caused after its end is kept, but names nobody.
+# A request that a portal caused after its end is kept, but without the portal's name.
 NAMED_EXCHANGES = "SELECT COUNT(*) AS n FROM rest_exchanges WHERE member_id IS NOT NULL OR host <> ''"
 
 

@@ -1,4 +1,4 @@
-"""What an uninstall leaves, and when the rest of it goes."""
+"""The data that an uninstall leaves, and the time at which the rest of it goes."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -119,12 +119,13 @@ async def test_the_vendor_forgets_an_installed_and_an_uninstalled_portal(
 
 
 async def test_a_portals_request_log_is_found_by_an_index(callbook: Callbook) -> None:
-    """Else each erasure reads the log of all portals."""
+    """Without the index each erasure would read the log of all portals."""
     database = callbook.parts.database
     explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
     async with database.transaction():
         if not database.is_sqlite:
-            await database.run("SET LOCAL enable_seqscan = off")  # It would read an empty table whole.
+            # Else the planner reads the whole table, because it is empty.
+            await database.run("SET LOCAL enable_seqscan = off")
         plan = await database.run(f"{explain} DELETE FROM rest_exchanges WHERE member_id = 'a'")
     assert "rest_exchanges_member" in str(plan)
 
@@ -133,7 +134,9 @@ async def test_a_portals_request_log_is_found_by_an_index(callbook: Callbook) ->
 async def test_erased_bytes_are_in_no_file(
     sqlite_url: str, stand_in: StandIn, clock: FakeClock, *, has_reader: bool
 ) -> None:
-    """Not even when somebody read the file meanwhile, such as a backup: then after the sweep that follows."""
+    """Not even if another process, such as a backup, reads the file: then they are gone after the next
+    sweep.
+    """
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     files = [path, path.with_name(path.name + "-wal")]
     portal = stand_in.portals[0]

@@ -1,4 +1,4 @@
-"""An erasure goes on whatever comes between: a kill, an installation, another erasure."""
+"""An erasure goes on after any interruption: a kill, an installation, another erasure."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -112,7 +112,7 @@ async def test_an_installation_between_two_steps_of_the_erasure_keeps_what_is_it
 async def test_what_was_written_late_goes_with_the_calls(
     callbook: Callbook, installed: StandInPortal, clock: FakeClock
 ) -> None:
-    """Such as by a process that was suspended between its question and its write."""
+    """A process that was suspended between its check and its write writes late."""
     portal_id = (await read_portal(callbook, installed.member_id))["id"]
     await installed.uninstall(clean=False)
     await callbook.settle()
@@ -128,7 +128,7 @@ async def test_what_was_written_late_goes_with_the_calls(
 async def test_an_installation_before_the_erasure_begins_anew(
     callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who asked for the calls to be deleted does not find them again by being quick."""
+    """A portal that asked for the erasure of its calls does not get them back by a quick reinstallation."""
     before = await read_portal(callbook, installed.member_id)
     gate = Gate(callbook.parts.erasure.erase_if_due)
     monkeypatch.setattr(callbook.parts.erasure, "erase_if_due", gate)

@@ -17,7 +17,7 @@ from tests.running import Callbook, FakeClock
 
 @pytest.fixture
 async def dead(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
-    """A portal with a call, whose pair was found dead before that was dated."""
+    """A portal with a call; its pair was found dead before Callbook dated dead pairs."""
     await install_all(callbook, stand_in.portals)
     portal = stand_in.portals[0]
     await portal.end_call()
@@ -74,7 +74,7 @@ async def open_session(callbook: Callbook, portal: StandInPortal) -> int:
 
 async def send_call(callbook: Callbook, portal: StandInPortal) -> int:
     answer = (await portal.end_call()).responses[0]
-    await callbook.parts.ingest.can_store()  # Its turn comes after that of the note on the event.
+    await callbook.parts.ingest.can_store()  # Its turn comes after the note on the event.
     return answer.status_code
 
 
@@ -120,7 +120,7 @@ async def test_a_living_pair_is_never_silent(
 async def test_a_restored_backup_leaves_the_vendor_30_days(
     callbook: Callbook, clock: FakeClock, dead: StandInPortal
 ) -> None:
-    """A year passes in which no event could reach us."""
+    """A year passes in which no event can reach Callbook."""
     await end_silent(callbook.parts)
     clock.advance(365 * DAY_S)
     await end_silent(callbook.parts)

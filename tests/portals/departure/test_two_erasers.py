@@ -1,6 +1,6 @@
-"""Two erasers at the same rows, of which the first dies: nothing may be taken for erased that is not.
+"""Two erasers delete the same rows and the first one dies: no row that is left may count as erased.
 
-On PostgreSQL only: SQLite has one writer at a time.
+Only on PostgreSQL: SQLite has one writer at a time.
 """
 
 import asyncio
@@ -24,7 +24,9 @@ from tests.running import Callbook, FakeClock, run_callbook
 async def uninstalled(
     postgres_url: str, stand_in: StandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callbook]:
-    """With a portal whose three calls, their legs and requests are to be erased, one row a step."""
+    """An uninstalled portal whose three calls, their legs and its requests are to be erased, one row a
+    step.
+    """
     for module in (deletion, exchange_queries):
         monkeypatch.setattr(module, "ROWS_A_STEP", 1)
     portal = stand_in.portals[0]
@@ -46,7 +48,9 @@ async def uninstalled(
 async def run_behind(
     callbook: Callbook, url: str, table: str, first: str, work: Coroutine[Any, Any, Any]
 ) -> Any:
-    """Run the work while somebody else has deleted the first row that it comes to, and commits then."""
+    """Run the work while another connection has deleted the first row that it comes to; then that one
+    commits.
+    """
     other = await asyncpg.connect(url)
     try:
         async with other.transaction():
@@ -89,7 +93,7 @@ async def test_requests_that_another_eraser_left_are_not_taken_for_erased(
 async def test_the_row_stays_due_while_a_call_is_left(
     uninstalled: Callbook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as one that was written late: without the row nobody would find it again."""
+    """A call may be written late; without the portal's row nothing would find it again."""
 
     async def is_late(_: int) -> bool:
         return True

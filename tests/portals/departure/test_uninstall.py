@@ -159,7 +159,9 @@ async def test_a_dead_pair_ends_the_installation_and_keeps_its_calls(
 async def test_a_restored_database_and_a_forged_uninstall_take_no_calls_and_a_page_heals_it(
     callbook: Callbook, installed: StandInPortal, clock: FakeClock
 ) -> None:
-    """The pair of the backup was spent after it, so a forgery finds it dead, though it counts as healthy."""
+    """The pair in the backup was spent after the backup. It counts as healthy, but a forged event finds it
+    dead.
+    """
     await installed.end_call()
     backup = await read_portal(callbook, installed.member_id)
     clock.advance(REST_S)
@@ -189,7 +191,9 @@ async def test_a_repeated_event_never_erases_more(
     first: bool,
     second: bool,
 ) -> None:
-    """The server is away when the genuine event comes; a user of the portal sends another CLEAN after it."""
+    """The server is away when the genuine event comes; then a user of the portal sends another, with
+    CLEAN.
+    """
     await installed.end_call()
     rule = stand_in.fail("app.info", network="drop")
     await installed.uninstall(clean=first)
@@ -222,12 +226,14 @@ async def test_an_event_that_comes_during_a_check_counts_for_it(
 async def test_a_lost_refresh_makes_the_pair_prove_nothing(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:
-    """The pair was spent when the answer was lost: a forgery finds it dead, though the app is installed."""
+    """The pair was spent and the answer was lost: a forged event finds it dead, although the app is
+    installed.
+    """
     await installed.end_call()
     installed.expire_access_tokens()
     stand_in.fail("oauth.refresh", network="drop_after", portal=installed, times=1)
     assert (await installed.uninstall_event(clean=True)).status_code == 202
-    for delay_s in (60, 600, 6 * 3600):  # The lost answer counts as a pair that was bought.
+    for delay_s in (60, 600, 6 * 3600):  # The lost answer counts as a purchase.
         clock.advance(delay_s)
         await check_uninstalls(callbook.parts)
     await callbook.settle()
@@ -256,7 +262,9 @@ async def test_a_genuine_event_after_a_forgery_is_asked_about_at_once(
 
 
 async def test_a_claim_outlives_the_longest_check() -> None:
-    """The access token, somebody else's lease, our own refresh and three witnesses (decision 0005)."""
+    """A check may take: the access token, another process's lease, our own refresh, three witnesses (decision
+    0005).
+    """
     assert TOTAL_S + LEASE_S + TOTAL_S + 3 * TOTAL_S < CLAIM_S
 
 
@@ -295,7 +303,7 @@ async def test_repeated_events_write_nothing_but_a_more_careful_one(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Before, during and after the check, from everybody at once."""
+    """The events come before, during and after the check, and many at once."""
     writes, asked = Writes(monkeypatch), stand_in.counts["app.info"]
     for is_clean, written in [(True, 2), (True, 2), (False, 4), (False, 4), (True, 4)]:
         await asyncio.gather(*(installed.uninstall_event(clean=is_clean) for _ in range(20)))

@@ -14,7 +14,7 @@ from tests.running import FakeClock
 KEPT = 8
 IN_ALL = 4 * KEPT
 LIMITS = Limits(IN_ALL, IN_ALL, IN_ALL, IN_ALL, 10)
-GROUPS = st.integers(0, KEPT - 2)  # Fewer than there are kept attempts.
+GROUPS = st.integers(0, KEPT - 2)  # Fewer than the attempts that are kept for new groups.
 STEPS = st.lists(st.tuples(GROUPS, st.integers(0, 20), st.integers(0, 3)), max_size=200)
 
 
@@ -62,7 +62,7 @@ def test_an_attempt_may_come_back_with_the_next_minute_and_is_given_back_once(cl
     assert refusal.value.retry_after_s == 15
     clock.advance(15)
     shares.take("one", "a")
-    shares.give_back(attempt)  # Of the minute that is over: it frees nothing in this one.
+    shares.give_back(attempt)  # An attempt of the last minute frees nothing in this one.
     with pytest.raises(TooManyRequests):
         shares.take("one", "a")
 
@@ -85,7 +85,7 @@ def test_an_attacker_from_many_networks_stops_no_known_portal_from_another_netwo
     is_welcome: bool,  # noqa: FBT001  Hypothesis gives it.
     is_proven: bool,  # noqa: FBT001
 ) -> None:
-    """Whatever they name: strangers, other portals, or the very portal."""
+    """The attacker may name strangers, other portals, or this portal."""
     clock = FakeClock()
     admission = Admission(clock, LIMITS)
     standing = Standing.PROVEN if is_proven else Standing.KNOWN
@@ -120,7 +120,7 @@ def ask(admission: Admission, claim: Claim) -> bool:
 
 
 def guess(admission: Admission, member: str, source: str, standing: Standing, times: int) -> int:
-    """How many of so many guesses, one after another, are asked about."""
+    """The number of questions that so many guesses cause, one after the other."""
     asked = 0
     for number in range(times):
         claim = Claim(member, f"{member}{source}{number}", None, source, standing)

@@ -1,4 +1,6 @@
-"""Bindings that got lost while nobody looked, those of an older address, and what the customer has."""
+"""Checks of bindings that got lost unnoticed, of bindings to an older address, and of the customer's
+licence.
+"""
 
 import httpx
 import pytest
@@ -57,11 +59,11 @@ async def test_bindings_that_an_update_dropped_come_back_within_a_day_while_no_a
     before = stand_in.counts.total()
     await check_up(callbook.parts)
     await callbook.settle()
-    assert stand_in.counts.total() == before  # It was looked at the installation.
+    assert stand_in.counts.total() == before  # The installation has checked it already.
     clock.advance(DAY_S)
     await check_up(callbook.parts)
     await callbook.settle()
-    assert stand_in.counts.total() == before  # The token has expired, and none is bought for this.
+    assert stand_in.counts.total() == before  # The token has expired, and a check buys none.
     await use_token(callbook, portal)
     refreshes = stand_in.counts["oauth.refresh"]
     await check_up(callbook.parts)
@@ -155,7 +157,7 @@ async def test_the_licence_is_read_at_the_installation_and_once_a_day(
     found = await find(portal)
     assert (found.license_ends_at, found.is_license_over) == (None, True)
     portal.installation.status, portal.installation.days = "P", 365
-    await open_tab(callbook, portal, portal.operator.id)  # A plain user's page tells the status alone.
+    await open_tab(callbook, portal, portal.operator.id)  # The page of a plain user tells only the status.
     assert (await find(portal)).license_status == "P"
     clock.advance(601)
     await open_tab(callbook, portal)
@@ -190,7 +192,7 @@ async def test_a_payment_is_asked_about_and_ends_the_pause_if_it_is_true(
     for token in (None, "f" * 32):
         assert (await send_payment(callbook, portal, token)).status_code == 403
     await callbook.settle()
-    assert stand_in.counts.total() == before  # Nobody is asked for a stranger's sake.
+    assert stand_in.counts.total() == before  # A stranger causes no request.
     portal.state.rest_refusal = None
     portal.installation.status, portal.installation.days = "P", 365
     answer = await send_payment(callbook, portal, portal.application_token)

@@ -99,8 +99,8 @@ async def test_ten_thousand_forged_pages_cause_few_calls_while_honest_sessions_o
 
 
 async def flood(callbook: Callbook, member_id: str, source: str, times: int) -> list[int]:
-    """Forged pages one after another over one connection, written by hand: a client library would cost
-    more.
+    """Forged pages one after another over one connection, written by hand, because a client library would
+    cost more.
     """
     address = urlsplit(callbook.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -141,7 +141,8 @@ async def test_a_flood_from_many_networks_leaves_room_for_newcomers(
     for number in range(30):
         assert await open_honestly(strict, portal, f"100.64.{number}.1") == 200
         assert await open_honestly(strict, portal, f"2001:db8:{number:x}::1") == 200
-    assert await open_honestly(strict, portal, "198.51.1.9") == 429  # A neighbour of the flood, unknown yet.
+    # An unknown visitor from the network of the flood.
+    assert await open_honestly(strict, portal, "198.51.1.9") == 429
 
 
 async def test_a_flood_is_bounded_while_the_authorization_server_is_away(
@@ -173,7 +174,7 @@ async def test_one_subscriber_has_one_budget_whichever_address_of_its_own_it_tak
 async def test_an_update_of_all_portals_is_not_held_up_by_the_limits(
     database_url: str, stand_in: StandIn, clock: FakeClock
 ) -> None:
-    """Bitrix24 sends ONAPPUPDATE for every portal from few addresses, and does not repeat it."""
+    """Bitrix24 sends ONAPPUPDATE for every portal from few addresses, and sends none again."""
     limits = Limits(2, 2, 2, 2, installations_per_member=20)
     async with run_callbook(database_url, stand_in, clock, limits) as callbook:
         for portal in stand_in.portals:
@@ -211,7 +212,7 @@ async def test_questions_are_limited_by_network_and_overall(
 async def test_forged_installer_pages_stop_neither_the_portals_updates_nor_others_installations(
     strict: Callbook, stand_in: StandIn, addresses: int, *, is_portal_named: bool
 ) -> None:
-    """All portals' events come from the same few servers, and an installation from anywhere."""
+    """The events of all portals come from the same few servers; an installation comes from anywhere."""
     victim, newcomers = stand_in.portals[0], [await stand_in.add_portal() for _ in range(20)]
     before = stand_in.counts["app.info"]
     flood = [

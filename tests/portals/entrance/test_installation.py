@@ -240,7 +240,7 @@ async def test_a_page_of_an_admin_brings_a_new_application_token_whose_event_nev
     await portal.open_page("/")
     await callbook.settle()
     after = await read_portal(callbook, portal.member_id)
-    seen = {"synced_at": after["synced_at"], "seen_at": clock.now()}  # An opened tab is worth a read.
+    seen = {"synced_at": after["synced_at"], "seen_at": clock.now()}  # An opened tab causes one read.
     assert after == before | seen
     portal.installation.application_token = "0" * 32
     clock.advance(1)

@@ -33,7 +33,7 @@ def portal(stand_in: StandIn) -> StandInPortal:
 
 @pytest.fixture
 async def waiting(callbook: Callbook, stand_in: StandIn, portal: StandInPortal) -> StandInPortal:
-    """A portal whose ONAPPINSTALL came while the authorization server was away; now it is there."""
+    """A portal whose ONAPPINSTALL came while the authorization server was away; now the server is back."""
     away = stand_in.fail("app.info", network="drop")
     answer = await portal.install_event()
     away.cancel()
@@ -119,7 +119,7 @@ async def test_one_that_waited_for_longer_than_its_token_lives_is_verified_with_
     clock.advance(3601)
     waiting.expire_access_tokens()
     away = stand_in.fail("app.info", network="drop")
-    await verify(callbook, clock)  # The new pair is kept, whatever comes then.
+    await verify(callbook, clock)  # The new pair is kept in every case.
     away.cancel()
     await verify(callbook, clock, 60)
     assert stand_in.counts["oauth.refresh"] == 1
@@ -261,7 +261,7 @@ async def test_keys_are_rotated_under_what_waits(
     new = generate_key("new")
     vault = Vault(Keyring.parse(f"{new},{KEYS}"), clock)
     await vault.open()
-    assert await rotate_keys(vault, clock) == (2, 0)  # The hash key is the other one.
+    assert await rotate_keys(vault, clock) == (2, 0)  # The other secret is the hash key.
     assert await rotate_keys(vault, clock) == (0, 0)
     parts = callbook.parts
     later = PendingInstallations(parts.installer, Keyring.parse(new), parts.database, clock)
@@ -293,7 +293,7 @@ async def test_the_vendor_forgets_what_waits_too_also_while_it_is_verified(
 async def test_a_reinstallation_that_waits_outlives_the_proof_of_the_uninstall_before_it(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """Both came while the authorization server was away."""
+    """Both events came while the authorization server was away."""
     await portal.install(callbook.url)
     await callbook.settle()
     stand_in.fail("app.info", network="drop")
@@ -357,7 +357,7 @@ async def test_an_installation_outlasts_that_another_portal_has_its_address(
 async def test_the_right_application_token_is_asked_about_wherever_it_comes_from(
     database_url: str, stand_in: StandIn, clock: FakeClock, portal: StandInPortal
 ) -> None:
-    """A stranger in the network of Bitrix24's own servers uses up what strangers there have."""
+    """A stranger in the network of Bitrix24's own servers uses up the strangers' attempts there."""
     async with run_callbook(database_url, stand_in, clock, Limits(8, 8, 8, 4, 10)) as callbook:
         assert (await portal.install(callbook.url)).status_code == 200
         await callbook.settle()
@@ -371,7 +371,7 @@ async def test_the_right_application_token_is_asked_about_wherever_it_comes_from
     [
         {"auth[access_token]": "x"},
         {"auth[refresh_token]": "r" * 1_900},
-        {"auth[refresh_token]": "\x00" * 400},  # Each takes six bytes of what is kept.
+        {"auth[refresh_token]": "\x00" * 400},  # Each of them takes six bytes when it is kept.
         {"auth[application_token]": ""},
         {"auth[member_id]": "../"},
     ],

@@ -1,4 +1,4 @@
-"""An administrator's page of a portal that is not installed here, though it is at Bitrix24."""
+"""The page of an administrator in a portal that is installed at Bitrix24, but not here."""
 
 import asyncio
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ from tests.running import Callbook, FakeClock
 
 @pytest.fixture
 async def lost(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
-    """A portal that we do not know: it was installed after the backup that was restored."""
+    """A portal that Callbook does not know: it was installed after the backup that was restored."""
     await install_all(callbook, stand_in.portals)
     portal = stand_in.portals[0]
     await callbook.run_sql(f"DELETE FROM portals WHERE member_id = '{portal.member_id}'")
@@ -88,7 +88,7 @@ async def test_the_server_decides_whether_it_is_installed(
         assert "Market" in answer.text
     await lost.uninstall(send=False)
     assert (await lost.open_page("/")).status_code == 403
-    assert stand_in.counts["app.info"] == asked + 2  # A token is asked about once.
+    assert stand_in.counts["app.info"] == asked + 2  # One question for each token.
     assert await count(callbook, "portals") == 1
 
 
@@ -137,7 +137,9 @@ async def test_only_the_installer_page_brings_back_what_was_forgotten(
 async def test_an_event_that_installs_what_was_forgotten_waits_for_the_installer_page(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock, forgotten: StandInPortal
 ) -> None:
-    """It may have been on its way. A real installation opens that page, too, and needs the event's token."""
+    """The event may have been on its way. A real installation opens that page too, and needs the event's
+    token.
+    """
     asked = stand_in.counts.total()
     answer = await forgotten.install_event()
     assert (answer.status_code, answer.json()) == (202, {"status": "pending"})

@@ -1,4 +1,4 @@
-"""The wizard: what was cut off begins again, and a second try tells what stands in its way."""
+"""The wizard: a setup that was cut off begins again, and a second try shows the obstacle."""
 
 from typing import Any
 
@@ -94,7 +94,7 @@ async def test_a_second_try_while_nothing_answers_is_told_and_can_be_repeated(
         "portal_unreachable"
     ] * 3
     stand_in.heal()
-    clock.advance(REST_S)  # The answer that broke off may have been a pair.
+    clock.advance(REST_S)  # The answer that broke off may have brought a pair.
     headers = await open_session(callbook, portal)
     assert (await retry(callbook, headers)).status_code == 202
     assert [step["state"] for step in await read_progress(callbook, headers)] == ["done"] * 4

@@ -1,4 +1,4 @@
-"""What the authorization server and the portal say of a visitor, and for how long that counts."""
+"""The answers of the authorization server and the portal about a visitor, and how long they count."""
 
 from typing import Any
 
@@ -88,7 +88,7 @@ async def test_an_installation_asks_now_whatever_was_answered_before(
 async def test_a_known_portals_token_is_asked_about_at_its_own_server_only(
     database_url: str, stand_in: StandIn, clock: FakeClock
 ) -> None:
-    """The other listed server is away, and so could not be told from one that knows the token."""
+    """The other listed server is away, so Callbook could not tell it from a server that knows the token."""
     servers = (f"http://127.0.0.1:{free_port()}", stand_in.oauth_origin)
     async with run_callbook(database_url, stand_in, clock, GENEROUS, oauth_servers=servers) as callbook:
         portal = stand_in.portals[0]

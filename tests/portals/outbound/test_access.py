@@ -1,4 +1,4 @@
-"""REST calls with the stored token: what is repeated, what is not, and what another state forbids."""
+"""REST calls with the stored token: which are repeated, which are not, and which a portal's state forbids."""
 
 import asyncio
 

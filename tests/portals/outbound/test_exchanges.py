@@ -13,7 +13,7 @@ def count(outcome: str) -> float:
 
 
 async def test_a_portal_makes_up_no_figures(callbook: Callbook) -> None:
-    """Its error codes are its own text; in the table they stay what they are."""
+    """The error codes are the portal's own text; the table keeps them as they are."""
     before = count("other"), count("expired_token"), count("ok")
     for code in ("made_up_1", "made_up_2", "expired_token", None):
         exchange = Exchange(1, "rest", "a" * 32, "b.example", "profile", "{}", 400, code, 5, "")
@@ -56,7 +56,7 @@ async def test_an_answer_after_the_uninstall_names_no_portal(
 async def test_an_answer_after_the_erasure_names_none_at_once_or_within_hours(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:
-    """What an installation asks before it has a row waits for that row."""
+    """Before an installation has a row, its requests keep their names until the row comes."""
     installed, erased = stand_in.portals
     installed.add_app()
     for portal in (installed, erased):

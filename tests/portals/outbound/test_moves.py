@@ -1,4 +1,6 @@
-"""A portal that moves keeps its log and keeps working, whoever learns of it first."""
+"""A portal that moves keeps its log and keeps working, no matter which part of Callbook learns of it
+first.
+"""
 
 import pytest
 
@@ -79,7 +81,8 @@ async def test_an_open_tab_its_session_and_another_process_go_on_after_a_move(
     assert (await find(portal)).client_endpoint == portal.client_endpoint
     await callbook.settle()
     asked = stand_in.counts["rest"]
-    assert (await second.call(old, "user.get", {})).result  # It holds the portal as it was.
+    # The second access holds the portal as it was before.
+    assert (await second.call(old, "user.get", {})).result
     assert stand_in.counts["rest"] == asked + 1
     assert len(await tab.list_ids()) == 1
     await portal.end_call()

@@ -1,4 +1,4 @@
-"""The account of a portal's bucket that all processes share, on both databases."""
+"""The accounts of the portals' buckets, which all processes share, on both databases."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ LEVEL = "SELECT backlog_ms FROM rate_buckets WHERE member_id = 'a'"
 
 @pytest.fixture
 def two(callbook: Callbook, clock: FakeClock) -> tuple[SharedAccounts, SharedAccounts]:
-    """As two processes hold them."""
+    """The accounts of two processes."""
     database = callbook.parts.database
     return SharedAccounts(database, clock), SharedAccounts(database, clock)
 
@@ -67,7 +67,7 @@ async def test_a_refusal_tells_all(two: Two, clock: FakeClock) -> None:
     first, second = two
     await first.fill(["a"], 22_500)
     assert await second.take(["a"], COST, MOST) == 23_000
-    await first.fill(["a"], 22_500)  # It empties nothing.
+    await first.fill(["a"], 22_500)  # It drains no bucket.
     assert await second.take(["a"], COST, MOST) == 23_500
     clock.advance(10)
     await second.fill(["a"], 22_500)
@@ -95,7 +95,7 @@ async def test_a_statement_that_waited_for_its_turn_empties_nothing(two: Two, cl
 
 
 async def test_the_database_s_own_clock_moves_it(callbook: Callbook) -> None:
-    """None is moved by hand: all that is known is that time passes."""
+    """The test moves no clock; it knows only that time passes."""
     accounts = SharedAccounts(callbook.parts.database)
     await accounts.fill(["a"], 10_000)
     await callbook.run_sql("UPDATE rate_buckets SET at_ms = at_ms - 9000")
@@ -136,7 +136,7 @@ async def test_an_account_ends_with_its_installation(
         portal.add_app()
         await portal.install(callbook.url)
     await callbook.settle()
-    assert await count(callbook, "rate_buckets") == 4  # A portal's own, and that of its host.
+    assert await count(callbook, "rate_buckets") == 4  # For each portal its own and that of its host.
     await stand_in.portals[0].uninstall(clean=is_clean)
     await callbook.settle()
     left = {row["member_id"] for row in await callbook.run_sql("SELECT member_id FROM rate_buckets")}

@@ -1,5 +1,5 @@
-"""An address is believed when the authorization server names it, and another portal's only once the server no
-longer names it for that one.
+"""An address is believed if the authorization server names it; another portal's only if the server no longer
+names it for that portal.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ async def victim(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
 
 @pytest.fixture
 async def liar(callbook: Callbook, stand_in: StandIn, victim: StandInPortal) -> StandInPortal:
-    """Installed at its own address."""
+    """A second portal, installed at its own address."""
     return await join(callbook, stand_in.portals[1])
 
 
@@ -59,7 +59,7 @@ async def test_portals_that_redirect_to_another_spend_nothing_of_it(
                 )
         assert (await find(portal)).domain == portal.domain
     assert victim.counts["rest"] == before
-    assert stand_in.counts["app.info"] - asked == len(liars)  # Each makes us ask once in ten minutes.
+    assert stand_in.counts["app.info"] - asked == len(liars)  # Each causes one question in ten minutes.
     assert (await callbook.parts.access.call(await find(victim), "user.get", {})).result
 
 
@@ -96,7 +96,7 @@ async def test_an_address_that_another_portal_has_is_not_believed_while_the_serv
         clock.advance(3601)
         version = (await find(liar)).token_version
         assert (await callbook.parts.access.call(await find(liar), "user.get", {})).result
-        assert (await find(liar)).token_version > version  # The pair is stored all the same.
+        assert (await find(liar)).token_version > version  # The pair is stored even so.
     else:
         answer = await liar.install(callbook.url)
         assert answer.status_code == 409
@@ -115,7 +115,7 @@ def _naming(portal: StandInPortal) -> Any:
 async def test_an_address_is_believed_once_its_portal_has_left_it_which_then_goes_on_too(
     callbook: Callbook, stand_in: StandIn, victim: StandInPortal, liar: StandInPortal, clock: FakeClock
 ) -> None:
-    """Two portals that swap servers: nobody but the authorization server knows."""
+    """Two portals swap servers, and only the authorization server knows."""
     left = victim.client_endpoint
     await victim.move(leaves_redirect=False)
     liar.listed_endpoint = left
@@ -135,7 +135,7 @@ async def test_the_server_is_asked_about_the_other_portal_once_in_ten_minutes(
     for _ in range(5):
         await liar.open_page()
     assert victim.counts["app.info"] - asked == 1
-    assert liar.counts["app.info"] - own == 5 + 1  # About each token, and once more about the address.
+    assert liar.counts["app.info"] - own == 5 + 1  # One for each token, and one more for the address.
     clock.advance(max(ASK_EVERY_S, LOOK_EVERY_S))
     await liar.open_page()
     assert victim.counts["app.info"] - asked == 2
@@ -144,7 +144,7 @@ async def test_the_server_is_asked_about_the_other_portal_once_in_ten_minutes(
 async def test_all_who_ask_about_a_portal_that_has_left_hear_the_same(
     callbook: Callbook, stand_in: StandIn, victim: StandInPortal, liar: StandInPortal, clock: FakeClock
 ) -> None:
-    """A portal that was set up anew at its old host brings its page and its event, at once or one by one."""
+    """A portal that was set up again at its old host brings its page and its event, at once or one by one."""
     await victim.uninstall(send=False)
     addresses = callbook.parts.access._moves.addresses  # noqa: SLF001
     asked, gate = stand_in.counts["app.info"], stand_in.hold("app.info", when="before", times=1)

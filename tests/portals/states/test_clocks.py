@@ -1,4 +1,4 @@
-"""Clocks that disagree, and one that is set back: expiry counts from receipt, so they change nothing."""
+"""Clocks that disagree, and a clock that is set back: expiry counts from receipt, so they change nothing."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ NOON = 1_795_000_000
 
 @dataclass(frozen=True)
 class Record:
-    """Of one pair."""
+    """The record of one pair."""
 
     access_expires_at: int
     pair_stored_at: int
@@ -36,7 +36,7 @@ class Record:
 
 
 class SkewedClock:
-    """Ours, so far ahead of Bitrix24's (behind it when negative)."""
+    """Callbook's clock, so many seconds ahead of Bitrix24's (behind it if negative)."""
 
     def __init__(self, clock: FakeClock, ahead_s: int) -> None:
         self._clock = clock
@@ -78,7 +78,8 @@ async def test_ten_minutes_of_skew_either_way_change_nothing(
     await portal.end_call(lose=True)
     await skewed.parts.histories.catch_up(await find(portal))
     assert len(await tab.list_ids()) == 2
-    clock.advance(3590)  # The token lives for ten seconds more, by the only clock that counts.
+    # The token lives for ten seconds more by the authorization server's clock, which alone counts.
+    clock.advance(3590)
     await call(skewed, portal)
     assert stand_in.counts["oauth.refresh"] == 0
     clock.advance(20)
@@ -87,14 +88,14 @@ async def test_ten_minutes_of_skew_either_way_change_nothing(
     assert stand_in.counts["oauth.refresh"] == 1
     pair = await read_pair(skewed, portal.member_id)
     await open_tab(skewed, portal)
-    assert await read_pair(skewed, portal.member_id) == pair  # A healthy pair is not replaced by a page's.
+    assert await read_pair(skewed, portal.member_id) == pair  # A page's pair does not replace a healthy one.
     stand_in.fail("oauth.refresh", network="drop", portal=portal)
     clock.advance(6 * 3600 + 100)
     with pytest.raises(Exception, match="no new pair"):
         await call(skewed, portal)
     stand_in.heal()
     await open_tab(skewed, portal)
-    assert await read_pair(skewed, portal.member_id) != pair  # A doubtful one is.
+    assert await read_pair(skewed, portal.member_id) != pair  # It replaces a doubtful one.
     await portal.update_event()
     await portal.end_call()
     assert await count(skewed, "calls") == 3
@@ -115,7 +116,8 @@ async def test_a_clock_that_is_set_back_changes_nothing(
 
     await run_job(callbook.parts, "scheduler", note)
     clock.at -= STEP_S
-    await run_job(callbook.parts, "scheduler", note)  # It keeps its own lease, which is shorter again now.
+    # The holder keeps its own lease, which ends earlier again now.
+    await run_job(callbook.parts, "scheduler", note)
     assert runs == [began_at, began_at - STEP_S]
     clock.advance(LEASE_S)
     assert await take_lease(LEASE, "another", clock.now(), LEASE_S)
@@ -129,13 +131,14 @@ async def test_a_clock_that_is_set_back_changes_nothing(
     await call(callbook, portal)
     assert stand_in.counts["oauth.refresh"] == 1
     clock.at = began_at + 600
-    assert (await tab.get("/api/v1/calls")).status_code == 401  # No session outlives its own ten minutes.
+    # No session lives longer than its own ten minutes.
+    assert (await tab.get("/api/v1/calls")).status_code == 401
 
 
 async def test_leases_claims_and_pauses_of_the_time_before_block_no_longer_than_the_step(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:
-    """Left by processes that were killed just before the clock was set back."""
+    """The processes that left them were killed just before the clock was set back."""
     portal = stand_in.portals[0]
     await install(callbook, portal)
     now, found = clock.now(), await find(portal)
@@ -153,7 +156,7 @@ async def test_leases_claims_and_pauses_of_the_time_before_block_no_longer_than_
     await callbook.settle()
     assert (await callbook.run_sql("SELECT history_state AS s FROM statistics_marks"))[0]["s"] == "complete"
     portal.expire_access_tokens()
-    clock.advance(REST_S)  # The one who was killed may have bought a pair.
+    clock.advance(REST_S)  # The killed process may have bought a pair.
     await call(callbook, portal)
     portal.state.rest_refusal = "portal_closed"
     with pytest.raises(Exception, match="refuses"):
@@ -167,7 +170,7 @@ async def test_leases_claims_and_pauses_of_the_time_before_block_no_longer_than_
 async def test_a_year_back_leaves_pairs_neither_unrenewed_nor_unbought(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:
-    """What was noted by the clock that was ahead says nothing of how old a pair is."""
+    """A time noted by a clock that was ahead says nothing about the age of a pair."""
     portal = stand_in.portals[0]
     await install(callbook, portal)
     portal.expire_access_tokens()
@@ -186,7 +189,7 @@ async def test_a_year_back_leaves_pairs_neither_unrenewed_nor_unbought(
     portal.expire_access_tokens()
     with pytest.raises(Exception, match="not due yet"):
         await call(callbook, portal)
-    assert stand_in.counts["oauth.refresh"] == 2  # Its record is right again, and counts as ever.
+    assert stand_in.counts["oauth.refresh"] == 2  # The record is right again, and counts as usual.
 
 
 @pytest.mark.parametrize("cause", list(Cause))

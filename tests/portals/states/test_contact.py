@@ -1,4 +1,6 @@
-"""Portals that refuse as a whole: left alone, asked again, never erased; and what is no such refusal."""
+"""Portals that refuse everything: left alone, asked again, never erased; and refusals that do not count as
+such.
+"""
 
 import asyncio
 from typing import get_args
@@ -22,7 +24,7 @@ DAY_S = 86_400
 
 
 def make_second(callbook: Callbook, clock: FakeClock) -> PortalAccess:
-    """As in another process: it shares nothing with the first but the database."""
+    """A second PortalAccess, as in another process: it shares only the database with the first."""
     first = callbook.parts.access
     return PortalAccess(first._clients, first._vault, first._refresher, first._moves, clock)  # noqa: SLF001
 
@@ -74,7 +76,7 @@ async def test_a_portal_that_refuses_is_left_alone_and_resumed_by_itself(
     await callbook.settle()
     portal = await find(installed)
     assert (portal.contact_state, portal.contact_failures, portal.contact_retry_at) == ("ok", 0, 0)
-    assert stand_in.counts.total() == before + 2  # `rest` and the method are counted both.
+    assert stand_in.counts.total() == before + 2  # The stand-in counts both `rest` and the method.
     assert await count(callbook, "calls") == 1
 
 
@@ -89,7 +91,7 @@ async def test_the_pauses_grow_from_minutes_to_a_day(
         clock.advance(300)
         await probe_paused(callbook.parts)
         await callbook.settle()
-    assert stand_in.counts["rest"] - asked <= 2 * 9  # Each finds its token expired first.
+    assert stand_in.counts["rest"] - asked <= 2 * 9  # Each first finds that its token has expired.
     assert stand_in.counts["oauth.refresh"] - refreshes <= 9
     assert [pause_s(failures) for failures in (0, 1, 2, 90)] == [300, 900, 2700, LONGEST_PAUSE_S]
     assert (await find(installed)).contact_since == began_at
@@ -159,7 +161,8 @@ async def test_a_restricted_owner_is_replaced_by_an_administrator_who_may(
     installed.admin.is_app_allowed = False
     assert await expect_pause(callbook, installed) == "restricted"
     await open_tab(callbook, installed, installed.operator.id)
-    assert (await find(installed)).contact_state == "restricted"  # A plain user's page mends nothing.
+    # The page of a plain user ends no restriction.
+    assert (await find(installed)).contact_state == "restricted"
     installed.operator.is_admin = True
     await open_tab(callbook, installed, installed.operator.id)
     portal = await find(installed)

@@ -1,4 +1,4 @@
-"""Two portals that are installed."""
+"""Two installed portals."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Installed portals as the tests of their tokens need them, and a second process's refresher."""
+"""Installed portals for the tests of their tokens, and the refresher of a second process."""
 
 import asyncio
 import time

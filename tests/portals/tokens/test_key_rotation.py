@@ -13,7 +13,7 @@ from tests.databases import KEYS
 from tests.portals.portal_rows import read_portal
 from tests.running import Callbook, FakeClock
 
-OLD_ID = "test"  # Of tests.databases.KEYS.
+OLD_ID = "test"  # The key in tests.databases.KEYS.
 NEW = generate_key("new")
 BOTH = Keyring.parse(f"{NEW},{KEYS}")
 
@@ -30,14 +30,14 @@ async def installed(callbook: Callbook, stand_in: StandIn) -> list[StandInPortal
 
 @pytest.fixture
 async def vault(callbook: Callbook, clock: FakeClock) -> Vault:
-    """Another process's, which has both keys and seals with the new one."""
+    """The vault of another process, which has both keys and seals with the new one."""
     vault = Vault(BOTH, clock)
     await vault.open()
     return vault
 
 
 async def list_key_ids(callbook: Callbook) -> set[str]:
-    """The ids of all keys under which anything is sealed."""
+    """The ids of all keys that any stored secret is sealed with."""
     rows = await callbook.run_sql("SELECT access_token, refresh_token FROM portals")
     sealed = [value for row in rows for value in row.values() if value is not None]
     sealed += [
@@ -71,7 +71,7 @@ async def test_afterwards_the_old_key_can_go_and_everything_opens(
         stored = await queries.find_portal(portal.member_id)
         assert stored is not None
         assert alone.hash_application_token(portal.application_token) == stored.application_token_hash
-    for portal in installed:  # The process that still has the old key alone goes on taking events.
+    for portal in installed:  # The process that has only the old key goes on taking events.
         assert (await portal.end_call()).responses[0].status_code == 200
 
 
@@ -121,7 +121,7 @@ async def test_a_refresh_in_between_keeps_its_pair_and_asks_for_another_run(
         if pair is not None and portal.member_id == refreshed.member_id:
             await callbook.parts.refresher.renew(
                 portal_id, pair, Cause.OWN_WORK
-            )  # By a process with the old key.
+            )  # A process with the old key has sealed it.
         return pair
 
     monkeypatch.setattr(Vault, "read_pair", lambda self, portal_id: read_then_refresh(portal_id))

@@ -1,4 +1,4 @@
-"""One place buys pairs: four a portal a day for whatever runs by itself, whatever the answers are."""
+"""One place buys pairs: four a portal a day for all work that runs by itself, with any answers."""
 
 import asyncio
 from collections import Counter
@@ -32,7 +32,7 @@ def count_refreshes(stand_in: StandIn, portal: StandInPortal) -> int:
 
 
 async def use(callbook: Callbook, portal: StandInPortal) -> None:
-    """What a job does: it reads, and learns that the token has expired."""
+    """Work as a job does: it reads, and learns that the token has expired."""
     portal.expire_access_tokens()
     await callbook.parts.access.call(await stored(callbook, portal), "user.get", {})
 
@@ -51,7 +51,7 @@ async def fail_for_a_day(callbook: Callbook, portal: StandInPortal, clock: FakeC
 async def renew_everywhere(
     callbook: Callbook, portal: StandInPortal, processes: int
 ) -> list[Awaitable[Verdict]]:
-    """The same pair, by so many processes at once."""
+    """Renew the same pair in so many processes at once."""
     found = await stored(callbook, portal)
     pair = await callbook.parts.vault.read_pair(found.id)
     assert pair is not None
@@ -71,7 +71,8 @@ async def test_who_waited_for_an_answer_that_broke_off_buys_nothing(
     verdicts = [await verdict for verdict in waiting]
     assert sorted(verdict.value for verdict in verdicts) == ["away", "too_soon", "too_soon", "too_soon"]
     assert count_refreshes(stand_in, installed) == 1
-    assert (await stored(callbook, installed)).has_dangling_refresh  # Also after those who looked again.
+    # Also after the processes that looked again.
+    assert (await stored(callbook, installed)).has_dangling_refresh
 
 
 @pytest.mark.parametrize("network", ["drop", "half", "503", "504", "html"])
@@ -86,7 +87,7 @@ async def test_an_answer_that_is_none_may_have_bought_a_pair(
 async def test_an_authorization_server_that_is_down_has_sold_nothing(
     database_url: str, stand_in: StandIn, clock: FakeClock
 ) -> None:
-    """Once it is back, whoever needs a pair buys one, and does not wait for six hours."""
+    """After it is back, the next caller that needs a pair buys one, and does not wait for six hours."""
     down = f"http://127.0.0.1:{free_port()}"
     servers = (stand_in.oauth_origin, down)
     async with run_callbook(database_url, stand_in, clock, oauth_servers=servers) as callbook:
@@ -122,7 +123,7 @@ async def test_a_customer_who_has_to_pay_has_bought_nothing(
 async def test_a_pair_of_another_portal_was_bought_all_the_same(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:
-    """And is not stored."""
+    """The pair is not stored."""
     before = (await stored(callbook, installed)).token_version
     other_id = stand_in.portals[1].member_id
     stand_in.lie("oauth.refresh", lambda answer: answer | {"member_id": other_id}, portal=installed)
@@ -151,7 +152,7 @@ async def test_a_process_that_was_killed_while_it_asked_may_have_bought_a_pair(
 async def add_witnesses(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock, number: int
 ) -> list[StandInPortal]:
-    """Each was renewed later than all before, so that the last is asked first."""
+    """Add portals, each renewed later than all before, so that the last one is asked first."""
     added = []
     for _ in range(number):
         clock.advance(1)
@@ -162,7 +163,9 @@ async def add_witnesses(
 async def test_a_portal_that_has_just_vouched_is_not_asked_again(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:
-    """Of two portals that are refused the first asks a witness that hangs, the second another meanwhile."""
+    """Two portals are refused. The first asks a witness that hangs; the second asks another in the
+    meantime.
+    """
     other = stand_in.portals[1]
     second, first = await add_witnesses(callbook, stand_in, clock, 2)
     for portal in (installed, other):
@@ -193,7 +196,7 @@ async def test_witnesses_take_turns(
 async def test_a_dozen_portals_that_are_gone_cost_no_other_more_than_four_refreshes_a_day(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:
-    """They are used hours apart, so that each needs a witness, and are asked again as is due."""
+    """They are used hours apart, so that each needs a witness, and each is asked again when it is due."""
     gone = [*stand_in.portals, *await add_witnesses(callbook, stand_in, clock, 10)]
     healthy = await add_witnesses(callbook, stand_in, clock, 3)
     for portal in gone:
@@ -207,7 +210,7 @@ async def test_a_dozen_portals_that_are_gone_cost_no_other_more_than_four_refres
         clock.advance(600)
     counts = [count_refreshes(stand_in, portal) for portal in healthy]
     assert 1 < max(counts) <= MOST_A_DAY, counts
-    refused = [count_refreshes(stand_in, portal) for portal in gone]  # Which bought nothing.
+    refused = [count_refreshes(stand_in, portal) for portal in gone]  # A refused refresh bought nothing.
     assert max(refused) <= 2 * MOST_A_DAY, refused
     states = {(await stored(callbook, portal)).token_state for portal in healthy}
     assert states == {"ok"}
@@ -216,7 +219,9 @@ async def test_a_dozen_portals_that_are_gone_cost_no_other_more_than_four_refres
 async def test_all_at_once_gone_are_found_in_turns_though_one_alone_can_tell(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:
-    """Those that are refused as witnesses are not asked as such again, or it were the same three for ever."""
+    """A portal that is refused as a witness is no witness again soon: else the same three were asked for
+    ever.
+    """
     (healthy,) = stand_in.portals[1:]
     gone = [installed, *await add_witnesses(callbook, stand_in, clock, 11)]
     for portal in gone:
@@ -265,7 +270,7 @@ async def test_a_purchase_of_the_future_keeps_nobody_from_being_a_witness(
     *,
     is_witness: bool,
 ) -> None:
-    """It was noted by a clock that has been set back."""
+    """A clock that has been set back noted it."""
     other = await stored(callbook, stand_in.portals[1])
     await queries.update_locked(other.id, {"pair_bought_at": clock.now() + ahead_s})
     portal = await stored(callbook, installed)

@@ -52,7 +52,7 @@ async def test_however_often_a_portal_says_expired_few_pairs_are_bought(
     cause: Cause,
     rest_s: int,
 ) -> None:
-    """Our own record decides, and counts a purchase whose answer broke off."""
+    """Callbook's own record decides, and counts a purchase whose answer broke off."""
     portal = await stored(callbook, installed)
     stand_in.fail("user.get", code="expired_token", status=401, portal=installed)
     for count in range(1, 4):
@@ -71,7 +71,7 @@ async def test_however_often_a_portal_says_expired_few_pairs_are_bought(
 async def test_a_pair_of_another_process_serves_those_who_wait(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
-    """A second Refresher shares nothing with the first but the database."""
+    """A second Refresher shares only the database with the first."""
     portal = await stored(callbook, installed)
     pair = await callbook.parts.vault.read_pair(portal.id)
     assert pair is not None
@@ -92,8 +92,8 @@ async def renew_while_the_database_fails(
     failures: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Verdict:
-    """The statement that stores the new pair fails so often; each pause before the next one is a second, in
-    which the wall clock is set forward by an hour.
+    """Fail so often the statement that stores the new pair. Each pause before the next attempt is a second,
+    in which the wall clock is set forward by an hour.
     """
     pair = await callbook.parts.vault.read_pair(portal_id)
     assert pair is not None
@@ -175,7 +175,7 @@ async def test_events_are_stored_while_the_pair_is_dead(
 async def test_network_trouble_never_marks_a_portal(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock, network: str
 ) -> None:
-    """An answer that broke off, or that is none, may have bought a pair, and counts as one."""
+    """An answer that broke off, or none, may have bought a pair, and counts as a purchase."""
     portal = await stored(callbook, installed)
     installed.expire_access_tokens()
     stand_in.fail("oauth.refresh", network=network, times=1)  # type: ignore[arg-type]
@@ -264,4 +264,4 @@ async def test_pairs_are_renewed_after_25_days_and_not_before(
     assert await renew() == 0
     assert stand_in.counts["oauth.refresh"] == 2
     due = {(await read_portal(callbook, portal.member_id))["renew_at"] for portal in stand_in.portals}
-    assert len(due) == 2  # Spread out.
+    assert len(due) == 2  # They are spread over a day.

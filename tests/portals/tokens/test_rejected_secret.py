@@ -71,7 +71,7 @@ async def test_a_portal_that_is_left_alone_is_no_witness(
     for _ in range(2):
         clock.advance(1)
         paused.append(await add_installed(callbook, stand_in))
-    clock.at -= 10  # So that it is asked last of all.
+    clock.at -= 10  # So that this portal is asked last.
     fine = await add_installed(callbook, stand_in)
     for portal in paused:
         await queries.update_locked(
@@ -119,7 +119,7 @@ async def test_invalid_client_of_all_is_our_secret_and_marks_nobody(
     asked = stand_in.counts["oauth.refresh"]
     with pytest.raises(PortalUnreachableError):
         await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
-    assert stand_in.counts["oauth.refresh"] == asked  # Not asked again within a minute.
+    assert stand_in.counts["oauth.refresh"] == asked  # No further question within a minute.
     clock.advance(60)
     await callbook.parts.access.call(await stored(callbook, installed), "user.get", {})
     assert "client_secret_rejected" not in await find_problems(callbook.parts)
