@@ -13,10 +13,8 @@ import asyncpg
 import structlog
 
 from app.kit.storage.database import DATABASE_ERRORS, Database
+from app.portals.news_queries import ALL, CHANNEL, beat, notify
 
-CHANNEL = "callbook"
-ALL = "*"  # The payload when so many portals changed that their ids do not fit.
-LONGEST_PAYLOAD = 7_900  # PostgreSQL takes 8,000 bytes.
 POLL_S = 1.0  # SQLite: how soon another process (the command line) is noticed.
 HEARTBEAT_S = 30.0  # PostgreSQL: how soon a connection that died silently is noticed.
 FIRST_BACK_OFF_S = 0.5
@@ -92,7 +90,7 @@ class Changes:
         """
         if not database.is_sqlite:
             for portal_id in portal_ids:
-                await database.run("SELECT pg_notify($1, $2)", CHANNEL, f"{self.prefix}{portal_id}")
+                await notify(portal_id, self.prefix, database)
 
     async def start(self) -> None:
         """Begin to hear the other processes; return at once, also while the database is away."""
@@ -133,7 +131,7 @@ class Changes:
                     async with asyncio.timeout(HEARTBEAT_S):
                         await ended.wait()
                 if not ended.is_set():
-                    await connection.execute("SELECT 1", timeout=10)
+                    await beat(connection)
         finally:
             connection.terminate()
 

@@ -99,6 +99,13 @@ FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.absence.tombstone_queries.find_barred": "Updates that come at the same time share one look.",
     "app.portals.queries.find_portals": "Events that wait at the same time share one look at their portals.",
     "app.portals.queries.list_waiting_for_lookup": "The scheduler looks up calls for whichever portals wait.",
+    "app.calls.store.call_queries.load_calls": "Each key names its portal: one batch has events of many.",
+    "app.calls.store.call_queries.save_calls": "Each change names its portal: one batch has events of many.",
+    "app.calls.store.call_queries.hold_portals": "Each pair names its portal: one batch has events of many.",
+    "app.calls.intake.intake_queries.write_last_events": (
+        "Notes of many portals are written by one statement."
+    ),
+    "app.portals.news_queries.beat": "Whether a connection lives has to do with no portal.",
 }
 
 

@@ -10,7 +10,8 @@ from app.calls.intake.group_commit import Ingest
 from app.kit.storage.database import Database
 from app.kit.storage.light_commits import commit_lightly
 from app.portals.fact_queries import write_fact
-from app.portals.news import ALL, CHANNEL, Changes, Watch
+from app.portals.news import Changes, Watch
+from app.portals.news_queries import ALL, CHANNEL
 from tests.calls.stored_calls import TOKEN_HASH, insert_portal, make_record
 from tests.running import FakeClock
 

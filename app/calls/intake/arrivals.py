@@ -2,28 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 
-import asyncpg
 import msgspec
 
 from app.bitrix24.incoming.call_end import CallRecord
 from app.calls.space.sizes import Size, growth_of, size_of_event
-from app.calls.store.known_calls import (
-    Change,
-    Key,
-    KnownCall,
-    OvertakenError,
-    hold_portals,
-    is_changed,
-    load_calls,
-    save_calls,
-)
+from app.calls.store.call_queries import hold_portals, load_calls, save_calls
+from app.calls.store.known_calls import Change, Key, KnownCall, is_changed
 from app.calls.store.legs import Leg, is_overfull, leg_of_event, meet_event
+from app.calls.store.retries import retry_overtaken
 from app.kit.storage.database import Database
 from app.kit.text import storable
 from app.portals.news import Changes
 
-ATTEMPTS = 3
 NoteSize = Callable[[int, Size], None]  # Of a portal: what it stores by now.
 
 
@@ -76,12 +68,7 @@ async def meet_arrivals(
 
     Raises what the driver raises, and OvertakenError when other processes were faster three times.
     """
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return await _meet_once(database, changes, note, arrivals, is_missed=is_missed)
-        except (OvertakenError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
-            continue
-    return await _meet_once(database, changes, note, arrivals, is_missed=is_missed)
+    return await retry_overtaken(partial(_meet_once, database, changes, note, arrivals, is_missed=is_missed))
 
 
 async def _meet_once(

@@ -13,17 +13,15 @@ import asyncpg
 import msgspec
 
 from app.calls.intake.arrivals import Arrival
-from app.calls.store.known_calls import KEY_TYPES, LEG_TYPES, Key, digits_of
+from app.calls.intake.intake_queries import POSTGRES_INSERT, make_sqlite_insert, values_of
+from app.calls.store.known_calls import Key
 from app.kit.storage.database import Database
 from app.kit.storage.postgres_engine import PooledPostgresEngine
 from app.kit.storage.sqlite_engine import KeptSQLiteEngine
-from app.portals.news import ALL, CHANNEL, LONGEST_PAYLOAD, Changes
+from app.portals.news import Changes
 
 STATEMENT_TIMEOUT_S = 15
 CONNECT_TIMEOUT_S = 5
-_TOLD = 13  # The fields of a leg that an event can tell, received_at the last of them.
-_COLUMNS = KEY_TYPES | {"token_hash": "text", "phone_digits": "text"} | dict(list(LEG_TYPES.items())[:_TOLD])
-_STORED = ", ".join(name for name in _COLUMNS if name != "token_hash")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -62,7 +60,7 @@ class SqliteInserter:
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
         """Commit the batch, and say which keys may not be new: none, or all when it is not clear."""
-        values = [value for arrival in arrivals for value in _values_of(arrival)]
+        values = [value for arrival in arrivals for value in values_of(arrival)]
         if await self._execute(self._statement(len(arrivals)), values) == len(arrivals):
             return set()
         return {arrival.key for arrival in arrivals}
@@ -83,39 +81,8 @@ class SqliteInserter:
 
     def _statement(self, count: int) -> str:
         if count not in self._statements:
-            row = f"({', '.join('?' * len(_COLUMNS))})"
-            names = ", ".join(f"column{i} AS {name}" for i, name in enumerate(_COLUMNS, 1))
-            self._statements[count] = (
-                f"INSERT INTO calls ({_STORED}, source, has_recording, has_transcript)"  # noqa: S608  Our names.
-                f" SELECT {_STORED}, 'event', 0, 0 FROM (SELECT {names}"
-                f" FROM (VALUES {', '.join([row] * count)}))"
-                " WHERE EXISTS (SELECT 1 FROM portals p WHERE p.id = portal_id AND p.state = 'installed'"
-                " AND p.application_token_hash = token_hash)"
-                " ON CONFLICT (portal_id, call_id) DO NOTHING"
-            )
+            self._statements[count] = make_sqlite_insert(count)
         return self._statements[count]
-
-
-_POSTGRES_STATEMENT = f"""
-WITH due AS MATERIALIZED (
-    SELECT {", ".join(f"(value->>{i})::{kind} AS {name}" for i, (name, kind) in enumerate(_COLUMNS.items()))}
-    FROM jsonb_array_elements($1::jsonb)),
-held AS MATERIALIZED (
-    SELECT id, application_token_hash FROM portals
-    WHERE id IN (SELECT portal_id FROM due) AND state = 'installed' ORDER BY id FOR SHARE),
-inserted AS (
-    INSERT INTO calls ({_STORED}, source)
-    SELECT {_STORED}, 'event' FROM due JOIN held ON id = portal_id AND application_token_hash = token_hash
-    ORDER BY portal_id, call_id
-    ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING portal_id, call_id),
-told AS MATERIALIZED (
-    SELECT pg_notify('{CHANNEL}',
-        $2::text || CASE WHEN length(ids) < {LONGEST_PAYLOAD} THEN ids ELSE '{ALL}' END)
-    FROM (SELECT string_agg(DISTINCT portal_id::text, ',') AS ids FROM inserted) news WHERE ids IS NOT NULL)
-SELECT portal_id, call_id FROM due
-WHERE (SELECT count(*) FROM told) >= 0
-AND (portal_id, call_id) NOT IN (SELECT portal_id, call_id FROM inserted)
-"""  # noqa: S608  Our own names only. The count makes sure that `told` runs.
 
 
 class PostgresInserter:
@@ -135,7 +102,7 @@ class PostgresInserter:
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
         """Commit the batch, and say which keys it did not insert."""
         _, statement = await self._connected()
-        payload = _encode([_values_of(arrival) for arrival in arrivals]).decode()
+        payload = _encode([values_of(arrival) for arrival in arrivals]).decode()
         with self._giving_up():
             rows = await statement.fetch(payload, self._origin, timeout=STATEMENT_TIMEOUT_S)
         return {(row["portal_id"], row["call_id"]) for row in rows}
@@ -167,11 +134,5 @@ class PostgresInserter:
             if self.connection is not None:
                 self.connection.terminate()
             self.connection = await asyncpg.connect(**self._config, timeout=CONNECT_TIMEOUT_S)
-            self._statement = await self.connection.prepare(_POSTGRES_STATEMENT)
+            self._statement = await self.connection.prepare(POSTGRES_INSERT)
         return self.connection, self._statement
-
-
-def _values_of(arrival: Arrival) -> tuple[object, ...]:
-    leg = arrival.leg
-    digits = digits_of(leg.phone_number)
-    return (*arrival.key, arrival.token_hash, digits, *msgspec.structs.astuple(leg)[:_TOLD])

@@ -14,6 +14,7 @@ from app.bitrix24.incoming.call_end import CallRecord
 from app.calls.intake.arrivals import Arrival, Outcome, arrival_of, meet_arrivals
 from app.calls.intake.checkpoints import Checkpoints
 from app.calls.intake.fast_insert import make_inserter
+from app.calls.intake.intake_queries import write_probe
 from app.calls.intake.last_events import LastEvents
 from app.calls.space.room import Room
 from app.calls.space.sizes import Size, size_of_event
@@ -30,10 +31,6 @@ MAX_BATCH = 500
 MEET_AT_ONCE = 25  # Events of known calls, all legs of which are read: others' events go between.
 MAX_WAITING = 10_000
 PROBED_FOR_S = 2
-PROBE = (
-    "INSERT INTO facts (name, value, at) VALUES ('storing_probe', 'written', {})"
-    " ON CONFLICT (name) DO UPDATE SET at = excluded.at"
-)
 log = structlog.get_logger(__name__)
 
 
@@ -80,7 +77,7 @@ class Ingest:
         self._meet = partial(meet_arrivals, database, changes, self._room.note)
         self._meet_missed = partial(self._meet, is_missed=True)
         self._last_events = LastEvents(database, clock, self.inserter.execute)
-        self._probe_sql = PROBE.format("?" if database.is_sqlite else "$1")
+        self._database = database
         self._queue: list[Waiting] = []
         self._probes: list[asyncio.Future[bool]] = []
         self._probed: tuple[int, bool] | None = None
@@ -165,7 +162,7 @@ class Ingest:
 
     async def _probe(self) -> None:
         try:
-            await self.inserter.execute(self._probe_sql, self._clock.now())
+            await write_probe(self._clock.now(), self.inserter.execute, self._database)
         except Exception as error:  # noqa: BLE001  Whatever it is, it would keep events out too.
             log.warning("events cannot be stored", error=type(error).__name__)
             self._answer_probes(can_store=False)

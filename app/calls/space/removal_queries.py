@@ -35,7 +35,8 @@ async def evict_some_calls(portal_id: int, database: Database) -> Removed:
 async def remove_calls(portal_id: int, condition: And, database: Database) -> Removed:
     """Within a transaction: remove the portal's calls for which this holds, and their legs.
 
-    Calls are held in the order in which `writes.load_calls` holds them, or the two might wait for each other.
+    Calls are held in the order in which `call_queries.load_calls` holds them, or the two might wait for each
+    other.
     """
     query = CallTable.select(CallTable.id, CallTable.call_id).where(condition).order_by(CallTable.call_id)
     rows = await (query if database.is_sqlite else query.lock_rows("UPDATE"))

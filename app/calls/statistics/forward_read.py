@@ -13,7 +13,8 @@ import structlog
 from app.calls.statistics.audit import Audit, is_audit_due
 from app.calls.statistics.audit_queries import has_lacked, has_rows
 from app.calls.statistics.fetch.batch_reader import BatchReader
-from app.calls.statistics.fetch.merge import forget_old_legs, note_read
+from app.calls.statistics.fetch.merge import forget_old_legs
+from app.calls.statistics.fetch.merge_queries import note_read
 from app.calls.statistics.fetch.turn_share import Share
 from app.calls.statistics.progress.claims import Claim
 from app.calls.statistics.progress.dating_rule import Seen, find_doubt
@@ -121,7 +122,8 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
             if reader.rest_s or attempt.share.is_over(reader.rows):
                 raise PortalRestsError(max(reader.rest_s, attempt.share.rest_s(reader.rows)))
     moved = await _finish(reader, mark, going, attempt, clock)
-    await note_read(reader.destination, clock.now())
+    written = reader.destination
+    await note_read(written.portal_id, written.generation, clock.now(), written.database)
     return moved
 
 

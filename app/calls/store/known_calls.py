@@ -1,22 +1,14 @@
-"""Writing calls that may be known already: read them and their legs under locks, decide, write what changed.
-
-The one place, beside the fast insert of `fast_insert.py`, that writes calls and their legs. Everything here
-runs in a transaction that first holds the portal's row, so that nothing is written under an uninstalled
-portal.
-"""
+"""A call that may be known already, and what it shall be. Pure; `call_queries.py` reads and writes them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
 from app.calls.store.legs import Leg, Legs
-from app.calls.store.shown_legs import find_operators, show, sum_durations
-from app.kit.storage.database import Database
-from app.kit.storage.row_arrays import encode_rows, rows_source
 
 Key = tuple[int, str]  # portal_id, call_id as stored
-
+KEY_TYPES = {"portal_id": "bigint", "call_id": "text"}
 LEG_TYPES = {  # In the order of Leg's fields.
     "type": "integer",
     "phone_number": "text",
@@ -41,22 +33,7 @@ LEG_TYPES = {  # In the order of Leg's fields.
     "gone_at": "bigint",
     "lacked_at": "bigint",
 }
-KEY_TYPES = {"portal_id": "bigint", "call_id": "text"}
-_PAIR_TYPES = {"portal_id": "bigint", "token_hash": "text"}
-_OWN = {"received_at", "statistics_id", "gone_at", "lacked_at"}  # Of a leg, and not of its call.
-_SHOWN = [name for name in LEG_TYPES if name not in _OWN]
-_CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {
-    "phone_digits": "text",
-    "is_confirmed": "boolean",
-    "is_gone": "boolean",
-    "sum_duration_s": "bigint",
-}
-_OPERATOR_TYPES = KEY_TYPES | {"user_id": "bigint"}
 _NOT_A_DIGIT = re.compile("[^0-9]")
-
-
-class OvertakenError(Exception):
-    """Another process inserted the same call meanwhile: do the transaction again."""
 
 
 class KnownCall(msgspec.Struct):
@@ -86,142 +63,11 @@ def digits_of(phone_number: str | None) -> str | None:
     return digits if len(digits) > 1 else None
 
 
-async def load_calls(database: Database, keys: Iterable[Key]) -> dict[Key, KnownCall]:
-    """The calls among the keys that are stored, held until the transaction ends."""
-    wanted = encode_rows(sorted(set(keys)))
-    held = "" if database.is_sqlite else " FOR UPDATE OF c"
-    calls_of = f"{rows_source(database, KEY_TYPES)} k JOIN calls c USING (portal_id, call_id)"
-    legs_of = f"{rows_source(database, KEY_TYPES)} k JOIN call_legs l USING (portal_id, call_id)"
-    calls = await database.run(
-        f"SELECT c.* FROM {calls_of} ORDER BY c.portal_id, c.call_id{held}",  # noqa: S608  Our names.
-        wanted,
-    )
-    legs = await database.run(f"SELECT l.* FROM {legs_of} ORDER BY l.id", wanted)  # noqa: S608  As above.
-    stored: dict[Key, dict[Leg, int]] = {}
-    for row in legs:
-        stored.setdefault(_key_of(row), {})[leg_of_row(row)] = _as_integer(row["id"])
-    return {_key_of(row): _known_call(row, stored.get(_key_of(row), {})) for row in calls}
-
-
-async def save_calls(database: Database, changes: Sequence[Change]) -> None:
-    """Write what differs; raise OvertakenError when another process was faster with a new call or row."""
-    await _delete_legs(database, changes)
-    await _delete_calls(database, [change for change in changes if change.known and not change.legs])
-    kept = [change for change in changes if change.legs]
-    await _insert_calls(database, [change for change in kept if change.known is None])
-    await _update_calls(database, [change for change in kept if _is_shown_otherwise(change)])
-    await _insert_legs(database, kept)
-    await _replace_operators(database, kept)
-
-
 def is_changed(change: Change) -> bool:
     """Whether anything would be written."""
     if change.known is None:
         return bool(change.legs)
     return set(change.legs) != set(change.known.legs)
-
-
-def _is_shown_otherwise(change: Change) -> bool:
-    return change.known is not None and _values_of(change.legs) != change.known.values
-
-
-async def _delete_calls(database: Database, changes: Sequence[Change]) -> None:
-    if changes:
-        source = rows_source(database, KEY_TYPES)
-        for table in ("call_operators", "calls"):
-            await database.run(
-                f"DELETE FROM {table} WHERE (portal_id, call_id) IN"  # noqa: S608  Our own names only.
-                f" (SELECT portal_id, call_id FROM {source} k)",
-                encode_rows(change.key for change in changes),
-            )
-
-
-async def _insert_calls(database: Database, changes: Sequence[Change]) -> None:
-    if not changes:
-        return
-    types = KEY_TYPES | {"source": "text", "received_at": "bigint"} | _CALL_TYPES
-    names = ", ".join(types)
-    rows = [_call_values(change) for change in sorted(changes, key=lambda change: change.key)]
-    inserted = await database.run(
-        f"INSERT INTO calls ({names}) SELECT {names}"  # noqa: S608  Our own column names only.
-        f" FROM {rows_source(database, types)} k WHERE true"
-        " ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING call_id",
-        encode_rows(rows),
-    )
-    if len(inserted) != len(changes):
-        raise OvertakenError
-
-
-async def _update_calls(database: Database, changes: Sequence[Change]) -> None:
-    if not changes:
-        return
-    types = KEY_TYPES | _CALL_TYPES
-    assignments = ", ".join(f"{name} = k.{name}" for name in _CALL_TYPES)
-    await database.run(
-        f"UPDATE calls SET {assignments} FROM {rows_source(database, types)} k"  # noqa: S608
-        " WHERE calls.portal_id = k.portal_id AND calls.call_id = k.call_id",
-        encode_rows((*change.key, *_values_of(change.legs)) for change in changes),
-    )
-
-
-async def _delete_legs(database: Database, changes: Sequence[Change]) -> None:
-    gone = [
-        (change.key[0], leg_id)
-        for change in changes
-        if change.known
-        for kept in [set(rows_of_legs(change))]
-        for leg, leg_id in change.known.leg_ids.items()
-        if leg not in kept
-    ]
-    if gone:
-        source = rows_source(database, {"portal_id": "bigint", "id": "bigint"})
-        await database.run(
-            f"DELETE FROM call_legs WHERE (portal_id, id) IN (SELECT portal_id, id FROM {source} k)",  # noqa: S608  As above.
-            encode_rows(gone),
-        )
-
-
-async def _insert_legs(database: Database, changes: Sequence[Change]) -> None:
-    new = [
-        (*change.key, *msgspec.structs.astuple(leg))
-        for change in changes
-        for leg in rows_of_legs(change)
-        if not change.known or leg not in change.known.leg_ids
-    ]
-    if new:
-        types = KEY_TYPES | LEG_TYPES
-        names = ", ".join(types)
-        inserted = await database.run(
-            f"INSERT INTO call_legs ({names}) SELECT {names}"  # noqa: S608  As above.
-            f" FROM {rows_source(database, types)} k WHERE true ON CONFLICT DO NOTHING RETURNING id",
-            encode_rows(new),
-        )
-        if len(inserted) != len(new):  # Another call has the statistics' id since it was looked for.
-            raise OvertakenError
-
-
-async def _replace_operators(database: Database, changes: Sequence[Change]) -> None:
-    """Write who took a confirmed leg of the call beside its own operator: hardly any call has such."""
-    before = {change.key: _operators_of(change.known.legs if change.known else ()) for change in changes}
-    after = {change.key: _operators_of(change.legs) for change in changes}
-    gone = [(*key, user_id) for key in before for user_id in sorted(before[key] - after[key])]
-    new = [(*key, user_id) for key in after for user_id in sorted(after[key] - before[key])]
-    source, names = rows_source(database, _OPERATOR_TYPES), ", ".join(_OPERATOR_TYPES)
-    if gone:
-        await database.run(
-            f"DELETE FROM call_operators WHERE ({names}) IN (SELECT {names} FROM {source} k)",  # noqa: S608
-            encode_rows(gone),
-        )
-    if new:
-        await database.run(
-            f"INSERT INTO call_operators ({names}) SELECT {names} FROM {source} k WHERE true"  # noqa: S608
-            " ON CONFLICT DO NOTHING",
-            encode_rows(new),
-        )
-
-
-def _operators_of(legs: Legs) -> frozenset[int]:
-    return find_operators(show(legs)) if len(legs) > 1 else frozenset()
 
 
 def rows_of_legs(change: Change) -> Legs:
@@ -231,53 +77,9 @@ def rows_of_legs(change: Change) -> Legs:
     return change.legs
 
 
-def _call_values(change: Change) -> tuple[object, ...]:
-    received_at = min(leg.received_at for leg in change.legs)
-    return (*change.key, change.source, received_at, *_values_of(change.legs))
-
-
-def _values_of(legs: Legs) -> tuple[object, ...]:
-    """What the call's own row says, in the order of `_CALL_TYPES`."""
-    shown = show(legs)
-    leg = shown.leg
-    facts = (getattr(leg, name) for name in _SHOWN)
-    digits, talk_s = digits_of(leg.phone_number), sum_durations(shown)
-    return (*facts, digits, shown.is_confirmed, shown.is_gone, talk_s)
-
-
-def _known_call(row: Mapping[str, object], leg_ids: dict[Leg, int]) -> KnownCall:
-    return KnownCall(_key_of(row), _stored_values(row), tuple(leg_ids) or (leg_of_row(row),), leg_ids)
-
-
-def _stored_values(row: Mapping[str, object]) -> tuple[object, ...]:
-    return tuple(bool(row[name]) if kind == "boolean" else row[name] for name, kind in _CALL_TYPES.items())
-
-
 def leg_of_row(row: Mapping[str, object]) -> Leg:
     """The leg that a row of `call_legs` is, or the telling that a row of `calls` is."""
     values = {name: row[name] for name in LEG_TYPES if name in row}
     for name in ("is_start_guessed", "has_recording", "has_transcript"):
         values[name] = bool(values[name])
     return msgspec.convert(values, Leg)
-
-
-def _key_of(row: Mapping[str, object]) -> Key:
-    return _as_integer(row["portal_id"]), str(row["call_id"])
-
-
-def _as_integer(value: object) -> int:
-    return int(str(value)) if not isinstance(value, int) else value
-
-
-async def hold_portals(database: Database, pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
-    """Those of the pairs (portal id, hash of its application_token) that are true of an installed portal.
-
-    The portals' rows are held until the transaction ends, in one order, so that no uninstall comes between.
-    """
-    rows = await database.run(
-        f"SELECT k.portal_id, k.token_hash FROM {rows_source(database, _PAIR_TYPES)} k"  # noqa: S608
-        " JOIN portals p ON p.id = k.portal_id AND p.application_token_hash = k.token_hash"
-        f" WHERE p.state = 'installed' ORDER BY p.id{'' if database.is_sqlite else ' FOR SHARE OF p'}",
-        encode_rows(sorted(set(pairs))),
-    )
-    return {(_as_integer(row["portal_id"]), str(row["token_hash"])) for row in rows}

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from app.calls.removal.retention import store_settings
-from app.calls.store.known_calls import load_calls
+from app.calls.store.call_queries import load_calls
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.settings.portal_settings import PortalSettings

@@ -1,23 +1,17 @@
 """Writing rows of the statistics over the legs of events, chunk by chunk, for one generation of a portal."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 
-import asyncpg
 import msgspec
 
 from app.bitrix24.incoming.statistics import ROW_NAME, StatisticsRecord
 from app.calls.space.destination import Destination
 from app.calls.space.sizes import growth_of
+from app.calls.statistics.fetch.merge_queries import find_holders, list_unsettled
 from app.calls.statistics.progress.mark_queries import suspect
-from app.calls.store.known_calls import (
-    Change,
-    Key,
-    KnownCall,
-    OvertakenError,
-    is_changed,
-    load_calls,
-    save_calls,
-)
+from app.calls.store.call_queries import load_calls, save_calls
+from app.calls.store.known_calls import Change, Key, KnownCall, is_changed
 from app.calls.store.legs import (
     Leg,
     Legs,
@@ -28,18 +22,14 @@ from app.calls.store.legs import (
     mark_lacked,
     meet_statistics,
 )
+from app.calls.store.retries import retry_overtaken
 from app.calls.store.shown_legs import forget_old, show
-from app.kit.storage.row_arrays import encode_rows, rows_source
 from app.kit.text import storable
 from app.portals.hold_queries import hold_installation
 from app.portals.outbound.access import PortalNotConnectedError
 from app.portals.settings.settings_queries import find_settings
 
 CHUNK_CALLS = 50  # As many as `batch_reader.CHUNK_ROWS` has rows on SQLite.
-ATTEMPTS = 3
-_ROW_TYPES = {"portal_id": "bigint", "statistics_id": "bigint"}
-_OLD_TYPES = {"portal_id": "bigint", "before": "bigint", "after_id": "text"}
-_READ = {"portal_id": "bigint", "generation": "integer", "at": "bigint"}
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -108,7 +98,9 @@ async def _keep_names(destination: Destination, rows: dict[str, list[Leg]]) -> N
     """Leave out rows whose CALL_ID cannot be read now and could be before: they must take over no id."""
     every = ((name, leg.statistics_id or 0) for name, legs in rows.items() for leg in legs)
     unnamed = {statistics_id for name, statistics_id in every if name == f"{ROW_NAME}{statistics_id}"}
-    for statistics_id, call_id in (await _find_holders(destination, unnamed)).items():
+    for statistics_id, call_id in (
+        await find_holders(destination.portal_id, unnamed, destination.database)
+    ).items():
         if call_id != f"{ROW_NAME}{statistics_id}":
             del rows[f"{ROW_NAME}{statistics_id}"]
 
@@ -124,7 +116,7 @@ def _part(rows: dict[str, list[Leg]], error: OverfullError) -> None:
 async def note_gone(destination: Destination, statistics_ids: Collection[int], at: int) -> int:
     """Note that the portal deleted these rows, so they confirm nothing now; how many calls changed."""
     wanted = frozenset(statistics_ids)
-    call_ids = set((await _find_holders(destination, wanted)).values())
+    call_ids = set((await find_holders(destination.portal_id, wanted, destination.database)).values())
     decision = Decision(lambda _, legs: mark_gone(legs, wanted, at), at)
     return await _rewrite_all(destination, sorted(call_ids), decision)
 
@@ -132,7 +124,7 @@ async def note_gone(destination: Destination, statistics_ids: Collection[int], a
 async def note_lacked(destination: Destination, statistics_ids: Collection[int], at: int) -> int:
     """Note that a read lacked these rows, for a reason that is not known yet; how many calls changed."""
     wanted = frozenset(statistics_ids)
-    call_ids = set((await _find_holders(destination, wanted)).values())
+    call_ids = set((await find_holders(destination.portal_id, wanted, destination.database)).values())
     decision = Decision(lambda _, legs: mark_lacked(legs, wanted, at), at)
     return await _rewrite_all(destination, sorted(call_ids), decision)
 
@@ -142,20 +134,12 @@ async def forget_old_legs(destination: Destination, before: int) -> int:
     many calls changed, deleted ones included.
     """
     decision, changed, last = Decision(lambda _, legs: forget_old(legs, before), 0), 0, ""
-    while call_ids := await _list_unsettled(destination, before, last):
+    while call_ids := await list_unsettled(
+        destination.portal_id, before, last, CHUNK_CALLS, destination.database
+    ):
         changed += await _rewrite_all(destination, call_ids, decision)
         last = call_ids[-1]
     return changed
-
-
-async def note_read(destination: Destination, read_at: int) -> None:
-    """Note when the portal's statistics were last read to their end."""
-    database = destination.database
-    await database.run(
-        f"UPDATE portals SET synced_at = k.at FROM {rows_source(database, _READ)} k"  # noqa: S608  Our names.
-        " WHERE portals.id = k.portal_id AND portals.generation = k.generation AND state = 'installed'",
-        encode_rows([(destination.portal_id, destination.generation, read_at)]),
-    )
 
 
 async def _rewrite_all(destination: Destination, call_ids: Sequence[str], decision: Decision) -> int:
@@ -166,12 +150,7 @@ async def _rewrite_all(destination: Destination, call_ids: Sequence[str], decisi
 
 
 async def _rewrite(destination: Destination, call_ids: Iterable[str], decision: Decision) -> Written:
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return await _rewrite_once(destination, list(call_ids), decision)
-        except (OvertakenError, asyncpg.DeadlockDetectedError):
-            continue
-    return await _rewrite_once(destination, list(call_ids), decision)
+    return await retry_overtaken(partial(_rewrite_once, destination, list(call_ids), decision))
 
 
 async def _rewrite_once(destination: Destination, call_ids: Sequence[str], decision: Decision) -> Written:
@@ -217,35 +196,9 @@ def _is_kept(draft: Change, kept_from: int | None) -> bool:
 async def _find_taken(destination: Destination, decision: Decision) -> dict[str, frozenset[int]]:
     """The calls that hold ids of rows that belong to another call now, each with these ids."""
     taken: dict[str, set[int]] = {}
-    for statistics_id, call_id in (await _find_holders(destination, decision.call_of)).items():
+    for statistics_id, call_id in (
+        await find_holders(destination.portal_id, decision.call_of, destination.database)
+    ).items():
         if decision.call_of[statistics_id] != call_id:
             taken.setdefault(call_id, set()).add(statistics_id)
     return {call_id: frozenset(ids) for call_id, ids in taken.items()}
-
-
-async def _find_holders(destination: Destination, statistics_ids: Collection[int]) -> dict[int, str]:
-    """The call that each of these ids of the statistics is stored under."""
-    if not statistics_ids:
-        return {}
-    database = destination.database
-    rows = await database.run(
-        f"SELECT l.statistics_id, l.call_id FROM {rows_source(database, _ROW_TYPES)} k"  # noqa: S608  Our names.
-        " JOIN call_legs l ON l.portal_id = k.portal_id AND l.statistics_id = k.statistics_id",
-        encode_rows((destination.portal_id, one) for one in sorted(statistics_ids)),
-    )
-    return {int(str(row["statistics_id"])): str(row["call_id"]) for row in rows}
-
-
-async def _list_unsettled(destination: Destination, before: int, after: str) -> list[str]:
-    """The ids of the next calls, in the order of their ids, with a row that was gone before this moment or an
-    event's leg from before it.
-    """
-    database = destination.database
-    rows = await database.run(
-        f"SELECT DISTINCT l.call_id FROM {rows_source(database, _OLD_TYPES)} k"  # noqa: S608  As above.
-        " JOIN call_legs l ON l.portal_id = k.portal_id AND l.call_id > k.after_id"
-        " WHERE (l.statistics_id IS NULL OR l.gone_at IS NOT NULL)"
-        f" AND COALESCE(l.gone_at, l.received_at) < k.before ORDER BY l.call_id LIMIT {CHUNK_CALLS}",
-        encode_rows([(destination.portal_id, before, after)]),
-    )
-    return [str(row["call_id"]) for row in rows]

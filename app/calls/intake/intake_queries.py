@@ -1,0 +1,91 @@
+"""The statements of the intake, each on the connection that inserts: new calls, last events, a probe.
+
+The insert asks the portals' rows for state and token hash itself, so an event that came after an uninstall
+inserts nothing.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from app.calls.intake.arrivals import Arrival
+from app.calls.store.known_calls import KEY_TYPES, LEG_TYPES, digits_of
+from app.kit.storage.database import Database
+from app.kit.storage.row_arrays import encode_rows, rows_source
+from app.portals.news_queries import ALL, CHANNEL, LONGEST_PAYLOAD
+
+# Runs a statement with its one value and commits it, on a connection that the caller need not wait for.
+Execute = Callable[[str, object], Awaitable[object]]
+_TOLD = 13  # The fields of a leg that an event can tell, received_at the last of them.
+_COLUMNS = KEY_TYPES | {"token_hash": "text", "phone_digits": "text"} | dict(list(LEG_TYPES.items())[:_TOLD])
+_STORED = ", ".join(name for name in _COLUMNS if name != "token_hash")
+_LAST_TYPES = {"portal_id": "bigint", "at": "bigint"}
+
+POSTGRES_INSERT = f"""
+WITH due AS MATERIALIZED (
+    SELECT {", ".join(f"(value->>{i})::{kind} AS {name}" for i, (name, kind) in enumerate(_COLUMNS.items()))}
+    FROM jsonb_array_elements($1::jsonb)),
+held AS MATERIALIZED (
+    SELECT id, application_token_hash FROM portals
+    WHERE id IN (SELECT portal_id FROM due) AND state = 'installed' ORDER BY id FOR SHARE),
+inserted AS (
+    INSERT INTO calls ({_STORED}, source)
+    SELECT {_STORED}, 'event' FROM due JOIN held ON id = portal_id AND application_token_hash = token_hash
+    ORDER BY portal_id, call_id
+    ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING portal_id, call_id),
+told AS MATERIALIZED (
+    SELECT pg_notify('{CHANNEL}',
+        $2::text || CASE WHEN length(ids) < {LONGEST_PAYLOAD} THEN ids ELSE '{ALL}' END)
+    FROM (SELECT string_agg(DISTINCT portal_id::text, ',') AS ids FROM inserted) news WHERE ids IS NOT NULL)
+SELECT portal_id, call_id FROM due
+WHERE (SELECT count(*) FROM told) >= 0
+AND (portal_id, call_id) NOT IN (SELECT portal_id, call_id FROM inserted)
+"""  # noqa: S608  Our own names only. The count makes sure that `told` runs.
+
+
+def make_sqlite_insert(count: int) -> str:
+    """The insert of so many events, whose values follow each other as `values_of` gives them."""
+    row = f"({', '.join('?' * len(_COLUMNS))})"
+    names = ", ".join(f"column{i} AS {name}" for i, name in enumerate(_COLUMNS, 1))
+    return (
+        f"INSERT INTO calls ({_STORED}, source, has_recording, has_transcript)"  # noqa: S608  Our names.
+        f" SELECT {_STORED}, 'event', 0, 0 FROM (SELECT {names}"
+        f" FROM (VALUES {', '.join([row] * count)}))"
+        " WHERE EXISTS (SELECT 1 FROM portals p WHERE p.id = portal_id AND p.state = 'installed'"
+        " AND p.application_token_hash = token_hash)"
+        " ON CONFLICT (portal_id, call_id) DO NOTHING"
+    )
+
+
+def values_of(arrival: Arrival) -> tuple[object, ...]:
+    """One row of either insert."""
+    leg = arrival.leg
+    digits = digits_of(leg.phone_number)
+    return (*arrival.key, arrival.token_hash, digits, *msgspec.structs.astuple(leg)[:_TOLD])
+
+
+async def write_last_events(seen: Mapping[int, int], execute: Execute, database: Database) -> None:
+    """Write when each of these portals sent its last event, but for a portal whose row is held just now."""
+    source = rows_source(database, _LAST_TYPES)
+    if database.is_sqlite:
+        free = "SELECT id FROM portals"
+    else:  # Never a wait, so never a deadlock with a batch that holds several portals.
+        held = "FOR NO KEY UPDATE OF portals SKIP LOCKED"
+        free = f"SELECT id FROM portals JOIN wanted ON id = portal_id {held}"  # noqa: S608  As below.
+    await execute(
+        f"WITH wanted AS (SELECT * FROM {source} k), free AS ({free})"  # noqa: S608  Our own names only.
+        " UPDATE portals SET last_event_at = wanted.at FROM wanted, free"
+        " WHERE portals.id = wanted.portal_id AND free.id = portals.id AND portals.state = 'installed'"
+        " AND (portals.last_event_at IS NULL OR portals.last_event_at < wanted.at)",
+        encode_rows(seen.items()),
+    )
+
+
+async def write_probe(now: int, execute: Execute, database: Database) -> None:
+    """Write a value that nobody reads, as an event would be written."""
+    mark = "?" if database.is_sqlite else "$1"
+    await execute(
+        f"INSERT INTO facts (name, value, at) VALUES ('storing_probe', 'written', {mark})"  # noqa: S608  As above.
+        " ON CONFLICT (name) DO UPDATE SET at = excluded.at",
+        now,
+    )

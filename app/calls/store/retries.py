@@ -1,0 +1,28 @@
+"""A transaction on calls that met another process's is done again: the one rule for both who write them."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
+
+ATTEMPTS = 3
+Result = TypeVar("Result")
+
+
+class OvertakenError(Exception):
+    """Another process inserted the same call or row meanwhile: do the transaction again."""
+
+
+async def retry_overtaken(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of the transaction, which is tried three times in all.
+
+    It is tried again where another process was faster with a new call, and where PostgreSQL has rolled it
+    back because of another process's: two that waited for each other, or a row that changed meanwhile.
+    Raises what the third attempt raises, and any other error at once.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except (OvertakenError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+            continue
+    return await attempt()

@@ -1,0 +1,82 @@
+"""A transaction that met another process's is done again, whichever of the two writers of calls it is."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from app.bitrix24.incoming.statistics import decode_statistics_row
+from app.calls.intake.group_commit import Ingest
+from app.calls.space.destination import Destination
+from app.calls.space.room import Room
+from app.calls.statistics.fetch.merge import write_rows
+from app.kit.storage.database import Database
+from app.portals.news import Changes
+from app.tables import TABLES
+from tests.calls.stored_calls import STARTED_AT, TOKEN_HASH, insert_portal, make_record, read_legs
+from tests.running import FakeClock
+
+Write = Callable[[int], Awaitable[object]]
+ROW = {"ID": "1", "CALL_ID": "call.1", "CALL_START_DATE": "2026-11-23T10:00:00+01:00"}
+TROUBLE = {
+    "another process changed the row": "RAISE EXCEPTION 'met' USING ERRCODE = 'serialization_failure'",
+    "two processes waited for each other": "RAISE EXCEPTION 'met' USING ERRCODE = 'deadlock_detected'",
+    "another process inserted the row": "RETURN NULL",
+}
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    """On SQLite one process writes at a time, and none of this happens."""
+    database = Database(postgres_url, TABLES)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture(params=["event", "statistics"])
+def write(request: pytest.FixtureRequest, database: Database, changes: Changes, ingest: Ingest) -> Write:
+    """Writes a leg of the portal's `call.1` in a transaction that reads before it writes."""
+
+    async def tell_again(portal_id: int) -> None:
+        await ingest.store(portal_id, TOKEN_HASH, make_record(started_at=STARTED_AT + 40))
+
+    async def read_row(portal_id: int) -> None:
+        destination = Destination(database, changes, portal_id, 1, Room(database, FakeClock()))
+        await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
+
+    return tell_again if request.param == "event" else read_row
+
+
+async def make_trouble(database: Database, trouble: str, times: int) -> None:
+    """Legs meet this trouble so many times; a sequence counts on when a transaction is rolled back."""
+    await database.run("CREATE SEQUENCE met")
+    await database.run(
+        "CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN IF nextval('met') <= {times} THEN {TROUBLE[trouble]}; END IF; RETURN NEW; END $$"
+    )
+    await database.run(
+        "CREATE TRIGGER meeting BEFORE INSERT ON call_legs FOR EACH ROW EXECUTE FUNCTION meet()"
+    )
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+async def test_it_is_done_again(database: Database, ingest: Ingest, write: Write, trouble: str) -> None:
+    portal_id = await insert_portal()
+    await ingest.store(portal_id, TOKEN_HASH, make_record())
+    await make_trouble(database, trouble, 2)
+    await write(portal_id)
+    assert len(await read_legs(database, portal_id)) == 2
+
+
+async def test_it_is_done_three_times_and_no_more(
+    database: Database, ingest: Ingest, changes: Changes
+) -> None:
+    portal_id = await insert_portal()
+    await make_trouble(database, "another process changed the row", 3)
+    destination = Destination(database, changes, portal_id, 1, Room(database, FakeClock()))
+    with pytest.raises(asyncpg.SerializationError):
+        await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
+    assert await read_legs(database, portal_id) == []
+    await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
+    assert len(await read_legs(database, portal_id)) == 1
