@@ -2,11 +2,9 @@
 line.
 """
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 
 from app.bitrix24.rest.bucket import RateBucket
 from app.bitrix24.rest.oauth import AuthorizationServer
@@ -36,9 +34,7 @@ from app.calls.statistics.reconciliation import Reconciliation
 from app.kit.clock import Clock, SystemClock
 from app.kit.fairness.background import Background
 from app.kit.fairness.budget import Limits, RecentlySeen
-from app.kit.fairness.places import Places
 from app.kit.fairness.turns import PortalTurns
-from app.kit.messages.repeats import Repeats
 from app.kit.storage.database import Database
 from app.people.department_queries import count_departments, count_memberships
 from app.people.erasure import erase_some_people
@@ -71,58 +67,25 @@ from app.portals.vault import Vault
 from app.schema import check_schema, migrate
 from app.settings import Settings
 from app.tables import TABLES
-from app.web.call.audio_stream import make_audio_places
-from app.web.exports.export_places import make_export_places
-from app.web.http.answer_turns import Answers
-from app.web.http.live_streams import Streams
 from app.web.http.page_templates import Pages
+from app.web.http.parts import WebParts
 from app.web.http.sessions import Sessions
 
-Bounds = tuple[Limits, Quotas]  # What strangers and portals may have us ask, what each portal may store.
 SHUTDOWN_S = 35.0  # A refresh under way may take its lease of 30 s.
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything that a handler, a job or a command may need."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts(WebParts):
+    """Everything that a handler, a job or a command may need: what only the last two do stands here."""
 
-    settings: Settings
-    clock: Clock
-    database: Database
-    background: Background
-    turns: PortalTurns
     vault: Vault
-    directory: Directory
-    access: PortalAccess
     refresher: Refresher
-    installer: Installer
-    opener: Opener
-    setup: PortalSetup
-    uninstaller: Uninstaller
     erasure: Erasure
-    leases: Leases
-    sessions: Sessions
-    changes: Changes
-    ingest: Ingest
     histories: Histories
     retention: Retention
-    room: Room
     recount: Recount
     lookups: Lookups
     evidence: Evidence
-    reconciliation: Reconciliation
-    recorder: Recorder
-    recordings: Recordings
-    people: People
-    pages: Pages
-    streams: Streams = field(default_factory=Streams)
-    answers: Answers = field(default_factory=Answers)
-    refused_events: Repeats = field(default_factory=partial(Repeats, "event refused", "member_id", "network"))
-    unstored_events: Repeats = field(
-        default_factory=partial(Repeats, "event not stored", "error", level=logging.ERROR)
-    )
-    audio_places: Places = field(default_factory=make_audio_places)
-    export_places: Places = field(default_factory=make_export_places)
 
 
 @asynccontextmanager
@@ -152,7 +115,8 @@ async def open_parts(
         await vault.open()
         accounts = SharedAccounts(database, rate_clock)
         outbound = await _open_outbound(settings, clock, accounts, stack)
-        parts = _put_together(settings, clock, (limits or Limits(), quotas), database, vault, outbound)
+        ground = Ground(settings, clock, database, vault, Background(), limits or Limits(), quotas)
+        parts = _put_together(ground, outbound)
         await parts.changes.start()
         stack.push_async_callback(parts.changes.stop)
         await parts.ingest.start()
@@ -198,10 +162,26 @@ async def _open_outbound(
     )
 
 
-def _make_erasure(database: Database, clock: Clock, changes: Changes, tombstones: Tombstones) -> Erasure:
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What most parts are made of: `limits` bound the questions of strangers and portals, `quotas` what each
+    portal may store.
+    """
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    vault: Vault
+    background: Background
+    limits: Limits
+    quotas: Quotas
+
+
+def _make_erasure(ground: Ground, changes: Changes) -> Erasure:
     at_once = (erase_some_people, erase_some_undecodable_events, erase_mark)
     with_calls = (erase_calls, erase_views, erase_settings, erase_usage)
-    return Erasure(database, clock, changes, Erasers(at_once, with_calls), tombstones)
+    tombstones = Tombstones(ground.vault, ground.clock)
+    return Erasure(ground.database, ground.clock, changes, Erasers(at_once, with_calls), tombstones)
 
 
 def _make_recount(database: Database, clock: Clock) -> Recount:
@@ -228,44 +208,44 @@ def _make_follow_up(setup: PortalSetup, people: People, histories: Histories) ->
     return follow_up
 
 
-def _make_access(
-    outbound: Outbound, vault: Vault, clock: Clock, background: Background
-) -> tuple[Refresher, Moves, PortalAccess]:
+def _make_access(ground: Ground, outbound: Outbound) -> tuple[Refresher, Moves, PortalAccess]:
     """All that asks portals with their stored pairs, and finds them."""
-    addresses = Addresses(outbound.server, outbound.policy, vault, clock, background)
-    refresher = Refresher(outbound.server, addresses, vault, clock, background)
-    moves = Moves(outbound.server, addresses, vault, refresher, clock)
-    return refresher, moves, PortalAccess(outbound.clients, vault, refresher, moves, clock)
+    server, clients, vault, clock = outbound.server, outbound.clients, ground.vault, ground.clock
+    addresses = Addresses(server, outbound.policy, vault, clock, ground.background)
+    refresher = Refresher(server, addresses, vault, clock, ground.background)
+    moves = Moves(server, addresses, vault, refresher, clock)
+    return refresher, moves, PortalAccess(clients, vault, refresher, moves, clock)
 
 
-def _make_log(
-    access: PortalAccess, database: Database, clock: Clock, changes: Changes, quotas: Quotas
-) -> tuple[Room, Ingest, Histories]:
+def _make_verifier(ground: Ground, outbound: Outbound) -> Verifier:
+    server, policy, clients = outbound.server, outbound.policy, outbound.clients
+    return Verifier(server, policy, clients, ground.settings.client_id, ground.clock, ground.limits)
+
+
+def _make_log(ground: Ground, access: PortalAccess, changes: Changes) -> tuple[Room, Ingest, Histories]:
     """All that writes calls, within what a portal may store."""
-    room = Room(database, clock, quotas)
+    database, clock = ground.database, ground.clock
+    room = Room(database, clock, ground.quotas)
     histories = Histories(access, database, clock, changes, room)
     return room, Ingest(database, clock, changes, room), histories
 
 
-def _put_together(
-    settings: Settings, clock: Clock, bounds: Bounds, database: Database, vault: Vault, outbound: Outbound
-) -> Parts:
-    limits, quotas, background = *bounds, Background()
-    refresher, moves, access = _make_access(outbound, vault, clock, background)
-    verifier = Verifier(outbound.server, outbound.policy, outbound.clients, settings.client_id, clock, limits)
+def _put_together(ground: Ground, outbound: Outbound) -> Parts:
+    settings, clock, database, vault = ground.settings, ground.clock, ground.database, ground.vault
+    turns, changes, directory = PortalTurns(ground.background), Changes(database), Directory(vault)
+    refresher, moves, access = _make_access(ground, outbound)
     setup = PortalSetup(outbound.clients, access, RecentlySeen(clock), settings.app_url, clock)
-    turns, changes, directory = PortalTurns(background), Changes(database), Directory(vault)
-    erasure = _make_erasure(database, clock, changes, Tombstones(vault, clock))
-    room, ingest, histories = _make_log(access, database, clock, changes, quotas)
+    erasure = _make_erasure(ground, changes)
+    room, ingest, histories = _make_log(ground, access, changes)
     lookups, evidence = Lookups(histories, database, clock, turns), Evidence(database, clock)
-    people = People(access, database, clock, quotas, changes)
-    follow_up = _make_follow_up(setup, people, histories)
-    installer = Installer(verifier, vault, moves.addresses, database, clock, turns, limits, follow_up)
+    people = People(access, database, clock, ground.quotas, changes)
+    verifier, follow_up = _make_verifier(ground, outbound), _make_follow_up(setup, people, histories)
+    installer = Installer(verifier, vault, moves.addresses, database, clock, turns, ground.limits, follow_up)
     return Parts(
         settings=settings,
         clock=clock,
         database=database,
-        background=background,
+        background=ground.background,
         turns=turns,
         vault=vault,
         directory=directory,
@@ -286,8 +266,8 @@ def _put_together(
         recount=_make_recount(database, clock),
         lookups=lookups,
         evidence=evidence,
-        reconciliation=Reconciliation(histories, clock, background, turns),
-        recorder=Recorder(directory, ingest, lookups, evidence, quotas, clock),
+        reconciliation=Reconciliation(histories, clock, ground.background, turns),
+        recorder=Recorder(directory, ingest, lookups, evidence, ground.quotas, clock),
         recordings=Recordings(access, outbound.media, clock),
         people=people,
         pages=Pages(settings),

@@ -12,31 +12,15 @@ from litestar.types import Receive, Scope, Send
 from app.bitrix24.errors import Unreachable
 from app.calls.log.recordings import Playback
 from app.kit.byte_ranges import UnsatisfiableError
-from app.kit.fairness.places import Places, Sentences, Share
 from app.kit.messages.errors import Refusal
-from app.kit.messages.words import N_
-from app.kit.metrics import AUDIO_STREAMS
 from app.kit.storage.database import DATABASE_ERRORS
 from app.web.http.security import data_headers
 
 log = structlog.get_logger(__name__)
-SHARE = Share(overall=64, per_portal=16, per_user=4)
 STALL_S = 60.0
 RECHECK_S = 5.0
 LONGEST_S = 600.0  # As long as a link lives: the player of a longer recording asks for another one.
 Headers = list[tuple[bytes, bytes]]
-
-
-_SENTENCES = Sentences(
-    user=N_("You are playing too many recordings at once. Stop one, then try again."),
-    portal=N_("Your Bitrix24 is playing too many recordings. Try again later."),
-    overall=N_("Callbook is playing too many recordings. Try again in a minute."),
-)
-
-
-def make_audio_places(share: Share = SHARE) -> Places:
-    """The places of the recordings that are being sent: none can use up the memory and connections of all."""
-    return Places(share, _SENTENCES, AUDIO_STREAMS)
 
 
 class AudioAnswer:

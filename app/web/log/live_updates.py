@@ -15,10 +15,11 @@ from litestar.response import Stream as StreamedResponse
 from app.calls.log.logged_calls import Pulse, Viewer, take_pulse
 from app.kit.messages.errors import Refusal
 from app.kit.storage.database import DATABASE_ERRORS
+from app.portals.news import Watch
 from app.portals.settings.portal_settings import PortalSettings
 from app.web.display.history_progress import Standing, take_standing
 from app.web.http.live_streams import Stream
-from app.web.http.parts import GivenParts, Watch, WebParts
+from app.web.http.parts import GivenParts, WebParts
 from app.web.http.requests import GivenSession
 from app.web.http.security import data_headers
 from app.web.http.sessions import Session

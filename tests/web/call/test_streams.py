@@ -8,7 +8,8 @@ import pytest
 from app.bitrix24.transport import media as media_module
 from app.bitrix24.transport.media import CHUNK_BYTES
 from app.calls.log import recordings as recordings_module
-from app.web.call.audio_stream import LONGEST_S, SHARE
+from app.web.call.audio_stream import LONGEST_S
+from app.web.http.stream_places import OF_AUDIO
 from tests.web.call.studio import (
     Studio,
     drip_after,
@@ -103,7 +104,7 @@ async def test_nobody_plays_more_than_four_at_once(studio: Studio, source: Sourc
         await asyncio.Event().wait()
 
     url = await lead_to(studio, source, behave)
-    requests = [asyncio.create_task(studio.callbook.client.get(url)) for _ in range(SHARE.per_user)]
+    requests = [asyncio.create_task(studio.callbook.client.get(url)) for _ in range(OF_AUDIO.per_user)]
     for _ in requests:
         await started.acquire()
     refused = await studio.callbook.client.get(url)

@@ -8,8 +8,8 @@ import pytest
 from litestar.response.streaming import ASGIStreamingResponse
 
 from app.kit.fairness.places import Places
-from app.web.exports.export_places import make_export_places
 from app.web.exports.paced_stream import PacedAnswer
+from app.web.http.stream_places import make_export_places
 
 SCOPE: Any = {"type": "http", "method": "GET", "path": "/"}
 
