@@ -1,14 +1,16 @@
-"""The data of one odd event or row as it is kept: without secrets, bounded, and marked where it was cut."""
+"""The data of one event or row that could not be decoded, as it is kept: bounded, without secrets, and marked
+where it was cut.
+"""
 
 import json
 import re
 from collections.abc import Mapping
 
 MAX_PAYLOAD = 8_192  # Bytes of one event or row: sixteen times a usual one.
-MAX_TEXT = 512  # Characters of one text: the log stores no more of any that an event tells.
-MAX_DEPTH = 8  # Of lists and objects in each other: documented data have none.
+MAX_TEXT = 512  # Characters of one text: the log stores no more of any text of an event.
+MAX_DEPTH = 8  # Lists and objects inside each other: documented data have none.
 NOT_WHOLE = "; not kept whole"  # The end of the reason; such an event is shown and never replayed.
-_SECRET_KEY = re.compile("auth|token|secret|url", re.IGNORECASE)  # A recording's address lets everybody in.
+_SECRET_KEY = re.compile("auth|token|secret|url", re.IGNORECASE)  # A recording's address opens it to anybody.
 
 
 class TooDeepError(Exception):
@@ -18,7 +20,7 @@ class TooDeepError(Exception):
 def keep_payload(data: Mapping[str, object], reason: str) -> tuple[str, str]:
     """The data as JSON in at most MAX_PAYLOAD bytes, and the reason, marked when something is missing.
 
-    Escaped to ASCII: neither a NUL nor half a character reaches the database.
+    The JSON is escaped to ASCII, so that neither a NUL nor half a character reaches the database.
     """
     kept: dict[str, object] = {}
     is_whole, size = True, len("{}")
@@ -35,12 +37,12 @@ def keep_payload(data: Mapping[str, object], reason: str) -> tuple[str, str]:
 
 
 def is_whole(reason: str) -> bool:
-    """Whether everything was kept of what this reason stands beside."""
+    """Whether all data were kept, by the reason that is stored beside them."""
     return not reason.endswith(NOT_WHOLE)
 
 
 def _fit(value: object) -> tuple[object, bool]:
-    """The value, or what there is room for; and whether that is all of it."""
+    """The value, or the part for which there is room (None: none); and whether that is all of it."""
     if isinstance(value, str) and len(value) > MAX_TEXT:
         return value[:MAX_TEXT], False
     try:

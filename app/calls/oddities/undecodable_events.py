@@ -1,4 +1,4 @@
-"""Verified events and rows of the statistics that could not be decoded: kept without tokens."""
+"""Verified events and rows of the statistics that could not be decoded, kept without tokens."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.text import original, storable
 from app.portals.settings.quotas import QuotaReached, Quotas
 
-ROW = "voximplant.statistic.get"  # In the place of an event's name.
-ROWS_A_PAGE = 5  # Where all rows are odd, a few show it.
+ROW = "voximplant.statistic.get"  # A row has the method's name in the place of an event's.
+ROWS_A_PAGE = 5  # Where no row of a page can be decoded, a few show it.
 
 
 class UndecodableEvent(msgspec.Struct, frozen=True):
-    """One such event; `received_at` is Unix seconds, `reason` names the key that could not be read, and says
-    so when not all of the data was kept.
+    """One event or row that could not be decoded. `received_at`: Unix seconds. `reason`: the key that could
+    not be read, and a note when not all data were kept.
     """
 
     id: int
@@ -37,14 +37,18 @@ class UndecodableEvent(msgspec.Struct, frozen=True):
 async def keep_undecodable(
     portal_id: int, token_hash: str, event: str, data: Mapping[str, object] | None, reason: str, now: int
 ) -> bool:
-    """Keep an event that the portal's token proved; False when its row no longer agrees."""
+    """Keep an event that the portal's token proved; False when the portal is uninstalled or its token
+    changed.
+    """
     payload, reason = keep_payload(data or {}, reason)
     return await insert_event(portal_id, token_hash, storable(event), payload, reason, now)
 
 
 async def check_room_for_undecodable(portal_id: int, quotas: Quotas) -> None:
-    """Raise QuotaReached when the portal has too many: what was answered for is not pushed out by what comes,
-    and the statistics tell of the call all the same.
+    """Raise QuotaReached when too many events of the portal are kept.
+
+    A new event does not push out a kept one, because the portal has its answer for that. The statistics tell
+    of the call all the same.
     """
     if await count_events(portal_id) >= quotas.undecodable_events:
         QUOTA_REFUSALS.labels("undecodable").inc()
@@ -52,13 +56,13 @@ async def check_room_for_undecodable(portal_id: int, quotas: Quotas) -> None:
 
 
 async def count_events(portal_id: int) -> int:
-    """How many events are kept of a portal."""
+    """How many events of a portal are kept; rows do not count."""
     return await count_kept(portal_id, except_event=ROW)
 
 
 async def keep_rows(place: Destination, odd: Sequence[tuple[Mapping[str, object], str]], now: int) -> None:
-    """Keep rows of the statistics in which something could not be read, with the reasons; each once, however
-    often it is read, and a few of each page.
+    """Keep rows of the statistics in which something could not be read, with the reasons: a few of each page,
+    and each row once, however often it is read.
     """
     if not odd:
         return
@@ -69,7 +73,7 @@ async def keep_rows(place: Destination, odd: Sequence[tuple[Mapping[str, object]
 
 
 async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:
-    """What is kept of a portal, oldest first."""
+    """All kept events and rows of a portal, oldest first."""
     return [
         UndecodableEvent(
             row["id"], original(row["event"]), json.loads(row["payload"]), row["reason"], row["received_at"]

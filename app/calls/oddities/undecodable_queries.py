@@ -1,4 +1,4 @@
-"""The statements for events that were verified and could not be decoded, portal first."""
+"""The statements for verified events and rows that could not be decoded, portal first."""
 
 from typing import Any
 
@@ -10,7 +10,9 @@ Row = dict[str, Any]
 async def insert_event(
     portal_id: int, token_hash: str, event: str, payload: str, reason: str, now: int
 ) -> bool:
-    """Insert under an installed portal with this token hash; the statement itself tests both."""
+    """Insert an event of an installed portal with this token hash; False when the portal has not both. The
+    statement itself tests this.
+    """
     rows = await UndecodableEventTable.raw(
         "INSERT INTO undecodable_events (portal_id, event, payload, reason, received_at)"  # noqa: S608  Ours.
         " SELECT p.id, CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS BIGINT)"
@@ -25,7 +27,7 @@ async def insert_event(
 async def insert_row(
     portal_id: int, generation: int, event: str, payload: str, reason: str, now: int
 ) -> None:
-    """Insert under this installation of the portal, unless the same is kept already."""
+    """Insert a row of this installation of the portal, unless the same row is kept already."""
     await UndecodableEventTable.raw(
         "INSERT INTO undecodable_events (portal_id, event, payload, reason, received_at)"  # noqa: S608  Ours.
         " SELECT p.id, CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS TEXT), CAST({} AS BIGINT)"
@@ -37,7 +39,7 @@ async def insert_row(
 
 
 async def delete_all_but(portal_id: int, event: str, kept: int) -> None:
-    """Delete all but the latest of this name."""
+    """Delete all events of this name but the latest `kept`."""
     await UndecodableEventTable.raw(
         "DELETE FROM undecodable_events WHERE portal_id = {} AND event = {} AND id <= (SELECT id FROM"
         " undecodable_events WHERE portal_id = {} AND event = {} ORDER BY id DESC LIMIT 1 OFFSET {})",
@@ -46,26 +48,26 @@ async def delete_all_but(portal_id: int, event: str, kept: int) -> None:
 
 
 async def count_kept(portal_id: int, except_event: str) -> int:
-    """How many are kept of a portal, besides those of this name."""
+    """How many events of a portal are kept, without those of this name."""
     table = UndecodableEventTable
     count: int = await table.count().where((table.portal_id == portal_id) & (table.event != except_event))
     return count
 
 
 async def select_events(portal_id: int) -> list[Row]:
-    """All that are kept, oldest first."""
+    """All kept events of a portal, oldest first."""
     table = UndecodableEventTable
     rows: list[Row] = await table.select().where(table.portal_id == portal_id).order_by(table.id)
     return rows
 
 
 async def delete_event(portal_id: int, event_id: int) -> None:
-    """Delete one."""
+    """Delete one event."""
     table = UndecodableEventTable
     await table.delete().where((table.portal_id == portal_id) & (table.id == event_id))
 
 
 def _held() -> str:
-    """On PostgreSQL the portal's row is held, so that no uninstall comes between."""
+    """The clause that holds the portal's row on PostgreSQL, so that no uninstall comes in between."""
     is_sqlite = UndecodableEventTable._meta.db.engine_type == "sqlite"  # noqa: SLF001  No public way.
     return "" if is_sqlite else " FOR SHARE OF p"

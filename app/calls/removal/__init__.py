@@ -1,1 +1,1 @@
-"""Removing calls: those that are too old, and all of a portal."""
+"""Removing calls: those that a portal keeps no longer, and all calls of a portal."""

@@ -1,4 +1,6 @@
-"""Erasing what a portal's calls left behind; in small steps, so that other portals' events need not wait."""
+"""Erasing a portal's calls and all that belongs to them, in small steps: other portals' events need not
+wait.
+"""
 
 from app.calls.log.view_queries import delete_some_views
 from app.calls.removal.erasure_queries import (
@@ -13,9 +15,8 @@ from app.calls.space.usage_queries import delete_usage
 
 
 async def erase_calls(portal_id: int) -> bool:
-    """Erase all calls of a portal that takes no more of them; it can be interrupted and run again.
-
-    Says whether none is left: a late writer may have been quicker.
+    """Erase all calls of a portal that takes no more of them; return whether none is left, for a late write
+    may have stored one. It can be interrupted and run again.
     """
     for delete_some in (delete_some_operators, delete_some_legs, delete_some_calls):
         while await delete_some(portal_id):
@@ -24,23 +25,23 @@ async def erase_calls(portal_id: int) -> bool:
 
 
 async def erase_usage(portal_id: int) -> bool:
-    """Erase what was counted of a portal, after its calls."""
+    """Erase the count of a portal's rows and texts; call it after its calls are erased."""
     await delete_usage(portal_id)
     return True
 
 
 async def erase_some_undecodable_events(portal_id: int) -> bool:
-    """Erase some of the events that were kept because they could not be decoded; False when none is left."""
+    """Erase some of the portal's kept events that could not be decoded; False when none is left."""
     return await delete_some_undecodable_events(portal_id)
 
 
 async def erase_mark(portal_id: int) -> bool:
-    """Erase how far the portal's statistics have been read: another installation begins anew."""
+    """Erase the portal's mark, so that another installation reads its statistics from the beginning."""
     return await delete_mark(portal_id)
 
 
 async def erase_views(portal_id: int) -> bool:
-    """Erase the saved views of a portal, with its calls: whoever installs it again before finds them."""
+    """Erase the saved views of a portal, with its calls; a portal that is installed sooner finds them."""
     while await delete_some_views(portal_id):
         pass
     return True

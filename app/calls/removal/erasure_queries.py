@@ -1,4 +1,4 @@
-"""The statements that erase, portal first, in steps; False when none is left."""
+"""The statements that erase, portal first, in steps; each returns False when nothing is left."""
 
 from app.calls.tables import (
     CallLegTable,
@@ -34,10 +34,10 @@ async def has_calls(portal_id: int) -> bool:
 
 
 async def delete_some_undecodable_events(portal_id: int) -> bool:
-    """Delete some of what was kept undecoded."""
+    """Delete some of the portal's kept events that could not be decoded."""
     return await delete_some(UndecodableEventTable, UndecodableEventTable.portal_id == portal_id)
 
 
 async def delete_mark(portal_id: int) -> bool:
-    """Delete how far the statistics have been read."""
+    """Delete the mark of the portal's statistics."""
     return await delete_some(StatisticsMarkTable, StatisticsMarkTable.portal_id == portal_id)

@@ -1,7 +1,7 @@
-"""Removing calls that are older than their portal wants them kept, and reading them again when it wants more.
+"""Removing calls that are older than the portal keeps them, and reading them again when it keeps them longer.
 
-What is removed stays away: `merge` takes no call from the statistics that would be removed again. So
-when the time is lengthened, the statistics are read anew.
+A removed call stays away: `merge` takes no call from the statistics that would be removed again. So when an
+administrator lengthens the time, the whole statistics are read again.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ from app.portals.settings.portal_settings import PortalSettings
 from app.portals.settings.settings_queries import find_settings, hold_settings, list_limited, save_settings
 
 log = structlog.get_logger(__name__)
-PURGE = Kind("purge", places=2)  # It waits for nobody but the database, which has one writer or so.
+PURGE = Kind("purge", places=2)  # A purge waits only for the database, which has about one writer.
 PORTALS_A_PAGE = 100
 STEPS_A_TURN = 1_000  # Then another portal's turn; the next one goes on.
 
@@ -27,10 +27,11 @@ STEPS_A_TURN = 1_000  # Then another portal's turn; the next one goes on.
 async def store_settings(
     portal: Portal, settings: PortalSettings, changed_by: int, now: int, database: Database
 ) -> bool:
-    """Store what an administrator has set; False when the portal is uninstalled.
+    """Store the settings of an administrator; False when the portal is uninstalled.
 
-    Calls that were left out until now may stand anywhere in the statistics, since one can be registered long
-    after it began. So the whole history is read again, and nothing is promised until then.
+    If calls are kept longer than before, those that were left out may stand anywhere in the statistics, since
+    a call can be registered long after it began. So the whole history is read again, and nothing is promised
+    until then ("complete up to", reason 2 in `statistics/progress/marks.py`).
     """
     async with database.transaction():
         before = await hold_settings(portal.id, database)
@@ -42,7 +43,7 @@ async def store_settings(
 
 
 class Retention:
-    """The purge; `note_overwriting` asks for the bytes of what was deleted to be overwritten."""
+    """Removes old calls; `note_overwriting` asks the database to overwrite the deleted bytes."""
 
     def __init__(
         self, database: Database, clock: Clock, note_overwriting: Callable[[], Awaitable[None]], room: Room
@@ -53,14 +54,14 @@ class Retention:
         self._note_overwriting = note_overwriting
 
     async def purge_all(self, turns: PortalTurns) -> None:
-        """A purge for each portal that keeps its calls for a limited time."""
+        """Begin a purge of each portal that keeps its calls for a limited time."""
         last = 0
         while portal_ids := await list_limited(PORTALS_A_PAGE, last):
             turns.begin_all(PURGE, portal_ids, self.purge)
             last = portal_ids[-1]
 
     async def purge(self, portal_id: int) -> int:
-        """Remove what the portal wants kept no longer; how many calls. It may be cut off and run again."""
+        """Remove the calls that the portal keeps no longer; how many. It may be cut off and run again."""
         now = self._clock.now()
         before = (await find_settings(portal_id)).kept_from(now)
         if before is None:

@@ -1,6 +1,6 @@
-"""The statements that remove what a portal no longer wants kept, portal first, in small steps.
+"""The statements that remove calls which a portal keeps no longer, portal first, in small steps.
 
-Between two steps events get their turn, so that none waits longer than one of them takes.
+Events get their turn between two steps, so that no event waits longer than one step takes.
 """
 
 from piccolo.columns.combination import And
@@ -12,9 +12,10 @@ from app.portals.settings.settings_queries import hold_settings
 
 
 async def purge_some_calls(portal_id: int, now: int, database: Database) -> Removed:
-    """Delete the oldest of the calls that the portal keeps no longer, and their legs.
+    """Delete the oldest of the calls that the portal keeps no longer, with their legs; return the count.
 
-    The settings are held: who lengthens the time meanwhile finds gone, and has read anew, what this removes.
+    The settings are held: a request that lengthens the time meanwhile waits for this step, and then has the
+    calls that it removed read again.
     """
     async with database.patient_transaction():
         before = (await hold_settings(portal_id, database)).kept_from(now)
@@ -27,11 +28,11 @@ async def purge_some_calls(portal_id: int, now: int, database: Database) -> Remo
 
 
 async def purge_undecodable(portal_id: int, before: int) -> int:
-    """Delete the undecodable events that came before; how many."""
+    """Delete the undecodable events that came before this moment; how many."""
     is_old = UndecodableEventTable.received_at < before
     async with patiently(UndecodableEventTable):
         rows = await (
-            UndecodableEventTable.delete()  # Of so few that are kept of a portal, at once.
+            UndecodableEventTable.delete()  # At once, because so few of a portal are kept.
             .where((UndecodableEventTable.portal_id == portal_id) & is_old)
             .returning(UndecodableEventTable.id)
         )

@@ -1,4 +1,4 @@
-"""Where a read of the statistics writes, and as which installation of the portal."""
+"""Where a read of the statistics writes, and for which installation of the portal."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from app.portals.news import Changes
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """Where a read writes, and as which installation of the portal."""
+    """Where a read writes, and for which installation of the portal."""
 
     database: Database
     changes: Changes

@@ -1,4 +1,4 @@
-"""Removing calls and their legs, portal first, in small steps; each says how much room that made."""
+"""Removing calls and their legs, portal first, in small steps; each returns how much room it made."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ CALLS_A_STEP = 25  # Each with up to 70 legs, and these with texts of 8,000 char
 
 
 class Removed(NamedTuple):
-    """How many calls, and what they took with their legs."""
+    """How many calls were removed, and their size with their legs."""
 
     calls: int
     size: Size
@@ -24,19 +24,18 @@ NOTHING = Removed(0, Size())
 
 
 async def evict_some_calls(portal_id: int, database: Database) -> Removed:
-    """Remove the oldest of the calls that only events told of: those that came first."""
+    """Remove the oldest unconfirmed calls, of which only events told, in the order in which they came."""
     async with database.transaction():
-        # The index `calls_unconfirmed` has them in this order, and says so by the same words.
+        # The index `calls_unconfirmed` has them in this order; its condition has the same words.
         oldest = "SELECT id FROM calls WHERE portal_id = {} AND NOT is_confirmed ORDER BY id LIMIT {}"
         is_unconfirmed = WhereRaw(f"NOT is_confirmed AND id IN ({oldest})", portal_id, CALLS_A_STEP)
         return await remove_calls(portal_id, And(CallTable.portal_id == portal_id, is_unconfirmed), database)
 
 
 async def remove_calls(portal_id: int, condition: And, database: Database) -> Removed:
-    """Within a transaction: remove the portal's calls for which this holds, and their legs.
+    """Within a transaction: remove the portal's calls for which the condition holds, and their legs.
 
-    Calls are held in the order in which `call_queries.load_calls` holds them, or the two might wait for each
-    other.
+    It locks the calls in the same order as `call_queries.load_calls`, or the two might wait for each other.
     """
     query = CallTable.select(CallTable.id, CallTable.call_id).where(condition).order_by(CallTable.call_id)
     rows = await (query if database.is_sqlite else query.lock_rows("UPDATE"))

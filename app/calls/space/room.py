@@ -1,6 +1,8 @@
-"""Whether a portal has room for more calls. What is stored is noted in memory by whoever stores it, and added
-up in the database within a second; so each process knows what all had stored a moment ago, and the most that
-a portal stores is its quota, and for each process what it takes in a second (decision 0023).
+"""Whether a portal has room for more calls.
+
+Each process notes in memory how much it stores, and adds that up in the database within a second. So each
+process knows how much all had stored a moment ago. A portal stores at most its quota, and for each process as
+much as that takes in a second (decision 0023).
 """
 
 import asyncio
@@ -20,16 +22,16 @@ from app.kit.storage.database import DATABASE_ERRORS, Database
 from app.portals.settings.quotas import MIB, USUAL, QuotaReached, Quotas
 
 WRITTEN_AFTER_S = 1.0
-WRITTEN_AT = Size(1_000, 8 * MIB)  # Of all portals together: sooner than that.
-REMEMBERED = 10_000  # Portals whose totals are known; one that is forgotten is told with its next call.
-STEPS_A_LOOK = 10  # Small transactions: others' events have their turn between them.
+WRITTEN_AT = Size(1_000, 8 * MIB)  # Sooner, once the notes of all portals together are so large.
+REMEMBERED = 10_000  # Portals with a known total; the next call of another one brings its total.
+STEPS_A_LOOK = 10  # Small transactions: events of other portals get their turn between them.
 EVICTING_EVERY_S = 1
-FULL_FOR_S = 10  # Then it is looked again: room comes when calls are removed.
+FULL_FOR_S = 10  # Then this process looks again: removed calls make room.
 log = structlog.get_logger(__name__)
 
 
 class Room:
-    """Notes what portals store, and turns away whoever has no room; all in the loop of its process."""
+    """Notes how much portals store, and turns away portals without room; all in the loop of its process."""
 
     def __init__(self, database: Database, clock: Clock, quotas: Quotas = USUAL) -> None:
         self.quotas = quotas
@@ -42,15 +44,15 @@ class Room:
         self._looking: dict[int, asyncio.Task[None]] = {}
         self._totals: OrderedDict[int, Size] = OrderedDict()
         self._unwritten: dict[int, Size] = {}
-        self._waiting = Size()  # All of it together.
+        self._waiting = Size()  # The sum of `_unwritten`.
         self._hurry = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._is_stopping = False
 
     async def admit(self, portal_id: int) -> None:
-        """Let a call of the portal pass; raises QuotaReached when there is no room, or they come too fast.
+        """Let a call of the portal pass; raises QuotaReached when there is no room, or calls come too fast.
 
-        Where there is none, unconfirmed calls go, oldest first.
+        Before it raises for want of room, it removes unconfirmed calls, oldest first.
         """
         if portal_id in self._too_fast:
             self._check_pace(portal_id)
@@ -58,12 +60,12 @@ class Room:
             await self._make_room(portal_id)
 
     async def admit_read(self, portal_id: int) -> None:
-        """The same for a read of the statistics that begins, by what all processes have stored."""
+        """Let a read of the statistics begin, by the total of all processes; raises as `admit` does."""
         self._take_total(portal_id, await self._find_total(portal_id))
         await self.admit(portal_id)
 
     def note(self, portal_id: int, size: Size) -> None:
-        """So much was stored, or removed, and is durable."""
+        """Note that calls of this size were stored, or removed (less than 0), and that this is durable."""
         if size == Size():
             return
         self._unwritten[portal_id] = self._unwritten.get(portal_id, Size()) + size
@@ -75,23 +77,23 @@ class Room:
             if not self._pace.has(str(portal_id)):
                 self._too_fast.add(portal_id)
         is_much = self._waiting.rows >= WRITTEN_AT.rows or self._waiting.text_bytes >= WRITTEN_AT.text_bytes
-        if is_much or portal_id not in self._totals:  # What it has stored is told only by writing.
+        if is_much or portal_id not in self._totals:  # Only writing tells the portal's total.
             self._hurry.set()
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_soon(), name="usage", context=Context())
 
     async def is_full(self, portal_id: int) -> bool:
-        """Whether it is at its quota of calls, by what all processes had stored a moment ago."""
+        """Whether the portal is at its quota of calls, by the total of all processes a moment ago."""
         return self._exceeds((await find_usage(portal_id)).size)
 
     async def list_reached(self, portal_id: int) -> list[str]:
-        """The names of the quotas that it has reached: of calls as above, of the rest as they were last
-        counted.
+        """The names of the quotas that the portal has reached: of calls by the total of a moment ago, of the
+        rest by the last count.
         """
         return (await find_usage(portal_id)).list_reached(self.quotas)
 
     async def write(self) -> None:
-        """Add what was noted to what is known of the portals; what cannot be written is kept."""
+        """Add the notes to the totals in the database; keep those that cannot be written."""
         sizes, self._unwritten, self._waiting = self._unwritten, {}, Size()
         if not sizes:
             return
@@ -106,7 +108,7 @@ class Room:
             self._take_total(portal_id, total + self._unwritten.get(portal_id, Size()))
 
     async def stop(self) -> None:
-        """Write what was noted, and let what runs end."""
+        """Wait for the tasks that run, and write the notes."""
         self._is_stopping = True
         self._hurry.set()
         tasks = [*self._looking.values(), *([self._writing] if self._writing else [])]
@@ -124,7 +126,7 @@ class Room:
     async def _make_room(self, portal_id: int) -> None:
         if self._clock.now() >= self._next_looks.get(portal_id, 0):
             if portal_id not in self._looking:
-                look = self._look(portal_id)  # Events may wait for it: it is no part of whoever asked first.
+                look = self._look(portal_id)  # A task of its own, for several events may wait for it.
                 self._looking[portal_id] = asyncio.create_task(look, name="room", context=Context())
             await asyncio.shield(self._looking[portal_id])
         if portal_id in self._full:
@@ -132,8 +134,10 @@ class Room:
             raise QuotaReached
 
     async def _look(self, portal_id: int) -> None:
-        """What was noted is written first: no process takes the portal for one that has room, once a call of
-        it was turned away.
+        """Find the portal's total, and remove unconfirmed calls if it is full.
+
+        It writes the notes first, so that once a call was turned away no process takes the portal for one
+        with room.
         """
         evicted = 0
         try:

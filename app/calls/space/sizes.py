@@ -1,6 +1,6 @@
-"""How much a call takes: its row and those of its legs, and the bytes of their texts. Pure.
+"""The size of a call: the number of rows (one, and one for each leg), and the bytes of their texts. Pure.
 
-Numbers, indexes and the database's own overhead are in the number of rows.
+The number of rows also stands for numbers, indexes and the database's own overhead.
 """
 
 from collections.abc import Iterable
@@ -17,28 +17,28 @@ TEXTS_OF_CALL = (*TEXTS_OF_LEG, "phone_digits")
 
 
 class Size(msgspec.Struct, frozen=True):
-    """Rows of calls and legs, and the bytes of their texts; less than nothing where some were removed."""
+    """Rows of calls and legs, and the bytes of their texts; negative where calls were removed."""
 
     rows: int = 0
     text_bytes: int = 0
 
     def __add__(self, other: "Size") -> "Size":
-        """Both together."""
+        """The sum of both."""
         return Size(self.rows + other.rows, self.text_bytes + other.text_bytes)
 
     def __neg__(self) -> "Size":
-        """As much less."""
+        """The same size, negative."""
         return Size(-self.rows, -self.text_bytes)
 
 
 def size_of_event(call_id: str, leg: Leg) -> Size:
-    """What a call takes of which one event alone has told."""
+    """The size of a call of which only one event has told."""
     told = (call_id, leg.phone_number, leg.portal_number, leg.currency, leg.code, leg.reason)
     return Size(1, _count_bytes((*told, digits_of(leg.phone_number))))
 
 
 def growth_of(changes: Iterable[Change]) -> Size:
-    """What these changes add to what is stored."""
+    """The size that these changes add to the stored calls."""
     growth = Size()
     for change in changes:
         known = change.known

@@ -1,5 +1,6 @@
-"""Counting what portals store, page by page and off the hot path: what was noted meanwhile may miss what a
-process that was killed had stored in its last second, and nothing was noted before this release.
+"""Counting how much portals store, page by page and off the hot path.
+
+The notes may miss the last second of a killed process, and an older release made none.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,16 +19,16 @@ Counters = Mapping[str, Callable[[int], Awaitable[int]]]  # By the names of Usag
 
 
 class Recount:
-    """Counts one portal after the other, those first that were counted longest ago."""
+    """Counts one portal after the other, those with the oldest count first."""
 
     def __init__(self, database: Database, clock: Clock, counters: Counters) -> None:
         self._database = database
         self._clock = clock
         self._counters = counters
-        self._begun: dict[int, tuple[str, Size, Size]] = {}  # Where the last turn ended: a portal, or none.
+        self._begun: dict[int, tuple[str, Size, Size]] = {}  # Where the last turn ended: one portal, or none.
 
     async def run_due(self) -> None:
-        """Count as much as one turn may; a portal of millions takes several."""
+        """Count as much as one turn may; a portal of millions takes several turns."""
         left = PAGES_A_TURN
         for portal_id in await list_due_counts(self._clock.now() - COUNTED_EVERY_S, PORTALS_A_TURN):
             if left <= 0:
@@ -36,9 +37,9 @@ class Recount:
                 left -= await self._count(portal_id, left)
 
     async def _count(self, portal_id: int, pages: int) -> int:
-        """Count on for so many pages at most; how many it took."""
+        """Count on for `pages` pages at most; how many it took."""
         begun = self._begun.pop(portal_id, None)
-        self._begun.clear()  # It was another's, who is gone.
+        self._begun.clear()  # A count of another portal, which is gone by now.
         after, size, before = begun or ("", Size(), (await find_usage(portal_id)).size)
         for page in range(1, pages + 1):
             counted = await count_page(portal_id, after, is_sqlite=self._database.is_sqlite)
@@ -50,7 +51,7 @@ class Recount:
         return pages
 
     async def _note(self, portal_id: int, counted: Size, before: Size) -> None:
-        """What was stored while it was counted counts too: rather twice than never."""
+        """Note the count, and add all that was stored while it went on: rather twice than never."""
         size = counted + (await find_usage(portal_id)).size + -before
         others = {name: await count(portal_id) for name, count in self._counters.items()}
         usage = Usage(size.rows, size.text_bytes, self._clock.now(), **others)

@@ -1,4 +1,4 @@
-"""Reading and writing what each portal stores, portal first; calls are counted in pages."""
+"""Reading and writing how much each portal stores, portal first; calls are counted in pages."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -25,11 +25,11 @@ _COUNTED = """
 """
 
 
-_NAMES = {"row_count": "rows", "text_bytes": "bytes"}  # The others are called as their columns.
+_NAMES = {"row_count": "rows", "text_bytes": "bytes"}  # The other quotas have the names of their columns.
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What a portal stores; `counted_at` is when it was last counted, 0 if it never was."""
+    """How much a portal stores; `counted_at`: when it was last counted (0: never)."""
 
     row_count: int = 0
     text_bytes: int = 0
@@ -44,17 +44,17 @@ class Usage(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> Size:
-        """Of calls and legs."""
+        """The size of its calls and legs."""
         return Size(self.row_count, self.text_bytes)
 
     def list_reached(self, quotas: Quotas) -> list[str]:
-        """The names of the quotas that are reached."""
+        """The names of the quotas that the portal has reached."""
         limits = limits_of(quotas)
         return [name_of(column) for column in limits if getattr(self, column) >= limits[column]]
 
 
 def name_of(column: str) -> str:
-    """What the quota of a column is called."""
+    """The name of a column's quota."""
     return _NAMES.get(column, column)
 
 
@@ -74,14 +74,14 @@ def limits_of(quotas: Quotas) -> dict[str, int]:
 
 
 class CountedPage(NamedTuple):
-    """What a page of calls takes with its legs, and the last of its ids; None when there was none."""
+    """The size of a page of calls with their legs, and the last of its ids (None: the page is empty)."""
 
     size: Size
     last: str | None
 
 
 async def add_sizes(database: Database, sizes: Mapping[int, Size]) -> dict[int, Size]:
-    """Add these to what their portals store; their totals. An uninstalled portal is left out."""
+    """Add these sizes to the portals' totals; the new totals. An uninstalled portal is left out."""
     rows = [(portal_id, size.rows, size.text_bytes) for portal_id, size in sorted(sizes.items())]
     hold = "" if database.is_sqlite else " FOR SHARE OF p"
     found = await database.run(
@@ -100,13 +100,13 @@ async def add_sizes(database: Database, sizes: Mapping[int, Size]) -> dict[int, 
 
 
 async def find_usage(portal_id: int) -> Usage:
-    """What is known of a portal; nothing before anything was counted."""
+    """The usage of a portal, as far as it is known; zeros before the first count."""
     row = await UsageTable.select().where(UsageTable.portal_id == portal_id).first()
     return msgspec.convert(row, Usage) if row else Usage()
 
 
 async def note_counted(portal_id: int, usage: Usage, *, is_sqlite: bool) -> None:
-    """Put a count in the place of what was known of an installed portal."""
+    """Replace the usage of an installed portal by a count."""
     fields = msgspec.structs.asdict(usage)
     sql = _COUNTED.format(
         names=", ".join(fields),
@@ -118,7 +118,7 @@ async def note_counted(portal_id: int, usage: Usage, *, is_sqlite: bool) -> None
 
 
 async def count_page(portal_id: int, after: str, *, is_sqlite: bool) -> CountedPage:
-    """Count the next calls after this id, in the order of their ids."""
+    """Count the next page of calls after this id, in the order of their ids."""
     of_call, of_leg = (size_sql(texts, is_sqlite=is_sqlite) for texts in (TEXTS_OF_CALL, TEXTS_OF_LEG))
     page = await CallTable.raw(
         "SELECT COUNT(*) AS n, COALESCE(SUM(size), 0) AS size, MAX(call_id) AS last FROM"  # noqa: S608  Ours.
@@ -138,7 +138,7 @@ async def count_page(portal_id: int, after: str, *, is_sqlite: bool) -> CountedP
 
 
 async def list_due_counts(before: int, limit: int) -> list[int]:
-    """Portals of all tenants that were last counted before that moment, longest ago first."""
+    """The ids of portals of all tenants that were last counted before that moment, longest ago first."""
     return [row["id"] for row in await UsageTable.raw(_DUE, before, limit)]
 
 
@@ -151,7 +151,7 @@ async def count_at_quota(quotas: Quotas) -> dict[str, int]:
 
 
 async def delete_usage(portal_id: int) -> None:
-    """Forget it."""
+    """Delete the portal's usage."""
     await UsageTable.delete().where(UsageTable.portal_id == portal_id)
 
 
