@@ -1,4 +1,4 @@
-"""The command line: `python -m app COMMAND` (shared/interface.md, "Commands")."""
+"""The command line: `python -m app COMMAND` (docs/interface.md, "Commands")."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""Everything that the environment decides, read once and frozen (shared/interface.md, "Environment")."""
+"""Everything that the environment decides, read once and frozen (docs/interface.md, "Environment")."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-/* The bridge to the portal's page around this frame (shared/bitrix24.md, "The parent frame").
+/* The bridge to the portal's page around this frame (docs/bitrix24.md, "The parent frame").
    The portal ignores what it does not like, so nothing here ever waits for an answer for good. */
 "use strict";
 window.callbook = {};

@@ -1,7 +1,7 @@
 """The authorization server: `app.info` by token, and the exchange of refresh tokens.
 
 Follows settings/oauth/auto-renewal.md (request and answer of the exchange), settings/oauth/error-codes.md
-(codes) and shared/bitrix24.md (shape of `app.info`, whose documentation page describes the portal's own).
+(codes) and docs/bitrix24.md (shape of `app.info`, whose documentation page describes the portal's own).
 """
 
 from typing import Any

@@ -51,7 +51,7 @@ async def run_callbook(environment: Mapping[str, str], port: int) -> AsyncIterat
     """`python -m app serve` until the block ends; its address once /readyz answers 200.
 
     RuntimeError when it ends before, or is not ready within a minute. The variables are those of
-    shared/interface.md.
+    docs/interface.md.
     """
     url = f"http://127.0.0.1:{port}"
     mine = {**os.environ, **environment, "APP_URL": url, "HOST": "127.0.0.1", "PORT": str(port)}

@@ -50,7 +50,7 @@ def create_portal_app(stand_in: World[StandInPortal]) -> Litestar:
 
 
 def redirect_moved(stand_in: World[StandInPortal], request: Request[Any, Any, Any]) -> Response[None] | None:
-    """302 to the same path at the new address, when the portal has moved (shared/bitrix24.md, REST)."""
+    """302 to the same path at the new address, when the portal has moved (docs/bitrix24.md, "REST")."""
     portal = find_portal(stand_in, request)
     server = request.scope["server"]
     target = portal.redirect_to

@@ -1,7 +1,7 @@
 """POST /events: verify, store durably, answer. What is answered 200 is in the database.
 
 A plain ASGI handler, because this is the hot path: a request object, its parsed form and its body cache
-cost more than the event. Documentation: api-reference/events, shared/interface.md ("HTTP").
+cost more than the event. Documentation: api-reference/events, docs/interface.md ("HTTP").
 """
 
 from functools import cache, partial

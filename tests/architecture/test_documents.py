@@ -1,4 +1,4 @@
-"""What the documents name is there: links, paths, folders, words."""
+"""What the documents name is there: links, paths, folders, words, and nothing outside of the repository."""
 
 import posixpath
 import re
@@ -9,6 +9,7 @@ import pytest
 from tests.architecture.sources import ROOT, list_tracked_texts
 from tests.architecture.test_shelves import FLOORS
 
+MOST_README_BYTES = 12_000
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SOURCE = re.compile(r'(?:src|srcset)="([^"]+)"')
@@ -16,6 +17,7 @@ PATH = re.compile(r"`((?:app|docs|migrations|scripts|static|templates|tests)/[\w
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 FOLDER = re.compile(r"^\| \[(app[^\]]*)\]", re.MULTILINE)
+OUTSIDE = re.compile(r"(?<![\w./])shared/\w+")  # A folder that no checkout has.
 
 
 def read_documents() -> dict[str, str]:
@@ -47,6 +49,11 @@ def find_dead_paths(name: str, text: str) -> Iterator[str]:
     yield from (f"{name}: {path}" for path in PATH.findall(FENCE.sub("", text)) if not (ROOT / path).exists())
 
 
+def find_ways_out(name: str, text: str) -> Iterator[str]:
+    """Each place that sends its reader to a folder outside of the repository."""
+    yield from (f"{name}: {found}" for found in OUTSIDE.findall(text))
+
+
 def read_words(text: str) -> list[tuple[str, str]]:
     """Each word of the glossary, and the cell that says where it lives."""
     rows = [row for row in ROW.findall(text) if not row[0].startswith(("-", "word"))]
@@ -57,6 +64,17 @@ def read_words(text: str) -> list[tuple[str, str]]:
 def test_links_and_paths_lead_somewhere(name: str) -> None:
     documents = read_documents()
     assert [*find_dead_links(name, documents), *find_dead_paths(name, documents[name])] == []
+
+
+def test_nobody_is_sent_out_of_the_repository() -> None:
+    texts = list_tracked_texts().items()
+    assert [
+        way for name, text in texts if not name.startswith("tests/") for way in find_ways_out(name, text)
+    ] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= MOST_README_BYTES
 
 
 def test_the_glossary_is_in_order_and_names_modules() -> None:
@@ -77,3 +95,8 @@ def test_what_is_not_there_is_found() -> None:
     assert len(list(find_dead_links("docs/a.md", documents))) == 3
     assert len(list(find_dead_paths("docs/a.md", documents["docs/a.md"]))) == 1
     assert list_anchors(documents["docs/b.md"]) == ["c-d"]
+
+
+def test_a_way_out_is_found() -> None:
+    assert list(find_ways_out("app/a.py", "As shared/interface.md says; not kit/shared/reads.")) != []
+    assert list(find_ways_out("app/a.py", "app/kit/fairness/shared_reads.py, kit/shared/reads")) == []

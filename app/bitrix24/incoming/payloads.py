@@ -142,7 +142,7 @@ def decode_event(content_type: str, body: bytes) -> Event:
     """Decode an event from a form with PHP's bracket keys or from JSON; raise NotAnEvent for anything else.
 
     Tokens are kept for ONAPPINSTALL and ONAPPUPDATE only: all others belong to whoever caused the event.
-    Documentation: api-reference/events/index.md; what the queue really sends: shared/samples.
+    Documentation: api-reference/events/index.md; what the queue really sends: docs/bitrix24.md, "Events".
     """
     text = body.decode("utf-8", "replace")
     if "json" in content_type or text.lstrip("\ufeff \t\r\n").startswith("{"):

@@ -1,4 +1,4 @@
-"""What a call's type and code mean (shared/interface.md, "CALL"). Pure, and the one place that knows it.
+"""What a call's type and code mean (docs/interface.md, "Calls"). Pure, and the one place that knows it.
 
 Codes are Bitrix24's own text: documentation, api-reference/telephony/events/on-voximplant-call-end.md.
 """

@@ -111,6 +111,6 @@ def _append_row(portal: Portal, leg: EndingCall, call_id: str) -> StatisticsRow:
 
 
 def next_statistics_id(rows: list[StatisticsRow]) -> int:
-    """Nearly gapless (shared/bitrix24.md): every seventeenth id is left out."""
+    """Nearly gapless (docs/bitrix24.md): every seventeenth id is left out."""
     following = rows[-1].id + 1 if rows else 1
     return following + 1 if following % GAP_EVERY == 0 else following

@@ -1,6 +1,6 @@
 """The portal's queue server: what each event looks like on the wire, and to which handlers it goes.
 
-Bodies follow shared/samples/*.form; api-reference/common/events/on-app-install.md, on-app-update.md,
+Bodies follow docs/bitrix24.md ("Events"); api-reference/common/events/on-app-install.md, on-app-update.md,
 on-app-uninstall.md and api-reference/telephony/voximplant/events/on-voximplant-call-end.md.
 """
 

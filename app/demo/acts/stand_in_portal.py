@@ -49,7 +49,7 @@ class StandInPortal(Portal):
         is_new_portal: bool = True,
         app_sid: str | None = None,
     ) -> tuple[Form, Form]:
-        """Query and body of the POST that opens a page of the app (shared/samples/install-page.txt).
+        """Query and body of the POST that opens a page of the app (docs/bitrix24.md, "Pages").
 
         `is_new_portal` adds SERVER_ENDPOINT, APPLICATION_TOKEN and APPLICATION_SCOPE, as in
         api-reference/widgets/telephony/analytics-menu.md.

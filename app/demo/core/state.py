@@ -118,7 +118,7 @@ class Token:
 def default_dead_answers() -> dict[str, tuple[str, int]]:
     """Code and HTTP status that tokens get after an uninstall, by who is asked.
 
-    Nobody documents them (shared/bitrix24.md, known unknowns), so a test may set others.
+    Nobody documents them (docs/known-unknowns.md), so a test may set others.
     """
     return {
         "app.info": ("not_installed", 403),

@@ -2,7 +2,7 @@
 
 Follows api-reference/telephony/voximplant/voximplant-statistic-get.md: operators, fields, all values text
 or null except RECORD_FILE_ID. What that page leaves open (unknown operators dropped silently, empty array
-filters dropped) is in shared/bitrix24.md.
+filters dropped) is in docs/bitrix24.md.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Pairs of tokens: issuing, looking up, rotating, killing.
 
 Follows settings/oauth/auto-renewal.md (an hour; 180 days) and, for the shorter life of refresh tokens and
-the single use, shared/bitrix24.md. The look of the values is that of shared/samples/install-page.txt.
+the single use, docs/bitrix24.md. The values look like those of a real installer page.
 """
 
 import secrets

@@ -1,7 +1,7 @@
 """One rendering of the app's frame in the portal: who looks at which page of the app, and what it is told.
 
-The reply to `getInitData` and the names of everything are in shared/bitrix24.md ("The parent frame");
-the form fields in shared/samples/install-page.txt and api-reference/widgets/telephony/analytics-menu.md.
+The reply to `getInitData` and the names of everything are in docs/bitrix24.md ("The parent frame");
+the form fields under "Pages" there and in api-reference/widgets/telephony/analytics-menu.md.
 """
 
 import json

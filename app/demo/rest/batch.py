@@ -1,6 +1,6 @@
 """`batch`: fifty commands in one request, and what one hands to the next.
 
-settings/how-to-call-rest-api/batch.md; the trap of a path that does not resolve is in shared/bitrix24.md.
+settings/how-to-call-rest-api/batch.md; the trap of a path that does not resolve is in docs/bitrix24.md.
 """
 
 import re
@@ -28,7 +28,7 @@ async def run_batch(
     """Run the commands in order through `execute`; the whole answers 200 whatever its commands do.
 
     Those after the first `most` have neither result nor error: the time of the batch was up
-    (shared/bitrix24.md). Refusal ERROR_BATCH_LENGTH_EXCEEDED above 50.
+    (docs/bitrix24.md). Refusal ERROR_BATCH_LENGTH_EXCEEDED above 50.
     """
     commands = _read_commands(parameters.get("cmd"))
     if len(commands) > MAX_COMMANDS:

@@ -16,7 +16,7 @@ from app.demo.core.world import Portal, World
 from app.demo.rest import application, batch, crm, events, people, placements, recordings, telephony
 from app.demo.rest.rest_call import Method, RestAnswer, RestCall
 
-REQUEST_LIMIT_S = 60  # A batch as a whole too (shared/bitrix24.md, REST).
+REQUEST_LIMIT_S = 60  # A batch as a whole too (docs/bitrix24.md, "REST").
 
 METHODS: dict[str, Method] = {
     **application.METHODS,

@@ -15,7 +15,7 @@ def list_calls(call: RestCall) -> RestAnswer:
 
     ACCESS_DENIED without the right; otherwise rows are cut silently to what the token's user may see. A row
     may become visible late, after rows with a higher id. A key whose operator this portal does not know is
-    dropped, which widens the result (shared/bitrix24.md, REST).
+    dropped, which widens the result (docs/bitrix24.md, "REST").
     """
     if call.user.statistics_right == "none":
         raise Refusal("ACCESS_DENIED", 403, "Access denied!")

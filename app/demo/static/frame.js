@@ -1,4 +1,4 @@
-/* The portal's side of the frame: the messages of shared/bitrix24.md, "The parent frame (postMessage)".
+/* The portal's side of the frame: the messages of docs/bitrix24.md, "The parent frame".
    A wrong origin, a wrong APP_SID and a denied or unknown command are ignored silently, as on a portal. */
 'use strict';
 (() => {

@@ -1,4 +1,4 @@
-"""The JSON API (shared/interface.md, "JSON API"), documented at /schema."""
+"""The JSON API (docs/interface.md, "JSON API"), documented at /schema."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, cast

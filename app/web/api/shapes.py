@@ -1,4 +1,4 @@
-"""A call in the JSON API (shared/interface.md, "CALL"); what is absent or empty is null."""
+"""A call in the JSON API (docs/interface.md, "Calls"); what is absent or empty is null."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

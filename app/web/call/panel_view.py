@@ -18,7 +18,7 @@ from app.web.display.presenter import (
     visible,
 )
 
-# What the portal's own pages of these are called: settings of `openPath` in shared/bitrix24.md.
+# What the portal's own pages of these are called: settings of `openPath` in docs/bitrix24.md.
 CRM_PATHS = {"CONTACT": "contact", "COMPANY": "company", "LEAD": "lead", "DEAL": "deal"}
 # `asked`: only Bitrix24 knows whether there is one; `unreadable`: there is one, and apps cannot read it.
 Transcript = Literal["none", "asked", "unreadable"]

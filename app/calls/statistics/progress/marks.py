@@ -1,18 +1,18 @@
 """How far this process and others have read a portal's statistics, and so up to when the log is complete.
 
-"Complete up to" (`Mark.complete_up_to`) falls for these five reasons, and for no other:
+"Complete up to" (`Mark.complete_up_to`) falls for these four reasons, and for no other:
 
-1. Another installation, or another owner of the token: `mark_queries.ensure_mark` begins a new mark, because
-   another owner may be shown other rows. It is null until the history is read and compared.
-2. An administrator has calls kept longer: `retention.store_settings` calls `mark_queries.reopen_history`,
-   because rows that were left out may lie anywhere. It is null until the history is read and compared again.
-3. The portal counts other rows than are stored: `Audit._begin` and `Audit._conclude` (`statistics/audit.py`)
+1. The history is not read, or not any more. `mark_queries.ensure_mark` begins a new mark for another
+   installation, and for another owner of the token, because that owner may be shown other rows.
+   `retention.store_settings` calls `mark_queries.reopen_history` where an administrator keeps calls longer,
+   because rows that were left out may lie anywhere. It is null until the history is read and compared.
+2. The portal counts other rows than are stored: `Audit._begin` and `Audit._conclude` (`statistics/audit.py`)
    note `unequal_since`. It is null until the audit has looked at each difference.
-4. The portal was restored or moved, so ids may belong to other calls: `mark_queries.suspect` notes
+3. The portal was restored or moved, so ids may belong to other calls: `mark_queries.suspect` notes
    `suspected_from`. `merge._rewrite_once` calls it where a row takes the id of another call, and
    `forward_read._finish` where the newest id is lower than before. It is null until the audit has settled
    which ids those are.
-5. The portal's clock was set back: `mark_queries.date_mark` moves it back to the earlier moment.
+4. The portal's clock was set back: `mark_queries.date_mark` moves it back to the earlier moment.
 
 A read that fails, a full quota (`Room.admit_read`) and a doubt (`dating_rule.find_doubt`) do not let it fall:
 it stands still until a read succeeds.
