@@ -1,1 +1,1 @@
-"""What a browser meets: pages, sessions, the JSON API, live updates, health."""
+"""The surface over HTTP: events, pages, sessions, the JSON API, live updates, health."""

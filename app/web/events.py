@@ -1,4 +1,4 @@
-"""POST /events: verify, store durably, answer. What is answered 200 is in the database.
+"""POST /events: verify an event, store it durably, answer. After a 200 `ok` the event is in the database.
 
 A plain ASGI handler, because this is the hot path: a request object, its parsed form and its body cache
 cost more than the event. Documentation: api-reference/events, docs/interface.md ("HTTP").
@@ -39,7 +39,7 @@ UNINSTALL_ANSWERS = {Outcome.ERASED: OK, Outcome.STILL_INSTALLED: STILL_INSTALLE
 
 @asgi("/events", copy_scope=True)
 async def events(scope: Scope, receive: Receive, send: Send) -> None:
-    """Take an event, whatever its kind."""
+    """Take an event of any kind."""
     method = scope.get("method")
     if method not in {"POST", "HEAD"}:
         await _answer(
@@ -55,13 +55,13 @@ async def events(scope: Scope, receive: Receive, send: Send) -> None:
     await _answer(send, reply, headers)
 
 
-@cache  # A tenth of an event's time would go into finding it.
+@cache  # To find the counter each time would take a tenth of an event's time.
 def _find_counter(name: str, status: int) -> Counter:
     return EVENTS.labels(name, status)
 
 
 async def _handle(parts: WebParts, scope: Scope, receive: Receive) -> tuple[str, Reply, dict[bytes, bytes]]:
-    """The event's name, the answer, and its further headers."""
+    """The event's name (empty if there is none), the answer, and the answer's further headers."""
     body = await _read_body(receive)
     if body is None:
         return "", TOO_LARGE, {}
@@ -96,7 +96,7 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     if not isinstance(sender, Sender):
         return INVALID_TOKEN
     await note_seen(sender.portal, parts.clock.now())
-    if event.name == "ONAPPPAYMENT":  # It proves nothing, but it may be worth asking.
+    if event.name == "ONAPPPAYMENT":  # It proves nothing, but may be a reason to ask the portal.
         take_hint = partial(parts.setup.take_hint, sender.portal)
         parts.turns.begin(SETUP, sender.portal.id, take_hint, is_news=True)
     if event.name != "ONAPPUNINSTALL":
@@ -123,8 +123,8 @@ def _retry_header(refusal: Refusal) -> dict[bytes, bytes]:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """The whole body; None once it is too large, and then the rest is not read."""
-    body = bytearray()  # Not a list of chunks: who sends single bytes makes each of them an object.
+    """The whole body; None if it is too large, and then the rest stays unread."""
+    body = bytearray()  # Not a list of chunks: a sender of single bytes would make each an object.
     is_more = True
     while is_more and len(body) <= MAX_BODY_BYTES:
         message = await receive()

@@ -1,4 +1,4 @@
-"""Whether the process is alive, whether it can store events, and what the vendor should look at."""
+"""Whether the process is alive, whether it can store events, and which problems the vendor should look at."""
 
 import asyncio
 import hmac
@@ -43,7 +43,7 @@ async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
 
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Prometheus text for whoever has METRICS_TOKEN; 404 while it is not set, 401 without it."""
+    """Prometheus text for a request with METRICS_TOKEN, 401 without it; 404 while the setting is empty."""
     parts: WebParts = request.app.state.parts
     token = parts.settings.metrics_token
     if token is None:
@@ -56,7 +56,9 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 async def _count_portals(parts: WebParts) -> None:
-    """Of the whole database, as every process shows them; the last ones while it is away."""
+    """Set the gauges from the whole database, alike in every process. They keep their values while the
+    database is away.
+    """
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
             counts = await count_connections()
@@ -71,7 +73,7 @@ async def _count_portals(parts: WebParts) -> None:
 
 
 async def find_problems(parts: WebParts) -> list[str]:
-    """The codes of all problems that last, also as metrics."""
+    """The codes of all problems that last; sets their metrics too."""
     problems = [] if await _can_store(parts) else [STORING_FAILS]
     PROBLEMS.labels(STORING_FAILS).set(bool(problems))
     try:

@@ -1,4 +1,4 @@
-"""Everything that this package serves, for the assembly; events and health are their own modules."""
+"""All routes of this package for the assembly, but events and health, which it takes from their modules."""
 
 from litestar import Router
 from litestar.openapi import OpenAPIConfig

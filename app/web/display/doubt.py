@@ -1,4 +1,4 @@
-"""What is said of calls that came by event and that the portal's statistics lack (decision 0014)."""
+"""The sentences about calls that came by event but are not in the portal's statistics (decision 0014)."""
 
 from typing import NamedTuple
 
@@ -34,14 +34,14 @@ TEXT = N_(
 
 
 class Limited(msgspec.Struct, frozen=True):
-    """Calls are missing from what the owner of the token is shown: who, and what helps."""
+    """The statistics do not show the owner of the token all calls: the owner's name, and the remedy."""
 
     owner: str
     remedy: str
 
 
 class Doubt(NamedTuple):
-    """What the template shows above the log, in the reader's language."""
+    """The bar that the template shows above the log, in the viewer's language."""
 
     title: str
     text: str
@@ -49,7 +49,7 @@ class Doubt(NamedTuple):
 
 
 async def find_limited(portal: Portal, people: People, locale: str) -> Limited | None:
-    """The limit, if the last whole read has shown one."""
+    """The limit, or None if the last whole read has shown none."""
     if not (await find_counting(portal.id)).is_limited:
         return None
     words = load_words(locale)
@@ -58,9 +58,8 @@ async def find_limited(portal: Portal, people: People, locale: str) -> Limited |
 
 
 async def view_doubt(session: Session, people: People, *, is_any_doubted: bool) -> Doubt | None:
-    """What there is to say: always while the log is limited, else where a call in view is doubted.
-
-    The remedy is an administrator's.
+    """The bar for this viewer: always while the log is limited, else only if a call in view is doubted. None
+    if neither is so. Only administrators read the remedy.
     """
     words = load_words(session.locale)
     counting = await find_counting(session.portal.id)

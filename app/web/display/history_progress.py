@@ -1,4 +1,4 @@
-"""How far the portal's history has been read, as a person reads it above the log."""
+"""How far Callbook has read the portal's history, as the viewer reads it above the log."""
 
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ Standing = tuple[object, ...]
 
 
 class HistoryView(NamedTuple):
-    """What the template shows. `share` is 0 to 1; `done` and `total` are empty for who does not see
-    everybody's calls, because they count them.
+    """The values of the template. `share` is 0 to 1. `done` and `total` count everybody's calls, so they are
+    empty for a viewer who may not see all of them.
     """
 
     state: State
@@ -29,7 +29,7 @@ class HistoryView(NamedTuple):
 
 
 async def view_history(session: Session, presenter: Presenter) -> HistoryView:
-    """How the history stands, in the viewer's language and time zone."""
+    """The progress of the history, in the viewer's language and time zone."""
     portal, locale = session.portal, session.locale
     mark = await find_mark(portal.id, portal.generation)
     if mark is None or not mark.has_begun:
@@ -48,7 +48,7 @@ async def view_history(session: Session, presenter: Presenter) -> HistoryView:
 
 
 async def take_standing(portal: Portal, room: Room) -> Standing:
-    """What changes when an open page would show something else above the log."""
+    """The facts that an open page shows above the log; a page whose facts differ needs a new look."""
     mark = await find_mark(portal.id, portal.generation)
     read = mark and (
         mark.history_state,
@@ -63,6 +63,6 @@ async def take_standing(portal: Portal, room: Room) -> Standing:
 
 
 def _take_contact(portal: Portal) -> Standing:
-    """What the notice is made of (see `app.web.display.notice`)."""
+    """The facts of the notice (`app.web.display.notice`)."""
     licence = (portal.license_status, portal.license_ends_at, portal.is_license_over)
     return portal.connection, portal.contact_state, portal.token_user_id, *licence

@@ -1,6 +1,6 @@
 """Links into the log, which the portal opens in a slider (placement REST_APP_URI): `?params[call]=…`.
 
-What stands in a link is what is asked for and never a right: whoever opens it sees what they may see.
+A link names what to show and gives no right: each user who opens it sees only calls that this user may see.
 Documentation: api-reference/widgets/ui-interaction, REST_APP_URI.
 """
 
@@ -16,7 +16,7 @@ from app.web.http.security import origin_of
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a link asks for: a saved view by its id, calls with a number, the panel of one call."""
+    """The object of a link: a saved view by its id, the calls with a number, or the panel of one call."""
 
     view: int | None = None
     number: str = ""
@@ -24,7 +24,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def make_link(portal: Portal, name: Literal["view", "number", "call"], value: str) -> str:
-    """The address for colleagues; empty while the portal has not told the code of the app."""
+    """The address to send to colleagues; empty while Callbook does not know the app's code in the portal."""
     if not portal.app_code:
         return ""
     code = quote(portal.app_code, safe="")
@@ -33,7 +33,9 @@ def make_link(portal: Portal, name: Literal["view", "number", "call"], value: st
 
 
 def read_wanted(placement_options: str) -> Wanted:
-    """What the page was opened for: `{"view": "12"}`. A portal may send a list, a word or nothing."""
+    """The object of the link that opened the page, from `{"view": "12"}`. A portal may also send a list, a
+    word or nothing; then the object is empty.
+    """
     try:
         wanted = decode_json(placement_options, Wanted, is_strict=False)
     except msgspec.MsgspecError:

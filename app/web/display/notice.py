@@ -1,4 +1,4 @@
-"""The bar above the log that says what stands between Callbook and the portal, and who can do what."""
+"""The bar above the log: what keeps Callbook from the portal, and how this viewer can help."""
 
 from collections.abc import Collection
 from typing import Literal, NamedTuple
@@ -82,7 +82,7 @@ RECONNECTABLE = frozenset[Kind]({"reinstall_needed", "restricted"})
 
 
 class Notice(NamedTuple):
-    """What the template shows, in the reader's language."""
+    """The bar that the template shows, in the viewer's language."""
 
     kind: Kind
     tone: Tone
@@ -92,7 +92,7 @@ class Notice(NamedTuple):
 
 
 async def view_notice(parts: WebParts, session: Session, failure_code: str | None) -> Notice | None:
-    """What there is to say to this viewer, if anything; `failure_code`: why the history is not read."""
+    """The bar for this viewer, or None; `failure_code` says why the history is not read."""
     portal, is_admin = session.portal, session.claims.is_admin
     words = load_words(session.locale)
     kind = _find_trouble(portal)
@@ -136,7 +136,7 @@ async def _name_owner(portal: Portal, people: People, words: Words) -> str:
 
 
 def _describe_license(portal: Portal, words: Words, now: int) -> Notice | None:
-    """Days left of a trial always, those of what was paid only when they run out."""
+    """The days left of a trial at any time, those of a subscription only in its last week."""
     is_trial = portal.license_status in TRIALS
     if portal.is_license_over:
         title = N_("The trial is over") if is_trial else N_("Your Callbook subscription has ended")

@@ -1,4 +1,4 @@
-"""A call as a person reads it: times, numbers, durations, money by locale. Pure; words are in templates."""
+"""A call as a person reads it: times, numbers, durations, money by locale. Pure; templates have the words."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
@@ -20,11 +20,11 @@ from app.kit.text import shorten
 COST_UNIT = Decimal(10_000)
 ISO_CURRENCY_LENGTH = 3
 NUL_SIGN = "\u2400"
-LONGEST_DEPARTMENTS = 255  # Somebody may belong to any number of them, and each call of theirs shows all.
+LONGEST_DEPARTMENTS = 255  # A user may belong to any number of them, and each of the user's calls shows all.
 
 
 class CallRow(NamedTuple):
-    """One row of the table. `day` is `today`, `yesterday` or None when `date` says it."""
+    """One row of the table. `day` is `today` or `yesterday`, else None, and then `date` says the day."""
 
     id: int
     call_id: str
@@ -69,7 +69,7 @@ class Moment(NamedTuple):
 
 
 class Presenter(NamedTuple):
-    """Whose eyes it is for: their zone and locale, what day it is for them, what their lines are called."""
+    """Presents calls to one viewer, in the viewer's zone and locale, with the portal's names of lines."""
 
     zone: tzinfo
     locale: str
@@ -78,7 +78,7 @@ class Presenter(NamedTuple):
     departments: Mapping[int, Sequence[str]] = MappingProxyType({})  # Their names, by user.
 
     def present(self, call: LoggedCall, names: Mapping[int, str]) -> CallRow:
-        """The row of one call; `names` of the users that are known."""
+        """The row of one call; `names` has the known users by id."""
         at = self.describe_moment(call.started_at)
         operator = names.get(call.user_id) if call.user_id is not None else None
         return CallRow(
@@ -118,13 +118,13 @@ class Presenter(NamedTuple):
         )
 
     def name_line(self, portal_number: str | None) -> str | None:
-        """A line by the name that the portal gave it, else by its number."""
+        """The name that the portal's administrators gave to a line, else its number."""
         if portal_number is None:
             return None
         return visible(self.line_names.get(portal_number) or format_number(portal_number))
 
     def describe_moment(self, at: int) -> Moment:
-        """A moment in the viewer's zone and words."""
+        """A moment in the viewer's zone and language."""
         local = to_local(at, self.zone)
         return Moment(
             to_iso(at),
@@ -144,17 +144,17 @@ class Presenter(NamedTuple):
 
 
 def is_of_robot(leg: LoggedLeg) -> bool:
-    """Whether no person made it: an informational call of nobody."""
+    """Whether a robot made the call: an informational call without an employee."""
     return leg.user_id is None and leg.direction == "info"
 
 
 def visible(text: str) -> str:
-    """HTML cannot hold a NUL and drops it; its own sign shows that it is there."""
+    """The text with NUL_SIGN for each NUL, which HTML cannot hold and would drop."""
     return text.replace("\x00", NUL_SIGN)
 
 
 def to_local(at: int, zone: tzinfo) -> datetime:
-    """The time in a zone; in UTC where the zone would lead out of the calendar."""
+    """The time in a zone; in UTC if the zone would lead out of the calendar."""
     moment = to_utc(at)
     try:
         return moment.astimezone(zone)
@@ -167,9 +167,11 @@ def to_iso(at: int) -> str:
     return to_utc(at).replace(tzinfo=None).isoformat() + "Z"
 
 
-@lru_cache(maxsize=16_384)  # Some 4 MB: most calls of an export are with numbers that it has had.
+@lru_cache(maxsize=16_384)  # Some 4 MB: most numbers of an export come again and again.
 def format_number(number: str) -> str:
-    """An international number in groups; anything else (`hidden`, short, a line's code) as it came."""
+    """An international number in groups of digits; any other text (`hidden`, a short number, a line's code)
+    as it came.
+    """
     if not number.startswith("+"):
         return number
     try:
@@ -190,7 +192,7 @@ def format_duration(duration_s: int) -> str:
 
 
 def format_talk_time(duration_s: int, locale: str) -> str:
-    """A sum of durations in words, its two largest parts: `3 hr 5 min`, `3 Std. 5 Min.`, `42 sec`."""
+    """A sum of durations in words, by its two largest units: `3 hr 5 min`, `3 Std. 5 Min.`, `42 sec`."""
     minutes, seconds = divmod(max(duration_s, 0), 60)
     hours, minutes = divmod(minutes, 60)
     parts = [("hour", hours), ("minute", minutes), ("second", seconds)]
@@ -200,7 +202,7 @@ def format_talk_time(duration_s: int, locale: str) -> str:
 
 
 def format_share(share: float, locale: str) -> str:
-    """A share of one as whole percents: `87%`, `87 %`, `%87`."""
+    """A share (0 to 1) as whole percents: `87%`, `87 %`, `%87`."""
     return format_percent(share, locale=locale)
 
 
@@ -219,7 +221,7 @@ def plain_cost(cost_e4: int) -> str:
 
 
 def initials_of(name: str) -> str:
-    """At most two letters for the circle beside a name."""
+    """The initials of a name, at most two letters, for the circle beside it."""
     words = [word for word in name.split() if word[0].isalnum()]
     return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
 

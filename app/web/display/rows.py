@@ -1,4 +1,4 @@
-"""Calls as rows of a table: with the names of their people, in the reader's zone and words."""
+"""Calls as rows of a table, with names of users, in the viewer's zone and language."""
 
 from collections.abc import Collection, Sequence
 from datetime import tzinfo
@@ -14,7 +14,7 @@ from app.web.http.sessions import Session
 
 
 class Presented(NamedTuple):
-    """The rows, and what else of the page is shown with: names by user id, and the presenter."""
+    """The rows, and the names by user id and the presenter, which the rest of the page uses too."""
 
     rows: list[CallRow]
     names: dict[int, str]
@@ -29,8 +29,8 @@ async def present_calls(
     zone: tzinfo,
     other_ids: Collection[int] = (),
 ) -> Presented:
-    """The rows of calls; the names of others are found too, if the viewer may see their calls. Users of calls
-    who are unknown are asked for.
+    """The rows of calls. `other_ids` are users to name besides, if the viewer may see their calls. If a user
+    of a call is unknown, Callbook begins to read the portal's users.
     """
     user_ids = {call.user_id for call in calls if call.user_id is not None}
     names = await name_users(parts, session, user_ids, other_ids)

@@ -1,1 +1,1 @@
-"""Around every request: parts, session, language, headers, refusals, places."""
+"""The frame of every request: parts, session, language, headers, refusals, places."""

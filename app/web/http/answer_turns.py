@@ -1,9 +1,10 @@
-"""Around every answer that may belong to somebody: whose it is, how many are made at once, and that who does
-not read does not hold them.
+"""Around every answer: the portal and user to whom it belongs, how many answers this process makes at once,
+and how long it waits for a client that does not read.
 
-An answer is made whole, and a server keeps what its reader does not take. So it is sent in pieces, each
-waiting until the one before is nearly gone, and one that nobody takes is given up. Few answers are under way
-at once, in turns by portal and user; streams of their own pace have places of their own.
+A handler makes its answer whole, and a server keeps in memory all that the client has not taken yet. So this
+middleware sends the answer in pieces, each only when the piece before is nearly gone, and gives up an answer
+that the client does not take. Few answers are under way at once, in turns by portal and user. Streams, which
+have a pace of their own, have places of their own too.
 """
 
 import asyncio
@@ -20,27 +21,27 @@ from app.kit.file_limit import count_places
 from app.kit.messages.errors import Unavailable
 from app.web.http.errors import PROBLEM, encode_problem
 
-# An answer takes up to some MB while it is made and sent.
+# One answer takes up to some MB while it is made and sent.
 UNDER_WAY = Share(overall=48, per_portal=12, per_user=4)
-# Who waits for a turn takes some KB; the tabs of a whole portal ask at once when a call arrives.
+# A request that waits for a turn takes some KB. All tabs of a portal ask at once when a call arrives.
 MOST_IN_ALL = Share(overall=2_000, per_portal=400, per_user=40)
 WAIT_S = 15.0
-PIECE_BYTES = 65_536  # As much as a server keeps before it makes us wait.
+PIECE_BYTES = 65_536  # The server takes as much before it makes us wait.
 STALL_S = 15.0
 LONGEST_S = 120.0
 TICKET = "callbook.ticket"
 
 
 def find_in_all(places: int) -> Share:
-    """Those under way and those that wait, where so many connections may be open: half of them at most, for
-    events need some too.
+    """The bound on answers under way and waiting, where `places` connections may be open: at most half of
+    them, because events need some too.
     """
     overall = min(MOST_IN_ALL.overall, places // 2)
     return MOST_IN_ALL._replace(overall=overall, per_portal=min(MOST_IN_ALL.per_portal, overall // 2))
 
 
 class Answers:
-    """The answers of this process to sessions: those under way, and all with those that wait for a turn."""
+    """The answers of this process to sessions: `queue` has those under way, `places` the waiting ones too."""
 
     def __init__(self, under_way: Share = UNDER_WAY, in_all: Share | None = None) -> None:
         self.queue = FairQueue(under_way)
@@ -49,20 +50,20 @@ class Answers:
         self.is_stopped = False
 
     def stop(self) -> None:
-        """Let whoever waits for a turn give up, and nobody wait from now on: the process ends."""
+        """The process ends: requests that wait for a turn give up, and later ones do not wait."""
         self.is_stopped = True
         self.queue.stop()
 
 
 class Ticket:
-    """One request's part in them, from the moment when it is known whose it is."""
+    """One request's turn, from the moment when its portal and user are known."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
         self.stall_s = STALL_S
 
     async def take(self, answers: Answers, portal_id: int, user_id: int) -> None:
-        """Wait for a turn; raises NoPlace where too many wait already, Unavailable when none came."""
+        """Wait for a turn. Raises NoPlace if too many wait already, Unavailable if no turn came in time."""
         self.stall_s = answers.stall_s
         self._stack.enter_context(answers.places.take(portal_id, user_id))
         try:
@@ -71,24 +72,24 @@ class Ticket:
             raise Unavailable from error
 
     async def give_back(self) -> None:
-        """Others may have the turn."""
+        """Give the turn to others; harmless if it is given back already."""
         await self._stack.aclose()
 
 
 async def take_turn(scope: Any, answers: Answers, portal_id: int, user_id: int) -> None:  # noqa: ANN401  Litestar's scopes are of two types.
-    """From here on the request is this user's answer under way. Raises as `Ticket.take` does."""
+    """Count the request as this user's from here on, and wait for its turn. Raises as `Ticket.take` does."""
     ticket: Ticket = scope[TICKET]
     await ticket.take(answers, portal_id, user_id)
 
 
 class Answering:
-    """Gives each request a lane and a ticket, which its session claims, and sends its answer in pieces."""
+    """Gives each request a lane and a ticket, which its session fills in, and sends its answer in pieces."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or cut it off when its reader takes nothing."""
+        """Answer one request, or cut it off if the client takes nothing."""
         ticket = Ticket()
         loose: Any = scope
         loose[TICKET] = ticket
@@ -101,13 +102,13 @@ class Answering:
         except asyncio.CancelledError:
             if not loose["litestar_app"].state.parts.answers.is_stopped:
                 raise
-            await pieces.give_up()  # The server has waited for so long as it does when it ends.
+            await pieces.give_up()  # The server, which ends, waits no longer.
         finally:
             await ticket.give_back()
 
 
 class _Pieces:
-    """Sends a whole body in pieces, and what comes in pieces as it comes."""
+    """Sends a whole body in pieces, and a stream as its handler sends it."""
 
     def __init__(self, send: Send, ticket: Ticket, limit: asyncio.Timeout) -> None:
         self._send, self._ticket, self._limit = send, ticket, limit
@@ -115,7 +116,7 @@ class _Pieces:
         self._has_begun = False
 
     async def give_up(self) -> None:
-        """Answer 503 where nothing has been answered yet; what has begun ends here, and is cut off."""
+        """Answer 503 if nothing is sent yet; an answer that has begun is cut off here."""
         if not self._has_begun:
             refusal = Unavailable()
             body = encode_problem(refusal.status, refusal.code, refusal.message)
@@ -129,12 +130,12 @@ class _Pieces:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def send(self, message: Message) -> None:
-        """As an ASGI server takes it."""
+        """Send one ASGI message of the handler on to the server."""
         self._has_begun = True
         if message["type"] != "http.response.body":
             await self._send(message)
         elif message["more_body"]:
-            await self._ticket.give_back()  # A stream, which has a place and a pace of its own.
+            await self._ticket.give_back()  # A stream has a place and a pace of its own.
             await self._send(message)
         elif len(message["body"]) <= PIECE_BYTES:
             await self._send(message)
@@ -142,7 +143,7 @@ class _Pieces:
             await self._send_in_pieces(message["body"])
 
     async def _send_in_pieces(self, body: bytes) -> None:
-        """The last piece is empty: it waits for the others."""
+        """Send the pieces, then an empty one, which waits until the client has taken the others."""
         end = self._loop.time() + LONGEST_S
         for begin in range(0, len(body) + PIECE_BYTES, PIECE_BYTES):
             piece = body[begin : begin + PIECE_BYTES]

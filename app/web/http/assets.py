@@ -1,6 +1,6 @@
 """Files for the browser: ours from `static/`, third-party ones out of `node_modules`, each by name.
 
-A page names a file with a hash of its content (`/static/htmx.js?v=3f…`): browsers may keep it for a year.
+A page names a file with a hash of its content (`/static/htmx.js?v=3f…`), so browsers may keep it for a year.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
 ROOT = Path(__file__).parents[3]
-# Never a whole folder: what is not named here is not served.
+# Never a whole folder: only files named here are served.
 FILES = {
     "callbook.css": ("static/callbook.css", "text/css"),
     "log.css": ("static/log.css", "text/css"),
@@ -47,7 +47,7 @@ HOUR = "public, max-age=3600"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file, read once."""
+    """One file as it is served, read once."""
 
     content: bytes
     media_type: str
@@ -60,7 +60,7 @@ class FrontEndMissingError(Exception):
 
 @cache
 def load_assets(root: Path = ROOT) -> dict[str, Asset]:
-    """Read every file, once; raises FrontEndMissingError when one is not there."""
+    """Every file by its name, read once. Raises FrontEndMissingError if one is missing."""
     assets = {}
     for name, (path, media_type) in FILES.items():
         try:
@@ -78,7 +78,7 @@ def asset_url(base_path: str, name: str) -> str:
 
 @get("/static/{name:str}", include_in_schema=False)
 async def serve_asset(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
-    """One file by name."""
+    """One file by its name; 404 for a name that FILES lacks."""
     asset = load_assets().get(name)
     if asset is None:
         raise NotFoundException("There is no such file.")

@@ -1,4 +1,6 @@
-"""Where a request comes from. A header that anybody can write is believed only from our own proxies."""
+"""The address that a request comes from. `X-Forwarded-For`, which any client can write, counts only from the
+vendor's own proxies.
+"""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -10,14 +12,14 @@ UNKNOWN = "unknown"
 
 
 def read_source(connection: ASGIConnection, trusted_proxies: tuple[Network, ...]) -> str:  # type: ignore[type-arg]
-    """The client's address: the peer's, or behind trusted proxies the rightmost one that is not theirs."""
+    """The client's address: the peer's, or behind trusted proxies the rightmost one that is no proxy's."""
     peer = connection.client.host if connection.client else UNKNOWN
     forwarded = connection.headers.getall("x-forwarded-for", [])
     return find_source(peer, ",".join(forwarded), trusted_proxies)
 
 
 def find_source(peer: str, forwarded: str, trusted_proxies: tuple[Network, ...]) -> str:
-    """Walk from the peer back to the first address that no trusted proxy has; pure."""
+    """Walk from the peer back to the first address that is no trusted proxy's, and return it; pure."""
     source = peer
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     while hops and _is_trusted(source, trusted_proxies):

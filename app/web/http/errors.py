@@ -22,7 +22,7 @@ SERVER_ERROR = 500
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What went wrong; `detail` is a sentence for people."""
+    """The body of a refusal or fault; `detail` is a sentence for people, `code` is for programs."""
 
     title: str
     status: int
@@ -32,14 +32,14 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 def encode_problem(status: int, code: str, detail: str) -> bytes:
-    """Its body alone."""
+    """The JSON of a Problem, with the title that HTTP gives to the status."""
     return msgspec.json.encode(Problem(http.HTTPStatus(status).phrase, status, detail, code))
 
 
 def problem_response(
     status: int, code: str, detail: str, headers: dict[str, str] | None = None
 ) -> Response[bytes]:
-    """The answer to a request that was not granted."""
+    """The answer to a request that is refused or has failed."""
     return Response(
         encode_problem(status, code, detail),
         status_code=status,
@@ -49,7 +49,7 @@ def problem_response(
 
 
 def retry_headers(refusal: Refusal) -> dict[str, str]:
-    """When to come back, where the refusal says so; how to authenticate, where it is about that."""
+    """`Retry-After` if the refusal has a time to try again, `WWW-Authenticate` if it is a 401."""
     headers = {}
     if (retry_after_s := getattr(refusal, "retry_after_s", None)) is not None:
         headers["Retry-After"] = str(retry_after_s)
@@ -59,12 +59,12 @@ def retry_headers(refusal: Refusal) -> dict[str, str]:
 
 
 def path_of(request: AnyRequest) -> str:  # type: ignore[type-arg]
-    """The route's own path for the log: what a request fills in there may be a link that opens something."""
+    """The route's path for the log, without the request's values: one may be a link to a recording."""
     return str(request.scope.get("path_template") or request.url.path)
 
 
 def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[bytes]:  # type: ignore[type-arg]
-    """A refusal of ours, in the language of the session or of the browser."""
+    """The answer to a Refusal, in the language of the session or of the browser."""
     REFUSALS.labels(refusal.code).inc()
     return problem_response(
         refusal.status, refusal.code, refusal.say(read_words(request)), retry_headers(refusal)
@@ -72,7 +72,7 @@ def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[bytes]:  #
 
 
 def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:  # type: ignore[type-arg]
-    """A refusal of the framework's: no such route, a wrong method, a body that is too large."""
+    """The answer to a refusal of the framework: no such route, a wrong method, too large a body."""
     if error.status_code >= SERVER_ERROR:
         return answer_fault(request, error)
     phrase = http.HTTPStatus(error.status_code).phrase
@@ -81,13 +81,15 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[byt
 
 
 def refuse_for(error: Exception) -> Refusal:
-    """What the database's error means for whoever asked."""
+    """The refusal that tells a client of a database error: TooSlow or Unavailable."""
     return TooSlow() if isinstance(error, QueryTooSlowError) else Unavailable()
 
 
 def answer_database_error(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
-    """The database is away, or took too long: nothing is wrong with the request. Or it refuses a value."""
-    if is_refusal(error):  # Without a trace: it would quote the value.
+    """503 while the database is away or too slow, as the request itself is right; 500 if the database refuses
+    a value.
+    """
+    if is_refusal(error):  # Logged without a trace, which would quote the value.
         log.error("database refused a value", path=path_of(request), error=type(error).__name__)
         return _tell_fault(request)
     log.error("database unavailable", path=path_of(request), error=type(error).__name__)
@@ -95,7 +97,7 @@ def answer_database_error(request: AnyRequest, error: Exception) -> Response[byt
 
 
 def answer_fault(request: AnyRequest, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
-    """A fault of ours: logged whole, told in one sentence."""
+    """500 for a fault of ours: the log has the whole trace, the client reads one sentence."""
     log.error("request failed", path=path_of(request), exc_info=error)
     return _tell_fault(request)
 

@@ -1,4 +1,4 @@
-"""Which language a request is answered in."""
+"""The language in which a request is answered."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ _KEY = "locale"
 
 
 def choose_locale(lang: str) -> str:
-    """Our locale for what a portal's page says (LANG), else English. A session puts the portal's setting
-    before it.
+    """Our locale for the LANG of a portal's page, else English. A session prefers the portal's own setting
+    to it.
     """
     return find_portal_locale(lang) or SOURCE
 
 
 def remember_locale(connection: AnyConnection, locale: str) -> None:
-    """From here on the request is answered in the language of its session."""
+    """Answer the request in the language of its session from here on."""
     connection.state[_KEY] = locale
 
 

@@ -1,9 +1,10 @@
-"""The open live streams of this process: at most two a user, so many a portal and in all, and all of them
-ended at once by a shutdown.
+"""The open live streams of this process: at most two a user, a bound for each portal and one for all. A
+shutdown ends all of them at once.
 
-A browser opens six connections to a host over HTTP/1.1. Eight visible tabs that each held one for good would
-leave none for anything else, so a third stream ends the first, whose tab asks every 15 seconds instead. So
-does a tab that finds no place: each stream looks at the database whenever a call of its portal arrives.
+A browser opens at most six connections to a host over HTTP/1.1. Eight visible tabs with a stream each would
+leave no connection for anything else. So a user's third stream ends the first, and the tab of the first asks
+every 15 seconds instead; a tab that finds no place does so too. The bounds are needed because each stream
+looks at the database whenever a call of its portal arrives.
 """
 
 import asyncio
@@ -17,10 +18,10 @@ from app.kit.fairness.places import Places, Share
 from app.kit.metrics import STREAMS
 
 MAX_PER_USER = 2
-# Of users only the newest streams count, so that they need no bound of their own here.
+# A user's older streams are ended (MAX_PER_USER), so users need no tighter bound here.
 SHARE = Share(overall=256, per_portal=64, per_user=64)
 PAUSE_S = 1.0
-# A look takes some milliseconds of the loop, and a portal may have calls that never cease.
+# One look takes some milliseconds of the loop, and a portal's calls may never cease.
 LOOKS_PER_S = 64
 LOOKS_PER_S_OF_PORTAL = 32
 RECHECK_S = 15.0
@@ -28,20 +29,22 @@ Ending = Literal["superseded", "shutdown"]
 
 
 class Stream:
-    """One open stream; `ended` is set with the reason when it must go."""
+    """One open stream; `ended` is set, and `ending` says why, once it must end."""
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
         self.ending: Ending | None = None
 
     def end(self, ending: Ending) -> None:
-        """Tell the stream to go; the first reason stays."""
+        """Tell the stream to end; of several reasons the first stays."""
         self.ending = self.ending or ending
         self.ended.set()
 
 
 class Streams:
-    """Who streams. `pause_s` is the least time between two events, `recheck_s` the longest with no check."""
+    """The open streams by user. `pause_s` is the least time between two events of a stream, `recheck_s` the
+    longest time without a check of the database.
+    """
 
     def __init__(self, pause_s: float = PAUSE_S, recheck_s: float = RECHECK_S, share: Share = SHARE) -> None:
         self.pause_s = pause_s
@@ -52,7 +55,9 @@ class Streams:
 
     @contextmanager
     def join(self, portal_id: int, user_id: int) -> Iterator[Stream]:
-        """Open a stream for a user; the oldest beyond two is told to end, so is a new one without a place."""
+        """Open a stream for a user while inside. A user's oldest stream beyond two is told to end, and so is
+        the new one if there is no place for it.
+        """
         stream = Stream()
         if self._is_closing:
             stream.end("shutdown")
@@ -78,19 +83,19 @@ class Streams:
                 self._open.pop((portal_id, user_id), None)
 
     def pause_of(self, portal_id: int) -> float:
-        """Seconds between two looks of one stream, longer where many look: so many looks a second in all, and
-        half as many of one portal.
+        """Seconds between two looks of one stream. They grow with the number of streams, so that all together
+        look at most LOOKS_PER_S times a second, and one portal's at most half as often.
         """
         of_portal, overall = self.places.count_of(portal_id), self.places.count
         return max(self.pause_s, of_portal / LOOKS_PER_S_OF_PORTAL, overall / LOOKS_PER_S)
 
     @property
     def count(self) -> int:
-        """How many are open."""
+        """How many streams are open."""
         return self.places.count
 
     def end_all(self) -> None:
-        """End every stream now, and each that is opened from now on: the server is going down."""
+        """The server stops: end every stream now, and each later one as it opens."""
         self._is_closing = True
         for stream in [stream for streams in self._open.values() for stream in streams]:
             stream.end("shutdown")
@@ -98,10 +103,10 @@ class Streams:
 
 @contextmanager
 def end_on_signals(end_waits: Callable[[], None]) -> Iterator[None]:
-    """While inside, SIGTERM and SIGINT end what waits first, then do what they did before.
+    """While inside, SIGTERM and SIGINT first call `end_waits`, then their former handlers.
 
-    A server waits for open answers before it tells the application to stop; streams never end by themselves.
-    Handlers that were not set from Python (the default ones) are left alone.
+    A server waits for open answers before it tells the application to stop, and streams never end by
+    themselves. Handlers that were not set from Python (the default ones) stay as they are.
     """
     loop = asyncio.get_running_loop()
     former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -1,4 +1,4 @@
-"""Templates into pages, in the reader's language."""
+"""Renders templates as pages, in the reader's language."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,14 +21,14 @@ TEMPLATES = Path(ROOT, "templates")
 
 
 class Pages:
-    """Renders templates with what all of them need; everything is escaped.
+    """Renders templates with the values that all of them need; every value is escaped.
 
-    Each language has an environment of its own: what a template imports is kept by the environment, and so
-    would keep the words of whoever asked first.
+    Each language has an environment of its own, because Jinja keeps an imported template with the words of
+    its first render.
     """
 
     def __init__(self, settings: Settings) -> None:
-        load_assets()  # What is missing is told when the process begins, not to the first visitor.
+        load_assets()  # A missing file stops the process here, not the first visitor's page.
         load_all_words()
         self.base = urlsplit(settings.app_url).path.rstrip("/")
         compiled = _Compiled()
@@ -45,7 +45,7 @@ class Pages:
             bytecode_cache=compiled,
         )
         environment.policies["ext.i18n.trimmed"] = True
-        # A method that the extension adds.
+        # The extension adds this method.
         environment.install_gettext_translations(load_words(locale).catalogue, newstyle=True)  # type: ignore[attr-defined]
         environment.filters["number"] = lambda number: format_decimal(number, locale=locale)
         environment.globals.update(
@@ -67,23 +67,25 @@ class Pages:
     def render(
         self, template: str, headers: dict[str, str], locale: str, status: int = 200, **values: object
     ) -> Response[str]:
-        """One page or fragment, in one of `app.kit.messages.languages.LANGUAGES`."""
+        """One page or fragment; `locale` is one of `app.kit.messages.languages.LANGUAGES`."""
         text = self.environments[locale].get_template(template).render(**values)
         headers = {**headers, "Content-Language": html_language(locale)}
         return Response(text, status_code=status, media_type=MediaType.HTML, headers=headers)
 
 
 class _Compiled(BytecodeCache):
-    """Templates compiled once for all languages: the code holds no words, its environment does."""
+    """Compiled templates, shared by all languages: the code holds no words, only its environment does."""
 
     def __init__(self) -> None:
         self._code: dict[tuple[str, str], Bucket] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Take what another language compiled of the same source."""
+        """Fill the bucket with the code that another language compiled from the same source, if
+        there is any.
+        """
         if kept := self._code.get((bucket.key, bucket.checksum)):
             bucket.code = kept.code
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what was compiled."""
+        """Keep the compiled code for the other languages."""
         self._code[bucket.key, bucket.checksum] = bucket

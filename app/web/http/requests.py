@@ -1,4 +1,4 @@
-"""What handlers ask of a request: the parts, the session, the source. Litestar calls these for them."""
+"""The arguments of handlers: parts, session and source of a request. Litestar calls the providers."""
 
 from typing import Any
 
@@ -16,7 +16,9 @@ from app.web.http.sessions import Session, SessionExpired
 
 MAX_BODY_BYTES = 65_536
 AnyRequest = Request[Any, Any, Any]
-BEARER: list[dict[str, list[Any]]] = [{"session": []}]  # As /schema says that a handler needs a session.
+BEARER: list[dict[str, list[Any]]] = [
+    {"session": []}
+]  # Tells readers of /schema that a handler needs a session.
 
 
 def provide_parts(request: AnyRequest) -> WebParts:
@@ -26,7 +28,9 @@ def provide_parts(request: AnyRequest) -> WebParts:
 
 
 async def provide_session(request: AnyRequest) -> Session:
-    """Let the request in at its turn, or raise SessionExpired or PortalUninstalled (401), or NoPlace."""
+    """The request's session, once it is the request's turn. Raises SessionExpired or PortalUninstalled (401),
+    or as `take_turn` does.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise SessionExpired
@@ -39,14 +43,15 @@ async def provide_session(request: AnyRequest) -> Session:
 
 
 def provide_source(request: AnyRequest) -> str:
-    """The address that limits count by."""
+    """The client's address, by which limits count."""
     return read_source(request, provide_parts(request).settings.trusted_proxies)
 
 
 async def read_page(request: AnyRequest) -> Page:
-    """What the portal posted to open a page; raises Forbidden when no portal would have posted it.
+    """The form that the portal posted to open a page. Raises Forbidden if no portal would have posted it.
 
-    Never by the framework's form parser, which keeps bodies with their tokens in a cache and misreads UTF-8.
+    The framework's form parser is not used: it keeps bodies, and with them tokens, in a cache, and misreads
+    UTF-8.
     """
     try:
         return decode_page(dict(request.query_params), await request.body())

@@ -1,4 +1,4 @@
-"""The headers that say what a page may do, who may frame it and who may keep it."""
+"""The headers that limit what a page may do, which sites may frame it and which caches may keep it."""
 
 from urllib.parse import urlsplit
 
@@ -12,19 +12,21 @@ _COMMON = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"
 
 
 def origin_of(client_endpoint: str) -> str:
-    """The portal's origin, from the address that was verified."""
+    """The portal's origin (scheme, host and port), from its verified address."""
     parts = urlsplit(client_endpoint)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def session_headers(client_endpoint: str) -> dict[str, str]:
-    """For a page that belongs to one portal: framed by its verified address only, kept by nobody."""
+    """Headers of a page of one portal: only the portal's verified address may frame it, no
+    cache may keep it.
+    """
     policy = _POLICY.format(ancestors=origin_of(client_endpoint))
     return {**_COMMON, "Content-Security-Policy": policy, "Cache-Control": "no-store"}
 
 
 def static_page_headers(settings: Settings) -> dict[str, str]:
-    """For a page that holds no data: a portal that we do not know yet may frame it too."""
+    """Headers of a page without data: a portal that Callbook does not know yet may frame it too."""
     ancestors = "https: http:" if settings.is_http_portal_allowed else "https:"
     return {
         **_COMMON,
@@ -34,7 +36,7 @@ def static_page_headers(settings: Settings) -> dict[str, str]:
 
 
 def data_headers() -> dict[str, str]:
-    """For answers to a session's own requests, which are never shown by themselves."""
+    """Headers of answers to a session's own requests, which no browser shows as a page."""
     return {
         **_COMMON,
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

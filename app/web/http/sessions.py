@@ -1,7 +1,7 @@
 """Sessions of the tab: a sealed token of ten minutes, no cookie, ended at once by an uninstall.
 
-The token says who looks; what the portal is and whose calls they see, each request reads anew, so no memory
-outlives it.
+The token names the user. Each request reads the portal and the rule of visibility again, so that no change
+takes effect late.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ CONTEXT = "session"
 
 
 class SessionExpired(Refusal):
-    """The token is missing, not ours, or over its time."""
+    """The token is missing, was not sealed by us, or has expired."""
 
     status = 401
     code = "session_expired"
@@ -41,7 +41,7 @@ class SessionExpired(Refusal):
 
 
 class PortalUninstalled(Refusal):
-    """The portal removed Callbook, or installed it anew, since the token was given."""
+    """The portal has removed Callbook, or installed it again, since the token was made."""
 
     status = 401
     code = "portal_uninstalled"
@@ -49,7 +49,7 @@ class PortalUninstalled(Refusal):
 
 
 class SessionClaims(msgspec.Struct, frozen=True):
-    """What the token holds."""
+    """The contents of a token."""
 
     portal_id: int
     generation: int
@@ -62,7 +62,7 @@ class SessionClaims(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A request that was let in: its claims, the portal as it is now, and whose calls it may see now."""
+    """The session of one request: its claims, and the portal, its settings and the viewer as they are now."""
 
     claims: SessionClaims
     portal: Portal
@@ -71,34 +71,36 @@ class Session:
 
     @property
     def locale(self) -> str:
-        """The language that the user reads, one of LANGUAGES: the portal's, if it has set one."""
+        """The user's language, one of LANGUAGES: the portal's setting if there is one, else
+        that of the page.
+        """
         return self.settings.locale if self.settings.locale in LANGUAGES else self.claims.locale
 
     @property
     def time_zone(self) -> str:
-        """The name of the zone of all times: the portal's, if it has set one, else the user's; empty when
-        neither is known, and then the browser's is asked for.
+        """The name of the zone for all times: the portal's setting, else the user's zone. Empty if neither is
+        known; the page then asks the browser for its zone.
         """
         return self.settings.time_zone or self.claims.time_zone
 
     @property
     def zone(self) -> tzinfo:
-        """That zone; UTC when none is known."""
+        """The zone of `time_zone`; UTC if none is known."""
         return read_zone(self.time_zone)
 
 
 class FindVisible(Protocol):
-    """The rule about who sees whose calls."""
+    """The rule of visibility: whose calls a user may see."""
 
     async def __call__(
         self, portal: Portal, settings: PortalSettings, user_id: int, *, is_admin: bool
     ) -> Visible:
-        """Whose calls a user of the portal may see now."""
+        """The users whose calls this user may see now, or everyone."""
         ...
 
 
 class Sessions:
-    """Gives tokens and reads them."""
+    """Makes tokens, and opens sessions by them."""
 
     def __init__(
         self,
@@ -117,16 +119,16 @@ class Sessions:
         self._askings = Budget(clock, ASKINGS_PER_MINUTE)
 
     def admit(self, access_token: str) -> None:
-        """Count an opening by this token; raises TooManyRequests when there are more than anybody needs.
+        """Count an opening by this access token. Raises TooManyRequests beyond OPENINGS_PER_MINUTE.
 
-        Each costs its portal a request, also where the token is proven already. Tokens are counted and not
-        addresses, of which a whole office has one.
+        Each opening costs the portal a request, even if the token is proven already. The limit counts tokens
+        and not addresses, because a whole office may share one address.
         """
         self._openings.spend(hashlib.sha256(access_token.encode()).hexdigest())
 
     def may_ask_portal(self, session: Session) -> bool:
-        """Count a look of this user's that asks their portal something, as a transcript does; False when
-        there are more than anybody needs: a portal admits two requests a second, which its reading needs too.
+        """Count a look of this user that asks the portal something, as for a transcript. Returns False beyond
+        ASKINGS_PER_MINUTE: a portal admits two requests a second, and reading its statistics needs them too.
         """
         try:
             self._askings.spend(f"{session.portal.id}:{session.claims.user_id}")
@@ -135,7 +137,9 @@ class Sessions:
         return True
 
     async def open(self, portal: Portal, profile: Profile, locale: str) -> tuple[str, Session]:
-        """Begin a session for a verified user: the token, and what a request with it would find."""
+        """Begin a session for a verified user; returns its token, and the session as a request
+        would find it.
+        """
         claim_lane(portal.id, profile.user_id)
         claims = SessionClaims(
             portal_id=portal.id,
@@ -150,14 +154,14 @@ class Sessions:
         return token, await self._begin(claims, portal)
 
     def open_token(self, token: str) -> SessionClaims:
-        """What a token holds; raises SessionExpired for what is none of ours."""
+        """The contents of a token. Raises SessionExpired for a text that is no token of ours."""
         try:
             return msgspec.json.decode(self.keyring.open(token, CONTEXT), type=SessionClaims)
         except (CannotDecryptError, msgspec.MsgspecError) as error:
             raise SessionExpired from error
 
     async def renew(self, claims: SessionClaims) -> Session:
-        """The same session as it is now, for whoever holds on to one.
+        """The session of these claims as it is now; a live stream renews its own again and again.
 
         Raises SessionExpired or PortalUninstalled.
         """
@@ -176,7 +180,7 @@ class Sessions:
 
 
 def read_zone(name: str) -> tzinfo:
-    """A zone by its name (`Europe/Berlin`); UTC for what is none."""
+    """A zone by its name (`Europe/Berlin`); UTC for a text that names none."""
     try:
         return ZoneInfo(name) if name else UTC
     except (KeyError, ValueError, OSError):  # ZoneInfo raises each of them for one kind of wrong name.
@@ -184,7 +188,7 @@ def read_zone(name: str) -> tzinfo:
 
 
 def _zone_name(profile: Profile) -> str:
-    """Empty when the portal does not tell; the page then asks for times in the browser's zone.
+    """The zone in the user's profile, or empty if there is none; the page then takes the browser's zone.
 
     `TIME_ZONE_OFFSET` is no substitute: sources disagree whether it counts from UTC or from the server.
     """
