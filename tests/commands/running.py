@@ -14,7 +14,7 @@ from tests.databases import KEYS
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 60  # Long past any honest answer on a busy machine: who waits so long waits for ever.
+PATIENCE_S = 60  # Longer than any honest answer takes on a busy machine.
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Completed:
         return self.out + self.err
 
     def refusal(self) -> str:
-        """The one clear line of a command that refused."""
+        """The one clear line of a command that refused to run."""
         lines = self.err.splitlines()
         assert (self.code, len(lines), self.out) == (1, 1, ""), self.all
         return lines[0]
@@ -55,7 +55,7 @@ def make_environment(
 
 
 async def run_command(environment: Mapping[str, str], *arguments: str) -> Completed:
-    """Run it to its end."""
+    """Run the command to its end."""
     async with start_command(environment, *arguments) as process, asyncio.timeout(PATIENCE_S):
         out, err = await process.communicate()
     assert process.returncode is not None
@@ -69,7 +69,7 @@ async def start_command(
     stdout: int = asyncio.subprocess.PIPE,
     module: str = "app",
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run it while the context lasts; then kill what still runs of it, its children too."""
+    """Run the command while the context lasts; then kill all that is left of it, its children too."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", module, *arguments),

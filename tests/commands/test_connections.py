@@ -1,4 +1,4 @@
-"""Connections that bring nothing neither stay nor stand in the way of others."""
+"""Connections that send nothing neither stay nor hinder others."""
 
 import asyncio
 import sys
@@ -33,7 +33,7 @@ async def connect(port: int, first: bytes = b"") -> Connection:
 
 
 async def read_to_the_end(connection: Connection) -> bytes:
-    """What comes before the other side ends the connection, by a reset too."""
+    """All bytes until the other side ends the connection, by a reset too."""
     reader, writer = connection
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -58,7 +58,7 @@ async def test_stalled_connections_beyond_the_file_limit_refuse_no_event(sqlite_
 
 
 class Room:
-    """An application that reads each body but that of /unread, then holds the answers to /slow."""
+    """An application that reads each body except that of /unread, then holds the answers to /slow."""
 
     def __init__(self) -> None:
         self.is_reached, self.may_answer = asyncio.Event(), asyncio.Event()
@@ -113,7 +113,9 @@ async def test_a_request_that_does_not_become_whole_is_told_so_and_cut_off(
 async def test_a_request_that_begins_where_an_answered_one_ends_is_not_kept_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first is answered before its body has come; the second begins in the piece that ends it."""
+    """The first request is answered before its body has come; the second begins in the packet that ends this
+    body.
+    """
     monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
     async with serve(Room()) as port:
         connection = await connect(port, b"POST /unread HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
@@ -142,7 +144,7 @@ async def test_whoever_waits_for_an_answer_of_ours_is_not_late(monkeypatch: pyte
     async with serve(room) as port:
         patient = await connect(port, b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         await room.is_reached.wait()
-        for _ in range(3):  # One patience after another goes by.
+        for _ in range(3):  # Several limits of patience pass.
             await read_to_the_end(await connect(port, b"GET / HT"))
         room.may_answer.set()
         assert (await read_to_the_end(patient)).endswith(b"ok")
@@ -175,7 +177,7 @@ async def test_a_head_that_comes_whole_in_one_piece_is_bounded_too(sent: bytes) 
         assert b"HTTP/1.1 431" in answer
 
 
-SMALL = b"a:\r\n"  # Counted once the next one begins.
+SMALL = b"a:\r\n"  # A header is counted when the next one begins.
 
 
 @pytest.mark.parametrize("begin", [HEAD, CHUNKED], ids=["headers", "trailers"])
@@ -195,7 +197,7 @@ async def test_as_many_headers_as_may_be_are_answered() -> None:
 
 @pytest.mark.parametrize("header", [SMALL, b"X-Some: " + b"a" * 300 + b"\r\n"], ids=["small", "large"])
 async def test_an_open_head_takes_little_more_memory_than_its_bytes(header: bytes) -> None:
-    """A header of four bytes took 120."""
+    """A header of four bytes once took 120."""
     everybody = 20
     async with serve(Room()) as port:
         await read_to_the_end(await connect(port, HEAD + b"Connection: close\r\n\r\n"))
@@ -233,7 +235,7 @@ async def test_one_connection_does_not_queue_requests_without_end() -> None:
 
 
 class Guest:
-    """A connection of a network, which tells when it is ended."""
+    """A connection of a network, which tells when it has ended."""
 
     def __init__(self, network: str, all_of_them: Connections) -> None:
         self.network = network
@@ -277,7 +279,7 @@ async def test_an_event_takes_the_place_of_an_answer_that_waits_for_its_turn(
         everyone.stop_waiting(cast("GuardedProtocol", guest))
     event = Guest("e", everyone)
     assert [event.ended, *(guest.ended for guest in at_work)] == [None, "room", None, None, None]
-    another = Guest("f", everyone)  # One that waits goes before all that are at work.
+    another = Guest("f", everyone)  # A waiting connection ends before all working ones.
     assert (another.ended, event.ended, everyone.count) == (None, "room", 4)
 
 

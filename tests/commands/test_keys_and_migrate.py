@@ -41,7 +41,7 @@ async def test_migrate_twice_does_it_once(tmp_path: Path) -> None:
 
 @pytest.fixture
 def empty_postgres_url(postgres_databases: PostgresDatabases, postgres_url: str) -> str:
-    """A database that nobody migrated: the copied one, emptied."""
+    """A database without migrations: the copied one, emptied."""
 
     async def empty() -> None:
         database = Database(postgres_url, TABLES)

@@ -18,7 +18,7 @@ from tests.running import CLIENT_SECRET, Callbook, FakeClock
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """The machine's time, which the commands go by."""
+    """The machine's time, as the commands use it."""
     return FakeClock(SystemClock().now())
 
 
@@ -32,7 +32,7 @@ async def portal(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
 
 
 class Vendor:
-    """Who runs the commands, and looks that nothing secret comes out."""
+    """The vendor, which runs the commands and checks that they print nothing secret."""
 
     def __init__(self, database_url: str, stand_in: StandIn, callbook: Callbook) -> None:
         self._environment = make_environment(database_url, stand_in)
@@ -136,7 +136,8 @@ async def test_forget_erases_one_portal_and_no_other(
     assert await read_portal(callbook, other.member_id) | {"last_event_at": 0} == before | {
         "last_event_at": 0
     }
-    assert (await portal.end_call()).responses[0].status_code == 403  # In the process that remembers it.
+    # Also in the process that remembers the portal.
+    assert (await portal.end_call()).responses[0].status_code == 403
 
 
 async def seem_all_gone(

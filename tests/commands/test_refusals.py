@@ -1,4 +1,4 @@
-"""What a command says when it cannot work: one clear line and exit code 1, never a traceback."""
+"""A command that cannot work says so in one clear line, with exit code 1 and without a traceback."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ async def test_other_keys_are_refused_in_one_line(sqlite_url: str, command: list
 async def test_a_file_that_is_no_database_ends_the_command(tmp_path: Path) -> None:
     file = tmp_path / "x.sqlite3"
     file.write_bytes(b"this is no database" * 1000)
-    file.chmod(0o600)  # Else the first line is that it is narrowed.
+    file.chmod(0o600)  # Else the first line would say that its permissions were narrowed.
     environment = make_environment(f"sqlite:///{file}")
     for command in (["portals", "list"], ["serve"]):
         assert "not a database" in (await run_command(environment, *command)).refusal()

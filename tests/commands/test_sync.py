@@ -1,4 +1,4 @@
-"""`portals sync` and what `portals show` then tells of the history."""
+"""`portals sync`, and the history in `portals show` after it."""
 
 import pytest
 
@@ -12,13 +12,13 @@ from tests.running import Callbook, FakeClock
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """The machine's time, which the commands go by."""
+    """The machine's time, as the commands use it."""
     return FakeClock(SystemClock().now())
 
 
 @pytest.fixture
 async def portal(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
-    """Installed; its history is not read yet."""
+    """An installed portal whose history is not read yet."""
     portal = stand_in.portals[0]
     await install(callbook, portal)
     await callbook.run_sql("DELETE FROM statistics_marks")

@@ -1,4 +1,4 @@
-"""Connections whose other side takes nothing do not stay."""
+"""Connections do not stay if their other side takes no bytes."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from app.commands.processes import limit_unread
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system can be told")
 async def test_a_connection_whose_other_side_does_not_read_is_ended_by_the_system() -> None:
-    """Closing it would wait for ever: what is left to send is sent first."""
+    """An orderly close would wait for ever, because it first sends all that is left."""
     listener = socket.create_server(("127.0.0.1", 0))
     limit_unread(listener, 0.5)
     ended = asyncio.Event()

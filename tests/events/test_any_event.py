@@ -1,4 +1,6 @@
-"""Whatever an event or a row says, the log opens: a call that cannot be shown would close it for ever."""
+"""The log opens after events and rows with any values: a call that cannot be shown would close it for
+ever.
+"""
 
 import contextlib
 from typing import Any

@@ -1,4 +1,6 @@
-"""A database that is away costs a 503, never an event that was answered 200, and it heals by itself."""
+"""A database that is away costs a 503, but never an event that was answered 200, and Callbook recovers by
+itself.
+"""
 
 import contextlib
 import struct
@@ -17,7 +19,7 @@ from tests.running import Callbook, FakeClock
 
 
 class Outage:
-    """Takes the database away and gives it back, as seen by Callbook."""
+    """Takes the database away from Callbook and gives it back."""
 
     def __init__(self, callbook: Callbook) -> None:
         self._database = callbook.parts.database
@@ -38,7 +40,7 @@ class Outage:
             await self._execute("ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
     async def _set_read_only(self, value: str) -> None:
-        """As on a full or broken disk: every write fails."""
+        """Let every write fail, as on a full or broken disk."""
         engine = self._database.engine
         assert isinstance(engine, KeptSQLiteEngine)
         assert engine.writer is not None
@@ -54,13 +56,13 @@ class Outage:
 
 
 def announce_end(connection: asyncpg.Connection) -> None:
-    """What a server says before it closes a connection that was terminated; the close itself comes later."""
+    """Send the server's last word on a connection that it terminates; the close itself comes later."""
     fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
     connection._protocol.data_received(b"E" + struct.pack("!i", len(fields) + 4) + fields)  # noqa: SLF001
 
 
 async def announce_end_to_pool(engine: PooledPostgresEngine) -> None:
-    """To the connection that the next statement takes."""
+    """Send it to the connection that the next statement takes."""
     assert engine.pool is not None
     async with engine.pool.acquire() as proxy:
         connection = proxy._con  # noqa: SLF001  The proxy lets go of it at the end.
@@ -115,7 +117,7 @@ async def test_a_busy_pool_turns_no_event_away(
 
 async def test_pages_and_unknown_senders_get_503_too(callbook: Callbook, installed: StandInPortal) -> None:
     if callbook.parts.database.is_sqlite:
-        return  # Only writes fail there, and these only read.
+        return  # On that database only writes fail, and these only read.
     outage = Outage(callbook)
     await outage.begin()
     assert (await installed.open_page("/")).status_code == 503
@@ -129,7 +131,9 @@ async def test_pages_and_unknown_senders_get_503_too(callbook: Callbook, install
 async def test_a_connection_that_is_about_to_close_costs_a_503_and_is_given_up(
     callbook: Callbook, installed: StandInPortal
 ) -> None:
-    """CI saw a 500: asyncpg raises InternalClientError between the server's last word and its close."""
+    """In CI this was a 500: asyncpg raises InternalClientError between the server's last word and its
+    close.
+    """
     engine, inserter = callbook.parts.database.engine, callbook.parts.ingest.inserter
     if not isinstance(engine, PooledPostgresEngine) or not isinstance(inserter, PostgresInserter):
         return

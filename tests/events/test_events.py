@@ -169,7 +169,7 @@ async def test_what_is_no_event_and_what_is_too_large(callbook: Callbook) -> Non
 async def test_an_unknown_token_is_a_hint_and_never_a_record(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:
-    """An older portal: its page brings no token, and ONAPPINSTALL has not come yet."""
+    """The portal's page brings no token, as in an older Bitrix24, and ONAPPINSTALL has not come yet."""
     portal = stand_in.portals[0]
     portal.add_app()
     query, form = portal.page_form(is_new_portal=False)
@@ -210,7 +210,7 @@ async def test_hints_of_strangers_write_nothing_while_a_look_up_is_wanted_alread
         await callbook.settle()
         return (await callbook.run_sql("SELECT lookup_wanted_at FROM portals"))[0]["lookup_wanted_at"]
 
-    assert await hint() is None  # Served at once.
+    assert await hint() is None  # The wish was served at once.
     clock.advance(1)
     wanted_at = await hint()
     assert wanted_at == clock.now()
@@ -256,7 +256,7 @@ async def test_an_uninstall_in_another_process_ends_what_is_remembered(
 @pytest.mark.parametrize("name", ["onvoximplantcallend-nouser.form", "onvoximplantcallend-user.json"])
 async def test_wire_samples(callbook: Callbook, installed: StandInPortal, name: str) -> None:
     if not SAMPLES.exists():
-        return  # The samples lie beside the checkout; tests/bitrix24 holds their shape by itself.
+        return  # The samples lie beside the checkout; tests/bitrix24 checks their shape without them.
     text = (SAMPLES / name).read_text()
     text = text.replace("a223c6b9410f85df78e9377d6c4f7213", installed.member_id)
     text = text.replace("51610fefc120afg4b628cc82d6298cce", installed.application_token)

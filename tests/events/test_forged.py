@@ -1,4 +1,4 @@
-"""Forged events: refused by what is stored now, counted, and told in one line a minute."""
+"""Forged events: refused by the stored state of now, counted, and logged in one line a minute."""
 
 import asyncio
 from collections.abc import Collection

@@ -1,4 +1,6 @@
-"""A portal at its quota, over HTTP: what its events, its people and the vendor are told; others go on."""
+"""A portal at its quota, over HTTP: the answers to its events, its people and the vendor; other portals go
+on.
+"""
 
 import re
 from collections.abc import AsyncIterator
@@ -38,7 +40,7 @@ async def small(database_url: str, stand_in: StandIn, clock: FakeClock) -> Async
 
 
 async def read_again(callbook: Callbook, clock: FakeClock) -> None:
-    """Some minutes later: the scheduler has had its turn."""
+    """Let some minutes pass, with a turn of the scheduler."""
     clock.advance(120)
     await callbook.parts.evidence.flush()
     await run_job(callbook.parts, "one", reconcile)
@@ -47,7 +49,7 @@ async def read_again(callbook: Callbook, clock: FakeClock) -> None:
 
 
 async def fill(callbook: Callbook, portal: StandInPortal, clock: FakeClock) -> None:
-    """With confirmed calls, up to the quota."""
+    """Fill the portal with confirmed calls, up to the quota."""
     await install(callbook, portal)
     for _ in range(FULL // 2):
         assert (await portal.end_call()).response.status_code == 200
@@ -117,7 +119,7 @@ async def test_the_portal_and_the_vendor_are_told(
     stored = shown["stored"]
     assert isinstance(stored, dict)
     assert stored["rows"] == FULL
-    assert stored["people"] == len(portal.state.users) - 1  # Its robot is not listed.
+    assert stored["people"] == len(portal.state.users) - 1  # The portal's robot is not listed.
     answer = await small.client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     reached = dict(
         re.findall(r'^callbook_portal_quota_reached\{quota="(\w+)"\} (\S+)$', answer.text, re.MULTILINE)

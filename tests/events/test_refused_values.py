@@ -1,4 +1,6 @@
-"""A value that the database refuses is that event's trouble: never taken for a database that is away."""
+"""A value that the database refuses is the fault of its event, and never taken for a database that is
+away.
+"""
 
 import asyncio
 import sqlite3
@@ -37,7 +39,7 @@ async def portals(callbook: Callbook, stand_in: StandIn) -> list[StandInPortal]:
 
 
 async def list_wanted_reads(callbook: Callbook, clock: FakeClock) -> list[str]:
-    """The portals whose statistics are to be read because of what has happened since the last time."""
+    """The portals whose statistics are to be read because of events since the last call."""
     clock.advance(1)
     await callbook.parts.evidence.flush()
     rows = await callbook.run_sql(
@@ -82,7 +84,7 @@ async def test_what_the_drivers_say_of_a_bad_value_is_a_refusal(
 ) -> None:
     database = callbook.parts.database
     if database.is_sqlite and value in {"\x00", "a text"}:
-        return  # SQLite takes these.
+        return  # SQLite takes these values.
     sql = "SELECT ? AS x" if database.is_sqlite else f"SELECT $1::{kind} AS x"
     with pytest.raises((*DATABASE_ERRORS, ArithmeticError, ValueError)) as caught:
         await database.run(sql, value)

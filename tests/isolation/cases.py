@@ -1,4 +1,6 @@
-"""For every route what portal A sends there to reach portal B, with all that is A's and the names of B."""
+"""For every route the requests that portal A sends to reach portal B, with all secrets of A and the names of
+B.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from tests.running import Callbook
 
 @dataclass(frozen=True)
 class Sides:
-    """A, who attacks with all that is A's, and B, of whom A knows what a stranger may learn, and more."""
+    """Portal A, which attacks with all secrets of its own, and portal B, of which A knows all that a stranger
+    may learn, and more.
+    """
 
     callbook: Callbook
     attacker: StandInPortal
@@ -29,7 +33,7 @@ class Sides:
         return await self.callbook.client.request(method, path, **content)
 
     async def ask(self, path: str) -> list[httpx.Response]:
-        """With A's session, and with each name that could be taken for the tenant's added."""
+        """Ask with A's session, and with each parameter added that could be taken for the tenant's name."""
         names = {"member_id": self.victim.member_id, "portal_id": "2", "portal": self.victim.domain}
         return [
             await self.send("GET", path, headers=self.bearer),
@@ -39,7 +43,7 @@ class Sides:
 
 
 async def open_session(callbook: Callbook, portal: StandInPortal) -> tuple[str, str]:
-    """The token of AUTH_ID and the session token of a portal's admin."""
+    """The token of AUTH_ID and the session token of a portal's administrator."""
     pair = portal.issue_pair()
     body = {"member_id": portal.member_id, "auth_id": pair.access_token}
     answer = await callbook.client.post("/session", json=body)
@@ -58,7 +62,7 @@ def asking(*paths: str) -> Case:
 
 
 async def post_page(sides: Sides, path: str) -> list[httpx.Response]:
-    """A's verified form with each of B's names in its place, alone and together."""
+    """Post A's verified form with each of B's names in its place, alone and together."""
     answers = []
     query, form = sides.attacker.page_form()
     victims_query, victims_form = sides.victim.page_form(sides.victim.operator)
@@ -68,7 +72,7 @@ async def post_page(sides: Sides, path: str) -> list[httpx.Response]:
         (victims_query, form | {"member_id": sides.victim.member_id, "APPLICATION_TOKEN": "f" * 32}),
         (query, form | {"member_id": sides.victim.member_id, "REFRESH_ID": victims_form["REFRESH_ID"]}),
         (victims_query, victims_form | {"member_id": sides.attacker.member_id}),
-        (query, form | {"member_id": "0" * 32}),  # Nor is a portal made that nobody has.
+        (query, form | {"member_id": "0" * 32}),  # No portal is made of an unknown name either.
     ]
     for parameters, fields in mixed:
         answers.append(await sides.send("POST", path, params=parameters, data=fields))
@@ -87,7 +91,7 @@ async def post_session(sides: Sides) -> list[httpx.Response]:
 
 
 async def post_reconnect(sides: Sides) -> list[httpx.Response]:
-    """A's verified token for B, and B's refresh token with A's own: neither touches B's pair."""
+    """Post A's verified token for B, and B's refresh token with A's own: neither touches B's pair."""
     answers = []
     own, theirs = sides.attacker.issue_pair(), sides.victim.issue_pair()
     for auth_id, refresh_id in ((own.access_token, own.refresh_token), ("f" * 70, theirs.refresh_token)):
@@ -98,7 +102,7 @@ async def post_reconnect(sides: Sides) -> list[httpx.Response]:
 
 
 async def post_events(sides: Sides) -> list[httpx.Response]:
-    """Events that name B and prove A, of every kind, and a call of A's with the id of B's."""
+    """Post events of every kind that name B and prove A, and a call of A's with the id of one of B's."""
     pair = sides.attacker.issue_pair()
     answers = []
     for name in ("ONVOXIMPLANTCALLEND", "ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL", "ONCRMLEADADD"):
@@ -123,7 +127,7 @@ async def post_events(sides: Sides) -> list[httpx.Response]:
         "auth[application_token]": sides.attacker.application_token,
     }
     answers.append(await sides.send("POST", "/events", data=own))
-    assert answers[-1].status_code == 200  # It is A's own call from now on, whatever its id.
+    assert answers[-1].status_code == 200  # It is A's own call from now on, with any id.
     return answers
 
 
@@ -136,7 +140,7 @@ async def retry_steps(sides: Sides) -> list[httpx.Response]:
 
 
 async def post_preferences(sides: Sides) -> list[httpx.Response]:
-    """What A's user chooses is A's, whatever the body names; without a session nothing is chosen."""
+    """The choices of A's user are A's, also if the body names B; without a session nothing is chosen."""
     body = {"columns": ["number"], "theme": "dark", "portal_id": 2, "user_id": 7777001}
     path = "/log/preferences"
     answers = [
@@ -148,7 +152,7 @@ async def post_preferences(sides: Sides) -> list[httpx.Response]:
 
 
 async def write_views(sides: Sides) -> list[httpx.Response]:
-    """B's shared view has the first id of all; A neither reads, changes nor deletes it."""
+    """B's shared view has the first id of all; A can neither read, change nor delete it."""
     theirs = {"Authorization": f"Bearer {(await open_session(sides.callbook, sides.victim))[1]}"}
     draft = {"name": "V", "is_shared": True, "parameters": {"q": sides.victim_call_id}, "columns": ["time"]}
     path = "/log/views"
@@ -173,7 +177,7 @@ async def head(sides: Sides) -> list[httpx.Response]:
 
 
 async def follow(sides: Sides) -> list[httpx.Response]:
-    """A's stream says `changed` and nothing else, whatever happens at B."""
+    """A's stream says only `changed`, and nothing of B's changes."""
     refused = await sides.send("GET", "/live", params={"member_id": sides.victim.member_id})
     assert refused.status_code == 401
     async with sides.callbook.client.stream("GET", "/live", headers=sides.bearer) as stream:
@@ -183,7 +187,7 @@ async def follow(sides: Sides) -> list[httpx.Response]:
 
 
 async def read_calls(sides: Sides) -> list[httpx.Response]:
-    """Also with a cursor of B's own session."""
+    """Read calls, also with a cursor of B's own session."""
     theirs = (await open_session(sides.callbook, sides.victim))[1]
     page = await sides.send("GET", "/api/v1/calls?limit=1", headers={"Authorization": f"Bearer {theirs}"})
     cursor = page.json()["next_cursor"]
@@ -193,7 +197,9 @@ async def read_calls(sides: Sides) -> list[httpx.Response]:
 
 
 async def read_card(sides: Sides) -> list[httpx.Response]:
-    """Every activity and card that B could have, with a token of B's; A's own portal knows none of it."""
+    """Read every activity and card that B could have, with a token of B's; A's own portal knows none of
+    them.
+    """
     answers = []
     token = sides.victim.issue_pair().access_token
     for kind, card in (("CONTACT", "1"), ("DEAL", "2")):
@@ -211,7 +217,7 @@ async def read_card(sides: Sides) -> list[httpx.Response]:
 
 
 async def read_neighbours(sides: Sides) -> list[httpx.Response]:
-    """Of B's call, and of A's own after B's."""
+    """Read the neighbours of B's call, and of A's own after B's."""
     own = (await sides.attacker.end_call(phone_number="+12025550101")).call_id
     pairs = [(sides.victim_call_id, own), (own, sides.victim_call_id), (sides.victim_call_id,) * 2]
     paths = [
@@ -223,7 +229,7 @@ async def read_neighbours(sides: Sides) -> list[httpx.Response]:
 
 
 async def change_settings(sides: Sides) -> list[httpx.Response]:
-    """A's admin changes A's settings and names B in every way; B's line and rule stay as they are."""
+    """A's administrator changes A's settings and names B in every way; B's line and rule stay as they are."""
     form = urlencode({"employees_see": "all", "member_id": sides.victim.member_id, "portal_id": "2"})
     names = {"member_id": sides.victim.member_id, "portal_id": "2"}
     answers = [
@@ -235,7 +241,7 @@ async def change_settings(sides: Sides) -> list[httpx.Response]:
 
 
 async def play(sides: Sides) -> list[httpx.Response]:
-    """What was sealed for A, and for anything but a recording, opens none."""
+    """A key sealed for A, or for anything but a recording, opens none of B's."""
     texts = [sides.session, sides.victim_call_id, "x"]
     answers = [
         await sides.send(method, f"/audio/{text}", headers=sides.bearer)

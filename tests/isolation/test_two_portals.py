@@ -14,7 +14,7 @@ from tests.isolation.cases import CASES, Sides, open_session
 from tests.portals.portal_rows import read_portal
 from tests.running import Callbook, FakeClock
 
-OPERATOR_ID = "7777001"  # A user whom the other portal does not have.
+OPERATOR_ID = "7777001"  # A user that the other portal does not have.
 PUNCTUATION = re.compile(r"[^0-9A-Za-z<>]")  # Between the digits of a number as a page shows it.
 TABLES = (
     "portals",
@@ -34,7 +34,7 @@ TABLES = (
 
 
 def list_routes(callbook: Callbook) -> set[tuple[str, str]]:
-    """Method and path of everything that the application answers, as its router has it."""
+    """Method and path of every route of the application's router."""
     routes = set()
     for route in callbook.app.routes:
         methods = getattr(route, "methods", None) or {"ASGI"}
@@ -72,7 +72,7 @@ async def read_victim(sides: Sides) -> dict[str, Any]:
 
 
 def list_secrets(sides: Sides) -> list[str]:
-    """What only B may read: numbers, ids of calls, names, address, tokens."""
+    """The facts that only B may read: numbers, ids of calls, names, address, tokens."""
     victim = sides.victim
     names = [user.last_name for user in victim.users.values() if user.last_name]
     mine = {user.last_name for user in sides.attacker.users.values()}
@@ -109,7 +109,7 @@ async def test_nothing_of_b_is_read_or_changed_by_a(sides: Sides, route: tuple[s
     assert await read_victim(sides) == before
 
 
-# Sessions of A that are A's no more
+# Sessions of A that no longer count
 
 
 async def assert_ended(callbook: Callbook, session: str) -> None:
@@ -161,4 +161,5 @@ async def test_an_uninstall_ends_all_sessions_at_once_and_a_reinstallation_reviv
     await assert_ended(sides.callbook, sides.session)
     theirs = (await open_session(sides.callbook, sides.victim))[1]
     answer = await sides.send("GET", "/api/v1/calls", headers={"Authorization": f"Bearer {theirs}"})
-    assert len(answer.json()["items"]) == 4  # One of them was read in the statistics: its event was odd.
+    # One of them came from the statistics, because its event was odd.
+    assert len(answer.json()["items"]) == 4

@@ -1,1 +1,1 @@
-"""What takes longer than a test may: `python -m tests.long PART`; `make long` runs every part."""
+"""Checks that take longer than a test may: `python -m tests.long PART`; `make long` runs every part."""

@@ -1,4 +1,4 @@
-"""``python -m tests.long PART…``: run the parts that are named, or all; 1 when one misses a limit."""
+"""``python -m tests.long PART…``: run the named parts, or all; exit code 1 if one misses a limit."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ HOSTILE_S = 600.0
 
 
 def run_hostile(databases: SqliteDatabases) -> bool:
-    """Ten minutes alone, ten beside."""
+    """Measure the honest portal for ten minutes alone, and for ten beside the hostile ones."""
     figures = compare(*asyncio.run(measure(databases.create(), HOSTILE_S)))
     return report(f"An honest portal, {HOSTILE_S:.0f} s alone, then beside hostile ones", figures)
 
@@ -28,7 +28,7 @@ PARTS: dict[str, Callable[[SqliteDatabases], bool]] = {
 
 
 def main(names: list[str]) -> int:
-    """Every part that is asked for, whatever the others find."""
+    """Run every part that is asked for, also after one has failed."""
     if unknown := set(names) - set(PARTS):
         raise SystemExit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     configure_logging("console", "error")

@@ -1,4 +1,4 @@
-"""An honest portal's day in fast motion, and what each step of it took."""
+"""An honest portal's day in fast motion, and the time of each step of it."""
 
 import asyncio
 import time
@@ -27,13 +27,13 @@ LOST_EVERY_S = (
 
 @dataclass
 class Took:
-    """Seconds of each step, by its name, and what was not answered as it should have been."""
+    """Seconds of each step, by its name, and the answers that were not as they should be."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     wrong: Counter[str] = field(default_factory=Counter)
 
     async def measure(self, name: str, step: Callable[[], Awaitable[bool]]) -> None:
-        """Time one step; what is refused or cut off is counted as wrong."""
+        """Time one step; a request that is refused or cut off counts as wrong."""
         began_at = time.monotonic()
         try:
             is_right = await step()
@@ -52,13 +52,15 @@ class Honest:
         self.portal, *self.forgetful = stand_in.portals
 
     async def install(self) -> None:
-        """All portals, their histories read."""
+        """Install all portals, and wait until their histories are read."""
         for portal in (self.portal, *self.forgetful):
             fill(portal, range(1, 51))
             await self._install(portal)
 
     async def live(self, seconds: float) -> Took:
-        """Let events, pages and histories come for so long; each time another portal loses its calls."""
+        """Cause events, pages and reads of the history for so long; each time another portal loses its
+        calls.
+        """
         took, forgetful = Took(), self.forgetful.pop()
         async with await open_session(self.portal, self.app_url) as client:
             until = time.monotonic() + seconds
@@ -80,7 +82,7 @@ class Honest:
                 _repeat(took, "opened tab", open_page, OPEN_EVERY_S, until),
                 _repeat(took, "new portal's history", self._read_history, 0, until),
             ]
-            if seconds > LOST_EVERY_S:  # Else the portal was read less than a minute ago, and rests.
+            if seconds > LOST_EVERY_S:  # Else the portal was read less than a minute ago and rests.
                 steps.append(
                     _repeat(took, "lost call", lambda: self._lose_call(forgetful), LOST_EVERY_S, until)
                 )
@@ -111,7 +113,7 @@ class Honest:
         return await self._install(portal)
 
     async def _lose_call(self, portal: StandInPortal) -> bool:
-        """A call whose event never comes is there once an administrator has opened the tab."""
+        """Lose the event of a call; the call is there after an administrator has opened the tab."""
         ended = await portal.end_call(lose=True)
         await portal.open_page()
         async with await open_session(portal, self.app_url) as client:
@@ -124,7 +126,7 @@ class Honest:
 
 
 async def _wait_for(is_there: Callable[[], Awaitable[bool]]) -> bool:
-    """Look until it is there; TimeoutError when it never is."""
+    """Look again and again until it is there; raise TimeoutError if it never is."""
     async with asyncio.timeout(PATIENCE_S):
         while not await is_there():  # noqa: ASYNC110  Another process: there is nothing to await but its answer.
             await asyncio.sleep(LOOK_EVERY_S)

@@ -1,4 +1,4 @@
-"""Hostile portals beside an honest one: how much slower is it for the honest one than it was alone?
+"""Hostile portals beside an honest one: how much slower is Callbook for the honest portal than alone?
 
 One `serve` on SQLite, over real HTTP. The honest portal lives alone for a while, then for as long beside two
 portals of each kind in `app/demo/hostile_kinds.py` and two that redirect our requests to it.
@@ -42,7 +42,7 @@ async def start_hostile(kinds: Sequence[str]) -> AsyncIterator[tuple[asyncio.sub
 
 
 async def measure(database_url: str, seconds: float, kinds: Sequence[str] = ()) -> tuple[Took, Took, int]:
-    """What the honest portal's steps took alone, then beside; and how often its own limit was hit."""
+    """The times of the honest portal's steps, alone and then beside; and how often its own limit was hit."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with (
@@ -62,12 +62,12 @@ async def measure(database_url: str, seconds: float, kinds: Sequence[str] = ()) 
             await asyncio.sleep(SETTLE_S)
             beside = await honest.live(seconds)
             assert (hostile.returncode, serve.poll()) == (None, None)
-            serve.kill()  # In order it would end too, once hostile portals have been waited for.
+            serve.kill()  # An orderly end would first wait for hostile portals.
     return alone, beside, honest.portal.bucket.refusals
 
 
 def compare(alone: Took, beside: Took, refusals: int) -> list[Figure]:
-    """Medians, and each against what it was alone; nothing may have gone wrong."""
+    """The medians, each compared with that of the time alone; nothing may have gone wrong."""
     figures: list[Figure] = []
     for name, before in alone.seconds.items():
         after = beside.seconds[name]

@@ -1,9 +1,9 @@
 """A process of hostile portals beside an honest one: ``python -m tests.long.hostile_portals [KIND…]``.
 
 The first line that it prints is its authorization server's address. The first line that it reads names
-Callbook's address and the honest portal's. Then every portal is installed, turns hostile, and goes on ending
-calls and opening pages until the process is ended. It is a process of its own, and yields to all others, so
-that what it spends itself slows nobody down.
+Callbook's address and the honest portal's. Then it installs every portal, makes it hostile, and goes on
+ending calls and opening pages until it is ended itself. It is a process of its own and yields to all others,
+so that its own work slows no other process down.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ EACH_KIND = 2  # Of each kind of portal.
 
 
 async def misbehave(portal: StandInPortal, hostility: Hostility, app_url: str) -> None:
-    """Install as anybody does, then show what one is."""
+    """Install a portal as an honest one does, then let it misbehave."""
     portal.add_app()
     await portal.install(app_url)
     portal.hostility = hostility

@@ -1,6 +1,6 @@
-"""Ten months of a portal with most faults that there are, on both databases in turn, two at a time.
+"""Ten months of a portal with most kinds of faults, on both databases in turn, two at a time.
 
-Each is a process of its own: `python -m tests.month SEED DATABASE` lives through one of them alone.
+Each month is a process of its own: `python -m tests.month SEED DATABASE` runs one of them alone.
 """
 
 import subprocess
@@ -11,13 +11,15 @@ from tests.processes import ROOT
 
 SEEDS = range(1, 11)
 DATABASES = ("sqlite", "postgresql")
-AT_ONCE = 2  # As many as `make long` has cores.
+AT_ONCE = 2  # The number of cores that `make long` has.
 
 
 def run_months() -> bool:
-    """Print what each of them says; whether the log never lied and was equal in the end in all."""
+    """Print the report of each month; return whether in all of them the log never claimed too much and was
+    equal at the end.
+    """
     with ThreadPoolExecutor(AT_ONCE) as places:
-        results = [*places.map(_live, SEEDS)]  # All of them, whatever the first one finds.
+        results = [*places.map(_live, SEEDS)]  # All months, also after a fault in the first.
     return all(results)
 
 

@@ -1,4 +1,4 @@
-"""Some seconds of `make long-hostile` with every kind: nothing of the honest portal's is refused or lost."""
+"""Some seconds of `make long-hostile` with every kind: nothing of the honest portal is refused or lost."""
 
 from statistics import median
 

@@ -1,1 +1,3 @@
-"""A month of a portal beside Callbook, in a minute: whatever is lost, late or killed, the log is complete."""
+"""A month of a portal beside Callbook, in a minute: after all that is lost, late or killed, the log is
+complete.
+"""

@@ -1,4 +1,6 @@
-"""``python -m tests.month SEED sqlite|postgresql``: one month; 1 when the log lied, or differs in the end."""
+"""``python -m tests.month SEED sqlite|postgresql``: one month; exit code 1 if the log claimed too much, or
+differs at the end.
+"""
 
 import asyncio
 import json
@@ -12,7 +14,7 @@ from app.kit.messages.logging import configure_logging
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.month.month import draw_month, live_month
 
-SHOWN = 20  # Of what is wrong.
+SHOWN = 20  # The most faults that are printed.
 
 
 @contextmanager
@@ -29,7 +31,7 @@ def open_database(kind: str, folder: Path) -> Iterator[str]:
 
 
 def main(seed: int, kind: str) -> int:
-    """Print what happened, and what was wrong."""
+    """Live through the month; print its events and its faults."""
     configure_logging("console", "error")
     course = draw_month(seed)
     with tempfile.TemporaryDirectory() as name, open_database(kind, Path(name)) as url:

@@ -1,4 +1,4 @@
-"""One clock for a test and for the processes that it starts: the time stands in a file."""
+"""One clock for a test and for the processes that it starts: a file holds the time."""
 
 import mmap
 import struct
@@ -9,12 +9,12 @@ BYTES = struct.calcsize(FORMAT)
 
 
 class SharedClock:
-    """The true time, which is the portal's and only goes forward, and beside it the one that Callbook's
-    machine shows, which steps. Both are told as they were written last, by whichever process.
+    """The true time, which is the portal's and only goes forward, and beside it the wall clock of Callbook's
+    machine, which steps. All processes read the values that one of them wrote last.
     """
 
     def __init__(self, path: Path, now: int | None = None) -> None:
-        """Open the file; with a time, make it."""
+        """Open the file; if `now` is given, make it."""
         if now is not None:
             path.write_bytes(struct.pack(FORMAT, now, 0))
         self.path = path
@@ -28,15 +28,15 @@ class SharedClock:
 
     @property
     def ahead_s(self) -> int:
-        """So far ahead of the true time the wall clock is; negative when it is behind."""
+        """The seconds by which the wall clock is ahead of the true time; negative if it is behind."""
         return self._read()[1]
 
     def set(self, at: int) -> None:
-        """Move the time, for everybody; the wall clock goes along."""
+        """Move the time for all processes; the wall clock moves along."""
         self._bytes[:BYTES] = struct.pack(FORMAT, at, self.ahead_s)
 
     def step(self, ahead_s: int) -> None:
-        """Set the wall clock; the true time, by which whatever is monotonic goes, does not move."""
+        """Set the wall clock; the true time, by which all monotonic clocks go, does not move."""
         self._bytes[:BYTES] = struct.pack(FORMAT, self.now(), ahead_s)
 
     def _read(self) -> tuple[int, int]:

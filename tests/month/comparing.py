@@ -1,4 +1,6 @@
-"""The log beside the portal's own statistics: row for row, field for field, and what was promised of it."""
+"""The log beside the portal's own statistics: compared row for row and field for field, and by its
+promises.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
@@ -20,9 +22,9 @@ STORED = "SELECT statistics_id, call_id FROM call_legs WHERE statistics_id IS NO
 
 
 async def look_at_log(database: Database, ahead_s: int) -> Look | None:
-    """What the log says of itself, by the product's own word for it; None while it promises nothing.
+    """The log's claims about itself, read by the product's own query; None as long as it claims nothing.
 
-    `ahead_s`: so far its clock may have been ahead of the true time when it noted something.
+    `ahead_s`: so many seconds may the wall clock have been ahead of the true time when it dated something.
     """
     portals = await database.run("SELECT id, generation FROM portals WHERE state = 'installed'")
     mark = (
@@ -35,13 +37,13 @@ async def look_at_log(database: Database, ahead_s: int) -> Look | None:
 
 
 async def count_counted(database: Database) -> int:
-    """How many calls count, in summaries and reports."""
+    """The number of calls that count in summaries and reports."""
     (portal,) = await database.run("SELECT id FROM portals")
     return (await summarize(int(str(portal["id"])), EVERYONE, Filters())).calls
 
 
 async def read_log(portal: StandInPortal, url: str) -> list[dict[str, Any]]:
-    """Every call, page by page, as an administrator is shown it by the API."""
+    """Every call, page by page, as the API shows it to an administrator."""
     body = {"member_id": portal.member_id, "auth_id": portal.issue_pair().access_token}
     calls: list[dict[str, Any]] = []
     async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
@@ -58,7 +60,9 @@ async def read_log(portal: StandInPortal, url: str) -> list[dict[str, Any]]:
 
 
 def expect_log(rows: Iterable[StatisticsRow]) -> dict[str, dict[str, Any]]:
-    """What the API should show of the statistics, by CALL_ID: the answered leg, else the last; all legs."""
+    """The rows that the API should show of the statistics, by CALL_ID: the answered leg, else the last; all
+    legs.
+    """
     legs: dict[str, list[StatisticsRow]] = {}
     for row in rows:
         legs.setdefault(row.call_id, []).append(row)
@@ -81,7 +85,7 @@ def list_differences(
 ) -> list[str]:
     """Each call that is missing, doubled or foreign, and each field that differs, in words.
 
-    Calls that the statistics showed once (`former`) and lack now may stay for 30 days, confirmed by nothing.
+    Calls that the statistics once showed (`former`) and lack now may stay for 30 days, but not confirmed.
     """
     differences: list[str] = []
     seen: set[str] = set()
@@ -111,7 +115,7 @@ def _compare(call_id: str, call: Mapping[str, Any], expected: Mapping[str, Any])
 
 
 def _facts_of(row: StatisticsRow) -> dict[str, Any]:
-    """What the API says of a row; texts that are empty there are null here."""
+    """A row's fields as the API shows them; texts that are empty there are null here."""
     has_entity = row.crm_entity_type is not None and row.crm_entity_id is not None
     return {
         "type": row.call_type,

@@ -1,4 +1,4 @@
-"""A copy of a database, taken and put back while nobody is connected but the test."""
+"""A copy of a database, taken and put back while only the test is connected."""
 
 import shutil
 from pathlib import Path
@@ -8,11 +8,11 @@ import asyncpg
 
 from app.kit.storage.database import Database
 
-FILES = ("", "-wal")  # The third one, `-shm`, is made anew from these.
+FILES = ("", "-wal")  # The third one, `-shm`, is made from these again.
 
 
 class DatabaseCopy:
-    """The copy of the database that the test itself has open; either kind of database."""
+    """The copy of the database that the test itself has open; both kinds of database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,7 +25,7 @@ class DatabaseCopy:
         await self._exchange("", "_copy")
 
     async def put_back(self) -> None:
-        """Let the database be what it was when the copy was taken."""
+        """Put the copy in the database's place."""
         await self._exchange("_copy", "")
 
     async def _exchange(self, source: str, target: str) -> None:

@@ -13,12 +13,13 @@ from tests.ports import free_port
 
 
 class Keeper:
-    """The process and its address, which stays the same: the portal's handlers are bound to it."""
+    """The process and its address, which stays the same, because the portal's handlers are bound to it."""
 
     def __init__(self, database_url: str, stand_in: StandIn, clock: SharedClock, log: Path) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         port = self.url.rpartition(":")[2]
-        changes = {"APP_URL": self.url, "PORT": port, "PYTHONWARNINGS": None}  # Tests' packages warn.
+        # The tests' packages cause warnings.
+        changes = {"APP_URL": self.url, "PORT": port, "PYTHONWARNINGS": None}
         self._environment = make_environment(database_url, stand_in, **changes)
         self._clock = clock
         self._log = log
@@ -31,7 +32,7 @@ class Keeper:
         return self._process is not None
 
     async def start(self) -> None:
-        """Start it, and return once it answers."""
+        """Start the process, and return when it answers."""
         arguments = ("-m", "tests.month.process", str(self._clock.path))
         with self._log.open("a") as output:
             self._process = await asyncio.create_subprocess_exec(
@@ -40,21 +41,21 @@ class Keeper:
         async with asyncio.timeout(PATIENCE_S):
             while not await self._is_answering():
                 assert self._process.returncode is None, self._log.read_text()[-4000:]
-                await asyncio.sleep(0.02)  # Another process: there is nothing to await but its answer.
+                await asyncio.sleep(0.02)  # Nothing but the other process's answer can be awaited.
 
     async def turn(self) -> None:
-        """Let every job run whose interval has passed; nothing happens while it is killed."""
+        """Run every job whose interval has passed; a killed process runs none."""
         if self.is_running:
             answer = await self._http.post("/turn")
             self.unexpected += answer.json()
 
     async def let_end(self) -> None:
-        """Return when what it does in the background has ended."""
+        """Return when all its background work has ended."""
         if self.is_running:
             await self._http.post("/quiet")
 
     async def kill(self) -> None:
-        """End it as a power cut would."""
+        """End the process as a power cut would."""
         if self._process is not None:
             process, self._process = self._process, None
             if process.returncode is None:
@@ -62,7 +63,7 @@ class Keeper:
             await process.wait()
 
     async def close(self) -> None:
-        """Kill it, for good."""
+        """Kill the process for good."""
         await self.kill()
         await self._http.aclose()
 

@@ -1,4 +1,4 @@
-"""What happens in a portal, and to Callbook, in a month: calls, late facts, visits, trouble. Seeded."""
+"""The deeds of a month in a portal and Callbook: calls, late facts, visits, trouble. Seeded."""
 
 import heapq
 import itertools
@@ -25,21 +25,21 @@ Deed = Callable[[], Awaitable[None]]
 
 
 class Agenda:
-    """What is to happen and when; time stands still while something does."""
+    """The planned deeds and their times; the time stands still during a deed."""
 
     def __init__(self, clock: SharedClock, watch: Callable[[], None] = lambda: None) -> None:
-        """`watch` is called after each of them."""
+        """`watch` is called after each deed."""
         self.clock = clock
         self._watch = watch
         self._order = itertools.count()
         self._deeds: list[tuple[int, int, Deed]] = []
 
     def plan(self, at: int, deed: Deed) -> None:
-        """Let it happen at this time, or as soon as what comes before has happened."""
+        """Plan a deed for this time, or for the end of the deeds before it."""
         heapq.heappush(self._deeds, (at, next(self._order), deed))
 
     async def live(self, until: int) -> None:
-        """Let everything happen, one after the other and each at a second of its own."""
+        """Do all deeds up to `until`, one after the other, each at a second of its own."""
         while self._deeds and self._deeds[0][0] <= until:
             at, _, deed = heapq.heappop(self._deeds)
             self.clock.set(max(at, self.clock.now() + 1))
@@ -48,16 +48,16 @@ class Agenda:
 
 
 class PortalLife:
-    """The calls of a portal, their events and what becomes known of them later.
+    """The calls of a portal, their events, and the facts that become known later.
 
-    `truth` says from when the statistics show each row; the counts say what became of the events.
+    `truth` knows from when on the statistics show each row; the counts tell the fate of the events.
     """
 
     def __init__(self, portal: StandInPortal, agenda: Agenda, seed: int) -> None:
         self.portal = portal
         self.quiet_from = 0
-        self.holiday = range(0)  # Nobody calls at these moments.
-        self.hidden_until = 0  # The owner of the token sees nobody else's rows until then.
+        self.holiday = range(0)  # No calls happen at these moments.
+        self.hidden_until = 0  # Until then the owner of the token sees only their own rows.
         self.truth = Truth(portal.state.statistics)
         self.counts: Counter[str] = Counter()
         self.caller = Caller(portal.state, seed)
@@ -66,19 +66,19 @@ class PortalLife:
         self._chance = random.Random(seed)
 
     def plan_calls(self, begin: int, days: int, calls_a_day: int) -> None:
-        """Calls in business hours, fewer at night; nothing happens any more after the last day."""
+        """Plan calls, many in business hours and few at night; nothing happens after the last day."""
         self.quiet_from = begin + days * DAY_S
         for day in range(days):
             for _ in range(calls_a_day):
                 self._agenda.plan(begin + day * DAY_S + self._pick_time_of_day(), self.end_call)
 
         for index, user in enumerate([*self.portal.users.values(), None]):
-            # So that everybody's last row is one that nothing happens to any more.
+            # So that nothing happens any more to the last row of any user.
             last = partial(self.end_call, {"user_id": user and user.id})
             self._agenda.plan(self.quiet_from - HOUR_S + index, last)
 
     async def end_call(self, fields: Mapping[str, Any] | None = None) -> None:
-        """A call ends, unless it is holiday: its rows, its events, and facts for later.
+        """End a call, unless it is holiday: write its rows, send its events, and plan facts for later.
 
         `fields` replace those of `EndingCall`.
         """
@@ -99,7 +99,7 @@ class PortalLife:
             self._plan_facts(row, now + late_s)
 
     def note_rows(self, rows: Sequence[StatisticsRow], late_s: int) -> None:
-        """Rows that were written just now, and are shown so much later."""
+        """Note rows that have just been written, and are shown so much later."""
         now = self._clock.now()
         for row in rows:
             self.truth.add(row, now, now + late_s)
@@ -107,7 +107,7 @@ class PortalLife:
                 self.truth.hide(row, self.hidden_until)
 
     async def deliver(self, post: Post) -> None:
-        """Send an event; one that nobody takes is lost, as it is with Bitrix24."""
+        """Send an event; if no process takes it, it is lost, as at Bitrix24."""
         try:
             answer = await self.portal.deliver(post)
         except httpx.TransportError:
@@ -134,7 +134,7 @@ class PortalLife:
                 await self.deliver(post)
 
     def _plan_facts(self, row: StatisticsRow, shown_at: int) -> None:
-        """What is added to a row, or changed in it, minutes to weeks later."""
+        """Plan additions to the row, and changes of it, minutes to weeks later."""
         if row.code != "200":
             return
         number = row.id
@@ -160,7 +160,7 @@ class PortalLife:
 
         async def change() -> None:
             for name, value in facts.items():
-                setattr(row, name, value)  # It may be in no statistics any more, and its id another row's.
+                setattr(row, name, value)  # The statistics may have lost it, and another row may have its id.
 
         at = after + self._chance.randrange(1, within_s)
         if at < self.quiet_from:

@@ -1,4 +1,4 @@
-"""A month of a portal beside Callbook: what is planned for it, and what is looked at on the way."""
+"""A month of a portal beside Callbook: the plan of its faults, and the checks on the way."""
 
 import random
 from collections.abc import AsyncIterator, Collection
@@ -23,16 +23,16 @@ from tests.month.truth import DAY_S, HOUR_S
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
 BEGIN = 1_795_000_000 // DAY_S * DAY_S
-CALLS_BEFORE = 120  # The installation.
+CALLS_BEFORE = 120  # Calls before the installation.
 CALLS_A_DAY = 12
-QUIET_S = 26 * HOUR_S  # So long after the last of them, everything must be known.
+QUIET_S = 26 * HOUR_S  # So long after the last call, everything must be known.
 CHECKED_EVERY_S = 7 * HOUR_S
 KINDS = (*trouble.KINDS, *rewriting.KINDS, *unsteady.KINDS)
-LEFT_OUT = 0.15  # Of the kinds, by a month that draws its own.
+LEFT_OUT = 0.15  # The share of kinds that a month leaves out by chance.
 
 
 class Course(NamedTuple):
-    """How long it takes, and which kinds of faults come."""
+    """The length of a month, and the kinds of faults in it."""
 
     seed: int
     days: int
@@ -40,13 +40,13 @@ class Course(NamedTuple):
 
 
 def draw_month(seed: int) -> Course:
-    """A month with most of the faults."""
+    """A month with most kinds of faults."""
     chance = random.Random(f"kinds {seed}")
     return Course(seed, 29, [kind for kind in KINDS if chance.random() >= LEFT_OUT])
 
 
 class Month:
-    """The portal's life, Callbook beside it, and what is looked at now and then."""
+    """The portal's life, Callbook beside it, and regular checks."""
 
     def __init__(
         self, database_url: str, stand_in: StandIn, clock: SharedClock, folder: Path, course: Course
@@ -69,13 +69,13 @@ class Month:
         self._chance = random.Random(seed)
 
     async def run(self) -> None:
-        """Install it, live through the month, and let it be quiet."""
+        """Install the app, live through the month, and wait until all is quiet."""
         days, kinds = self._course.days, self._course.kinds
         await self.keeper.start()
         self.life.plan_calls(BEGIN, days, CALLS_A_DAY)
         self.rewriting.lay_old(kinds, days)
         for _ in range(CALLS_BEFORE):
-            await self.life.end_call()  # From before the installation: no event is bound.
+            await self.life.end_call()  # Before the installation no event is bound.
         assert (await self.portal.install(self.keeper.url)).status_code == httpx.codes.OK
         await self.keeper.turn()
         end = self.life.quiet_from
@@ -90,7 +90,7 @@ class Month:
         await self.agenda.live(end + QUIET_S)
 
     async def check(self) -> None:
-        """What the log says of itself now must be true (see `tests.month.truth`)."""
+        """Check that the log's claims of now are true (see `tests.month.truth`)."""
         look = await look_at_log(self.database, unsteady.MOST_AHEAD_S)
         if look is None:
             return
@@ -102,7 +102,7 @@ class Month:
             self.lies.append(f"at {now}: complete up to {up_to}, without the rows {missing}")
 
     async def compare(self) -> list[str]:
-        """What of the log differs from the statistics in the end, in words."""
+        """The differences of the log from the statistics at the end, in words."""
         calls = await read_log(self.portal, self.keeper.url)
         expected = expect_log(self.portal.state.statistics)
         differences = list_differences(calls, expected, self.life.truth.call_ids)
@@ -112,7 +112,7 @@ class Month:
         )
 
     def judge(self) -> list[str]:
-        """What else is not as it has to be after any month."""
+        """The other facts that are wrong after a month, in words."""
         refusals = self.portal.bucket.refusals
         found = [*self.lies, *self.keeper.unexpected]
         found += self.purchases.list_too_many(self.unsteady.restored_at)
@@ -122,7 +122,7 @@ class Month:
         return found if self.looks else [*found, "the log promised nothing at any look"]
 
     def describe(self) -> dict[str, Any]:
-        """What happened, in numbers."""
+        """The events of the month, in numbers."""
         most = self.purchases.most_a_day()
         counts = {**self.life.counts, "looks": self.looks, "refreshes": len(self.purchases.moments)}
         return counts | {"most refreshes a day": most, "requests": self.portal.counts["rest"]}
@@ -157,7 +157,7 @@ async def open_month(database_url: str, folder: Path, course: Course) -> AsyncIt
 
 
 async def live_month(database_url: str, folder: Path, course: Course) -> tuple[dict[str, Any], list[str]]:
-    """Live through it: what happened, and what was wrong with it, in words."""
+    """Live through the month; return its events and its faults, in words."""
     async with open_month(database_url, folder, course) as month:
         await month.run()
         differences = await month.compare()

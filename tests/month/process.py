@@ -1,8 +1,8 @@
-"""Callbook as a process whose time is in the test's hand. ``python -m tests.month.process CLOCK_FILE``
+"""Callbook as a process with a clock that the test sets. ``python -m tests.month.process CLOCK_FILE``
 
-It is the application of production; only the times of its scheduler and of its heartbeat are the test's:
-`POST /turn` runs every job whose interval has passed, as a scheduler does that was busy meanwhile, and
-answers when all is quiet. `POST /quiet` only waits for that.
+It is the application of production; the test controls only the times of its scheduler and of its heartbeat.
+`POST /turn` runs every job whose interval has passed, as a scheduler does that was busy for a while, and
+answers when all is quiet. `POST /quiet` only waits until all is quiet.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ LIMITS = Limits(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)
 
 
 async def serve(clock: SharedClock) -> None:
-    """Serve until killed."""
+    """Serve until the process is killed."""
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format, settings.log_level)
     evidence.PERIOD_S = NEVER_S  # The turns keep the heartbeat.

@@ -1,4 +1,4 @@
-"""How many pairs of tokens a portal was asked for, in any day."""
+"""The number of pairs of tokens that Callbook bought of a portal in any day."""
 
 from collections.abc import Sequence
 
@@ -8,23 +8,23 @@ MOST_A_DAY = 4
 
 
 class Purchases:
-    """The moments of the refreshes, by Callbook's own clock: it knows no other."""
+    """The moments of the refreshes by Callbook's own clock, the only one that it knows."""
 
     def __init__(self) -> None:
         self.moments: list[int] = []
 
     def note(self, count: int, now: int) -> None:
-        """So many there have been by now."""
+        """Note that there have been so many refreshes by now."""
         self.moments += [now] * (count - len(self.moments))
 
     def most_a_day(self) -> int:
-        """The most refreshes within 24 hours."""
+        """The greatest number of refreshes within 24 hours."""
         return max((self._count_day(begin) for begin in self.moments), default=0)
 
     def list_too_many(self, restored_at: Sequence[int]) -> list[str]:
         """The days with more than four refreshes, in words.
 
-        A restored database forgets what was bought since it was copied: then one more finds its pair spent.
+        A restored database has lost the purchases since its copy: then one more refresh finds the pair spent.
         """
         return [
             f"{count} refreshes in the day from {begin} on"

@@ -1,5 +1,5 @@
-"""Faults of the statistics: rows that come late, change their name or go, ids given anew, rights that are
-cut, and events that somebody forged.
+"""Faults of the statistics: rows that come late, change their CALL_ID or go, ids that are given again, rights
+that are cut, and forged events.
 """
 
 import random
@@ -12,25 +12,24 @@ from tests.month.life import MINUTE_S, Agenda, Deed, PortalLife
 from tests.month.truth import DAY_S, HOUR_S
 
 IMPORTED = 260  # More than the ids below its mark that each read looks at again.
-IMPORTED_LATE = 60  # Of these, the first, some become visible late.
-HOLIDAY_S = (
-    60 * HOUR_S
-)  # So long nobody calls before an import: no recent call keeps the window of reads open.
-SETTLED_S = (
-    4 * DAY_S
-)  # Before the end, at most: later rows of everybody, and an audit, can tell what was done.
-# As many ids as come again before the end. A row beyond them all counts as hidden, and confirmed, until its
-# user has one with a higher id (decision 0014): for weeks, where a portal lost as many as an import brings.
+IMPORTED_LATE = 60  # Some of the first ones become visible late.
+# The time without calls before an import, so that no recent call keeps the window of reads open.
+HOLIDAY_S = 60 * HOUR_S
+# The time without faults before the end, so that an audit and later rows of all users can reveal them.
+SETTLED_S = 4 * DAY_S
+# No more ids than come again before the end. A row beyond them all counts as hidden, and confirmed, until its
+# user has one with a higher id (decision 0014): for weeks, if a portal lost as many as an import brings.
 MOST_LOST = 50
 RECENT_S = 10 * DAY_S
-IMPORT_VISITS_S = (2 * MINUTE_S, 90 * MINUTE_S, 6 * HOUR_S)  # Who imported looks whether it worked, thrice.
-OLD = 150  # Of before any window of a read.
+# The importing user looks at the result three times.
+IMPORT_VISITS_S = (2 * MINUTE_S, 90 * MINUTE_S, 6 * HOUR_S)
+OLD = 150  # Rows older than any window of a read.
 OLD_LATE = 0.15
 KINDS = ("old", "import", "renamed", "removed", "ids anew", "rights", "forged")
 
 
 class Rewriting:
-    """Plans such faults, and keeps the truth up to date."""
+    """Plans these faults, and keeps the truth up to date."""
 
     def __init__(self, life: PortalLife, agenda: Agenda, seed: int, visit: Deed, check: Deed) -> None:
         self._life, self._agenda, self._visit, self._check = life, agenda, visit, check
@@ -40,8 +39,8 @@ class Rewriting:
         self._old_to = 0
 
     def lay_old(self, kinds: Collection[str], days: int) -> None:
-        """Calls of months ago, the first in the statistics, of which some become visible some day: only the
-        audit looks there.
+        """Write calls of months ago, the first in the statistics, of which some become visible later: only
+        the audit looks there.
         """
         for _ in range(OLD if "old" in kinds else 0):
             late_s = self._chance.randrange(DAY_S, days * DAY_S) if self._chance.random() < OLD_LATE else 0
@@ -53,7 +52,7 @@ class Rewriting:
             self._old_to = rows[-1].id
 
     def plan(self, kinds: Collection[str], begin: int, days: int) -> None:
-        """Those of these kinds, each at times of its own."""
+        """Plan the faults of these kinds, each at times of its own."""
         until = begin + days * DAY_S - min(SETTLED_S, days * DAY_S // 3)
         plans: dict[str, Callable[[], None]] = {
             "import": lambda: self._plan_import(
@@ -82,7 +81,7 @@ class Rewriting:
             self._agenda.plan(at + later_s + MINUTE_S, self._check)
 
     async def import_rows(self) -> None:
-        """Calls of weeks ago, many at once and without events, of which some become visible late."""
+        """Write calls of weeks ago, many at once and without events, of which some become visible late."""
         now = self._agenda.clock.now()
         for index in range(IMPORTED):
             is_late = index < IMPORTED_LATE and self._chance.random() < 0.5
@@ -92,7 +91,7 @@ class Rewriting:
         self._life.counts["imported"] += IMPORTED
 
     async def rename(self) -> None:
-        """A row gets another CALL_ID."""
+        """Give a row another CALL_ID."""
         row = self._pick(RECENT_S)
         former, row.call_id = row.call_id, f"{row.call_id}.renamed.{row.id}"
         is_hidden = row.user_id != self._portal.admin.id
@@ -101,15 +100,15 @@ class Rewriting:
         self._life.counts["renamed"] += 1
 
     async def remove(self) -> None:
-        """A row is deleted, any recent one or the very last."""
+        """Delete a row, any recent one or the very last."""
         row = self._rows[-1] if self._chance.random() < 0.2 else self._pick(RECENT_S)
         if row.user_id not in {one.user_id for one in self._rows if one.id < row.id}:
-            return  # It would seem to be hidden for ever.
+            return  # The row would seem to be hidden for ever.
         self._rows[:] = [one for one in self._rows if one is not row]
         self._life.counts["removed"] += 1
 
     async def give_ids_anew(self) -> None:
-        """The portal is restored from a backup: its last rows are gone, and the next ones get their ids."""
+        """Restore the portal from a backup: its last rows are gone, and the next rows get their ids."""
         backup_at = self._agenda.clock.now() - self._chance.randrange(6 * HOUR_S, 3 * DAY_S)
         held = sum(self._life.truth.made_at[row.id] <= backup_at for row in self._rows)
         kept = self._rows[: max(held, len(self._rows) - MOST_LOST)]
@@ -117,7 +116,7 @@ class Rewriting:
         self._rows[:] = kept
 
     async def cut_rights(self) -> None:
-        """The owner of the token sees nobody else's calls for some hours, then all again."""
+        """Hide the rows of other users from the owner of the token for some hours, then show all again."""
         now, admin = self._agenda.clock.now(), self._portal.admin
         until = now + self._chance.randrange(HOUR_S, 30 * HOUR_S)
         admin.statistics_right = "own"
@@ -132,7 +131,9 @@ class Rewriting:
         self._agenda.plan(until, give_back)
 
     async def forge(self) -> None:
-        """A user of the portal sends an event of a known call, with another start, or as another."""
+        """Send an event of a known call, forged by a user of the portal, with another start or another
+        CALL_ID.
+        """
         row = self._pick(5 * DAY_S)
         told: dict[str, str | None] = {"CALL_FAILED_CODE": "200", "CALL_DURATION": "4000", "COST": "99.5"}
         moved_s = self._chance.choice((0, 1, 2)) * HOUR_S

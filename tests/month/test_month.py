@@ -1,4 +1,4 @@
-"""Some days of a portal with a few of the faults that the months of `make long-months` have."""
+"""Some days of a portal with a few of the faults in the months of `make long-months`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What some days cost in token refreshes: within the budget, and nothing where a page brings fresh tokens."""
+"""The cost of some days in token refreshes: within the budget, and none if a page brings fresh tokens."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What goes wrong in the month: three crashes, a move, and answers that do not come or come broken."""
+"""Trouble of the month: three crashes, a move, and answers that do not come or come broken."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ KINDS = (*CRASHES, "move", "answers")
 
 
 class Trouble:
-    """Plans it all over the days, and notes what happened."""
+    """Plans the trouble over the days, and notes the crashes."""
 
     def __init__(self, life: PortalLife, keeper: Keeper, agenda: Agenda, seed: int) -> None:
         self.crashes: list[str] = []
@@ -42,13 +42,13 @@ class Trouble:
         self._deadly: Gate | None = None
 
     def plan(self, kinds: Collection[str], begin: int, days: int) -> None:
-        """Those of these kinds: crashes and a move in business hours, faults at any time."""
+        """Plan the trouble of these kinds: crashes and a move in business hours, faults at any time."""
         crashes: dict[str, Deed] = {
             "at a batch": lambda: self._crash_while_reading("batch"),
             "at a refresh": lambda: self._crash_while_reading("oauth.refresh"),
             "while storing": self._crash_while_storing,
         }
-        gap_s = (days - 1) * DAY_S // len(CRASHES)  # Apart: the one before has to happen first.
+        gap_s = (days - 1) * DAY_S // len(CRASHES)  # Far apart, because the last crash has to happen first.
         for index, kind in enumerate(self._chance.sample(CRASHES, len(CRASHES))):
             at = begin + index * gap_s + 8 * HOUR_S + self._chance.randrange(gap_s // 2)
             if kind in kinds:
@@ -62,7 +62,7 @@ class Trouble:
             self._agenda.plan(at, partial(self._break, operation, fault))
 
     async def _break(self, operation: str, fault: dict[str, Any]) -> None:
-        """Once, twice, or for some hours."""
+        """Break the operation once, twice, or for some hours."""
         times = self._chance.choice((1, 2, None))
         rule = self._portal.stand_in.fail(operation, portal=self._portal, times=times, **fault)
 
@@ -72,16 +72,18 @@ class Trouble:
         self._agenda.plan(self._portal.stand_in.clock.now() + self._chance.randrange(6 * HOUR_S), heal)
 
     async def take_turn(self) -> None:
-        """A turn of the scheduler."""
+        """Give the scheduler a turn."""
         await self._go_through(self._keeper.turn)
 
     async def visit(self) -> None:
-        """An administrator opens the app, if it is there, and what that causes ends."""
+        """Let an administrator open the app, if it is there, and wait for the end of the work that this
+        causes.
+        """
         if self._keeper.is_running:
             await self._go_through(self._open_page)
 
     async def _go_through(self, act: Deed) -> None:
-        """Do it; in the middle of it the process is killed if a crash is due."""
+        """Do the deed; if a crash is due, kill the process in the middle of it."""
         turn = asyncio.create_task(self._try(act))
         if self._deadly is not None:
             reached = asyncio.create_task(self._deadly.reached())
@@ -92,7 +94,7 @@ class Trouble:
         await turn
 
     async def _crash_while_reading(self, operation: str) -> None:
-        """Kill it the next time that it asks this, before or after the portal has done it."""
+        """Kill the process at its next request of this operation, before or after the portal has done it."""
         if operation == "oauth.refresh":
             self._portal.expire_access_tokens()
         when: Literal["before", "after"] = "after" if self._chance.random() < 0.5 else "before"
@@ -110,7 +112,7 @@ class Trouble:
         self._agenda.plan(self._portal.stand_in.clock.now() + down_s, self._keeper.start)
 
     async def _crash_while_storing(self) -> None:
-        """Many calls end at once, and it is killed when the first of their events is answered."""
+        """End many calls at once, and kill the process when the first of their events is answered."""
         calls = [asyncio.create_task(self._life.end_call()) for _ in range(20)]
         await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         await self._crash("while storing")
@@ -121,5 +123,5 @@ class Trouble:
         await self._keeper.let_end()
 
     async def _try(self, act: Deed) -> None:
-        with contextlib.suppress(httpx.TransportError):  # It is killed meanwhile.
+        with contextlib.suppress(httpx.TransportError):  # The process may be killed during it.
             await act()

@@ -1,13 +1,13 @@
-"""Since when the portal's statistics show each of their rows, and so what a log that does not lie must hold.
+"""Since when the portal's statistics show each of their rows, and so which rows a truthful log must hold.
 
-What is promised (decisions 0013 and 0014): "complete up to" a moment says that all rows which the statistics
-showed then, to the owner of the token, are stored. Three exceptions, each with its end:
+The promise (decisions 0013 and 0014): "complete up to" a moment says that all rows which the statistics
+showed then to the owner of the token are stored. It has three exceptions, each with its end:
 
-- A row that becomes visible more than an hour after one with a higher id is found by the daily audit: it may
-  be missing until the next audit that agreed began, and no claim may be a day later than the row: the first
-  read after 20 hours is one that audits.
+- A row that becomes visible more than an hour after one with a higher id is found by the daily audit. It may
+be missing until the next audit that agreed began, and no claim may be more than a day later than the row,
+because the first read after 20 hours audits.
 - A row that gets another CALL_ID is stored under the former one until the next full read.
-- While the owner's rights are cut, nothing is promised of rows that nobody was shown before.
+- While the owner's rights are cut, nothing is promised of rows that were not shown before.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,14 @@ from typing import NamedTuple
 from app.demo.core.statistics import StatisticsRow
 
 HOUR_S, DAY_S = 3600, 86_400
-FORGIVEN_S = HOUR_S  # So late a row with a lower id may become visible and is still found by the next read.
+FORGIVEN_S = HOUR_S  # A row with a lower id that is late by no more is found by the next read.
 FOUND_WITHIN_S = DAY_S
 
 
 class Look(NamedTuple):
-    """What Callbook says of its log now, and the CALL_ID under which each row of the statistics is stored.
+    """Callbook's claims about its log now, and the CALL_ID under which each row of the statistics is stored.
 
-    `complete_up_to` by the portal's clock, the others by true time at the latest.
+    `complete_up_to` is by the portal's clock, the others by true time at the latest.
     """
 
     complete_up_to: int
@@ -33,33 +33,35 @@ class Look(NamedTuple):
 
 
 class Truth:
-    """The rows that the statistics have now (a list that others change), by their ids."""
+    """The rows that the statistics have now, by their ids; others change the list."""
 
     def __init__(self, rows: Sequence[StatisticsRow]) -> None:
         self.rows = rows
         self.made_at: dict[int, int] = {}
-        self.call_ids: set[str] = set()  # All that a row ever bore.
+        self.call_ids: set[str] = set()  # All that any row ever had.
         self.shown_at: dict[int, int] = {}
         self._renamed: dict[int, tuple[str, int]] = {}  # By the row's id: its former CALL_ID, and when.
 
     def add(self, row: StatisticsRow, made_at: int, shown_at: int) -> None:
-        """A row was written, under an id that no other row has now."""
+        """Note that a row was written, under an id that no other row has now."""
         self.made_at[row.id], self.shown_at[row.id] = made_at, shown_at
         self._renamed.pop(row.id, None)
         self.call_ids.add(row.call_id)
 
     def note_renamed(self, row: StatisticsRow, former: str, at: int) -> None:
-        """The row has another CALL_ID from now on."""
+        """Note that the row has another CALL_ID from now on."""
         self._renamed[row.id] = (former, at)
         self.call_ids.add(row.call_id)
 
     def hide(self, row: StatisticsRow, until: int) -> None:
-        """The owner of the token is not shown this row, which no read has shown yet, before that moment."""
+        """Note that the owner of the token does not see this row, which no read has shown yet, before
+        `until`.
+        """
         self.shown_at[row.id] = max(self.shown_at[row.id], until)
 
     def cut(self, rows: Iterable[StatisticsRow], since: int, until: int) -> None:
-        """The owner is not shown these rows until then, nor that one of them got another name; what was shown
-        since that moment may not have been read before.
+        """Note that until `until` the owner sees neither these rows nor their new CALL_IDs. A row that was
+        first shown after `since` may not have been read before the cut.
         """
         for row in rows:
             if self.shown_at[row.id] > since:
@@ -69,13 +71,15 @@ class Truth:
                 self._renamed[row.id] = (former, max(at, until))
 
     def is_stored(self, row: StatisticsRow, look: Look) -> bool:
-        """Whether the log has the row, under its own CALL_ID or one that it may not know to be former."""
+        """Whether the log has the row, under its CALL_ID, or under a former one that no full read has
+        replaced yet.
+        """
         held = look.stored.get(row.id)
         former, renamed_at = self._renamed.get(row.id, ("", 0))
         return held == row.call_id or (held == former and renamed_at > look.full_read_at)
 
     def list_missing(self, look: Look) -> list[int]:
-        """The rows that the log lacks though it says that it has them."""
+        """The rows that the log lacks although it claims to have them."""
         missing, first_higher = [], 2**62
         for row in reversed(self.rows):
             shown_at = self.shown_at[row.id]

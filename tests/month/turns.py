@@ -7,12 +7,12 @@ from app.scheduler import JOBS, run_job
 from app.wiring import Parts
 
 HOLDER = "month"
-NEVER_S = 1_000_000  # As the period of the process's own heartbeat, which goes by real seconds.
+NEVER_S = 1_000_000  # A period for the process's own heartbeat, which goes by real seconds.
 
 
 class Turns:
-    """Runs the jobs of `app.scheduler` at their intervals, by a clock that never steps, whenever it is given
-    a turn.
+    """Runs the jobs of `app.scheduler` at their intervals, by a clock that never steps, at each turn that it
+    is given.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -21,7 +21,7 @@ class Turns:
         self._ahead_s: int | None = None
 
     async def take(self, parts: Parts) -> list[str]:
-        """One turn; what has failed in a way that nobody expects, as text."""
+        """Take a turn; return the tracebacks of unexpected failures."""
         failures: list[str] = []
         await self._beat(parts)
         for job, interval_s in JOBS:
@@ -35,13 +35,15 @@ class Turns:
         return failures + await self.let_end(parts)
 
     async def let_end(self, parts: Parts) -> list[str]:
-        """Nothing, when all that runs in the background has ended: the time stands still until then."""
+        """Wait until all background work has ended, during which the time stands still; return no
+        failures.
+        """
         await parts.background.drain(60)
         return []
 
     async def _beat(self, parts: Parts) -> None:
-        """In production the heartbeat is ten seconds old at most when it is looked at, however far a test has
-        moved the time; a step of the wall clock makes it older, or younger, which reads nothing.
+        """Beat as in production, where the heartbeat is ten seconds old at most, however far a test has moved
+        the time. A step of the wall clock makes it older or younger, which causes no read.
         """
         ahead_s = parts.clock.now() - self._clock.now()
         if self._ahead_s in {None, ahead_s}:

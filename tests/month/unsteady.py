@@ -21,7 +21,9 @@ MOST_AHEAD_S = max(STEPS_S)
 
 
 class Unsteady:
-    """Plans these faults; `restored_at` are the moments, by true time, at which purchases were forgotten."""
+    """Plans these faults; `restored_at` are the moments, by true time, at which the database lost
+    purchases.
+    """
 
     def __init__(
         self, life: PortalLife, keeper: Keeper, agenda: Agenda, copy: DatabaseCopy, seed: int, visit: Deed
@@ -31,7 +33,7 @@ class Unsteady:
         self._chance = random.Random(f"unsteady {seed}")
 
     def plan(self, kinds: Collection[str], begin: int, days: int) -> None:
-        """Those of these kinds; nothing on the last day."""
+        """Plan the faults of these kinds; none on the last day."""
         end = days - 1
         if "tokens" in kinds:
             for operation, fault in EARLY_DEATHS:
@@ -46,7 +48,7 @@ class Unsteady:
         self._agenda.plan(begin + self._chance.randrange(DAY_S // 2, days * DAY_S), deed)
 
     async def let_tokens_die(self, operation: str, fault: dict[str, Any]) -> None:
-        """For a day or so every access token is refused as soon as it is used."""
+        """Refuse every access token at its first use, for about a day."""
         rule = self._life.portal.stand_in.fail(operation, portal=self._life.portal, **fault)
         self._life.counts["tokens dead"] += 1
 
@@ -56,22 +58,22 @@ class Unsteady:
         self._after(self._chance.randrange(12 * HOUR_S, 36 * HOUR_S), heal)
 
     async def step(self, ahead_s: int) -> None:
-        """The wall clock is set wrong for some hours, then right again."""
+        """Set the wall clock wrong for some hours, then right again."""
         self._agenda.clock.step(ahead_s)
         self._life.counts["steps"] += 1
         if ahead_s:
             self._after(self._chance.randrange(2 * HOUR_S, 10 * HOUR_S), partial(self.step, 0))
 
     async def keep_copy(self) -> None:
-        """Copy the database while the process is down for it; hours later the copy is all there is."""
+        """Copy the database while the process is down for it; hours later the copy replaces the database."""
         await self._keeper.kill()
         await self._copy.make()
         self._after(MINUTE_S, self._keeper.start)
         self._after(self._chance.randrange(3 * HOUR_S, 20 * HOUR_S), self.restore)
 
     async def restore(self) -> None:
-        """The process ends, the copy takes the database's place, and an administrator looks in afterwards:
-        the pair in it may be spent.
+        """End the process, put the copy in the database's place, and let an administrator look in afterwards:
+        the pair in the copy may be spent.
         """
         await self._keeper.kill()
         await self._copy.put_back()

@@ -1,4 +1,4 @@
-"""Days of many portals in a few seconds, to count what they cost in refreshes."""
+"""Days of many portals in a few seconds, to count their refreshes."""
 
 import random
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from tests.running import Callbook, FakeClock
 
 DAY_S = 86_400
 STEP_S = 900
-VISIT_EVERY_STEPS = 3  # Before the hour of a token is over.
-CALLS_A_DAY = (0, 2, 8, 30)  # Of the first portal, the second and so on, again and again.
+VISIT_EVERY_STEPS = 3  # More often than a token expires, which is after an hour.
+CALLS_A_DAY = (0, 2, 8, 30)  # Of the first portal, the second and so on, in a cycle.
 MOST_TURNS = 12
 LOST = 0.1
 
@@ -30,7 +30,7 @@ class Week:
         self.failures: list[str] = []
 
     async def install(self) -> None:
-        """All of them, one after the other."""
+        """Install all portals, one after the other."""
         for portal in self._portals:
             portal.bucket = Bucket(self._clock.now)
             portal.add_app()
@@ -38,7 +38,7 @@ class Week:
             await self._callbook.settle()
 
     async def live_a_day(self) -> list[int]:
-        """The refreshes of each portal on this day."""
+        """Live through a day; return the number of refreshes of each portal."""
         before = _count_refreshes(self._portals)
         for step in range(DAY_S // STEP_S):
             self._clock.at = (self._clock.at // STEP_S + 1) * STEP_S
@@ -52,7 +52,7 @@ class Week:
         return [after - was for after, was in zip(_count_refreshes(self._portals), before, strict=True)]
 
     async def _take_turns(self) -> None:
-        """As many as it takes until nothing is due; each of them ten seconds."""
+        """Take turns of ten seconds each until nothing is due."""
         for _ in range(MOST_TURNS):
             before = sum(portal.counts["batch"] for portal in self._portals)
             self.failures += await self._turns.take(self._callbook.parts)
