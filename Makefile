@@ -16,10 +16,10 @@ PYTHON_READY := $(VENV)/.ready
 FRONT_END_READY := node_modules/.ready
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header
 
-.PHONY: help setup chromium demo test check bench long long-hostile long-months pictures words lock format clean
+.PHONY: help setup chromium demo quick test check bench long long-hostile long-months pictures words lock format clean
 
 help:
-	@echo 'make setup | demo | test | check | bench | long | pictures | words | format | lock | clean'
+	@echo 'make setup | demo | quick | test | check | bench | long | pictures | words | format | lock | clean'
 
 setup: $(PYTHON_READY) $(FRONT_END_READY)
 
@@ -43,6 +43,10 @@ chromium: $(PYTHON_READY)
 
 demo: setup
 	@exec $(BIN)/python -m app.demo
+
+# Pure tests, and one of each promise on SQLite (tests/quick.py).
+quick: setup
+	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 -m quick -k 'not postgresql'
 
 # Warnings are errors here: see filterwarnings in pyproject.toml. A worker for each core, each with databases of its own.
 test: setup chromium

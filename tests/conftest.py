@@ -13,6 +13,7 @@ from app.demo.core.bucket import Bucket
 from app.demo.stand_in import StandIn
 from app.kit.fairness.budget import Limits
 from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.quick import mark_quick
 from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, run_callbook
 from tests.waits import add_waits
 
@@ -20,6 +21,12 @@ HURRY = (
     100  # So much faster the portals' buckets drain, on both sides: nobody waits for two requests a second.
 )
 GENEROUS = Limits(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before pytest itself chooses by markers."""
+    mark_quick(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -78,6 +78,7 @@ async def installed(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
     return portal
 
 
+@pytest.mark.quick
 async def test_events_get_503_while_the_database_is_away(
     callbook: Callbook, installed: StandInPortal, clock: FakeClock
 ) -> None:

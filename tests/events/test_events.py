@@ -47,6 +47,7 @@ async def post(callbook: Callbook, body: bytes | str, **headers: str) -> tuple[i
     return answer.status_code, answer.json()
 
 
+@pytest.mark.quick
 async def test_a_call_is_stored_and_shown(callbook: Callbook, installed: StandInPortal) -> None:
     ended = await installed.end_call(phone_number="+442079460123", code="200", duration_s=61)
     assert (ended.response.status_code, ended.response.json()) == (200, {"status": "ok"})
@@ -56,6 +57,7 @@ async def test_a_call_is_stored_and_shown(callbook: Callbook, installed: StandIn
     assert call["source"] == "event"
 
 
+@pytest.mark.quick
 async def test_duplicates_change_nothing(callbook: Callbook, installed: StandInPortal) -> None:
     await installed.end_call(duplicates=3)
     before = await read_calls(callbook, installed)
@@ -137,6 +139,7 @@ async def test_missing_data_is_unknown(callbook: Callbook, installed: StandInPor
     assert [call[key] for key in keys] == [None] * len(keys)
 
 
+@pytest.mark.quick
 async def test_wrong_token_unknown_portal_and_other_kinds(
     callbook: Callbook, installed: StandInPortal
 ) -> None:
@@ -153,6 +156,7 @@ async def test_wrong_token_unknown_portal_and_other_kinds(
     assert await read_calls(callbook, installed) == []
 
 
+@pytest.mark.quick
 async def test_what_is_no_event_and_what_is_too_large(callbook: Callbook) -> None:
     for body in ("", "hello", "data[CALL_ID]=1", b"\xff\xfe"):
         status, answer = await post(callbook, body)
@@ -166,6 +170,7 @@ async def test_what_is_no_event_and_what_is_too_large(callbook: Callbook) -> Non
     assert (await callbook.client.head("/events")).status_code == 200
 
 
+@pytest.mark.quick
 async def test_an_unknown_token_is_a_hint_and_never_a_record(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:
@@ -224,6 +229,7 @@ async def test_hints_of_strangers_write_nothing_while_a_look_up_is_wanted_alread
     assert await hint() == clock.now()
 
 
+@pytest.mark.quick
 async def test_what_cannot_be_decoded_is_kept_without_tokens(
     callbook: Callbook, installed: StandInPortal
 ) -> None:
@@ -235,6 +241,7 @@ async def test_what_cannot_be_decoded_is_kept_without_tokens(
     assert "CALL_DURATION" in kept["reason"]
 
 
+@pytest.mark.quick
 async def test_one_bad_event_fails_no_other(callbook: Callbook, installed: StandInPortal) -> None:
 
     good = [installed.end_call(call_id=f"good.{index}") for index in range(20)]

@@ -56,6 +56,7 @@ async def fill(callbook: Callbook, portal: StandInPortal, clock: FakeClock) -> N
     await read_again(callbook, clock)
 
 
+@pytest.mark.quick
 async def test_an_event_is_refused_while_others_are_stored_and_filled_in_later(
     small: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:

@@ -89,6 +89,7 @@ def list_secrets(sides: Sides) -> list[str]:
     ]
 
 
+@pytest.mark.quick
 async def test_every_route_has_a_case_here(sides: Sides) -> None:
     assert list_routes(sides.callbook) == set(CASES)
 
@@ -150,6 +151,7 @@ async def test_a_session_ends_after_ten_minutes(sides: Sides, clock: FakeClock) 
     await assert_ended(sides.callbook, sides.session)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("clean", [True, False])
 async def test_an_uninstall_ends_all_sessions_at_once_and_a_reinstallation_revives_none(
     sides: Sides, *, clean: bool

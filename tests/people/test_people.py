@@ -34,6 +34,7 @@ async def read(portal_id: int) -> Portal:
     return portal
 
 
+@pytest.mark.quick
 async def test_names_are_read_and_dismissed_users_keep_theirs(
     callbook: Callbook, bitrix_portal: StandInPortal
 ) -> None:

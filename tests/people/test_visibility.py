@@ -40,6 +40,7 @@ async def look(portal_id: int, user_id: int, **settings: Any) -> Visible:
     return await find_visible(portal, changed, user_id, is_admin=user_id == ADMIN)
 
 
+@pytest.mark.quick
 async def test_as_usual_administrators_see_all_heads_theirs_and_below_others_their_own(
     portal_id: int,
 ) -> None:

@@ -51,6 +51,7 @@ class Counter:
         self.runs += 1
 
 
+@pytest.mark.quick
 async def test_one_of_two_acts_until_its_lease_lapses(callbook: Callbook, clock: FakeClock) -> None:
     one, other = Counter(), Counter()
     for _ in range(3):
@@ -90,6 +91,7 @@ async def test_an_orderly_end_lets_the_next_scheduler_begin_at_once(
     assert await take_lease(LEASE, "next", clock.now(), LEASE_S)
 
 
+@pytest.mark.quick
 async def test_silence_is_told_and_does_not_turn_events_away(callbook: Callbook, clock: FakeClock) -> None:
     async def ask() -> tuple[int, list[str]]:
         answer = await callbook.client.get("/readyz")

@@ -147,6 +147,7 @@ def fill(path: str, value: str = "one") -> str:
     return path.replace("{call_id:str}", value).replace("{kind:str}", "csv").replace("{view_id:int}", "1")
 
 
+@pytest.mark.quick
 async def test_every_route_is_here(tab: Tab) -> None:
     known = {*PARAMETERS, *JSON_FIELDS, *FORM_FIELDS, *NO_BODY, *WITHOUT}
     assert {path for _, path in list_routes(tab.callbook)} == known

@@ -186,6 +186,7 @@ async def installed(callbook: Callbook, stand_in: StandIn) -> Callbook:
     return callbook
 
 
+@pytest.mark.quick
 async def test_every_route_that_serves_calls_is_here(installed: Callbook) -> None:
     assert list_routes(installed) == {*SURFACES, *WITHOUT_CALLS, ("POST", "/")}
 

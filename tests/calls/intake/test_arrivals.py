@@ -61,6 +61,7 @@ async def test_of_two_events_of_one_start_both_are_kept_and_the_answered_one_sho
     assert sorted(leg["code"] for leg in await read_legs(database, portal_id)) == ["200", "304"]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("is_one_batch", [True, False])
 async def test_another_start_is_a_further_leg_and_the_answered_one_shows(
     ingest: Ingest, database: Database, *, is_one_batch: bool

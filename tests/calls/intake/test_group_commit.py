@@ -16,6 +16,7 @@ from tests.calls.intake.held_inserter import HeldInserter, store_many
 from tests.calls.stored_calls import STARTED_AT, TOKEN_HASH, insert_portal, make_record, read_calls, uninstall
 
 
+@pytest.mark.quick
 async def test_an_answer_comes_after_the_commit(
     ingest: Ingest, database: Database, database_url: str
 ) -> None:
@@ -42,6 +43,7 @@ async def test_requests_that_wait_share_the_next_batch(ingest: Ingest, held: Hel
     assert held.batches == [1, MAX_BATCH, 1]
 
 
+@pytest.mark.quick
 async def test_nothing_is_written_under_a_row_that_no_longer_agrees(
     ingest: Ingest, database: Database
 ) -> None:
@@ -71,6 +73,7 @@ async def test_a_wrong_hash_in_the_same_batch_neither_stores_nor_hinders(
     assert call["phone_number"] == "+12025550123"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("is_uninstalled_first", [True, False])
 async def test_an_uninstall_and_a_batch_come_one_after_the_other(
     ingest: Ingest, database: Database, *, is_uninstalled_first: bool
@@ -127,6 +130,7 @@ async def test_new_and_known_calls_in_one_batch(ingest: Ingest, database: Databa
     assert [call["call_id"] for call in await read_calls(database, portal_id)] == ["known", "new", "newer"]
 
 
+@pytest.mark.quick
 async def test_any_text_comes_back_as_it_came(ingest: Ingest, database: Database) -> None:
     portal_id = await insert_portal()
     reason = "NUL \x00, \x1a, emoji 📞, \u202eright to left, <b>HTML</b>, quotes '\"\\"
@@ -202,6 +206,7 @@ async def test_an_announcement_follows_what_is_stored_only(ingest: Ingest, chang
         assert not other.has_news
 
 
+@pytest.mark.quick
 async def test_what_is_acknowledged_is_on_the_disk(ingest: Ingest, database: Database) -> None:
     """The settings of the very connections that write, while they live."""
     portal_id = await insert_portal()

@@ -44,6 +44,7 @@ async def list_ids(callbook: Callbook, table: str = "calls") -> list[object]:
     return [row["call_id"] for row in rows]
 
 
+@pytest.mark.quick
 async def test_older_calls_go_with_their_legs_and_undecodable_events(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
@@ -100,6 +101,7 @@ async def test_neither_history_nor_reconciliation_brings_them_back(
     assert (mark[0]["history_state"], mark[0]["high_id"]) == ("complete", mark_before[0]["high_id"])
 
 
+@pytest.mark.quick
 async def test_a_longer_time_has_what_the_shorter_one_left_out_read_again(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:

@@ -156,6 +156,7 @@ async def test_what_is_noted_is_what_is_stored(open_place: Any) -> None:
     assert noted.text_bytes > len("call.1") * noted.row_count
 
 
+@pytest.mark.quick
 async def test_a_flood_ends_at_the_quota_and_its_oldest_calls_go_first(
     open_place: Any, clock: FakeClock
 ) -> None:
@@ -174,6 +175,7 @@ async def test_a_flood_ends_at_the_quota_and_its_oldest_calls_go_first(
     assert len(await other.list_ids()) == 6
 
 
+@pytest.mark.quick
 async def test_a_confirmed_call_never_goes_and_then_events_are_refused(open_place: Any) -> None:
     place = await open_place(Quotas(rows=8))
     await fill_with_confirmed(place, 1, 2, 3, 4)  # Two rows each: the call and its leg.
@@ -199,6 +201,7 @@ async def test_at_the_quota_nothing_is_asked_of_the_portal(open_place: Any) -> N
     assert len(place.access.requests) == asked
 
 
+@pytest.mark.quick
 async def test_the_claim_stops_before_what_was_refused_until_it_is_filled_in(
     open_place: Any, clock: FakeClock
 ) -> None:

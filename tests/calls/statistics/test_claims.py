@@ -19,6 +19,7 @@ from tests.calls.statistics_rows import install, make_row, read_mark, read_porta
 from tests.running import Callbook, FakeClock
 
 
+@pytest.mark.quick
 async def test_two_processes_read_a_portal_once(callbook: Callbook, portal: StandInPortal) -> None:
     await install(callbook, portal)
     gate = portal.stand_in.hold("batch", when="before", portal=portal, times=1)

@@ -33,6 +33,7 @@ async def assert_whole(callbook: Callbook, portal: StandInPortal) -> None:
     assert (mark.rows_done, mark.rows_total) == (len(rows), len(rows))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 2_500, 2_501, 25_000])
 async def test_a_dense_history_takes_the_fewest_requests(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock, count: int
@@ -109,6 +110,7 @@ class Danger:
             raise Crash
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -217,6 +219,7 @@ async def test_calls_that_end_meanwhile_are_complete_too_and_once(
     assert len(calls) == len(legs)
 
 
+@pytest.mark.quick
 async def test_a_reinstallation_reads_anew_and_an_uninstall_leaves_no_mark(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal
 ) -> None:
@@ -247,6 +250,7 @@ async def test_an_uninstall_ends_the_reading(
     assert await callbook.run_sql("SELECT * FROM statistics_marks") == []
 
 
+@pytest.mark.quick
 async def test_the_mark_goes_by_the_portal_s_clock_also_when_that_is_set_back(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:

@@ -1,5 +1,7 @@
 """Facts that come after a call are read: minutes later, and when somebody opens it."""
 
+import pytest
+
 from app.calls.statistics.progress import read_schedule
 from app.demo.acts.stand_in_portal import StandInPortal
 from tests.calls.statistics.reconciling import DAY, HOUR, install_and_read, read_call, turn
@@ -7,6 +9,7 @@ from tests.calls.statistics_rows import make_row, read_portal
 from tests.running import Callbook, FakeClock
 
 
+@pytest.mark.quick
 async def test_what_comes_late_is_there_minutes_after_the_call_while_the_token_lives(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:

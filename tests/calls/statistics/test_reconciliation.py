@@ -31,6 +31,7 @@ async def test_without_evidence_nothing_is_read_before_its_time(
     assert await is_logged(callbook, lost.call_id)
 
 
+@pytest.mark.quick
 async def test_an_admin_who_opens_the_tab_brings_what_was_lost_without_a_refresh(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
@@ -68,6 +69,7 @@ async def test_an_event_that_is_rejected_or_undecodable_is_made_up_for(
     assert portal.counts["batch"] == asked  # Whoever knows a member_id causes one read an hour.
 
 
+@pytest.mark.quick
 async def test_an_undecodable_event_is_made_up_for(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
@@ -97,6 +99,7 @@ async def test_an_event_that_could_not_be_stored_is_made_up_for(
     assert await is_logged(callbook, turned_away.call_id)
 
 
+@pytest.mark.quick
 async def test_after_a_downtime_every_portal_is_read(
     database_url: str, stand_in: StandIn, clock: FakeClock
 ) -> None:

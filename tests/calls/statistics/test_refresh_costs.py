@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from tests.calls.statistics.reconciling import DAY, HOUR, install_and_read, is_logged, turn
@@ -37,6 +39,7 @@ async def test_a_week_costs_four_refreshes_a_day_and_fewer_where_little_is_calle
     assert {row["call_id"] for row in calls} == shown
 
 
+@pytest.mark.quick
 async def test_an_admins_page_an_hour_costs_no_refresh_at_all(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
@@ -65,6 +68,7 @@ async def test_pages_that_show_somebody_unknown_buy_no_pair_beyond_the_four_a_da
     assert 1 < portal.counts["oauth.refresh"] <= 4
 
 
+@pytest.mark.quick
 async def test_two_admins_who_open_the_tab_in_turn_cause_no_whole_read(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:

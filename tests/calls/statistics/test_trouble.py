@@ -54,6 +54,7 @@ async def test_answers_that_do_not_come_whole_are_asked_for_again(
     assert rule.hits == 3
 
 
+@pytest.mark.quick
 async def test_commands_that_were_not_run_are_asked_for_again(
     callbook: Callbook, portal: StandInPortal, installed: Portal, clock: FakeClock
 ) -> None:

@@ -137,6 +137,7 @@ async def list_confirmed(callbook: Callbook, portal: StandInPortal) -> list[bool
     return [call["confirmed"] for call in (await tab.get("/api/v1/calls")).json()["items"]]
 
 
+@pytest.mark.quick
 async def test_calls_of_several_operators_that_are_missing_make_the_log_a_limited_one(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:

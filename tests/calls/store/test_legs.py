@@ -168,6 +168,7 @@ def test_no_order_loses_a_telling_before_a_whole_read(
         assert facts_of(show(legs).deciding) == facts_of(read)
 
 
+@pytest.mark.quick
 def test_a_forged_event_changes_nothing_of_a_confirmed_call() -> None:
     legs = meet_statistics((), [make_row(1, code="304", user_id=7)])
     forged = leg_of_event(

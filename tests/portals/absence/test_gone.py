@@ -32,6 +32,7 @@ async def read_state(callbook: Callbook, portal: StandInPortal) -> tuple[str, st
     return row["state"], row["token_state"]
 
 
+@pytest.mark.quick
 async def test_only_five_like_answers_in_a_day_uninstall_it_and_its_calls_are_kept(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock, portal: StandInPortal
 ) -> None:

@@ -50,6 +50,7 @@ async def test_however_many_people_a_portal_lists_no_transaction_of_its_end_is_a
     assert max(falls) <= 2
 
 
+@pytest.mark.quick
 async def test_proven_without_clean_keeps_calls_for_30_days(
     callbook: Callbook, installed: StandInPortal, clock: FakeClock
 ) -> None:
@@ -130,6 +131,7 @@ async def test_a_portals_request_log_is_found_by_an_index(callbook: Callbook) ->
     assert "rest_exchanges_member" in str(plan)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("has_reader", [False, True])
 async def test_erased_bytes_are_in_no_file(
     sqlite_url: str, stand_in: StandIn, clock: FakeClock, *, has_reader: bool

@@ -41,6 +41,7 @@ async def erased_at(portal: StandInPortal) -> int | None:
     return erased_for_silence_at(stored)
 
 
+@pytest.mark.quick
 async def test_it_is_told_30_days_before_and_erased_after_90(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock, dead: StandInPortal
 ) -> None:

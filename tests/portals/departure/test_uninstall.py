@@ -32,6 +32,7 @@ async def installed(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
     return stand_in.portals[0]
 
 
+@pytest.mark.quick
 async def test_proven_with_clean_erases_everything_of_this_portal_only(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
@@ -49,6 +50,7 @@ async def test_proven_with_clean_erases_everything_of_this_portal_only(
     assert (await installed.uninstall_event()).status_code == 403
 
 
+@pytest.mark.quick
 async def test_forged_event_changes_nothing_and_is_asked_again(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:

@@ -52,6 +52,7 @@ async def use_token(callbook: Callbook, portal: StandInPortal) -> None:
     await callbook.parts.access.call(await find(portal), "user.get", {})
 
 
+@pytest.mark.quick
 async def test_bindings_that_an_update_dropped_come_back_within_a_day_while_no_admin_looks(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:

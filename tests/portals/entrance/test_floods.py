@@ -64,6 +64,7 @@ async def test_pages_of_unknown_portals_spend_what_is_their_networks_alone(
     assert await open_honestly(strict, portal, "198.51.100.9") == 200
 
 
+@pytest.mark.quick
 async def test_a_rejected_token_is_remembered_for_ten_minutes(
     strict: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:
@@ -184,6 +185,7 @@ async def test_an_update_of_all_portals_is_not_held_up_by_the_limits(
         await callbook.settle()
 
 
+@pytest.mark.quick
 async def test_questions_are_limited_by_network_and_overall(
     strict: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:

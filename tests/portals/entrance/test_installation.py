@@ -58,6 +58,7 @@ async def test_event_alone_installs_and_binds(callbook: Callbook, portal: StandI
     assert (await read_portal(callbook, portal.member_id))["application_token_hash"] is not None
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("is_page_first", [True, False])
 async def test_page_and_event_in_any_order_give_one_portal(
     callbook: Callbook, portal: StandInPortal, *, is_page_first: bool
@@ -93,6 +94,7 @@ async def test_late_event_does_not_replace_a_newer_pair(
     assert await read_pair(callbook, portal.member_id) == newer
 
 
+@pytest.mark.quick
 async def test_reinstallation_after_an_uninstall_keeps_the_portal_and_its_calls(
     callbook: Callbook, portal: StandInPortal
 ) -> None:
@@ -131,6 +133,7 @@ async def test_update_event_brings_a_new_application_token(callbook: Callbook, p
     assert (await portal.end_call()).responses[0].json() == {"status": "ok"}
 
 
+@pytest.mark.quick
 async def test_a_step_that_fails_is_told_and_stops_no_other(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal
 ) -> None:
@@ -190,6 +193,7 @@ async def test_forged_pages_are_refused_and_the_other_portal_is_unchanged(
     assert (await callbook.run_sql("SELECT COUNT(*) AS n FROM portals"))[0]["n"] == 1
 
 
+@pytest.mark.quick
 async def test_forged_install_events_are_refused(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, other: StandInPortal
 ) -> None:

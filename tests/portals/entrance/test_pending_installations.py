@@ -77,6 +77,7 @@ async def test_an_installation_that_finds_no_room_is_kept_and_verified_in_the_ne
         assert (await portal.end_call()).responses[0].json() == {"status": "ok"}
 
 
+@pytest.mark.quick
 async def test_an_installation_that_waits_survives_a_restart(
     database_url: str, stand_in: StandIn, clock: FakeClock, portal: StandInPortal
 ) -> None:

@@ -34,6 +34,7 @@ async def call(callbook: Callbook, portal: StandInPortal) -> None:
     assert (await callbook.parts.access.call(await find(portal), "user.get", {})).result
 
 
+@pytest.mark.quick
 async def test_one_that_left_no_redirect_is_found_by_its_living_token(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal
 ) -> None:

@@ -27,6 +27,7 @@ def two(callbook: Callbook, clock: FakeClock) -> tuple[SharedAccounts, SharedAcc
 Two = tuple[SharedAccounts, SharedAccounts]
 
 
+@pytest.mark.quick
 async def test_what_one_sends_the_other_counts(two: Two, clock: FakeClock) -> None:
     first, second = two
     assert await first.take(["a"], COST, MOST) == 500

@@ -42,6 +42,7 @@ async def liar(callbook: Callbook, stand_in: StandIn, victim: StandInPortal) -> 
     return await join(callbook, stand_in.portals[1])
 
 
+@pytest.mark.quick
 async def test_portals_that_redirect_to_another_spend_nothing_of_it(
     callbook: Callbook, stand_in: StandIn, victim: StandInPortal
 ) -> None:

@@ -103,6 +103,7 @@ async def test_ten_minutes_of_skew_either_way_change_nothing(
     assert not (await find(portal)).is_installed
 
 
+@pytest.mark.quick
 async def test_a_clock_that_is_set_back_changes_nothing(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:

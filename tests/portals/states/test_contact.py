@@ -56,6 +56,7 @@ async def expect_pause(callbook: Callbook, portal: StandInPortal) -> str:
     return caught.value.code
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("refusal", REFUSALS)
 async def test_a_portal_that_refuses_is_left_alone_and_resumed_by_itself(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock, refusal: RestRefusal

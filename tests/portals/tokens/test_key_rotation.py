@@ -75,6 +75,7 @@ async def test_afterwards_the_old_key_can_go_and_everything_opens(
         assert (await portal.end_call()).responses[0].status_code == 200
 
 
+@pytest.mark.quick
 async def test_what_was_interrupted_is_finished_by_another_run(
     callbook: Callbook,
     installed: list[StandInPortal],
@@ -142,6 +143,7 @@ async def test_an_uninstalled_portal_has_nothing_to_seal(
     assert await rotate_keys(vault, clock) == (3, 0)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("column", ["access_token", "refresh_token"])
 async def test_a_value_copied_to_another_portal_or_column_does_not_open(
     callbook: Callbook, installed: list[StandInPortal], vault: Vault, column: str

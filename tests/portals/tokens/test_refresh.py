@@ -33,6 +33,7 @@ async def test_nothing_is_refreshed_while_the_token_lives(
     assert stand_in.counts["oauth.refresh"] == 0
 
 
+@pytest.mark.quick
 async def test_twenty_waiting_calls_make_one_refresh(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
@@ -113,6 +114,7 @@ async def renew_while_the_database_fails(
     return await second.renew(portal_id, pair, Cause.OWN_WORK)
 
 
+@pytest.mark.quick
 async def test_a_new_pair_outlives_a_database_that_is_away_for_a_moment(
     callbook: Callbook, installed: StandInPortal, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +188,7 @@ async def test_network_trouble_never_marks_a_portal(
     await callbook.parts.access.call(portal, "user.get", {})
 
 
+@pytest.mark.quick
 async def test_an_answer_under_another_generation_is_not_stored(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
@@ -204,6 +207,7 @@ async def test_an_answer_under_another_generation_is_not_stored(
     assert (await stored(callbook, installed)).token_state == "ok"
 
 
+@pytest.mark.quick
 async def test_lost_answer_is_healed_by_the_next_page_of_an_admin(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
@@ -251,6 +255,7 @@ async def test_shutdown_lets_a_refresh_finish(database_url: str, stand_in: Stand
         assert (await read_portal(again, installed.member_id))["refresh_lease_id"] is None
 
 
+@pytest.mark.quick
 async def test_pairs_are_renewed_after_25_days_and_not_before(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:

@@ -101,6 +101,7 @@ async def test_the_three_portals_that_were_renewed_last_are_the_witnesses(
     assert stand_in.counts["oauth.refresh"] == 4
 
 
+@pytest.mark.quick
 async def test_invalid_client_of_all_is_our_secret_and_marks_nobody(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:

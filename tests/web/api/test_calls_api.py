@@ -39,6 +39,7 @@ CALL_FIELDS = {
 LEG_FIELDS = CALL_FIELDS - {"call_id", "source", "confirmed", "legs"}
 
 
+@pytest.mark.quick
 async def test_a_call_has_the_promised_fields(callbook: Callbook, stand_in: StandIn) -> None:
     portal_id = await install(callbook, stand_in.portals[0])
     await insert_calls(
@@ -136,6 +137,7 @@ async def test_portals_are_worlds_apart(callbook: Callbook, stand_in: StandIn) -
     assert (await tabs[0].get("/api/v1/calls/second")).status_code == 404
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("sort", SORTS)
 async def test_pages_hold_every_call_once_in_order(callbook: Callbook, stand_in: StandIn, sort: str) -> None:
     portal_id = await install(callbook, stand_in.portals[0])
@@ -165,6 +167,7 @@ async def test_pages_hold_every_call_once_in_order(callbook: Callbook, stand_in:
     assert await tab.list_ids(limit="500", sort=sort) == [call["call_id"] for call in seen]
 
 
+@pytest.mark.quick
 async def test_a_call_that_arrives_between_pages_repeats_no_row(
     callbook: Callbook, stand_in: StandIn
 ) -> None:
@@ -259,6 +262,7 @@ async def test_what_cannot_be_meant_is_400(
     assert next(iter(parameters)) in answer.json()["detail"]
 
 
+@pytest.mark.quick
 async def test_sync_tells_up_to_when_the_log_is_complete(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock
 ) -> None:

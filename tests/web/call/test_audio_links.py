@@ -19,6 +19,7 @@ async def test_a_link_is_in_no_log_when_the_database_is_away(
     assert url.rpartition("/")[2] not in told
 
 
+@pytest.mark.quick
 async def test_a_link_opens_one_recording_for_ten_minutes(studio: Studio, clock: FakeClock) -> None:
     answer = await studio.link()
     assert answer.json() == {"url": answer.json()["url"], "expires_in": 600}
@@ -65,6 +66,7 @@ async def test_a_link_of_an_administrator_is_one_no_longer_than_their_session(
     assert (await studio.link(await open_tab(studio.callbook, studio.portal, user=12))).status_code == 200
 
 
+@pytest.mark.quick
 async def test_no_other_sealed_text_is_a_link_and_no_link_is_another(studio: Studio) -> None:
     url = (await studio.link()).json()["url"]
     sealed = url.rpartition("/")[2]

@@ -46,6 +46,7 @@ async def test_robots_and_system_users_are_named_as_such_in_row_panel_and_legs(
         assert who in words_of(part_of(text, "legs")), call_id
 
 
+@pytest.mark.quick
 async def test_a_call_is_told_in_full(callbook: Callbook, stand_in: StandIn) -> None:
     portal = stand_in.portals[0]
     await install(callbook, portal)

@@ -71,6 +71,7 @@ async def test_the_drive_is_asked_last_and_not_again_without_its_scope(
     assert (await studio.callbook.client.get(url)).content == WHOLE
 
 
+@pytest.mark.quick
 async def test_the_address_is_fetched_anew_for_each_play_and_told_to_nobody(
     studio: Studio, capfd: pytest.CaptureFixture[str]
 ) -> None:

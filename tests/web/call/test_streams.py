@@ -96,6 +96,7 @@ async def test_a_listener_who_leaves_before_the_first_byte_is_noticed_too(
     await until_free(studio)
 
 
+@pytest.mark.quick
 async def test_nobody_plays_more_than_four_at_once(studio: Studio, source: Source) -> None:
     started = asyncio.Semaphore(0)
 

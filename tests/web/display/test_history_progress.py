@@ -35,6 +35,7 @@ async def read_row_lines(tab: Tab) -> str:
     return read_line((await tab.get("/log/rows")).text)
 
 
+@pytest.mark.quick
 async def test_the_line_follows_the_history(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:

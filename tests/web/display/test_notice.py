@@ -57,6 +57,7 @@ async def reconnect(callbook: Callbook, portal: StandInPortal, user: int, **chan
     return await callbook.client.post("/reconnect", json=body | changes)
 
 
+@pytest.mark.quick
 async def test_a_dead_token_is_told_in_an_open_tab_and_an_administrators_click_mends_it(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal
 ) -> None:

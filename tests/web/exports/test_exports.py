@@ -60,6 +60,7 @@ def make_many() -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.quick
 async def test_the_file_has_exactly_the_rows_of_the_list_in_its_order(
     callbook: Callbook, stand_in: StandIn
 ) -> None:
@@ -201,6 +202,7 @@ async def test_the_tab_is_told_how_far_an_export_is(callbook: Callbook, stand_in
     assert file == (await export(tab, outcome="missed")).content
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("path", ["/api/v1/calls.csv", "/log/export/csv"])
 async def test_an_export_that_breaks_never_looks_complete(
     callbook: Callbook, stand_in: StandIn, path: str, monkeypatch: pytest.MonkeyPatch

@@ -59,6 +59,7 @@ async def test_a_card_shows_its_calls_by_activity_and_by_the_statistics(
     assert shown(await open_card(callbook, portal, "DEAL", DEAL)) == ["02"]
 
 
+@pytest.mark.quick
 async def test_a_card_is_cut_to_what_the_viewer_sees_in_callbook(
     callbook: Callbook, stand_in: StandIn
 ) -> None:

@@ -36,6 +36,7 @@ async def test_the_pages_of_the_marketplace_card(callbook: Callbook, path: str) 
         assert "30 days" in answer.text
 
 
+@pytest.mark.quick
 async def test_the_page_belongs_to_its_portal_alone(callbook: Callbook, stand_in: StandIn) -> None:
     portal = stand_in.portals[0]
     await install(callbook, portal)
@@ -127,6 +128,7 @@ async def test_a_token_opens_no_more_than_anybody_does(callbook: Callbook, stand
     assert (await callbook.client.post("/session", json=honest)).status_code == 200
 
 
+@pytest.mark.quick
 async def test_a_session_lives_ten_minutes(callbook: Callbook, stand_in: StandIn, clock: FakeClock) -> None:
     await install(callbook, stand_in.portals[0])
     tab = await open_tab(callbook, stand_in.portals[0])

@@ -71,6 +71,7 @@ async def open_in(callbook: Callbook, portal: StandInPortal, language: str) -> T
     return await open_tab(callbook, portal)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("lang", "language", "direction", "title"),
     [

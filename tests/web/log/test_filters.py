@@ -143,6 +143,7 @@ def test_no_cursor_makes_an_error_of_ours(text: str) -> None:
         return
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("text", "kind", "patterns"),
     [

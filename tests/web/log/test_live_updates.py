@@ -50,6 +50,7 @@ async def follow(tab: Tab) -> AsyncIterator[AsyncIterator[str]]:
         yield (line.removeprefix("event: ") async for line in lines if line.startswith("event: "))
 
 
+@pytest.mark.quick
 async def test_the_first_event_comes_at_once_the_next_with_a_change(
     callbook: Callbook, portal: StandInPortal
 ) -> None:

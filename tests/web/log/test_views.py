@@ -49,6 +49,7 @@ async def portal(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
     return portal
 
 
+@pytest.mark.quick
 async def test_columns_and_theme_are_the_user_s_own_and_stay(
     callbook: Callbook, portal: StandInPortal
 ) -> None:
@@ -91,6 +92,7 @@ async def test_a_view_opens_by_its_id_and_by_a_link(callbook: Callbook, portal: 
     assert ">222<" in whole.text
 
 
+@pytest.mark.quick
 async def test_a_shared_view_shows_everybody_their_own_calls(
     callbook: Callbook, portal: StandInPortal
 ) -> None:

@@ -43,6 +43,7 @@ async def test_an_administrator_sees_and_changes_them(callbook: Callbook, portal
     )
 
 
+@pytest.mark.quick
 async def test_a_plain_user_neither_sees_nor_changes_them(callbook: Callbook, portal: StandInPortal) -> None:
     portal_id = await install(callbook, portal)
     tab = await open_tab(callbook, portal, portal.operator.id)
@@ -55,6 +56,7 @@ async def test_a_plain_user_neither_sees_nor_changes_them(callbook: Callbook, po
     assert (await callbook.client.get("/settings")).status_code == 401
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

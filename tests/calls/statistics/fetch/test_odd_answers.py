@@ -14,6 +14,7 @@ from app.portals.model import Portal
 from tests.calls.statistics.fetch.fake_statistics import FakeAccess, Reading
 
 
+@pytest.mark.quick
 async def test_a_filter_that_is_not_applied_ends_the_read(reading: Reading) -> None:
     class Deaf(FakeAccess):
         def answer(self, parameters: Mapping[str, Any]) -> Any:
@@ -82,6 +83,7 @@ async def test_a_row_in_which_something_cannot_be_read_is_a_call_all_the_same(re
     assert "secret" not in str(kept.data)
 
 
+@pytest.mark.quick
 async def test_a_row_without_an_id_is_kept_and_the_mark_does_not_claim_it(reading: Reading) -> None:
     class Odd(FakeAccess):
         def answer(self, parameters: Mapping[str, Any]) -> Any:
