@@ -1,1 +1,1 @@
-"""The log as its viewers read it, and nothing that they may not see."""
+"""The log as its viewers read it: only calls that the viewer may see."""

@@ -1,6 +1,6 @@
 """The columns of calls as statements read them: whole for one call, with long texts cut for lists.
 
-The database cuts, so that a page never holds more, whatever a portal has stored.
+The database cuts the texts, so that a page stays small for any texts that a portal has stored.
 """
 
 from piccolo.columns import Column
@@ -8,7 +8,7 @@ from piccolo.querystring import QueryString
 
 from app.calls.tables import CallLegTable, CallTable
 
-IN_LISTS = 255  # As long as a text of Bitrix24's that is no prose; the panel has the rest.
+IN_LISTS = 255  # As long as any text of Bitrix24 that is not prose; the panel has the whole text.
 IN_FILES = 8_000  # As long as the longest comment that is stored (app/calls/store/legs.py).
 MARK = "…"
 _FREE = ("phone_number", "portal_number", "currency", "code", "reason", "crm_entity_type", "comment")
@@ -24,7 +24,7 @@ Readable = Column | QueryString
 
 
 def cut_columns(columns: tuple[Column, ...], longest: int) -> tuple[Readable, ...]:
-    """The same columns; texts of more characters end with a mark."""
+    """The same columns, with texts of more than `longest` characters cut and marked at their end."""
     return tuple(_cut(column, longest) if column._meta.name in _FREE else column for column in columns)  # noqa: SLF001  Piccolo has no public name of a column.
 
 
@@ -37,7 +37,7 @@ def _cut(column: Column, longest: int) -> QueryString:
 
 
 def short_or_null(column: Column) -> QueryString:
-    """A text that is not too long for a list of choices; one that was cut would find nothing."""
+    """The text, or null if it is too long for a list of choices: a cut text would find nothing."""
     name = column._meta.name  # noqa: SLF001  As above.
     return QueryString(f"CASE WHEN LENGTH({name}) <= {IN_LISTS} THEN {name} END AS {name}")
 

@@ -22,15 +22,15 @@ Column = Literal[
 ]
 COLUMNS: tuple[Column, ...] = get_args(Column)
 DEFAULT_COLUMNS: tuple[Column, ...] = ("time", "call", "number", "operator", "line", "duration", "cost")
-ANCHOR: Column = "number"  # Always shown: its button opens the call.
+ANCHOR: Column = "number"  # Always there: its button opens the call.
 SORT_FIELDS: dict[Column, str] = {"time": "started_at", "duration": "duration_s", "cost": "cost"}
-DENSE_FROM = 9  # So many columns are set closer together.
+DENSE_FROM = 9  # From this number on, columns stand closer together.
 
 
 def read_columns(names: Iterable[str]) -> tuple[Column, ...]:
-    """The columns of these names in their order, each once; the default when none of them is one.
+    """The columns of these names in their order, each once; the default columns when no name is known.
 
-    Names that mean nothing are left out, so that what was saved by another release still opens.
+    Unknown names are left out, so that a choice that another release saved still opens.
     """
     given = [name.strip() for name in names]
     chosen = [column for name in dict.fromkeys(given) for column in COLUMNS if column == name]
@@ -40,12 +40,12 @@ def read_columns(names: Iterable[str]) -> tuple[Column, ...]:
 
 
 def list_remaining(chosen: tuple[Column, ...]) -> tuple[Column, ...]:
-    """The columns that could be added."""
+    """The columns that the user has not chosen."""
     return tuple(column for column in COLUMNS if column not in chosen)
 
 
 def next_sort(column: Column, current: Sort) -> str:
-    """What a click on the column's head asks for: greatest first, and the other way round the second time."""
+    """The order after a click on the column's head: greatest first, after a second click smallest first."""
     field = SORT_FIELDS[column]
     return field if current == f"-{field}" else f"-{field}"
 

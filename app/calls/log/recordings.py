@@ -24,17 +24,17 @@ from app.portals.outbound.access import PortalAccess
 from app.portals.tokens.refresh_budget import Cause
 
 log = structlog.get_logger(__name__)
-DENIED_S = 3600  # A scope that was missing may have been granted since.
+DENIED_S = 3600  # An administrator may have granted a missing scope since.
 MAX_REMEMBERED = 1_000
-# Read to be thrown away, where a server knows no ranges: half an hour of WAV, hours of MP3. Of a longer one
-# the listener is sent the whole, so that no portal has us read for nothing.
+# Bytes that are read and thrown away where a server knows no ranges: half an hour of WAV, hours of MP3. For
+# more the listener is sent the whole recording, so that no portal has this process read on for nothing.
 MOST_SKIPPED = 32 * 1024 * 1024
-MEASURE_AGAIN_S = 600  # What could not be measured is sent as a whole meanwhile.
-FIND_TIMEOUT_S = 90.0  # Several addresses are tried, and one may be measured for a minute.
+MEASURE_AGAIN_S = 600  # Meanwhile a recording that could not be measured is sent as a whole.
+FIND_TIMEOUT_S = 90.0  # Several addresses are tried, and measuring at one may take a minute.
 
 
 class RecordingNotFound(Refusal):
-    """The statistics name no recording, or the portal gives none of the places where it could lie."""
+    """The statistics name no recording, or the portal gives no address of it."""
 
     status = 404
     code = "recording_not_found"
@@ -42,17 +42,17 @@ class RecordingNotFound(Refusal):
 
 
 class RecordingUnavailable(Unavailable):
-    """A recording is there, but its server does not send it."""
+    """There is a recording, but its server does not send it."""
 
     code = "recording_unavailable"
     message = N_("Bitrix24 is not sending this recording right now. Try again in a minute.")
 
 
 class Playback:
-    """What is sent of a recording: `span` of it, or with None a whole of unknown length.
+    """The bytes that are sent of a recording: its `span`, or (None) all of it with an unknown length.
 
-    `is_part`: it answers the range that was asked for. `turn`: at one recording of a portal at a time is read
-    what nobody hears.
+    `is_part`: it answers the range of the request. `skips`: how many bytes to throw away before. `turn`: the
+    lock that lets one playback of a portal at a time throw bytes away.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Playback:
         self._turn = turn or asyncio.Lock()
 
     async def read(self) -> AsyncIterator[bytes]:
-        """The bytes in chunks, none of which is kept; raises Unreachable when its server cuts it off."""
+        """The bytes in chunks, none of which is kept; raises Unreachable when the server cuts them off."""
         left = None if self.span is None else self.span.length
         async for chunk in self._read_on():
             wanted = chunk
@@ -87,7 +87,7 @@ class Playback:
             raise Unreachable("the recording is shorter than its server said")
 
     async def _read_on(self) -> AsyncIterator[bytes]:
-        """What comes after the bytes that are skipped."""
+        """The bytes after those that are skipped."""
         chunks = self._media.read()
         if self._skips:
             async with self._turn:
@@ -97,12 +97,12 @@ class Playback:
             yield chunk
 
     async def close(self) -> None:
-        """Let its server go, at once."""
+        """Close the connection to the server at once."""
         await self._media.close()
 
 
 async def _skip(chunks: AsyncIterator[bytes], to_skip: int) -> bytes:
-    """Throw so many bytes away; the rest of the chunk in which they end."""
+    """Throw `to_skip` bytes away; the rest of the chunk in which they end."""
     async for chunk in chunks:
         if len(chunk) > to_skip:
             return chunk[to_skip:]
@@ -128,9 +128,9 @@ class Recordings:
         return await select_recorded_legs(viewer.portal_id, viewer.sees, call_id)
 
     async def open(self, portal: Portal, leg: RecordedLeg, asked: AskedRange | None) -> Playback:
-        """Find the recording anew and open the part that is asked for; close what this gives.
+        """Find the recording's address and open the range that is asked for; the caller closes the playback.
 
-        Raises a Refusal (404, 409 or 503) or UnsatisfiableError.
+        The address is asked for at each play. Raises a Refusal (404, 409 or 503) or UnsatisfiableError.
         """
 
         async def work(client: PortalClient, access_token: str) -> Playback:
@@ -148,9 +148,10 @@ class Recordings:
             raise RecordingNotFound from None
 
     async def read_transcript(self, portal: Portal, activity_id: int) -> str | None:
-        """The transcript of the call with this CRM activity, where apps can read one; a Refusal (409, 503).
+        """The transcript of the call with this CRM activity; None where apps cannot read one. Raises a
+        Refusal (409, 503).
 
-        The stored token asks for it: only for a call that the viewer may see.
+        It uses the portal's stored token, so call it only for a call that the viewer may see.
         """
 
         async def work(client: PortalClient, access_token: str) -> str | None:
@@ -197,7 +198,9 @@ class Recordings:
         return await self._open_measured(url, asked, key)
 
     async def _open_measured(self, url: str, asked: AskedRange, key: tuple[int, int, int]) -> Playback:
-        """From a server that tells no length, or answers another part: the whole, less what was not asked."""
+        """The range, cut out of the whole recording, because the server tells no length or sends another
+        range; the whole recording where its length cannot be measured.
+        """
         async with self._turn(key):
             total = await self._find_length(url, key)
         if total is None:
@@ -206,19 +209,19 @@ class Recordings:
         return self._cut(await self._media.open(url, None), span, key)
 
     def _cut(self, media: Media, span: Span, key: tuple[int, int, int]) -> Playback:
-        """This part of a whole; the whole where too much would be read in vain before the part begins."""
+        """This part of a whole recording; the whole where more than MOST_SKIPPED lies before the part."""
         if span.first > MOST_SKIPPED:
             return Playback(media, media.span, is_part=False)
         return Playback(media, span, is_part=True, skips=span.first, turn=self._turn(key))
 
     async def _find_length(self, url: str, key: tuple[int, int, int]) -> int | None:
-        """Measured once; None where that failed within ten minutes."""
+        """The recording's length in bytes, measured once; None within ten minutes of a failure."""
         if key in self._lengths:
             return self._lengths[key]
         name = "/".join(map(str, key))
         if name in self._unmeasured:
             return None
-        self._unmeasured.remember(name, MEASURE_AGAIN_S)  # Before: a listener who leaves ends it.
+        self._unmeasured.remember(name, MEASURE_AGAIN_S)  # Before measuring: a listener who leaves ends that.
         try:
             total = await self._media.measure(url, MOST_SKIPPED)
         except Unreachable as error:
@@ -230,7 +233,7 @@ class Recordings:
         return total
 
     def _turn(self, key: tuple[int, int, int]) -> asyncio.Lock:
-        """Of the recording's portal."""
+        """The lock of the recording's portal."""
         portal_id = key[0]
         turn = self._turns.get(portal_id)
         if turn is None:
@@ -238,7 +241,7 @@ class Recordings:
         return turn
 
     def _denied_to(self, portal: Portal) -> set[str]:
-        """The methods for which this installation has no scope, as far as was seen within the hour."""
+        """The methods that the portal denied to this installation within the hour, for want of a scope."""
         key, now = (portal.id, portal.generation), self._clock.now()
         until, methods = self._denied.get(key, (0, set()))
         if until <= now:

@@ -1,4 +1,4 @@
-"""What a portal's log holds in all, for its settings; each cut to the calls that its viewer may see."""
+"""The whole log of a portal in figures, for its settings; each counts only calls that the viewer may see."""
 
 import msgspec
 from piccolo.query.functions import Count, Min
@@ -14,14 +14,14 @@ MAX_LINES = 1_000
 
 
 class Stock(msgspec.Struct, frozen=True):
-    """How many calls there are, and when the oldest of them began."""
+    """How many calls there are, and when the oldest of them began (None without any)."""
 
     calls: int
     oldest_at: int | None
 
 
 async def find_stock(portal_id: int, visible: Visible) -> Stock:
-    """The number of calls and the oldest."""
+    """The number of calls, and the start of the oldest."""
     rows = await CallTable.select(
         Count(CallTable.id, alias="calls"), Min(CallTable.started_at, alias="oldest_at")
     ).where(is_visible(portal_id, visible))
@@ -29,14 +29,14 @@ async def find_stock(portal_id: int, visible: Visible) -> Stock:
 
 
 async def count_before(portal_id: int, visible: Visible, moment: int) -> int:
-    """How many calls began before a moment."""
+    """How many calls began before this moment."""
     condition = is_visible(portal_id, visible)
     count: int = await CallTable.count().where(condition).where(CallTable.started_at < moment)
     return count
 
 
 async def list_lines(portal_id: int, visible: Visible) -> list[str]:
-    """The portal numbers of the newest calls, as they came, in order."""
+    """The portal numbers of the newest calls, as the portal wrote them, sorted."""
     newest = (
         CallTable.select(short_or_null(CallTable.portal_number))
         .where(is_visible(portal_id, visible))

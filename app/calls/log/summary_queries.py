@@ -1,4 +1,4 @@
-"""What a list of calls adds up to, in one statement; calls that the portal's statistics lack are left out."""
+"""The sums of a list of calls, in one statement; calls that the portal's statistics lack are left out."""
 
 import msgspec
 from piccolo.columns.combination import And
@@ -14,7 +14,7 @@ from app.portals.settings.visible_users import Visible
 
 COUNTED_CALLS = 100_000
 _ANSWERED = next(code for code, outcome in OUTCOME_BY_CODE.items() if outcome == "answered")
-LONGEST_S = 10**9  # A longer one is no duration, and sums of such would pass what SQLite can add up.
+LONGEST_S = 10**9  # A greater number is no duration, and a sum of such would be too great for SQLite.
 _TALK = "COALESCE(sum_duration_s, duration_s) AS talk_s"  # All rows of a call, as Bitrix24's own page adds.
 _STATEMENT = f"""
     SELECT COUNT(*) AS calls,
@@ -28,9 +28,8 @@ _STATEMENT = f"""
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """Counts of calls, and the seconds that the answered ones lasted.
-
-    Of more calls than 100,000 the newest are counted: `is_partial`.
+    """Counts of calls, and the seconds that the answered calls lasted. Of more than 100,000 calls only the
+    newest count (`is_partial`).
     """
 
     calls: int
@@ -41,18 +40,18 @@ class Summary(msgspec.Struct, frozen=True):
 
     @property
     def is_partial(self) -> bool:
-        """Whether there are more calls than were counted."""
+        """Whether there are more calls than COUNTED_CALLS."""
         return self.calls > COUNTED_CALLS
 
     @property
     def answer_rate(self) -> float | None:
-        """The share of answered calls among those whose outcome is known; None when there is none."""
+        """The fraction of answered calls among those with a known outcome; None without any."""
         known = self.calls - self.unknown
         return self.answered / known if known else None
 
 
 async def summarize(portal_id: int, visible: Visible, filters: Filters) -> Summary:
-    """The summary of the newest 100,000 calls that match and count (decision 0014)."""
+    """The summary of the newest 100,000 calls that match the filters and count (decision 0014)."""
     counting = await find_counting(portal_id)
     newest = (
         CallTable.select(CallTable.code, CallTable.type, SelectRaw(_TALK))

@@ -9,7 +9,7 @@ from app.kit.storage.database import Database
 from app.kit.storage.deletion import delete_some
 from app.kit.text import original, storable
 
-VIEWS_LOCK = 0x_CA11 << 40  # PostgreSQL advisory locks: one for each portal, from here on.
+VIEWS_LOCK = 0x_CA11 << 40  # PostgreSQL advisory locks from this number up, one for each portal.
 
 
 class ViewRow(NamedTuple):
@@ -24,21 +24,20 @@ class ViewRow(NamedTuple):
 
 
 async def select_views(portal_id: int, user_id: int) -> list[ViewRow]:
-    """A user's own views and those that are shared with them."""
+    """A user's own views, and those that others share."""
     rows = await _select(portal_id, user_id)
     return [_to_row(row) for row in rows]
 
 
 async def select_view(portal_id: int, user_id: int, view_id: int) -> ViewRow | None:
-    """One of these."""
+    """One view that is the user's own or shared; None if there is none."""
     row = await _select(portal_id, user_id).where(SavedViewTable.id == view_id).first()
     return _to_row(row) if row else None
 
 
 async def hold_views(portal_id: int, database: Database) -> None:
-    """Within a transaction: let nobody else save a view of the portal until it ends, so that a count holds.
-
-    SQLite lets one transaction write at a time anyway.
+    """Within a transaction: keep others from saving a view of the portal until it ends, so that a count stays
+    true. SQLite lets one transaction write at a time anyway.
     """
     if not database.is_sqlite:
         await database.run("SELECT pg_advisory_xact_lock($1)", VIEWS_LOCK + portal_id)
@@ -58,16 +57,16 @@ async def count_views(portal_id: int) -> int:
 
 
 async def count_shared(portal_id: int, except_id: int) -> int:
-    """How many views are shared in the portal, besides one."""
+    """How many views are shared in the portal, without the one with `except_id`."""
     is_shared = (SavedViewTable.portal_id == portal_id) & SavedViewTable.is_shared.eq(value=True)
     count: int = await SavedViewTable.count().where(is_shared & (SavedViewTable.id != except_id))
     return count
 
 
 async def insert_view(portal_id: int, generation: int, view: ViewRow, database: Database) -> int | None:
-    """Store a view and give its id; None when the portal was uninstalled or installed anew meanwhile.
+    """Store a view; its id, or None when the portal was uninstalled or installed again meanwhile.
 
-    On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
+    On PostgreSQL the statement holds the portal's row, so an uninstall waits for it.
     """
     hold = "" if database.is_sqlite else "FOR SHARE OF portals"
     rows = await SavedViewTable.raw(
@@ -82,7 +81,7 @@ async def insert_view(portal_id: int, generation: int, view: ViewRow, database: 
 
 
 async def update_view(portal_id: int, view: ViewRow) -> None:
-    """Replace all but the owner."""
+    """Replace all of a view but its owner."""
     values: dict[Column | str, Any] = {
         SavedViewTable.name: storable(view.name),
         SavedViewTable.is_shared: view.is_shared,

@@ -1,6 +1,6 @@
 """Saved views: a name for filters, order and columns of the log.
 
-A view is only a way of asking: what it shows is cut to what its viewer may see, like every other reading.
+A view shows only calls that its viewer may see, like every other way of reading the log.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from app.portals.settings.quotas import QuotaReached, Quotas
 MAX_VIEWS = 50
 MAX_SHARED = 200  # In a portal.
 MAX_NAME = 60
-MAX_PARAMETERS = 8_000  # Characters, as a query: each page of everybody who shares the view reads them.
+MAX_PARAMETERS = 8_000  # Characters of the query: every page of a user who has the view reads them.
 PARAMETERS = frozenset(
     {
         *("period", "from", "to", "direction", "outcome", "code", "operator", "line", "duration_from"),
@@ -31,7 +31,7 @@ PARAMETERS = frozenset(
 
 
 class ViewNotFound(Refusal):
-    """There is no such view, or it is somebody else's own."""
+    """There is no such view, or it is another user's own."""
 
     status = 404
     code = "view_not_found"
@@ -39,7 +39,7 @@ class ViewNotFound(Refusal):
 
 
 class NotYourView(Refusal):
-    """Shared views are changed by their owner and by administrators."""
+    """Only its owner and administrators can change a shared view."""
 
     status = 403
     code = "not_your_view"
@@ -47,14 +47,14 @@ class NotYourView(Refusal):
 
 
 class BadView(Refusal):
-    """A view without a usable name, or one too many."""
+    """The view has no usable name, or it is one too many."""
 
     status = 400
     code = "bad_view"
 
 
 class SavedView(msgspec.Struct, frozen=True):
-    """One view as its viewer finds it; `parameters` are those of the log's list."""
+    """One saved view; `parameters`: those of the log's list."""
 
     id: int
     user_id: int
@@ -69,7 +69,7 @@ class SavedView(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """What is to be saved."""
+    """A view before it is saved."""
 
     name: str
     is_shared: bool
@@ -78,13 +78,13 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 async def list_views(viewer: Viewer) -> list[SavedView]:
-    """The viewer's own views and those that are shared, by name."""
+    """The viewer's own views and the shared ones, sorted by name."""
     rows = await view_queries.select_views(viewer.portal_id, viewer.user_id)
     return sorted((_to_view(row) for row in rows), key=lambda view: (view.name.casefold(), view.id))
 
 
 async def find_view(viewer: Viewer, view_id: int) -> SavedView:
-    """One view that the viewer may open; raises ViewNotFound. Any number may be asked for."""
+    """One view that the viewer may open; raises ViewNotFound, for any other number too."""
     is_id = 0 < view_id <= INT64_MAX
     row = await view_queries.select_view(viewer.portal_id, viewer.user_id, view_id) if is_id else None
     if row is None:
@@ -112,7 +112,7 @@ async def save_view(viewer: Viewer, generation: int, draft: Draft, database: Dat
 async def change_view(
     viewer: Viewer, view_id: int, draft: Draft, database: Database, *, is_admin: bool
 ) -> None:
-    """Replace what a view says, its owner stays. Raises ViewNotFound, NotYourView, BadView."""
+    """Replace all of a view but its owner. Raises ViewNotFound, NotYourView, BadView."""
     view = await _find_changeable(viewer, view_id, is_admin=is_admin)
     row = _to_row(view.id, view.user_id, draft)
     async with database.transaction():
@@ -122,7 +122,7 @@ async def change_view(
 
 
 async def _check_shared(viewer: Viewer, row: ViewRow) -> None:
-    """Shared views stand in everybody's menu, in every page that is opened."""
+    """Raise BadView where the portal has too many shared views: every page lists them in the menu."""
     if row.is_shared and await view_queries.count_shared(viewer.portal_id, row.id) >= MAX_SHARED:
         raise BadView(
             N_("Your Bitrix24 already has %(count)s shared views. Save this one for yourself only."),
@@ -150,7 +150,7 @@ def _to_row(view_id: int, user_id: int, draft: Draft) -> ViewRow:
     kept = {key: value for key, value in draft.parameters.items() if key in PARAMETERS and value.strip()}
     parameters = urlencode(kept, errors="replace")
     if len(parameters) > MAX_PARAMETERS:
-        raise BadView  # No form of ours fills so much.
+        raise BadView  # No form of ours is so long.
     return ViewRow(view_id, user_id, name, draft.is_shared, parameters, " ".join(draft.columns))
 
 

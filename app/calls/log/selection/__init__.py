@@ -1,1 +1,1 @@
-"""Which calls are asked for, in which order, and which of them the viewer may see."""
+"""Which calls a request asks for, in which order, and which of them the viewer may see."""

@@ -1,4 +1,4 @@
-"""Orders of the log, and where a page of it begins. Pure."""
+"""Orders of the log, and where a page begins. Pure."""
 
 import base64
 import binascii
@@ -17,14 +17,14 @@ DEFAULT_LIMIT = 50
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """The last row of a page: where the next one begins. Bound to its sort: no page mixes two orders."""
+    """The last row of a page, after which the next begins; bound to its order, so that no page mixes two."""
 
     sort: Sort
     key: int
     row_id: int
 
     def to_text(self) -> str:
-        """Opaque to whoever gets it."""
+        """A text for the client, which cannot read it."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
 

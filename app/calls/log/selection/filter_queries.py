@@ -1,4 +1,4 @@
-"""Which calls are wanted, as a condition that every statement about the log shares."""
+"""The filters as one condition, which every statement about the log shares."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ INCOMING = ", ".join(str(call_type) for call_type in TYPES_BY_DIRECTION["in"])
 IS_MISSED = f"code = '{UNANSWERED}' AND type IN ({INCOMING})"
 HAS_CLIENT = "COALESCE(crm_entity_type, '') <> '' AND crm_entity_id IS NOT NULL"
 
-# Whoever belongs to a department, or to one below it, as people are stored; UNION ends on one in circles.
+# The stored members of a department and of those below it; UNION also ends where departments form a circle.
 _STAFF = """
     user_id IN (SELECT user_id FROM department_members WHERE portal_id = {} AND department_id IN (
         WITH RECURSIVE below(department_id) AS (
@@ -31,7 +31,7 @@ _BY_STAFF = f"""
 
 
 def matching(portal_id: int, filters: Filters) -> Combinable:
-    """The calls of the portal that are wanted."""
+    """The condition for the calls of the portal that match the filters."""
     conditions = [*_in_time(filters), *_of_kind(filters), *_with_facts(portal_id, filters)]
     if filters.department_ids:
         conditions.append(_of_departments(portal_id, filters.department_ids))
@@ -39,7 +39,7 @@ def matching(portal_id: int, filters: Filters) -> Combinable:
 
 
 def all_of(conditions: Iterable[Combinable]) -> Combinable:
-    """True when there are none."""
+    """All conditions together; true where there are none."""
     combined: Combinable = WhereRaw("1 = 1")
     for condition in conditions:
         combined = And(combined, condition)
@@ -94,7 +94,7 @@ def _any_of(conditions: list[Combinable]) -> Combinable:
 
 
 def _having_outcome(outcome: Outcome) -> Combinable:
-    """The same rule as `outcome.outcome_of`, for the database; a test holds the two together."""
+    """The rule of `outcome.outcome_of`, for the database; a test compares the two."""
     if outcome == "unknown":
         return WhereRaw("COALESCE(code, '') = ''")
     if outcome == "missed":

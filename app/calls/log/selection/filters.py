@@ -1,4 +1,4 @@
-"""What a list of calls may be asked for, read from text. Pure: parameters in, a checked value out."""
+"""Filters, order and page of a list of calls, read from text. Pure: parameters in, a checked value out."""
 
 from collections.abc import Mapping
 from datetime import tzinfo
@@ -30,8 +30,9 @@ from app.calls.store.outcome import DIRECTIONS, OUTCOMES, Direction, Outcome
 
 
 class Filters(msgspec.Struct, frozen=True):
-    """Which calls are wanted; None and empty ask for nothing. `until` is the first second that is no longer
-    wanted, `duration_to` the last that is. `outcomes` and `codes` are one wish: a call that has any of them.
+    """Which calls a list holds; None and empty filters let every call pass. `until`: the first second after
+    the period. `duration_to`: the longest duration. A call passes `outcomes` and `codes` if it has any one of
+    them.
     """
 
     since: int | None = None
@@ -50,12 +51,12 @@ class Filters(msgspec.Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether every call is wanted."""
+        """Whether every call passes."""
         return self == Filters()
 
 
 class ListRequest(msgspec.Struct, frozen=True):
-    """One page of a list."""
+    """Which page of a list is asked for."""
 
     filters: Filters
     sort: Sort = NEWEST_FIRST
@@ -64,9 +65,9 @@ class ListRequest(msgspec.Struct, frozen=True):
 
 
 def parse_list_request(parameters: Mapping[str, str], zone: tzinfo) -> ListRequest:
-    """Read the parameters of `GET /api/v1/calls`; empty ones are absent, unknown ones are left alone.
+    """Read the parameters of `GET /api/v1/calls`, and skip empty and unknown ones.
 
-    A date, or a time without an offset, is taken in `zone`. Raises BadFilter.
+    A date, or a time without an offset, is one of `zone`. Raises BadFilter.
     """
     given = {name: value.strip() for name, value in parameters.items() if value.strip()}
     sort = parse_choice(given, "sort", SORTS) or NEWEST_FIRST

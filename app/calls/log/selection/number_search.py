@@ -1,4 +1,4 @@
-"""How a number is looked for, however it is written. Pure."""
+"""Finding a phone number in any way of writing it. Pure."""
 
 import re
 import unicodedata
@@ -7,10 +7,11 @@ _BRACKETED_ZERO = re.compile(r"\(\s*0\s*\)")
 
 
 def search_patterns(text: str) -> tuple[str, list[str]]:
-    """What to look for: `("digits", …)` in the digits of a number, or `("text", …)` in the number as it came.
+    """The patterns to look for: `("digits", …)` in the digits of a number, or `("text", …)` in the number as
+    the portal wrote it.
 
-    Any way of writing a number is understood: spaces, brackets, digits of other scripts, `00` for `+`, and a
-    trunk prefix (0, in Russia and Kazakhstan 8) that the stored international form does not have.
+    The search understands spaces, brackets, digits of other scripts, `00` for `+`, and a trunk prefix (0, in
+    Russia and Kazakhstan 8) that the stored international form does not have.
     """
     if any(character.isalpha() for character in text):
         return "text", [text.lower()]

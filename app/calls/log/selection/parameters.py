@@ -1,4 +1,4 @@
-"""Values read out of the parameters of a request. Pure: each names the parameter that it refuses."""
+"""Reading values from the parameters of a request. Pure: each error names the refused parameter."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,25 +18,25 @@ Given = Mapping[str, str]
 
 
 class BadFilter(Refusal):
-    """A parameter of a list says something that it cannot mean; the message names it."""
+    """A parameter of a list has a value that it cannot have; the message names the parameter."""
 
     status = 400
     code = "bad_parameter"
 
 
 def parse_choice(given: Given, name: str, choices: tuple[Choice, ...]) -> Choice | None:
-    """One of the choices, or None when nothing is given. Raises BadFilter, as all of these do."""
+    """One of the choices, or None without the parameter. Raises BadFilter, as all functions here do."""
     value = given.get(name)
     return None if value is None else _choose(name, value, choices)
 
 
 def parse_choices(given: Given, name: str, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
-    """Any of the choices, separated by commas."""
+    """Any of the choices, which the parameter separates by commas."""
     return tuple(_choose(name, value, choices) for value in split_list(given, name))
 
 
 def parse_flag(given: Given, name: str, yes: str, no: str) -> bool | None:
-    """Whether it is the one word or the other."""
+    """True for the word `yes`, False for `no`, None without the parameter."""
     value = parse_choice(given, name, (yes, no))
     return None if value is None else value == yes
 
@@ -67,7 +67,7 @@ def parse_texts(given: Given, name: str) -> tuple[str, ...]:
 
 
 def parse_duration(given: Given, name: str) -> int | None:
-    """Seconds, or minutes and seconds, or hours too: `90`, `1:30`, `1:02:03`."""
+    """Seconds, from seconds, minutes and seconds, or hours too: `90`, `1:30`, `1:02:03`."""
     value = given.get(name)
     if value is None:
         return None
@@ -81,7 +81,7 @@ def parse_duration(given: Given, name: str) -> int | None:
 
 
 def parse_moment(given: Given, name: str, zone: tzinfo) -> int | None:
-    """A date, or a time in ISO 8601; without an offset it is taken in `zone`."""
+    """Unix seconds, from a date or a time in ISO 8601; without an offset it is one of `zone`."""
     value = given.get(name)
     if value is None:
         return None
@@ -112,7 +112,7 @@ def split_list(given: Given, name: str) -> list[str]:
 
 
 def join_lists(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Parameters by name; one that is given several times, as a form does, becomes a list."""
+    """Parameters by name; the values of a name that a form gives several times become a list."""
     joined: dict[str, str] = {}
     for name, value in pairs:
         joined[name] = f"{joined[name]},{value}" if name in joined else value
@@ -133,7 +133,7 @@ def _to_number(name: str, value: str, highest: int) -> int:
 
 
 def _parse_day(name: str, value: str, zone: tzinfo) -> int:
-    """`from` a day is its first second; `to` a day means that the whole day is wanted."""
+    """The first second of a day for `from`; for `to` the first after it, to include the whole day."""
     day = date.fromisoformat(value)
     if name == "to":
         day += timedelta(days=1)

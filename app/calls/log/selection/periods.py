@@ -1,4 +1,4 @@
-"""Periods that a person picks by name. Pure: what day it is comes from the caller."""
+"""Periods that a person picks by name. Pure: the caller says which day today is."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -12,9 +12,8 @@ FREE_PERIOD = "free"
 
 
 def apply_period(parameters: Mapping[str, str], today: date) -> dict[str, str]:
-    """Turn `period` into `from` and `to`; dates typed earlier count only while the period is free.
-
-    Raises BadFilter for a period that has no name here.
+    """The parameters with `period` turned into `from` and `to`; dates that the user typed count only while
+    the period is free. Raises BadFilter for an unknown period.
     """
     given = dict(parameters)
     chosen = given.pop("period", "").strip()
@@ -32,7 +31,9 @@ def apply_period(parameters: Mapping[str, str], today: date) -> dict[str, str]:
 
 
 def days_of(period: str, today: date) -> tuple[date, date | None]:
-    """First and last day; no last day where the period goes on. Raises BadFilter."""
+    """The first and the last day of a period; None for the last where the period goes on. Raises
+    BadFilter.
+    """
     first_of_month = today.replace(day=1)
     match period:
         case "today":

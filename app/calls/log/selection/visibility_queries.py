@@ -1,6 +1,6 @@
-"""The one condition that cuts every read of calls to what its viewer may see.
+"""The one condition that cuts every read of calls to those that the viewer may see.
 
-There is no other way to read calls for a person: `tests/architecture/test_visibility.py` holds that each
+There is no other way to read calls for a person: `tests/architecture/test_visibility.py` checks that each
 query on calls takes `visible` and uses it.
 """
 
@@ -15,7 +15,9 @@ from app.portals.settings.visible_users import Everyone, Visible
 
 
 def is_visible(portal_id: int, visible: Visible) -> Combinable:
-    """Calls of the portal that are among the visible ones; a call of no employee is only among everyone's."""
+    """The condition for the calls of the portal that the viewer may see. Calls without an employee are only
+    among everyone's.
+    """
     in_portal = CallTable.portal_id == portal_id
     if isinstance(visible, Everyone):
         return in_portal
@@ -23,7 +25,7 @@ def is_visible(portal_id: int, visible: Visible) -> Combinable:
 
 
 def took_part(portal_id: int, user_ids: Collection[int]) -> Combinable:
-    """Calls that one of these users took: the leg that is shown, or another confirmed one."""
+    """The condition for calls in which one of these users had the shown leg, or another confirmed one."""
     text, values = among("user_id", user_ids)
     of_others = f"call_id IN (SELECT call_id FROM call_operators WHERE portal_id = {{}} AND {text})"  # noqa: S608  Our own names only.
     return WhereRaw(f"({text} OR {of_others})", *values, portal_id, *values)
