@@ -1,1 +1,1 @@
-"""Bitrix24's protocol and nothing of ours: what it sends, what it answers, how it may be reached."""
+"""Bitrix24's protocol and nothing of ours: its messages, its answers, the way to its servers."""

@@ -1,4 +1,4 @@
-"""What can go wrong when Bitrix24 is asked, told apart by code and never by HTTP status.
+"""Failures of requests to Bitrix24, told apart by Bitrix24's error code and never by HTTP status.
 
 Documentation: settings/oauth/error-codes.md, _includes/system-errors.md. The sources give different statuses
 for one code and write codes in both cases, so codes are compared in lower case.
@@ -13,10 +13,10 @@ EXPIRED = frozenset({"expired_token"})
 REJECTED_TOKEN = EXPIRED | DEAD_GRANT | {"invalid_token", "no_auth_found", "wrong_token"}
 PAYMENT_REQUIRED = frozenset({"payment_required"})
 RESTRICTED = frozenset({"user_access_error", "access_denied", "insufficient_scope", "invalid_credentials"})
-INACTIVE_USER = "user_inactive"  # Ours: the portal answers with no user at all.
-TOO_LARGE = "answer_too_large"  # Ours.
+INACTIVE_USER = "user_inactive"  # Our own code: the portal answers with no user at all.
+TOO_LARGE = "answer_too_large"  # Our own code.
 PORTAL_CLOSED = frozenset({"portal_deleted"})
-# What is said of a token, or of its user in the portal. Any other code speaks of the moment alone.
+# Codes that judge a token, or its user in the portal. Any other code describes a passing failure.
 TOKEN_REFUSED = REJECTED_TOKEN | APP_GONE | WRONG_CLIENT
 PORTAL_REFUSES = PAYMENT_REQUIRED | RESTRICTED | PORTAL_CLOSED | {INACTIVE_USER}
 TOO_FAST = frozenset({"query_limit_exceeded"})
@@ -27,7 +27,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class BitrixFailure(Exception):
-    """Bitrix24 did not do what it was asked. The text holds no token, no address with a query, no number."""
+    """Bitrix24 did not serve a request. The text holds no token, no address with a query, no phone number."""
 
     code: str
 
@@ -43,14 +43,16 @@ class BitrixError(BitrixFailure):
 
 
 class TooLarge(BitrixError):
-    """An answer, or the answer to one command, is larger than any honest one: ask for less at once."""
+    """An answer, or the answer to one command of a batch, is larger than any honest one; request
+    less at once.
+    """
 
     def __init__(self, status: int = 200) -> None:
         super().__init__(TOO_LARGE, status, "larger than any honest answer")
 
 
 class Unreachable(BitrixFailure):
-    """Nothing was learnt: no connection, a time-out, an answer that cannot be read. It may be asked again."""
+    """No readable answer came: no connection, a time-out, malformed text. The caller may ask again."""
 
     code = "unreachable"
 
@@ -61,11 +63,11 @@ class Unreachable(BitrixFailure):
 
 
 class NotSent(Unreachable):
-    """No connection came about, so the other side has done nothing."""
+    """No connection was made, so the server did nothing."""
 
 
 class AddressRefused(BitrixFailure):
-    """The address may not be contacted; `message` says why and what the operator can set."""
+    """The address may not be contacted; `message` gives the reason and the setting that would allow it."""
 
     code = "address_refused"
 
@@ -75,5 +77,5 @@ class AddressRefused(BitrixFailure):
 
 
 def shorten(text: str, length: int) -> str:
-    """The text on one line, at most `length` characters, without what could be a token or a phone number."""
+    """The text on one line, at most `length` characters, with possible tokens and phone numbers hidden."""
     return _CONTROL.sub(" ", _TELLING.sub("…", text[: 4 * length]))[:length]

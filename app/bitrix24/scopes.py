@@ -1,10 +1,10 @@
-"""The permissions that the app asks for, by the methods that need them; a test holds this list, the calls in
-the source and the README's registration table to each other.
+"""The permissions that the app asks for, with the methods that need them. A test compares this list with the
+calls in the source and with the README's registration table.
 
 Documentation: api-reference/scopes/permissions.md, and each method's own page.
 """
 
-# Methods that any token may call are under no scope.
+# Any token may call these methods.
 WITHOUT_SCOPE = frozenset({"app.info", "profile", "event.bind", "event.unbind", "event.get"})
 METHODS_BY_SCOPE = {
     "telephony": ("voximplant.statistic.get",),
@@ -16,5 +16,6 @@ METHODS_BY_SCOPE = {
     ),
     "department": ("department.get",),
 }
-# Not asked for: with it a recording is read from Drive, without it from the call's CRM activity.
+# The app does not ask for these: with `disk` a recording is read from Drive, without it from the CRM
+# activity.
 OPTIONAL_METHODS_BY_SCOPE = {"disk": ("disk.file.get",)}

@@ -1,4 +1,4 @@
-"""Text as Bitrix24's forms and JSON carry it: kept as it comes, replaced only where it is no text at all."""
+"""Text in Bitrix24's forms and JSON: it is kept unchanged, and only invalid characters are replaced."""
 
 import re
 from binascii import unhexlify
@@ -12,12 +12,12 @@ _ASCII_BY_HEX = {
     for code in range(0x80)
     for spelling in (f"{code:02X}", f"{code:02x}", f"{code:02X}".swapcase(), f"{code:02x}".title())
 }
-_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2}){1,64}")  # Without an end, a match takes memory for each of them.
-_SHORT = 512  # Characters: of more, the pieces at each `%` would take twenty times the memory of the text.
+_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2}){1,64}")  # Bounded, because a match takes memory for each escape.
+_SHORT = 512  # Characters. Splitting a longer text at each `%` could take twenty times its memory.
 
 
 def without_surrogates(text: str) -> str:
-    """The text with lone surrogates, which no database and no UTF-8 can hold, as U+FFFD."""
+    """The text with U+FFFD for each lone surrogate, which neither a database nor UTF-8 can hold."""
     if text.isascii():
         return text
     return _LONE_SURROGATE.sub(REPLACEMENT, text)
@@ -26,8 +26,8 @@ def without_surrogates(text: str) -> str:
 def unquote_form(text: str) -> str:
     """Decode one key or value of a form: `+` is a space, `%XX` a byte of UTF-8, invalid bytes are U+FFFD.
 
-    Does what `urllib.parse.unquote_plus` does, several times as fast where all escapes are ASCII, and in
-    linear memory.
+    The result is that of `urllib.parse.unquote_plus`, several times as fast when all escapes are ASCII, and
+    in linear memory.
     """
     if "+" in text:
         text = text.replace("+", " ")
@@ -53,7 +53,7 @@ def _unquote(raw: bytes) -> str:
 
 
 def encode_form(parameters: Mapping[str, object]) -> str:
-    """Write a form as PHP's `http_build_query` does: bracket keys, true as 1, false as 0, null absent.
+    """A form as PHP's `http_build_query` writes it: bracket keys, true as 1, false as 0, null absent.
 
     Documentation: settings/how-to-call-rest-api/data-encoding.md.
     """
@@ -75,7 +75,7 @@ def _flatten(prefix: str, value: object) -> Iterator[tuple[str, str]]:
 
 
 def scalar_text(value: object) -> str | None:
-    """A JSON scalar as PHP's form would spell it; None for null."""
+    """A JSON scalar in the spelling of PHP's forms; None for null."""
     if value is None:
         return None
     if value is True:

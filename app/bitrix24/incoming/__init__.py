@@ -1,1 +1,1 @@
-"""What a portal sends, decoded: posted forms, ended calls, rows of the statistics. Pure."""
+"""Decoders for a portal's data: posted forms, ended calls, rows of the statistics. Pure."""

@@ -19,7 +19,7 @@ _OFFSET_WITHOUT_PLUS = re.compile(r" ([0-9]{2}:?[0-9]{2})\Z")
 
 
 class Undecodable(ValueError):
-    """A value is not what the documentation says; the reason names its key and never the value."""
+    """A value contradicts the documentation; the reason names its key and never the value."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -32,7 +32,7 @@ class Undecodable(ValueError):
 
 
 class CallRecord(msgspec.Struct, frozen=True, gc=False):
-    """A call as Bitrix24 tells it; None is what it did not tell, the empty text included.
+    """A call as Bitrix24 tells it; None stands for a value that is absent or an empty text.
 
     `started_at` is Unix seconds, `cost_e4` ten-thousandths of `currency`, `code` Bitrix24's own text.
     """
@@ -51,12 +51,12 @@ class CallRecord(msgspec.Struct, frozen=True, gc=False):
     crm_activity_id: int | None
 
     def __repr__(self) -> str:
-        """The id only: a repr may reach a log, and the rest holds a phone number."""
+        """The call id only: a repr may reach a log, and the other fields hold a phone number."""
         return f"{type(self).__name__}(call_id={self.call_id!r})"
 
 
 def decode_call_end(data: Mapping[str, object]) -> CallRecord:
-    """Read a call from the event's data; raise Undecodable where a value contradicts the documentation.
+    """Read a call from the event's data; raises Undecodable when a value contradicts the documentation.
 
     Documentation: api-reference/telephony/voximplant/events/on-voximplant-call-end.md.
     """
@@ -65,7 +65,7 @@ def decode_call_end(data: Mapping[str, object]) -> CallRecord:
         read_type(data),
         read_number(data, "PHONE_NUMBER"),
         read_number(data, "PORTAL_NUMBER"),
-        read_integer(data, "PORTAL_USER_ID") or None,  # Nobody has id 0.
+        read_integer(data, "PORTAL_USER_ID") or None,  # No user has id 0.
         read_moment(data, "CALL_START_DATE"),
         read_integer(data, "CALL_DURATION"),
         read_money_e4(data, "COST"),
@@ -77,7 +77,9 @@ def decode_call_end(data: Mapping[str, object]) -> CallRecord:
 
 
 def read_text(data: Mapping[str, object], key: str) -> str | None:
-    """The text under a key as it came; None when absent or empty; lone surrogates become U+FFFD."""
+    """The text under a key, unchanged except that lone surrogates become U+FFFD; None when absent
+    or empty.
+    """
     value = data.get(key)
     if not isinstance(value, str):
         if isinstance(value, dict | list | tuple | bytes):
@@ -92,7 +94,7 @@ def read_text(data: Mapping[str, object], key: str) -> str | None:
 
 
 def read_call_id(data: Mapping[str, object]) -> str:
-    """CALL_ID, without which there is no call to record."""
+    """CALL_ID; raises Undecodable when it is missing, because such a call cannot be recorded."""
     call_id = read_text(data, "CALL_ID")
     if call_id is None:
         raise Undecodable("CALL_ID is missing")
@@ -102,7 +104,7 @@ def read_call_id(data: Mapping[str, object]) -> str:
 
 
 def read_type(data: Mapping[str, object]) -> int | None:
-    """CALL_TYPE, one of the five that are documented."""
+    """CALL_TYPE, one of the five documented numbers; None when absent."""
     call_type = read_integer(data, "CALL_TYPE")
     if call_type is not None and call_type not in CALL_TYPES:
         raise Undecodable("CALL_TYPE is not one of 1 to 5")
@@ -110,7 +112,9 @@ def read_type(data: Mapping[str, object]) -> int | None:
 
 
 def read_number(data: Mapping[str, object], key: str) -> str | None:
-    """A phone number as it came, but for a `+` that an unescaped form turned into a leading space."""
+    """A phone number, unchanged except that a leading space becomes the `+` that an unescaped form
+    had lost.
+    """
     number = read_text(data, key)
     if number is not None and number[0] == " " and number[1:2].isdecimal():
         return "+" + number[1:]
@@ -118,7 +122,7 @@ def read_number(data: Mapping[str, object], key: str) -> str | None:
 
 
 def read_integer(data: Mapping[str, object], key: str) -> int | None:
-    """A non-negative integer that fits 64 bits."""
+    """A non-negative integer that fits 64 bits; None when absent."""
     text = read_text(data, key)
     if text is None:
         return None
@@ -131,7 +135,7 @@ def read_integer(data: Mapping[str, object], key: str) -> int | None:
 
 
 def read_moment(data: Mapping[str, object], key: str) -> int | None:
-    """An ISO 8601 date with its offset, as Unix seconds; None where that is outside UTC's years 1 to 9999."""
+    """An ISO 8601 date with its offset, as Unix seconds; None outside the years 1 to 9999 in UTC."""
     text = read_text(data, key)
     if text is None:
         return None
@@ -148,7 +152,7 @@ def read_moment(data: Mapping[str, object], key: str) -> int | None:
 
 
 def _moment_with_repaired_offset(text: str, key: str) -> datetime:
-    """The `+` of an offset suffers the same fate as that of a phone number."""
+    """The date with the `+` of its offset restored: an unescaped form turns it into a space."""
     try:
         return datetime.fromisoformat(_OFFSET_WITHOUT_PLUS.sub(r"+\1", text))
     except ValueError:
@@ -156,7 +160,7 @@ def _moment_with_repaired_offset(text: str, key: str) -> datetime:
 
 
 def read_money_e4(data: Mapping[str, object], key: str) -> int | None:
-    """A decimal in ten-thousandths, the precision that Bitrix24 sends; further digits are rounded half up."""
+    """An amount of money in ten-thousandths, Bitrix24's own precision; further digits are rounded half up."""
     text = read_text(data, key)
     if text is None:
         return None

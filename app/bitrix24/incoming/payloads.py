@@ -1,7 +1,8 @@
-"""What the portal posts: events and pages. Pure: bytes in, values out; no token kept that is not ours.
+"""Decoding of a portal's posts: events and pages. Pure: bytes in, values out; other users' tokens are
+dropped.
 
-Anybody posts here, and nothing is proven yet. So time and memory are linear in the bytes that came, and of an
-event no more is decoded than says whose it is: its data are, once its token is proven.
+Anybody can post, and nothing is proven yet. So time and memory are linear in the bytes that came. Of an event
+only its name and its sender are decoded at first; its data are decoded once its token is proven.
 """
 
 import json
@@ -19,37 +20,38 @@ _AUTH_ID = re.compile(r"[0-9A-Za-z._-]{8,512}")
 _PLAUSIBLE_MEMBER_ID = re.compile(r"[0-9a-z]{1,64}")
 _DEFAULT_LIFETIME_S = 3600
 _MAX_NAME = 64  # No event has a longer name, and names are logged.
-_MAX_DIGITS = 18  # Whatever has no more fits 64 bits.
-_MAX_DECODED = 2_048  # Characters, still escaped, of a key, a token or an id: what is cut is none of ours.
-_MAX_FIELDS = 250  # Of a form; an event has about thirty, a page fifteen.
-_MAX_JSON_PARTS = 500  # Commas and brackets, in texts too: a value of three bytes takes twenty times as many.
+_MAX_DIGITS = 18  # A number of so many digits fits 64 bits.
+_MAX_DECODED = 2_048  # Escaped characters of a key, a token or an id; a longer one is no valid one.
+_MAX_FIELDS = 250  # In a form; an event has about thirty, a page fifteen.
+# Commas and brackets, in texts too. A value of three bytes takes twenty times as many bytes of memory.
+_MAX_JSON_PARTS = 500
 
 
 class NotAnEvent(ValueError):
-    """The body is no event; the text of the exception is the reason and repeats nothing that was sent."""
+    """The body is no event; the text of the exception is the reason and quotes nothing from the body."""
 
 
 class MalformedPage(ValueError):
-    """The request does not open a page as a portal would; the text of the exception is the reason."""
+    """The request is not a portal's request for a page; the text of the exception is the reason."""
 
 
 class InstallTokens(msgspec.Struct, frozen=True):
-    """The pair of ONAPPINSTALL and ONAPPUPDATE; `expires_in` in seconds. Its repr shows no token."""
+    """The tokens of ONAPPINSTALL or ONAPPUPDATE; `expires_in` in seconds. The repr shows no token."""
 
     access_token: str
     refresh_token: str
     expires_in: int
 
     def __repr__(self) -> str:
-        """Name the type only: a repr may reach a log."""
+        """The type only: a repr may reach a log."""
         return "InstallTokens(…)"
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event. What it does not say is empty (`member_id`, `application_token`) or None (the rest).
+    """One event. An absent `member_id` or `application_token` is empty; any other absent value is None.
 
-    `name` is upper-cased and cut to 64 characters; `sent_at` is Unix seconds by the portal's queue; `raw` is
-    the data as they came: values of JSON, or of a form (`is_escaped`), whose nested keys read `A][B`.
+    `name` is upper-cased and cut to 64 characters; `sent_at` is Unix seconds by the portal's queue. `raw`
+    holds the data undecoded: values of JSON, or of a form (`is_escaped`), whose nested keys read `A][B`.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def data(self) -> dict[str, object] | None:
-        """The data, decoded now; None when there are none."""
+        """The data, decoded on each access; None when there are none."""
         if not self.is_escaped:
             return dict(self.raw) or None
         return {
@@ -72,17 +74,17 @@ class Event(msgspec.Struct, frozen=True):
         } or None
 
     def read_text(self, name: str) -> str:
-        """One text of the data; empty when it is not there."""
+        """One text of the data; empty when it is absent."""
         text = _text_of(self.raw.get(name))
         return unquote_form(text) if self.is_escaped else text
 
     def __repr__(self) -> str:
-        """Name and portal only: a repr may reach a log, and the data holds phone numbers."""
+        """Name and portal only: a repr may reach a log, and the data hold phone numbers."""
         return f"Event(name={self.name!r}, member_id={self.member_id!r})"
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A page that a portal opens in its frame. Nothing of it is proof. Its repr shows no token."""
+    """A request of a portal to open a page in its frame. Nothing in it is proven. The repr shows no token."""
 
     member_id: str
     auth_id: str
@@ -122,7 +124,7 @@ _CALL_KEYS = (
 
 
 def _place(key: str) -> tuple[int, str]:
-    """Where a decoded key's value goes."""
+    """The part of the event, and the name in it, under which a decoded key's value is kept."""
     if key in _TOP_KEYS:
         return _TOP, key
     if key.startswith("data[") and key.endswith("]"):
@@ -132,17 +134,17 @@ def _place(key: str) -> tuple[int, str]:
     return _NOWHERE, ""
 
 
-# The spellings that PHP writes, so that the usual event decodes none of its keys.
+# Keys in PHP's spelling: a usual event has no others, so none of its keys is decoded.
 _PLACES = {key: _place(key) for key in (*_TOP_KEYS, "event_handler_id")}
 _PLACES |= {f"data%5B{key}%5D": (_DATA, key) for key in _CALL_KEYS}
 _PLACES |= {f"auth%5B{key}%5D": _place(f"auth[{key}]") for key in (*_AUTH_KEYS, *_DROPPED_AUTH_KEYS)}
 
 
 def decode_event(content_type: str, body: bytes) -> Event:
-    """Decode an event from a form with PHP's bracket keys or from JSON; raise NotAnEvent for anything else.
+    """Decode an event from a form with PHP's bracket keys or from JSON; raises NotAnEvent for anything else.
 
-    Tokens are kept for ONAPPINSTALL and ONAPPUPDATE only: all others belong to whoever caused the event.
-    Documentation: api-reference/events/index.md; what the queue really sends: docs/bitrix24.md, "Events".
+    Tokens are kept for ONAPPINSTALL and ONAPPUPDATE only: those of other events belong to the user who caused
+    them. Documentation: api-reference/events/index.md; the bodies of real events: docs/bitrix24.md, "Events".
     """
     text = body.decode("utf-8", "replace")
     if "json" in content_type or text.lstrip("\ufeff \t\r\n").startswith("{"):
@@ -166,10 +168,8 @@ def _event_of_form(text: str) -> Event:
 
 
 def _event_of_json(text: str) -> Event:
-    """Decode JSON with the standard library, not the faster decoder.
-
-    Numbers stay the text that came. A key that comes twice, which two parsers may read differently, is
-    refused.
+    """Decode an event from JSON. Numbers stay text, and a key that comes twice is refused, because two
+    parsers may read it differently: the standard library can do both, msgspec neither.
     """
     if text.count(",") + text.count("[") + text.count("{") > _MAX_JSON_PARTS:
         raise NotAnEvent(f"the JSON body has more than {_MAX_JSON_PARTS} commas and brackets")
@@ -209,7 +209,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _text_of(value: object) -> str:
-    """A value of JSON as text; empty for none, and for what is not one value."""
+    """A scalar of JSON as text; empty for null, an object or a list."""
     if isinstance(value, dict | list):
         return ""
     return without_surrogates(scalar_text(value) or "")
@@ -223,7 +223,7 @@ def _event(
         raise NotAnEvent("the body names no event")
     member_id = auth.get("member_id", "").lower()
     if not _PLAUSIBLE_MEMBER_ID.fullmatch(member_id):
-        member_id = ""  # No portal bears such an id, and a database need not be asked about it.
+        member_id = ""  # No portal has such an id, so the database need not be asked.
     install = None
     if name in INSTALL_EVENTS and "access_token" in auth:
         lifetime_s = _whole_number(auth.get("expires_in"))
@@ -243,7 +243,7 @@ def _event(
 
 
 def _whole_number(text: str | None) -> int | None:
-    """A non-negative number that fits 64 bits, or None: what this reads is informative only."""
+    """A non-negative number that fits 64 bits, or None; nothing depends on these numbers."""
     if text and len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit():
         return int(text)
     return None
@@ -252,7 +252,7 @@ def _whole_number(text: str | None) -> int | None:
 def decode_form(body: bytes) -> dict[str, str]:
     """Decode a flat form in UTF-8; invalid bytes become U+FFFD and the last of equal keys wins, as in PHP.
 
-    What comes after the first 250 fields is left out, as PHP leaves out what comes after its thousand.
+    Fields after the first 250 are left out, as PHP leaves out those after its first thousand.
     """
     fields = body.decode("utf-8", "replace").split("&", _MAX_FIELDS)[:_MAX_FIELDS]
     pairs = (field.partition("=") for field in fields if field)
@@ -265,7 +265,7 @@ def is_token(text: str) -> bool:
 
 
 def decode_page(query: Mapping[str, str], body: bytes) -> Page:
-    """Decode the POST that opens installer, app or placement; raise MalformedPage for anything else.
+    """Decode the POST that opens installer, app or placement; raises MalformedPage for anything else.
 
     Documentation: settings/oauth/simple-way.md, api-reference/widgets/_includes/widget_data.md.
     """

@@ -12,11 +12,11 @@ from app.bitrix24.incoming.call_end import (
     read_text,
 )
 
-ROW_NAME = "statistics."  # And its ID: the name of a row that cannot have that of its call.
+ROW_NAME = "statistics."  # With the row's ID behind it: the call id for a row without a readable one.
 
 
 class StatisticsRecord(CallRecord, frozen=True, gc=False):
-    """A call, or one leg of it, with what only the statistics know. None is unknown."""
+    """A call, or one leg of it, with the fields that only the statistics have. None is unknown."""
 
     statistics_id: int
     record_file_id: int | None
@@ -32,7 +32,7 @@ class StatisticsRecord(CallRecord, frozen=True, gc=False):
 
 
 def decode_statistics_row(row: Mapping[str, object]) -> StatisticsRecord:
-    """Read one row of `voximplant.statistic.get`; raise Undecodable as `decode_call_end` does.
+    """Read one row of `voximplant.statistic.get`; raises Undecodable as `decode_call_end` does.
 
     All values are text or null, except RECORD_FILE_ID, a number.
     Documentation: api-reference/telephony/voximplant/voximplant-statistic-get.md.
@@ -57,9 +57,11 @@ def decode_statistics_row(row: Mapping[str, object]) -> StatisticsRecord:
 
 
 def read_statistics_row(row: Mapping[str, object]) -> tuple[StatisticsRecord, str]:
-    """The same of a row in which not everything can be read: that is None, and the reasons are given back.
+    """Read a row of which some values may be unreadable: those become None, and their reasons are returned
+    too.
 
-    A CALL_ID that cannot be read is replaced by a name of the row. Raises Undecodable without an ID alone.
+    An unreadable CALL_ID is replaced by ROW_NAME and the row's ID. Raises Undecodable only when the ID itself
+    cannot be read.
     """
     readable, reasons = dict(row), list[str]()
     while True:

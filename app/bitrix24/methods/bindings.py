@@ -1,7 +1,7 @@
-"""What the app asks the portal to send and to show: event handlers and placements, bound where they lack.
+"""Bindings in a portal: event handlers and placements. Missing ones are bound, outdated ones unbound.
 
-A portal lists the bindings of this application only. So what is bound for all at another address is of this
-installation before it moved, and goes once the new one is bound.
+A portal lists the bindings of this application only. So a binding for all users at another address is left
+from before this installation moved, and is unbound once the new one is bound.
 Documentation: api-reference/events/event-bind.md, event-unbind.md, event-get.md;
 api-reference/widgets/placement-bind.md, placement-unbind.md, placement-get.md.
 """
@@ -20,10 +20,10 @@ async def bind_events(
     events: Iterable[str],
     optional: Collection[str] = (),
 ) -> list[str]:
-    """Bind the events that are not bound to this handler yet, and give back which these were.
+    """Bind the events that are not bound to this handler yet, and return their names.
 
-    No `auth_type`: the tokens of an event are never used. Raises the first error of a command, but not of an
-    `optional` event, which some portals do not know.
+    `auth_type` is not sent, because the tokens of an event are never used. Raises the first error of a
+    command, except for an `optional` event, which some portals do not know.
     """
     wanted = [*events, *optional]
     bound = _items((await client.call("event.get", {}, access_token)).result)
@@ -57,13 +57,13 @@ async def bind_placements(
 ) -> list[str]:
     """Bind the placements that are not bound to this handler yet, with a title for each language.
 
-    An `optional` one is bound where the portal offers it to this app; those that it does not offer are given
-    back: a scope or a part of the product is missing there. Needs an administrator's token. Raises the first
-    error of a command; some errors of placements come with HTTP 200.
+    An `optional` placement is bound when the portal offers it to this app. Those that it does not offer are
+    returned: the portal lacks a scope or a part of the product. Needs an administrator's token. Raises the
+    first error of a command; some errors of placements come with HTTP 200.
     Documentation: api-reference/widgets/placement-list.md.
     """
     asked: dict[str, Command] = {"bound": ("placement.get", {})}
-    if optional:  # A portal that does not tell what it offers may have the others all the same.
+    if optional:  # Else not asked: a portal that cannot answer it can still bind the required placements.
         asked["offered"] = ("placement.list", {})
     found = await client.batch(asked, access_token)
     for error in found.errors.values():
@@ -87,7 +87,9 @@ async def bind_placements(
 
 
 async def _unbind(client: PortalClient, access_token: str, stale: Mapping[str, Command]) -> None:
-    """As many as one request takes: a portal can list any number, and the next check goes on."""
+    """Unbind as many as one request takes; a portal can list any number, and the next check takes
+    the others.
+    """
     await client.batch(dict(islice(stale.items(), MAX_BATCH)), access_token)
 
 
@@ -124,13 +126,15 @@ def _items(result: object) -> list[dict[str, object]]:
 
 
 def _word(item: Mapping[str, object], key: str) -> str:
-    """Portals spell the keys in lower case; older ones in upper case."""
+    """The text under a key, which portals spell in lower case and older portals in upper case; or empty."""
     value = item.get(key, item.get(key.upper()))
     return value if isinstance(value, str) else ""
 
 
 def _is_ours(item: Mapping[str, object], handler_url: str) -> bool:
-    """A handler for one user, or for offline events, is not the one that we need."""
+    """Whether this handler is bound for all users; one for a single user, or for offline events,
+    does not count.
+    """
     return _is_for_all(item) and _word(item, "handler") == handler_url
 
 
@@ -139,5 +143,5 @@ def _is_for_all(item: Mapping[str, object]) -> bool:
 
 
 def _is_already_bound(error: BitrixError) -> bool:
-    """Portals say "Handler already binded" under a code that they use for much else."""
+    """Whether the error says "Handler already binded"; portals use its code for many other errors."""
     return "already" in error.description.lower() or "already" in error.code

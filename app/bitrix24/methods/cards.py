@@ -1,7 +1,7 @@
-"""CRM cards that a tab of ours stands in, and the calls that hang on one, as one user may see them.
+"""CRM cards in which Callbook has a tab, and the calls of a card that one user may see.
 
-A card's page passes its id and nothing more, and statistics name no deals: the calls of a card are its call
-activities. Documentation: api-reference/widgets/crm/detail-tab.md;
+A card's page passes its id and nothing more, and statistics name no deals. So the calls of a card are found
+by its call activities. Documentation: api-reference/widgets/crm/detail-tab.md;
 api-reference/crm/timeline/activities/activity-base/crm-activity-list.md (filter BINDINGS);
 api-reference/crm/data-types.md (object types); crm-contact-get.md and its like.
 """
@@ -19,7 +19,7 @@ CALL_TYPE = 2  # crm.enum.activitytype
 
 
 class CardKind(msgspec.Struct, frozen=True):
-    """One kind of card: its name in the statistics, its number in CRM, and what reads one of them."""
+    """One kind of card: its name in the statistics, its number in CRM, and the method that reads one card."""
 
     name: str
     type_id: int
@@ -35,7 +35,7 @@ CARDS = {
 
 
 def read_card_id(placement_options: str) -> int | None:
-    """The card's id in what its page was opened with (`{"ID": "6591"}`); None when there is none."""
+    """The card's id in the PLACEMENT_OPTIONS of its page (`{"ID": "6591"}`); None when there is none."""
     try:
         options = decode_json(placement_options, dict[str, object])
     except msgspec.DecodeError:
@@ -46,11 +46,11 @@ def read_card_id(placement_options: str) -> int | None:
 async def list_call_activities(
     client: PortalClient, access_token: str, kind: CardKind, card_id: int
 ) -> list[int] | None:
-    """The newest call activities of a card, at most 500; None where this user may not read the card.
+    """The ids of a card's newest call activities, at most 500; None when this user may not read the card.
 
-    With the token of whoever looks: the portal cuts both answers to their rights. Two requests, however many
-    there are, because the portal admits two a second for all that look. Raises as
-    `PortalClient.call` does when it learns nothing.
+    `access_token` is the viewer's, so the portal cuts both answers to the viewer's rights. Any number of
+    activities takes two requests, because the portal admits two a second for all its viewers. Raises as
+    `PortalClient.call` does.
     """
     method, parameters = _list_activities(kind, card_id)
     commands: dict[str, Command] = {

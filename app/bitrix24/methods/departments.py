@@ -9,7 +9,7 @@ from app.bitrix24.rest.whole_lists import list_rows
 from app.kit.json_values import read_whole
 
 _MAX_NAME = 255
-# What an app without the scope is answered, whichever way the portal puts it.
+# The codes with which portals answer an app without the scope.
 _NOT_GRANTED = RESTRICTED | {"error_method_not_found"}
 
 
@@ -23,10 +23,7 @@ class Department(msgspec.Struct, frozen=True):
 
 
 async def list_departments(client: PortalClient, access_token: str) -> list[Department] | None:
-    """All departments, or None where the app lacks the scope: then a portal simply has none for us.
-
-    Raises as `PortalClient.call` does otherwise.
-    """
+    """All departments; None when the app lacks the scope. Raises other errors as `PortalClient.call` does."""
     departments: dict[int, Department] = {}
     try:
         async for rows in list_rows(client, access_token, "department.get", {"sort": "ID", "order": "ASC"}):

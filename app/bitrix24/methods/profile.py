@@ -1,4 +1,4 @@
-"""Who a token's user is, by the portal itself. Documentation: api-reference/common/users/profile.md."""
+"""The user of a token, as the portal tells it. Documentation: api-reference/common/users/profile.md."""
 
 import asyncio
 
@@ -12,12 +12,12 @@ from app.kit.json_values import read_whole
 _YES = (True, 1, "1", "Y", "true")
 _MAX_NAME = 255
 _MAX_TIME_ZONE = 64  # The longest name of the time zone database has 32; a session carries it.
-_DAY_S = 86_400  # No place is further from UTC.
+_DAY_S = 86_400  # No time zone is further from UTC.
 TOTAL_S = 15.0
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """The user of a token; `time_zone` is empty when not set, the offset None when not told."""
+    """The user of a token; `time_zone` is empty when the user set none, the offset None when it is absent."""
 
     user_id: int
     is_admin: bool
@@ -27,9 +27,9 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 async def fetch_profile(client: PortalClient, access_token: str) -> Profile:
-    """Ask `profile`, which needs no scope; raise BitrixError `user_inactive` for a user who was dismissed.
+    """Ask `profile`, which needs no scope; raises BitrixError `user_inactive` for a dismissed user.
 
-    Whoever asks waits for it, so it may take 15 seconds in all; else Unreachable.
+    Raises Unreachable after 15 seconds in all, because a person waits for the answer.
     """
     try:
         async with asyncio.timeout(TOTAL_S):
@@ -51,6 +51,6 @@ async def fetch_profile(client: PortalClient, access_token: str) -> Profile:
 
 
 def full_name(user: dict[str, object]) -> str:
-    """First and last name in one, cut to 255 characters; empty when neither is filled in."""
+    """First and last name as one text, cut to 255 characters; empty when the user has neither."""
     names = (read_text(user.get("NAME")).strip(), read_text(user.get("LAST_NAME")).strip())
     return " ".join(name for name in names if name)[:_MAX_NAME]

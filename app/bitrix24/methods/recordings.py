@@ -1,10 +1,10 @@
-"""Where a recording lies: its address is asked for anew each time, because it expires and may hold a token.
+"""The address of a recording. It is asked for each time, because it expires and may hold a token.
 
 Documentation: api-reference/telephony/voximplant/voximplant-statistic-get.md (RECORD_FILE_ID,
 CALL_RECORD_URL); api-reference/crm/timeline/activities/activity-base/crm-activity-get.md (FILES, scope crm;
 their form is in crm-activity-list.md beside it); api-reference/disk/file/disk-file-get.md (DOWNLOAD_URL,
-scope disk). Which of them a portal gives is a known unknown (docs/known-unknowns.md), so all are tried, those
-first that need no scope beyond ours.
+scope disk). Which of them a portal gives is a known unknown (docs/known-unknowns.md), so all are tried; those
+that need no scope beyond ours come first.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -24,10 +24,11 @@ TRANSCRIPT = "crm.activity.call.getTranscript"
 
 
 class RecordedLeg(NamedTuple):
-    """A row of the statistics by its id and what else tells it from others: a portal that was restored gives
-    ids again, and one of them may be another call's by now.
+    """A row of the statistics, by its id and further marks. A portal that was restored gives out ids again,
+    so the id alone may lead to another call by now.
 
-    That is its CALL_ID; where the row is a call under a name of ours, its user and start (None: unknown).
+    The further mark is its CALL_ID. A call that is named by us has none: its user and its start stand for it
+    (None: unknown).
     """
 
     call_id: str
@@ -37,18 +38,20 @@ class RecordedLeg(NamedTuple):
 
     @property
     def is_named_by_us(self) -> bool:
-        """Whether the portal knows no such CALL_ID: the row's cannot be read, or its call is full."""
+        """Whether the call id is ours: the row's own CALL_ID cannot be read, or its call has too
+        many legs.
+        """
         return self.call_id == f"{ROW_NAME}{self.statistics_id}"
 
 
 async def list_addresses(
     client: PortalClient, access_token: str, leg: RecordedLeg, denied: set[str]
 ) -> AsyncIterator[str]:
-    """Addresses under which the recording of a leg may be had, the next one asked for only when it is wanted.
+    """Addresses that may hold the recording of a leg; each is requested only when the caller takes it.
 
-    Raises BitrixError, Unreachable or AddressRefused as the statistics' own answer; a further method that
-    refuses only adds no address. `denied` are methods for which the portal gave no scope: they are not asked,
-    and one that turns out to be such is added.
+    Raises BitrixError, Unreachable or AddressRefused when the statistics cannot be asked; a refusal by a
+    further method only means one address less. `denied` holds the methods for which the portal granted no
+    scope: they are not asked, and a method that proves to be such is added.
     """
     row = await _find_row(client, access_token, leg)
     if url := read_text(row.get("CALL_RECORD_URL")).strip():
@@ -67,7 +70,7 @@ async def list_addresses(
 async def fetch_transcript(
     client: PortalClient, access_token: str, activity_id: int, denied: set[str]
 ) -> str | None:
-    """The transcript that Bitrix24's AI made of a call, by its CRM activity; None where apps can read none.
+    """The transcript that Bitrix24's AI made of a call, by its CRM activity; None when the app can read none.
 
     Documentation: crm-activity-call-get-transcript.md, beside crm-activity-get.md (scope crm).
     """
@@ -88,7 +91,9 @@ async def _find_row(client: PortalClient, access_token: str, leg: RecordedLeg) -
 
 
 def _is_row_of(row: Mapping[str, Any], leg: RecordedLeg) -> bool:
-    """A filter that is not understood is dropped silently, so all is looked at."""
+    """Whether the row is that of the leg. The portal may have dropped the filter silently, so id and marks
+    are compared here too.
+    """
     try:
         record, _ = read_statistics_row(row)
     except Undecodable:
@@ -103,7 +108,7 @@ def _is_row_of(row: Mapping[str, Any], leg: RecordedLeg) -> bool:
 async def _ask(
     client: PortalClient, access_token: str, method: str, parameters: Mapping[str, int], denied: set[str]
 ) -> Mapping[str, Any]:
-    """One object; nothing when the portal does not give it, for want of a scope, a right or the object."""
+    """One object; empty when the portal does not give it, for want of a scope, a right or the object."""
     if method in denied:
         return {}
     try:
@@ -125,9 +130,10 @@ def _list_files(activity: Mapping[str, Any]) -> list[str]:
 
 
 def _authorized(client: PortalClient, url: str, access_token: str) -> str:
-    """The address of an activity's file comes with an empty `auth`, and with http for portals of https.
+    """The address of an activity's file with the token and the portal's scheme.
 
-    Both are mended where the file is the portal's own; our token goes to no other host, whatever is said.
+    The portal leaves `auth` empty and writes http even when it has https. Both are corrected for a file on
+    the portal's own host; the token goes to no other host.
     """
     try:
         target = httpx.URL(client.client_endpoint).join(url)

@@ -9,15 +9,15 @@ from app.bitrix24.rest.portal_client import PortalClient
 from app.bitrix24.rest.whole_lists import list_rows
 from app.kit.json_values import read_whole
 
-LONGEST_NAME = 128  # In characters: the log shows 100 of them, and a mark that there are more.
+LONGEST_NAME = 128  # In characters; the log shows 100 of them and an ellipsis.
 MOST_DEPARTMENTS_OF_USER = 100  # Most people belong to one or two.
 _FIELDS = ("ID", "NAME", "LAST_NAME", "ACTIVE", "UF_DEPARTMENT")
 
 
 class User(msgspec.Struct, frozen=True):
-    """One user of a portal; dismissed ones are not active but have made calls.
+    """One user of a portal; dismissed users are not active but have made calls.
 
-    Of more departments than we take of a user one more is told than that, so that it shows.
+    `department_ids` holds at most one more than MOST_DEPARTMENTS_OF_USER; the one more shows the excess.
     """
 
     user_id: int
@@ -29,10 +29,11 @@ class User(msgspec.Struct, frozen=True):
 async def list_users(
     client: PortalClient, access_token: str, *, most_users: int, most_memberships: int
 ) -> list[User]:
-    """All users but bots, partners and other system users, whom the method never lists, up to `most_users`.
+    """All users up to `most_users`, without bots, partners and other system users, which the method never
+    lists.
 
-    Beyond `most_memberships` in departments, and one more so that it shows, users come without departments:
-    nothing that will not be stored is held meanwhile. Raises as `PortalClient.call` does.
+    Once the users have `most_memberships` in departments, and one more that shows the excess, the others come
+    without departments: no more is held in memory than will be stored. Raises as `PortalClient.call` does.
     """
     parameters = {"sort": "ID", "order": "ASC", "select": list(_FIELDS)}
     users: dict[int, User] = {}
@@ -59,7 +60,7 @@ def _user(row: object, room: int) -> User | None:
 
 
 def _departments(value: object, room: int) -> frozenset[int]:
-    """A list, or for who belongs to none `false`, null or nothing."""
+    """The department ids in a list; a user without departments has `false`, null or nothing instead."""
     values = value if isinstance(value, list) else [value]
     numbers = (read_whole(item) for item in values)
     most = min(MOST_DEPARTMENTS_OF_USER + 1, room)

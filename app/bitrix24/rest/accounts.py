@@ -1,4 +1,4 @@
-"""How much each portal was sent and has not forgotten yet, in milliseconds that it takes to forget it."""
+"""The backlog of requests at each portal, as the milliseconds that the portal takes to forget them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,25 +8,25 @@ _SWEEP_ABOVE = 1000
 
 
 class Accounts(Protocol):
-    """An account for each key, a portal's or a host's: its backlog melts away by a millisecond in each."""
+    """An account for each key, a portal's or a host's; each backlog falls by a millisecond a millisecond."""
 
     async def take(self, keys: Sequence[str], cost_ms: int, most_ms: int) -> int | None:
-        """The largest backlog after one more request on each account; None when one would exceed `most_ms`,
-        which then counts nothing.
+        """Count one more request on each account and return the largest backlog; count nothing and return
+        None when a backlog would exceed `most_ms`.
         """
         ...
 
     async def fill(self, keys: Sequence[str], least_ms: int) -> None:
-        """Raise the backlogs to this, where they are lower."""
+        """Raise each backlog to at least `least_ms`."""
         ...
 
 
 class LocalAccounts:
-    """This process's own; `monotonic` (seconds) is real unless a test moves time."""
+    """The accounts of this process alone; `monotonic` (seconds) is real unless a test moves time."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._empty_at_ms: dict[str, int] = {}  # When each backlog will have melted away.
+        self._empty_at_ms: dict[str, int] = {}  # The moment at which each backlog will be nothing.
 
     async def take(self, keys: Sequence[str], cost_ms: int, most_ms: int) -> int | None:
         """As `Accounts` says."""

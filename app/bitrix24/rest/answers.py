@@ -1,9 +1,9 @@
-"""The JSON of an answer, read within bounds: of bytes, of elements, and one part after another.
+"""The JSON of an answer, read within bounds of bytes and of elements, and one part after another.
 
-A decoder keeps the interpreter to itself until it has ended, in a thread of its own too. So the whole of an
-answer is only passed over, which takes milliseconds for the largest one, and each part is decoded by itself,
-with a pause for others in between. How many elements there can be is known before anything is made of them:
-each begins after a comma or a bracket.
+A decoder blocks the interpreter until it has ended, even in a thread of its own. So a first scan only splits
+an answer into its parts, which takes milliseconds for the largest one. Each part is then decoded by itself,
+with a pause for other tasks in between. The number of elements is bounded before any is decoded: each begins
+after a comma or a bracket.
 """
 
 import json
@@ -19,10 +19,10 @@ from app.bitrix24.text import without_surrogates
 from app.kit.json_values import INT64_MAX, read_whole
 
 _BEGINNINGS = b",[{"
-_MOST_DIGITS = 40  # No number of Bitrix24's is longer; to read thousands of digits takes long.
+_MOST_DIGITS = 40  # No number of Bitrix24's is longer, and reading thousands of digits takes long.
 _ABSENT = msgspec.Raw(b"")
 
-Part = Any  # What is not decoded yet (msgspec.Raw), or the value where the patient decoder was needed.
+Part = Any  # Undecoded JSON (msgspec.Raw), or the value itself when the patient decoder was needed.
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -36,14 +36,15 @@ class Bounds(msgspec.Struct, frozen=True):
 CALL = Bounds(1024 * 1024, 20_000)
 # 2,500 rows of the statistics are 1.5 MiB and 80,000 elements.
 BATCH = Bounds(4 * 1024 * 1024, 200_000)
-# The decoder for what the fast one refuses takes five times as long; what is larger is asked for in halves.
+# The patient decoder, for answers that the fast one refuses, takes five times as long. The callers ask for
+# larger answers again in halves.
 PATIENT = Bounds(1024 * 1024, 50_000)
-# Codes, numbers, the time of one command.
+# For codes, numbers and the time of one command.
 SMALL = Bounds(64 * 1024, 1_000)
 
 
 class Document(msgspec.Struct, frozen=True):
-    """What an answer says beside its result, and its result: parts, each as it came."""
+    """An answer's result and the parts beside it, none of them decoded yet."""
 
     result: Part = _ABSENT
     error: Part = _ABSENT
@@ -63,14 +64,14 @@ class _RawDocument(msgspec.Struct):
 
 
 def read_document(body: bytes, bounds: Bounds) -> Document:
-    """The parts of an answer; raises TooLarge, and ValueError for what is no JSON object."""
+    """The parts of an answer; raises TooLarge, and ValueError when it is no JSON object."""
     _check(body, bounds)
     try:
         return Document(**msgspec.structs.asdict(msgspec.json.decode(body, type=_RawDocument)))
     except (msgspec.DecodeError, RecursionError):
         parts = _decode_patiently(body)
     if not isinstance(parts, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004  As of any other text that is none.
+        raise ValueError("no JSON object")  # noqa: TRY004  One error for every malformed text.
     return Document(**{name: parts[name] for name in Document.__struct_fields__ if name in parts})
 
 
@@ -79,8 +80,8 @@ def is_there(part: Part) -> bool:
     return part is not _ABSENT
 
 
-def decode_part(part: Part, bounds: Bounds) -> Any:  # noqa: ANN401  Whatever JSON holds.
-    """The value; None where the part is absent. Raises TooLarge, and ValueError for what cannot be read."""
+def decode_part(part: Part, bounds: Bounds) -> Any:  # noqa: ANN401  Any value of JSON.
+    """The value; None when the part is absent. Raises TooLarge, and ValueError when it cannot be read."""
     if not isinstance(part, msgspec.Raw):
         return part
     if part is _ABSENT:
@@ -94,7 +95,7 @@ def decode_part(part: Part, bounds: Bounds) -> Any:  # noqa: ANN401  Whatever JS
 
 
 def decode_small(part: Part) -> Any:  # noqa: ANN401  As above.
-    """The value of a part that is small with every honest portal; None for one that is not, or unreadable."""
+    """The value of a part that every honest portal keeps small; None when it is too large or unreadable."""
     try:
         return decode_part(part, SMALL)
     except (TooLarge, ValueError):
@@ -102,9 +103,9 @@ def decode_small(part: Part) -> Any:  # noqa: ANN401  As above.
 
 
 def open_parts(part: Part, names: tuple[str, ...]) -> dict[str, Part]:
-    """The values of an object under these names, none of them decoded yet; nothing is made of others.
+    """The values of an object under these names, none of them decoded yet; other values are skipped.
 
-    PHP writes an empty array as `[]`, and so it would one with keys 0, 1, …: no name may be a number.
+    No name may be a number: PHP writes an array with the keys 0, 1, … as a list, as it does an empty one.
     """
     if not isinstance(part, msgspec.Raw):
         found = part if isinstance(part, dict) else {}
@@ -118,20 +119,20 @@ def open_parts(part: Part, names: tuple[str, ...]) -> dict[str, Part]:
 
 @lru_cache(maxsize=128)
 def _object_with(names: tuple[str, ...]) -> type[msgspec.Struct]:
-    """A type that holds what is under these names and passes over everything else."""
+    """A type that holds the values under these names and skips all others."""
     keys = {f"part{index}": name for index, name in enumerate(names)}
     return msgspec.defstruct("Parts", [(field, msgspec.Raw, _ABSENT) for field in keys], rename=keys)
 
 
 def to_mapping(value: object) -> dict[str, Any]:
-    """An object by its names, and a list by its places; empty for everything else."""
+    """An object as it is, a list with its indexes as keys; empty for everything else."""
     if isinstance(value, dict):
         return value
     return {str(index): item for index, item in enumerate(value)} if isinstance(value, list) else {}
 
 
 def read_object(body: bytes, bounds: Bounds) -> Mapping[str, Any]:
-    """A small answer as a whole; raises TooLarge, and ValueError for what is no JSON object."""
+    """A small answer, decoded as a whole; raises TooLarge, and ValueError when it is no JSON object."""
     _check(body, bounds)
     try:
         value = msgspec.json.decode(body)
@@ -146,7 +147,7 @@ def read_text(value: object) -> str:
     """A scalar of an answer as text; empty for anything else."""
     if isinstance(value, str):
         return without_surrogates(value)
-    number = read_whole(value, -INT64_MAX)  # One of thousands of digits has no text in Python.
+    number = read_whole(value, -INT64_MAX)  # Python makes no text of an integer of thousands of digits.
     return "" if number is None else str(number)
 
 
@@ -158,14 +159,13 @@ def _check(text: bytes, bounds: Bounds) -> None:
 
 
 def _count(text: bytes) -> int:
-    """At least as many as there are elements; the commas in texts count too."""
+    """An upper bound of the number of elements: commas and brackets in texts count too."""
     return 1 + len(text) - len(text.translate(None, _BEGINNINGS))
 
 
 def _decode_patiently(text: bytes) -> Any:  # noqa: ANN401  As above.
-    """What the fast decoder refuses: half a character, invalid UTF-8, numbers that no float holds (None).
-
-    Raises TooLarge, and ValueError for what is no JSON.
+    """The value of JSON that the fast decoder refuses, for half a character, invalid UTF-8 or a number that
+    no float holds (which becomes None). Raises TooLarge, and ValueError when it is no JSON.
     """
     _check(text, PATIENT)
     try:

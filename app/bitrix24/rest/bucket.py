@@ -1,4 +1,4 @@
-"""The portal's leaky bucket, kept on our side too, so that it never has to refuse us.
+"""A copy of the portal's leaky bucket on our side, so that the portal never has to refuse a request.
 
 Documentation: limits.md (drains 2 a second, blocks above 50; one bucket for a portal and a source address).
 """
@@ -12,19 +12,20 @@ from weakref import WeakValueDictionary
 from app.bitrix24.errors import BitrixError
 from app.bitrix24.rest.accounts import Accounts, LocalAccounts
 
-DRAIN_MS = 500  # A portal forgets one request in so many.
-CAPACITY = 45  # Of 50: requests arrive later than they leave, and not all as late as each other.
+DRAIN_MS = 500  # The time in which a portal forgets one request.
+CAPACITY = 45  # Less than the portal's 50: requests arrive later than they leave, some later than others.
 MAX_WAIT_S = 60
-MAX_WAITING = 120  # As many as the portal takes in that time.
-MAX_AT_ONCE = 8  # Of the connections that all portals share (see network.py).
+MAX_WAITING = 120  # As many as the portal takes within MAX_WAIT_S.
+MAX_AT_ONCE = 8  # Of all portals' connections (see network.py), one portal's requests hold so many.
 _CAPACITY_MS = CAPACITY * DRAIN_MS
 _MOST_MS = _CAPACITY_MS + MAX_WAIT_S * 1000
 
 
 class RateBucket:
-    """One bucket for each portal and each host, and so many places for this process's requests under way.
+    """One bucket for each portal and each host, and MAX_AT_ONCE places a portal for this process's requests.
 
-    `accounts` say how much a portal was sent, by others too; `sleep` is real unless a test moves time.
+    `accounts` count the requests to a portal, those of other processes too; `sleep` is real unless a test
+    moves time.
     """
 
     def __init__(
@@ -37,14 +38,14 @@ class RateBucket:
 
     @asynccontextmanager
     async def admit(self, portal_key: str, *further_keys: str) -> AsyncIterator[None]:
-        """Wait for a place among the requests under way at the portal, then until it admits one more.
+        """Wait for a place among the requests under way at the portal, then until its bucket has room.
 
-        `further_keys` have buckets too, as the host has that may be claimed by several portals, and the
-        fullest one decides.
+        `further_keys` have buckets too, such as that of a host that several portals claim; the fullest bucket
+        decides.
 
-        A portal that holds its answers back keeps its own requests waiting, not those of other portals. It is
-        counted when it leaves, not when it begins to wait, or those that waited would arrive all at once.
-        Callers are served in the order they came. Raises BitrixError `query_limit_exceeded`, as the portal
+        A portal that holds its answers back keeps only its own requests waiting. A request is counted when it
+        leaves, not when it begins to wait; else those that waited would all arrive at once. Callers are
+        served in the order in which they came. Raises BitrixError `query_limit_exceeded`, as the portal
         would, when the wait would exceed a minute.
         """
         if self._waiting[portal_key] >= MAX_WAITING:
@@ -64,7 +65,7 @@ class RateBucket:
             places.release()
 
     async def fill(self, *keys: str) -> None:
-        """Take note that the portal refused: others share its bucket, which is fuller than we knew."""
+        """Set the buckets to full, because the portal refused: it counts requests that we do not know of."""
         await self._accounts.fill(keys, _CAPACITY_MS)
 
     async def _take(self, *keys: str) -> None:

@@ -1,4 +1,4 @@
-"""The record of one request to Bitrix24: enough to explain it later, nothing to misuse.
+"""The record of one request to Bitrix24: enough to explain it later, and nothing that can be misused.
 
 The Marketplace demands that requests and answers are logged for three days, without tokens or personal data.
 """
@@ -57,15 +57,17 @@ Record = Callable[[Exchange], Awaitable[None]]
 
 
 async def keep(record: Record, exchange: Exchange) -> None:
-    """Hand the exchange over. A recorder that fails must not cost an answer that may hold the new token."""
+    """Record the exchange. A failure is only logged: the answer, which may hold a new token, must
+    not be lost.
+    """
     try:
         await record(exchange)
-    except Exception as error:  # noqa: BLE001  Whatever the recorder meets, the answer matters more.
+    except Exception as error:  # noqa: BLE001  The answer matters more than any error of the recorder.
         _log.error("rest_exchange_not_recorded", extra={"error": type(error).__name__})
 
 
 def redact(parameters: Mapping[str, object]) -> str:
-    """The parameters as JSON text: all keys, and only those scalars that tell of no one and open nothing."""
+    """The parameters as JSON text: all keys, and only the scalars that are neither personal nor secret."""
     return json.dumps(_redacted("", parameters), ensure_ascii=False, default=lambda _: _HIDDEN)[:_MAX_LENGTH]
 
 
@@ -84,7 +86,7 @@ def _redacted(key: str, value: object) -> object:
 
 
 def summarise(result: object, total: int | None = None) -> str:
-    """What kind of answer came, and how much of it."""
+    """The kind of the result and its size, as `list of 50, total 120`."""
     if isinstance(result, list):
         text = f"list of {len(result)}"
     elif isinstance(result, dict):

@@ -1,4 +1,4 @@
-"""The authorization server: who a token belongs to, and the exchange of a refresh token for a new pair.
+"""The authorization server: the owner of a token, and the exchange of a refresh token for a new pair.
 
 Documentation: settings/oauth/auto-renewal.md, settings/oauth/error-codes.md, settings/oauth/simple-way.md.
 """
@@ -23,13 +23,14 @@ from app.kit.json_values import read_whole
 _BOUNDS = Bounds(256 * 1024, 1_000)
 _TOTAL_S = 15.0
 _DEFAULT_LIFETIME_S = 3600
-MOST_LIFETIME_S = 366 * 24 * 3600  # Documented are an hour and, of a refresh token, 180 days.
+MOST_LIFETIME_S = 366 * 24 * 3600  # The documentation tells of an hour, and of 180 days for a refresh token.
 
 
 class AppInfo(msgspec.Struct, frozen=True):
-    """Whose token it is, by the only one who knows. `expires_at` is Unix seconds by the server's clock.
+    """The owner of a token, by the authorization server, the only one that knows it.
 
-    `server` is the origin that answered. `domain` and `client_endpoint` are as the server spells them.
+    `expires_at` is Unix seconds by the server's clock; `server` is the origin that answered; `domain` and
+    `client_endpoint` are in the server's spelling.
     """
 
     client_id: str
@@ -60,7 +61,7 @@ class TokenPair(msgspec.Struct, frozen=True):
 
     @property
     def issued_at(self) -> int:
-        """When the pair was made: of two pairs of one portal, the newer is the one to keep."""
+        """The moment when the pair was made; of two pairs of one portal, the newer one is to be kept."""
         return self.expires_at - self.expires_in
 
     def __repr__(self) -> str:
@@ -69,7 +70,9 @@ class TokenPair(msgspec.Struct, frozen=True):
 
 
 class AuthorizationServer:
-    """Asks the authorization servers of the allow-list, and no other; `http` is the client for "oauth"."""
+    """Sends requests to the authorization servers of the allow-list only; `http` is the client for
+    "oauth".
+    """
 
     def __init__(
         self,
@@ -90,10 +93,10 @@ class AuthorizationServer:
     async def app_info(
         self, access_token: str, server: str | None = None, member_id: str | None = None
     ) -> AppInfo:
-        """Ask whose token it is; without a `server` each listed one in turn, until one knows the token.
+        """Ask for the owner of a token; without a `server`, ask each listed one until one knows the token.
 
-        `member_id` is noted in the record only. Raises AddressRefused for a server that is not listed,
-        BitrixError when none knows the token, Unreachable when one that may know it did not answer.
+        `member_id` is only noted in the record. Raises AddressRefused for a server that is not listed,
+        BitrixError when no server knows the token, Unreachable when a server that may know it did not answer.
         """
         failures: list[BitrixFailure] = []
         servers = self._policy.oauth_servers if server is None else (self._policy.check_oauth(server),)
@@ -103,7 +106,7 @@ class AuthorizationServer:
             except (BitrixError, Unreachable) as failure:
                 failures.append(failure)
                 if isinstance(failure, BitrixError) and failure.code in EXPIRED:
-                    break  # It knew the token; no other server can tell more.
+                    break  # This server knows the token, so no other can.
         raise _most_telling(failures)
 
     async def _app_info(self, origin: str, access_token: str, member_id: str | None) -> AppInfo:
@@ -119,12 +122,12 @@ class AuthorizationServer:
     async def refreshing(
         self, server: str | None, refresh_token: str, member_id: str | None = None
     ) -> AsyncIterator[TokenPair]:
-        """Buy a new pair by POST, which keeps the secret out of addresses and their logs.
+        """Exchange a refresh token for a new pair, by POST, which keeps the secret out of addresses and logs.
 
-        Store it inside the block: the record is written when the block ends, so that nothing stands between
-        the answer and its storing. `server` is the portal's server_endpoint; None means the first listed.
-        Raises AddressRefused before anything is sent, BitrixError by the server's code, Unreachable when
-        nothing was learnt.
+        The caller stores the pair inside the block. The record is written only when the block ends, so that
+        nothing comes between the answer and its storing. `server` is the portal's server_endpoint; None is
+        the first listed. Raises AddressRefused before anything is sent, BitrixError with the server's code,
+        and Unreachable when no readable answer came.
         """
         origin = self._policy.check_oauth(server)
         form = {"grant_type": "refresh_token", "client_id": self._client_id}
@@ -140,15 +143,15 @@ class AuthorizationServer:
     async def _asking(
         self, request: httpx.Request, method: str, told: dict[str, str], member_id: str | None
     ) -> AsyncIterator[Mapping[str, Any]]:
-        """Send, turn an error answer into BitrixError, and record when the block ends. `told` is what the
-        record may know.
+        """Send the request, raise BitrixError for an error answer, and record the exchange when the block
+        ends. `told` holds the parameters that the record may show.
         """
         started_at, begun = self._clock.now(), time.perf_counter()
         status, code, summary, duration_ms = None, None, "", 0
         try:
             try:
                 reply = await transfer(self._http, request, limit=_BOUNDS.most_bytes, total_s=_TOTAL_S)
-            except TooLarge as error:  # No method of these has much to say: it is no answer of theirs.
+            except TooLarge as error:  # No honest answer of these two methods is large.
                 raise Unreachable("the answer is too large", error.status) from None
             finally:
                 duration_ms = round((time.perf_counter() - begun) * 1000)
@@ -181,7 +184,9 @@ def _answer(reply: Reply) -> Mapping[str, Any]:
 
 
 def _most_telling(failures: list[BitrixFailure]) -> BitrixFailure:
-    """A server that was not reached may know the token, so its silence outweighs another's refusal."""
+    """The failure to raise: first that the token has expired, then that a server was not reached, because
+    that server may know the token; else the last refusal.
+    """
     last = failures[-1]
     if isinstance(last, BitrixError) and last.code in EXPIRED:
         return last
@@ -204,7 +209,7 @@ def _app_info(result: dict[str, Any], install: dict[str, Any], origin: str) -> A
 
 
 def _moment(value: object) -> int | None:
-    """The SDKs read `expires` as an ISO date; the token endpoint writes the like as Unix seconds."""
+    """`expires` as Unix seconds. The SDKs read it as an ISO date; the token endpoint writes Unix seconds."""
     number = read_whole(value, 0, LAST)
     return number if number is not None else read_date(value)
 

@@ -37,7 +37,7 @@ from app.kit.clock import Clock
 from app.kit.json_values import read_whole
 
 MAX_BATCH = 50
-_TOTAL_S = 75.0  # Of one call with its repetitions: a portal may hold each refusal back.
+_TOTAL_S = 75.0  # For one call with its repetitions: a portal may hold back each refusal.
 _RETRY_WAITS_S = (1.0, 2.0, 4.0)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
@@ -48,7 +48,7 @@ Command = tuple[str, Mapping[str, object]]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a method answered; `total` and `next` are None where it does not page."""
+    """The answer of a method; `total` and `next` are None when the method does not page."""
 
     result: Any
     total: int | None
@@ -57,9 +57,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):
-    """What a batch answered, by the command's name; one that was not run has neither result nor error.
+    """The answers of a batch, by the command's name; a command that was not run has neither result nor error.
 
-    `time` is the whole request's block, `times` those of the commands.
+    `time` is the `time` block of the whole request, `times` holds those of the commands.
     """
 
     results: dict[str, Any]
@@ -79,7 +79,7 @@ class _Prepared(msgspec.Struct, frozen=True):
 
     @property
     def bounds(self) -> Bounds:
-        """How much of an answer it may get."""
+        """How large its answer may be."""
         return BATCH if self.method == "batch" else CALL
 
 
@@ -114,10 +114,10 @@ class PortalClient:
         parameters: Mapping[str, object],
         access_token: str,
     ) -> Answer:
-        """Call one method. Raises BitrixError, TooLarge among them, Unreachable or AddressRefused.
+        """Call one method. Raises BitrixError (of which TooLarge is one), Unreachable or AddressRefused.
 
-        A request is sent again only where the portal was too busy to look at it, three times and within 75
-        seconds at most.
+        A request is sent again only when the portal was too busy to process it: at most three times, and
+        within 75 seconds in all.
         """
         body = msgspec.json.encode({**parameters, "auth": access_token})
         return await self._call(_Prepared(method, body, redact(parameters)))
@@ -127,8 +127,8 @@ class PortalClient:
     ) -> BatchAnswer:
         """Call up to 50 methods in one request; `$result[name][key]` in a parameter names an earlier result.
 
-        Raises as `call` does when the batch as a whole fails; errors of commands stand in the answer,
-        TooLarge of one whose result is larger than a call's may be.
+        Raises as `call` does when the batch as a whole fails. The errors of commands stand in the answer;
+        TooLarge stands there for a command whose result is larger than the answer to a call may be.
         """
         if len(commands) > MAX_BATCH:
             raise ValueError(f"a batch holds at most {MAX_BATCH} commands")
@@ -159,7 +159,7 @@ class PortalClient:
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, prepared: _Prepared, total_s: float) -> Answer:
-        """POST once, in the portal's turn; the answer may take so long."""
+        """POST once, when the portal's bucket has room; the answer may take `total_s`."""
         request = self._http.build_request(
             "POST", self.client_endpoint + prepared.method, content=prepared.body, headers=_JSON_HEADERS
         )
@@ -168,7 +168,7 @@ class PortalClient:
                 return await self._send(request, prepared, total_s)
 
     async def _send(self, request: httpx.Request, prepared: _Prepared, total_s: float) -> Answer:
-        """Send it and record it, whatever comes of it."""
+        """Send the request, and record it with its answer or its failure."""
         started_at, begun = self._clock.now(), time.perf_counter()
         status, code, summary = None, None, ""
         try:
@@ -194,9 +194,9 @@ class PortalClient:
 
 
 def _read(reply: Reply, prepared: _Prepared) -> Answer:
-    """Read the answer. The results of a batch stay as they came, to be decoded one after another.
+    """The answer. The results of a batch stay undecoded, because they are decoded one after another.
 
-    A redirect is not believed: whoever asked may ask the authorization server where the portal is.
+    A redirect is not followed; the caller may ask the authorization server where the portal is.
     """
     if reply.status in _REDIRECTS:
         raise Unreachable("the portal redirects to another address", reply.status)
@@ -204,7 +204,7 @@ def _read(reply: Reply, prepared: _Prepared) -> Answer:
         document = read_document(reply.body, prepared.bounds)
         _raise_error(document, reply.status)
         result = document.result if prepared.method == "batch" else decode_part(document.result, CALL)
-    except ValueError:  # As proxies and closed portals answer in HTML.
+    except ValueError:  # Proxies and closed portals answer in HTML.
         raise Unreachable("the answer is no JSON object", reply.status) from None
     total, following = (read_whole(decode_small(part)) for part in (document.total, document.next))
     return Answer(result, total, following, to_mapping(decode_small(document.time)))
@@ -219,10 +219,10 @@ def _raise_error(document: Document, status: int) -> None:
 
 
 def _is_busy(failure: BitrixError | Unreachable) -> bool:
-    """Whether the portal refused for the moment, before it looked at the request.
+    """Whether the portal refused only for the moment, before it processed the request.
 
-    `operation_time_limit` and `overload_limit` bear the same statuses but last for minutes, or until a person
-    acts.
+    `operation_time_limit` and `overload_limit` come with the same statuses, but last for minutes or until a
+    person acts.
     """
     if isinstance(failure, BitrixError):
         return failure.code in TOO_FAST
@@ -230,7 +230,9 @@ def _is_busy(failure: BitrixError | Unreachable) -> bool:
 
 
 async def _read_batch(answer: Answer, names: tuple[str, ...]) -> BatchAnswer:
-    """Decode what was asked for, and nothing else that the portal may have put there."""
+    """The answers to the named commands, decoded one after another; anything else in the answer is
+    skipped.
+    """
     parts = open_parts(answer.result, _PARTS)
     found = {key: open_parts(parts.get(key), names) for key in _PARTS}
     read = BatchAnswer(
@@ -248,7 +250,7 @@ async def _read_batch(answer: Answer, names: tuple[str, ...]) -> BatchAnswer:
             read.errors[name] = error
         except ValueError:
             read.errors[name] = BitrixError("malformed_answer", 200, "not JSON")
-        await asyncio.sleep(0)  # Events go first: all results at once would hold them up for long.
+        await asyncio.sleep(0)  # Decoding all results at once would keep events waiting for long.
     return read
 
 

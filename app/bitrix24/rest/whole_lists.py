@@ -17,8 +17,8 @@ async def list_rows(
 ) -> AsyncIterator[list[object]]:
     """Pages of at most 50 rows. Raises as `PortalClient.call` does.
 
-    What a portal says of their number is only believed up to MAX_ROWS, and as long as rows come. A batch that
-    is too large is asked for again in halves.
+    The portal's own number of rows is believed only up to MAX_ROWS, and only as long as rows come. A batch
+    whose answer is too large is asked for again in halves.
     """
     first = await client.call(method, {**parameters, "start": 0}, access_token)
     yield _rows(first.result)
@@ -43,7 +43,7 @@ async def list_rows(
 async def read_pages(
     client: PortalClient, access_token: str, command: Command, starts: Iterable[int]
 ) -> list[list[object]]:
-    """The pages of a list that begin at these places, at most 50, in one request. Raises as
+    """The pages of a list that begin at these row numbers, at most 50 pages in one request. Raises as
     `PortalClient.call` does.
     """
     method, parameters = command

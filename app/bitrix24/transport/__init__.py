@@ -1,1 +1,1 @@
-"""HTTP as it may leave this machine: checked addresses, bounded answers."""
+"""Outbound HTTP: to checked addresses only, with bounded answers."""

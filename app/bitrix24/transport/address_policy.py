@@ -1,6 +1,6 @@
-"""Which addresses may be contacted. Pure; `network` holds every connection to it.
+"""Which addresses may be contacted. Pure; `network` applies it to every connection.
 
-Documentation: settings/cloud-and-on-premise/network-access.md; RFC 6890 for what is not the Internet.
+Documentation: settings/cloud-and-on-premise/network-access.md; RFC 6890 for addresses outside the Internet.
 """
 
 import re
@@ -23,7 +23,8 @@ _REST_PATHS = frozenset({"", "/", "/rest", "/rest/"})
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NEVER_GLOBAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("2001::/23"))
-# Beside 169.254.169.254: of Alibaba, Azure (168.63.129.16 is a public address by its number), AWS and GCP.
+# The metadata addresses of Alibaba, Azure, AWS and GCP beside 169.254.169.254, which is private
+# anyway. Azure's 168.63.129.16 is a public address by its number.
 _CLOUD_METADATA = frozenset(
     {
         *(IPv4Address("100.100.100.200"), IPv4Address("168.63.129.16")),
@@ -33,11 +34,11 @@ _CLOUD_METADATA = frozenset(
 
 
 class AddressPolicy:
-    """Says which portals and authorization servers may be contacted.
+    """Decides which portals and authorization servers may be contacted.
 
-    `oauth_servers` are origins, `scheme://host[:port]`: what the operator lists is trusted, http and loopback
-    too. A portal needs https unless `allow_http`, and a public address or one of the `private` networks, from
-    which the addresses at which clouds keep their metadata are excepted.
+    `oauth_servers` are origins, `scheme://host[:port]`; each that the operator lists is trusted, http and
+    loopback too. A portal needs https unless `allow_http`, and an address that is public or in one of the
+    `private` networks. The metadata addresses of clouds are refused everywhere.
     """
 
     def __init__(
@@ -52,9 +53,9 @@ class AddressPolicy:
         )
 
     def check_oauth(self, endpoint: str | None) -> str:
-        """The listed origin that the endpoint lies on, as `scheme://host[:port]`; the first when None.
+        """The listed origin of this endpoint, as `scheme://host[:port]`; the first listed one for None.
 
-        Raises AddressRefused for every other: `client_secret` goes to listed servers only.
+        Raises AddressRefused for an unlisted one, because `client_secret` goes to listed servers only.
         """
         if endpoint is None:
             return self.oauth_servers[0]
@@ -71,9 +72,9 @@ class AddressPolicy:
         return (host, port) in self._oauth_endpoints
 
     def check_portal(self, url: str) -> str:
-        """The portal's REST root, `https://HOST[:port]/rest/`; AddressRefused when it may not be contacted.
+        """The portal's REST root, `https://HOST[:port]/rest/`; raises AddressRefused.
 
-        A host name is judged by its address only when it is connected to.
+        The addresses of a host name are judged only when a connection is made.
         """
         parsed = _parse(url)
         if parsed.path not in _REST_PATHS or parsed.query:
@@ -89,9 +90,9 @@ class AddressPolicy:
         return f"{_origin(parsed)}/rest/"
 
     def check_file(self, url: str) -> str:
-        """The address of a file that a portal names, anywhere it may lie; AddressRefused as for portals.
+        """The address of a file that a portal names, on any host; raises AddressRefused as for portals.
 
-        A host name is judged by its address only when it is connected to.
+        The addresses of a host name are judged only when a connection is made.
         """
         parsed = _parse(url)
         if parsed.scheme == "http" and not self.allow_http:
@@ -120,7 +121,7 @@ def refused_address() -> AddressRefused:
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address is on the public Internet, judged by the IPv4 address inside where there is one."""
+    """Whether the address is on the public Internet; one that contains an IPv4 address is judged by that."""
     address = _without_mapping(address)
     if any(address in network for network in _NEVER_GLOBAL):
         return False
@@ -133,7 +134,9 @@ def is_public(address: Address) -> bool:
 
 
 def _without_mapping(address: Address) -> Address:
-    """The IPv4 address that is meant by `::ffff:a.b.c.d` or, behind a translator, by `64:ff9b::a.b.c.d`."""
+    """The IPv4 address in `::ffff:a.b.c.d` or, behind a translator, in `64:ff9b::a.b.c.d`; else the
+    same one.
+    """
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
@@ -160,7 +163,9 @@ def _parse(url: str) -> httpx.URL:
 
 
 def _is_host_name(host: str) -> bool:
-    """A name whose last label is a number is an IPv4 address to some resolvers (0x7f.1, 2130706433)."""
+    """Whether the text is a host name. Some resolvers read a name whose last label is a number as an IPv4
+    address (0x7f.1, 2130706433), so it is none here.
+    """
     if not _HOST_NAME.fullmatch(host) or len(host) > _MAX_HOST_LENGTH:
         return False
     return not _NUMERIC_LABEL.fullmatch(host.rsplit(".", 1)[-1])

@@ -1,8 +1,8 @@
-"""Which addresses a host has, found so that no portal's name server keeps anybody else waiting.
+"""Look-ups of a host's addresses, made so that no portal's name server keeps other portals waiting.
 
-c-ares asks (by `aiodns`), and not the machine's `getaddrinfo`: that one holds a thread until a name server
-answers or it gives up by itself, and nothing can end it. c-ares too reads /etc/hosts and /etc/resolv.conf,
-search domains included, and knows `localhost`, but no other source of names (LDAP, mDNS).
+c-ares looks up (by `aiodns`), and not the machine's `getaddrinfo`, which holds a thread until a name server
+answers or it gives up by itself; nothing can end it earlier. c-ares too reads /etc/hosts and
+/etc/resolv.conf, search domains included, and knows `localhost`, but no other source of names (LDAP, mDNS).
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from app.kit.fairness.fair_queue import FairQueue
 from app.kit.fairness.places import Share
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-MAX_LOOKUPS = 2  # Of one portal at once: it has one host, and another one while it moves.
-MAX_LOOKUPS_OVERALL = 256  # As many as there are connections; half of them is for portals that have none yet.
-LOOKUP_S = 5.0  # Of the ten in which a connection must stand.
-REST_S = 30.0  # As long as a name that was not answered is not asked for again.
+MAX_LOOKUPS = 2  # Of one portal at once: it has one host, and a second one while it moves.
+MAX_LOOKUPS_OVERALL = 256  # As many as connections; half of them are for portals without a look-up under way.
+LOOKUP_S = 5.0  # Half of the time in which a connection must be made.
+REST_S = 30.0  # For so long a name that got no answer is not looked up again.
 MAX_RESTING = 1_000
 MAX_ADDRESSES = 64  # Far more than any host has; each is checked.
-REMEMBERED_S = 60.0  # As long as an authorization server's addresses are not asked for again.
+REMEMBERED_S = 60.0  # For so long an authorization server's addresses are not looked up again.
 _TRY_S, _TRIES = 2.0, 2
 _LOOKUPS_OF_A_CHANNEL = 500  # c-ares keeps each answer for up to an hour and has no bound: 5 KB a name.
 
@@ -41,7 +41,7 @@ class Names(Protocol):
 
 
 class PortalNames:
-    """Looks up hosts that portals name: two at once for each portal, however many it names."""
+    """Looks up hosts that portals name, at most two at once for each portal."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
@@ -49,7 +49,7 @@ class PortalNames:
         self._resting: OrderedDict[str, float] = OrderedDict()
 
     async def find(self, portal: str, host: str, port: int) -> Sequence[str]:
-        """All addresses; raises Silent for a name that is not answered, at once while it rests."""
+        """All addresses; raises Silent for a name without an answer, and at once during REST_S after that."""
         if is_literal(host):
             return [host]
         await self._places.acquire(portal)
@@ -68,10 +68,10 @@ class PortalNames:
             raise Silent from None
 
     def _end(self, portal: str, looking: asyncio.Future[Sequence[str]]) -> None:
-        """Its place is free once the look-up has ended, also where nobody waits for it any more."""
+        """Give the place back. The look-up holds it until its own end, even when its caller has gone."""
         self._places.release(portal)
         if not looking.cancelled():
-            looking.exception()  # Retrieved, whether or not anybody still wants to know it.
+            looking.exception()  # Retrieved, because asyncio logs an error that nobody retrieves.
 
     def _check_resting(self, host: str) -> None:
         if self._resting.get(host, 0.0) > asyncio.get_running_loop().time():
@@ -85,14 +85,16 @@ class PortalNames:
 
 
 class ServerNames:
-    """Looks up the listed authorization servers, and knows their last addresses while nobody answers."""
+    """Looks up the listed authorization servers; uses their last known addresses while no name
+    server answers.
+    """
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
         self._known: dict[str, tuple[float, Sequence[str]]] = {}
 
     async def find(self, portal: str, host: str, port: int) -> Sequence[str]:  # noqa: ARG002  Names' signature.
-        """All addresses, at most a minute old where a name server answers."""
+        """All addresses; they are at most a minute old, or older while no name server answers."""
         now = asyncio.get_running_loop().time()
         asked_at, known = self._known.get(host, (now - REMEMBERED_S, ()))
         if is_literal(host) or now - asked_at < REMEMBERED_S:
@@ -100,7 +102,7 @@ class ServerNames:
         try:
             async with asyncio.timeout(LOOKUP_S):
                 known = _bounded(await self._resolve(host, port))
-        except (OSError, UnicodeError):  # One of these is TimeoutError.
+        except (OSError, UnicodeError):  # TimeoutError is an OSError.
             if not known:
                 raise
         self._known[host] = (now, known)
@@ -108,7 +110,7 @@ class ServerNames:
 
 
 class NameServers:
-    """Asks the machine's name servers, or those that are given as `address:port`; close it with `close()`."""
+    """Asks the machine's name servers, or those given as `address:port`; the caller ends it by `close()`."""
 
     def __init__(self, servers: Sequence[str] | None = None) -> None:
         self._servers = servers
@@ -117,7 +119,7 @@ class NameServers:
         self._asked: dict[asyncio.Future[Any], aiodns.DNSResolver] = {}
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """All addresses, as text, in the order to try them; raises OSError, Silent where nobody answers."""
+        """All addresses as text, in the order to try them; raises OSError, or Silent without an answer."""
         resolver = self._current()
         question = resolver.getaddrinfo(host, socket.AF_UNSPEC, port, type=socket.SOCK_STREAM)
         self._asked[question] = resolver
@@ -131,7 +133,9 @@ class NameServers:
         return [node.addr[0].decode() for node in found.nodes]
 
     def _current(self) -> aiodns.DNSResolver:
-        """One channel after the other, so that no memory grows; the old one ends with its last question."""
+        """The channel for the next look-up. A new one replaces it from time to time, so that its memory stays
+        bounded; the old one ends with its last question.
+        """
         if self._resolver is None or self._lookups == _LOOKUPS_OF_A_CHANNEL:
             self._resolver = aiodns.DNSResolver(self._servers, timeout=_TRY_S, tries=_TRIES)
             self._lookups = 0
@@ -147,7 +151,7 @@ class NameServers:
 
 
 def is_literal(host: str) -> bool:
-    """Whether the host is an address already."""
+    """Whether the host is an IP address and no name."""
     try:
         ip_address(host)
     except ValueError:

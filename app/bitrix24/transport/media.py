@@ -1,5 +1,5 @@
-"""A recording as its server sends it: opened under the same guard as every outbound address, read in chunks,
-kept nowhere. Addresses hold tokens, so none is in an error, a repr or the record of requests.
+"""Recordings, read from their server in chunks and kept nowhere. The guard of all outbound requests checks
+their addresses too. An address holds tokens, so none stands in an error, a repr or the record of requests.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ CHUNK_TIMEOUT_S = (
 )
 MEASURE_TIMEOUT_S = 60.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# What browsers play, and no playlist (audio/x-mpegurl, audio/x-scpls): one has the listener's browser ask any
-# other address.
+# Types that browsers play, without playlists (audio/x-mpegurl, audio/x-scpls): a playlist makes the
+# listener's browser request any other address.
 _PLAYED = frozenset(
     {
         *("audio/mpeg", "audio/mp3", "audio/x-mp3", "audio/x-mpeg", "audio/mpeg3", "audio/x-mpeg-3"),
@@ -30,21 +30,21 @@ _PLAYED = frozenset(
         *("audio/mp4", "audio/m4a", "audio/x-m4a", "audio/aac", "audio/aacp", "audio/x-aac", "audio/3gpp"),
     }
 )
-# What file servers call a file of which they know nothing. As with any other type of sound, its first bytes
-# must be those of a recording then.
+# Types that file servers give to unknown files. The first bytes of such a file must be those of a recording,
+# as with any type of sound that is not in _PLAYED.
 _UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/force-download"})
 _PLAYLISTS = (b"#EXTM3U", b"[playlist]", b"<")
-_MAX_DIGITS = 18  # Whatever has no more fits 64 bits.
+_MAX_DIGITS = 18  # A number of so many digits fits 64 bits.
 # The second byte of an MPEG audio frame of layer III, with and without a checksum, of versions 1, 2 and 2.5.
 _MP3_FRAMES = frozenset(bytes((second,)) for second in (0xFA, 0xFB, 0xF2, 0xF3, 0xE2, 0xE3))
 HEAD_BYTES = 12
 
 
 def recognise_audio(beginning: bytes) -> str:
-    """The type of a recording by its first bytes; raises Unreachable for what is none.
+    """The type of a recording by its first bytes; raises Unreachable when they are no recording's.
 
     Bitrix24 takes WAV and MP3 (api-reference/telephony/telephony-external-call-attach-record.md); an address
-    of an outside application may lead to the other kinds that browsers play.
+    from an outside application may lead to the other types that browsers play.
     """
     if beginning.startswith(b"ID3") or (beginning[:1] == b"\xff" and beginning[1:2] in _MP3_FRAMES):
         return "audio/mpeg"
@@ -58,10 +58,10 @@ def recognise_audio(beginning: bytes) -> str:
 
 
 class Media:
-    """An open answer: the whole, or the part that was asked for (`is_part`).
+    """An open answer: the whole recording, or the requested part of it (`is_part`).
 
-    `span` is what it holds, None for a whole whose length its server does not tell. `media_type` is empty
-    where its server does not tell that.
+    `span` is the range of its bytes, None for a whole whose length its server does not tell. `media_type` is
+    empty when its server does not tell it.
     """
 
     def __init__(self, response: httpx.Response, media_type: str, span: Span | None) -> None:
@@ -73,11 +73,11 @@ class Media:
         self._first = b""
 
     def __repr__(self) -> str:
-        """No address."""
+        """Type and range only: the address holds a token."""
         return f"Media(media_type={self.media_type!r}, span={self.span!r})"
 
     async def read(self) -> AsyncIterator[bytes]:
-        """The bytes in chunks of at most 64 KiB, each read when it is asked for; raises Unreachable."""
+        """The bytes in chunks of at most 64 KiB, each read when the caller takes it; raises Unreachable."""
         size = 0
         while chunk := await self._next():
             size += len(chunk)
@@ -88,12 +88,12 @@ class Media:
             raise Unreachable("the recording was cut off")
 
     async def peek(self) -> bytes:
-        """The first chunk, before anything is read; it is read again afterwards. Raises Unreachable."""
+        """The first chunk, which `read` will give again; call it before `read`. Raises Unreachable."""
         self._first = self._first or await self._next()
         return self._first
 
     async def _next(self) -> bytes:
-        """The next chunk; nothing at the end."""
+        """The next chunk; empty at the end. Raises Unreachable."""
         chunk, self._first = self._first, b""
         try:
             async with asyncio.timeout(CHUNK_TIMEOUT_S):
@@ -104,21 +104,22 @@ class Media:
             raise Unreachable(f"the recording was cut off: {type(error).__name__}") from None
 
     async def close(self) -> None:
-        """Close the connection, whatever is left on it."""
+        """Close the connection, even before its end."""
         await self._response.aclose()
 
 
 class MediaClient:
-    """Opens recordings; `http` is a client for "portals" that serves nothing else."""
+    """Opens recordings; `http` is a client for "portals" that is used for nothing else."""
 
     def __init__(self, http: httpx.AsyncClient, policy: AddressPolicy) -> None:
         self._http = http
         self._policy = policy
 
     async def open(self, url: str, asked: AskedRange | None) -> Media:
-        """Ask for a range, or for the whole, and give back what the server sends of it: perhaps the whole.
+        """Request a range or the whole, and return the server's answer; it may be the whole in both cases.
 
-        Raises Unreachable for what is no recording, AddressRefused, or UnsatisfiableError as the server says.
+        Raises Unreachable when the answer is no recording, AddressRefused, and UnsatisfiableError when the
+        server says so.
         """
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
@@ -141,8 +142,9 @@ class MediaClient:
             raise
 
     async def _judge_beginning(self, media: Media, url: str) -> None:
-        """Wait for its first chunk, so that one that hardly comes is refused with a sentence before anything
-        is sent; give it the type that its first bytes show where none is told. Raises Unreachable.
+        """Wait for the first chunk, and set the type by its first bytes when the server told none. Raises
+        Unreachable. The wait lets the listener get a sentence, not a broken answer, for a recording that
+        hardly comes.
         """
         first = await media.peek()
         if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLISTS):
@@ -152,15 +154,17 @@ class MediaClient:
         if media.span is None or not media.is_part or media.span.has_first(HEAD_BYTES):
             media.media_type = recognise_audio(first)
             return
-        beginning = await self._open(url, AskedRange(0, HEAD_BYTES - 1))  # Another request asks for them.
+        beginning = await self._open(
+            url, AskedRange(0, HEAD_BYTES - 1)
+        )  # A second request, for the first bytes.
         try:
             media.media_type = recognise_audio(await beginning.peek())
         finally:
             await beginning.close()
 
     async def measure(self, url: str, most_bytes: int) -> int:
-        """The length of a recording whose server does not tell it: by reading it all, and keeping nothing.
-        Raises Unreachable for a longer one too.
+        """The length of a recording. When its server does not tell it, the whole is read and dropped. Raises
+        Unreachable, also for a recording longer than `most_bytes`.
         """
         media = await self.open(url, None)
         try:
@@ -179,7 +183,7 @@ class MediaClient:
             await media.close()
 
     async def _follow(self, url: str, asked: AskedRange | None) -> httpx.Response:
-        """Each hop is checked as the first address is: a redirect may lead anywhere."""
+        """The answer behind all redirects. Each address on the way is checked, because it may be any."""
         was_https = False
         for _ in range(MAX_HOPS):
             url = self._policy.check_file(url)
@@ -213,7 +217,7 @@ def _join(url: str, location: str) -> str:
 
 
 def _read_head(response: httpx.Response, asked: AskedRange | None) -> Media:
-    """Judge the answer before a byte of it is passed on."""
+    """The answer as Media, judged by its head; raises Unreachable or UnsatisfiableError."""
     if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and asked is not None:
         total = parse_unsatisfied(response.headers.get("content-range"))
         if total is not None and total <= MAX_BYTES:
@@ -242,8 +246,8 @@ def _check_length(length: int) -> None:
 
 
 def _read_type(header: str) -> str:
-    """A type that browsers play and nothing else, or nothing where its first bytes are to decide: a page of
-    HTML from our own origin could do anything.
+    """The type, if browsers play it; empty when the first bytes are to decide. Raises Unreachable for any
+    other type: a page of HTML, sent on from our own origin, could do anything there.
     """
     media_type = header.partition(";")[0].strip().lower()
     if media_type in _PLAYED:

@@ -1,4 +1,4 @@
-"""HTTP as it may leave this machine: to the very address that was checked, by no proxy and no redirect."""
+"""Outbound HTTP clients: they connect to the very address that was checked, by no proxy and no redirect."""
 
 import asyncio
 import ssl
@@ -26,14 +26,14 @@ MAX_CONNECTIONS = 256  # A quarter of the files that a process may usually open.
 MAX_OF_A_PORTAL = (
     32  # Sixteen listeners (web/call/audio_stream.py), each of whose files may be asked for twice.
 )
-MAX_TRIED = 4  # Addresses of a host, each of which may stay silent for ten seconds.
+MAX_TRIED = 4  # Addresses of one host; each may stay silent for ten seconds.
 _LIMITS = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=16, keepalive_expiry=15.0)
 _portal: ContextVar[str] = ContextVar("portal", default="")
 
 
 @contextmanager
 def on_behalf_of(portal: str) -> Iterator[None]:
-    """Whatever is sent inside counts as this portal's; all that is sent outside counts as one portal's."""
+    """Requests inside count as this portal's; all requests outside of it count together, as one portal's."""
     token = _portal.set(portal)
     try:
         yield
@@ -42,11 +42,11 @@ def on_behalf_of(portal: str) -> Iterator[None]:
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves a host once, checks every address and connects to a checked one, so that a name which
-    resolves differently the second time gains nothing. TLS still verifies against the host's name.
+    """Resolves a host once, checks every address and connects to a checked one. So a name that resolves
+    differently the second time gains nothing. TLS still verifies the host's name.
 
-    For "oauth" it connects to listed authorization servers only, wherever they are; for "portals" to whatever
-    the policy admits, even when a portal claims the host of an authorization server.
+    For "oauth" it connects to listed authorization servers only, at any address. For "portals" it connects to
+    each address that the policy admits, even when a portal claims the host of an authorization server.
     """
 
     def __init__(
@@ -69,7 +69,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to a checked address of the host; AddressRefused when one of them may not be contacted."""
+        """Connect to a checked address of the host; raises AddressRefused when any of them is not
+        admitted.
+        """
         try:
             async with asyncio.timeout(timeout):
                 addresses = await self._checked_addresses(host, port)
@@ -90,7 +92,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             try:
                 return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue  # The host has another address; the last one's failure is the one that is told.
+                continue  # The host has another address; only the last one's failure is raised.
         return await self._inner.connect_tcp(last, port, timeout, local_address, socket_options)
 
     async def _checked_addresses(self, host: str, port: int) -> Sequence[str]:
@@ -112,8 +114,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class _GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport over a pool whose connections the guard makes, and in which every portal has its
-    turns: from the beginning of a request to the end of its answer it holds one of the places.
+    """httpx's transport over a pool whose connections the guard makes. Portals take turns at its places: a
+    request holds one from its beginning to the end of its answer.
     """
 
     def __init__(self, backend: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext, places: FairQueue) -> None:
@@ -128,7 +130,7 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
         self._places = places
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it in its portal's turn."""
+        """Send the request in its portal's turn."""
         portal = _portal.get()
         await self._places.acquire(portal)
         try:
@@ -141,10 +143,10 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
 
 
 class _Answer(httpx.AsyncByteStream):
-    """An answer's body, each piece of which is counted, and which gives its place back when it is closed."""
+    """An answer's body: it counts each of its pieces, and gives its place back when it is closed."""
 
     def __init__(self, response: httpx.Response, give_back: Callable[[], None]) -> None:
-        self._stream = cast("httpx.AsyncByteStream", response.stream)  # The transport's own is none other.
+        self._stream = cast("httpx.AsyncByteStream", response.stream)  # httpx's transport gives no other.
         self._meter = cast("Connection", response.extensions["network_stream"]).meter
         self._give_back: Callable[[], None] | None = give_back
 
@@ -154,7 +156,7 @@ class _Answer(httpx.AsyncByteStream):
             yield chunk
 
     async def aclose(self) -> None:
-        """Close the connection or keep it for the next request."""
+        """Close the body; its connection ends or is kept for the next request."""
         try:
             await self._stream.aclose()
         finally:
@@ -167,11 +169,11 @@ class _Answer(httpx.AsyncByteStream):
 async def open_http_client(
     policy: AddressPolicy, purpose: Purpose, *, tls: ssl.SSLContext | None = None, names: Names | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that contacts portals or authorization servers, and only those.
+    """A client that contacts only portals, or only authorization servers.
 
     It follows no redirect, keeps no cookie, reads no proxy from the environment and accepts no compression
-    (a small body could grow without bound). Pass one `tls` context to all, since making one takes
-    milliseconds, and the same `names` to those for portals; without them it has its own.
+    (a small body could grow without bound). Pass one `tls` context to all clients, since making one takes
+    milliseconds, and the same `names` to all clients for portals; without them a client makes its own.
     """
     name_servers = NameServers()
     if purpose == "portals":
@@ -179,7 +181,7 @@ async def open_http_client(
         share = Share(MAX_CONNECTIONS, MAX_OF_A_PORTAL, MAX_OF_A_PORTAL)
     else:
         own = ServerNames(name_servers.resolve)
-        share = Share(2 * MAX_CONNECTIONS, MAX_CONNECTIONS, MAX_CONNECTIONS)  # In nobody's name: all are one.
+        share = Share(2 * MAX_CONNECTIONS, MAX_CONNECTIONS, MAX_CONNECTIONS)  # No portals here: all are one.
     backend = GuardedBackend(policy, purpose, names or own)
     client = httpx.AsyncClient(
         transport=_GuardedTransport(

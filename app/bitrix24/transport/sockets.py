@@ -1,7 +1,7 @@
-"""Connections as the pool of `network` uses them, on which no server decides how often we wake up.
+"""Connections for the pool of `network`. No server decides how often they wake this process.
 
-httpcore's own streams would pass each byte on as it comes, and leave a socket open when a TLS handshake is
-given up from outside.
+httpcore's own streams would pass each byte on as it comes, and would leave a socket open when a TLS handshake
+is cancelled.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ GATHER_S = 0.05  # Twenty small reads a second are 2 ‰ of a core.
 
 
 class GatheringStream(ByteStream):
-    """A stream whose small pieces, once they are many, are left to gather before they are read."""
+    """A stream that waits before each read once small pieces are many, so that more bytes gather."""
 
     def __init__(self, inner: ByteStream, meter: Meter) -> None:
         self._inner = inner
@@ -32,7 +32,7 @@ class GatheringStream(ByteStream):
         self._is_gathering = False
 
     async def receive(self, max_bytes: int = 65_536) -> bytes:
-        """The next bytes; raises what the stream inside raises."""
+        """The next bytes; raises the errors of the inner stream."""
         if self._is_gathering:
             await asyncio.sleep(GATHER_S)
         data = await self._inner.receive(max_bytes)
@@ -40,11 +40,11 @@ class GatheringStream(ByteStream):
         return data
 
     async def send(self, item: bytes) -> None:
-        """Send it all."""
+        """Send all bytes."""
         await self._inner.send(item)
 
     async def send_eof(self) -> None:
-        """Say that nothing more is sent."""
+        """Tell the other side that nothing more is sent."""
         await self._inner.send_eof()
 
     async def aclose(self) -> None:
@@ -53,7 +53,7 @@ class GatheringStream(ByteStream):
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        """Those of the stream inside."""
+        """The attributes of the inner stream."""
         return self._inner.extra_attributes
 
 
@@ -65,7 +65,7 @@ class Connection(httpcore.AsyncNetworkStream):
         self.meter = meter
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  httpcore's.
-        """The next bytes, nothing at the end; raises Unreachable for an answer that is too much work."""
+        """The next bytes; empty at the end. Raises Unreachable for an answer that is too much work."""
         most = min(max_bytes, self.meter.next_read())
         with _told_as(httpcore.ReadTimeout, httpcore.ReadError), anyio.fail_after(timeout):
             try:
@@ -83,7 +83,7 @@ class Connection(httpcore.AsyncNetworkStream):
                 await self._stream.send(buffer)
 
     async def aclose(self) -> None:
-        """Close it at once, without a word of TLS."""
+        """Close it at once, without TLS's closing message."""
         await self._stream.aclose()
 
     async def start_tls(
@@ -92,7 +92,7 @@ class Connection(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109  As above.
     ) -> "Connection":
-        """The same connection, encrypted; closed when that fails or is given up."""
+        """The same connection, encrypted; it is closed when the handshake fails or is cancelled."""
         try:
             with _told_as(httpcore.ConnectTimeout, httpcore.ConnectError), anyio.fail_after(timeout):
                 stream = await TLSStream.wrap(
@@ -109,7 +109,7 @@ class Connection(httpcore.AsyncNetworkStream):
         return Connection(GatheringStream(stream, self.meter), self.meter)
 
     def get_extra_info(self, info: str) -> object:
-        """What the pool asks for: `ssl_object` or `is_readable`; None for anything else."""
+        """The value of `ssl_object` or `is_readable`, which the pool uses; None for any other name."""
         if info == "ssl_object":
             return self._stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610  No database's.
         if info == "is_readable":
@@ -141,7 +141,7 @@ class GatheringBackend(httpcore.AsyncNetworkBackend):
 
 
 def _is_readable(raw: socket.socket | None) -> bool:
-    """Whether there is something to read, which on a connection between two requests is its end."""
+    """Whether the connection has ended: between two requests there is nothing else to read."""
     if raw is None or raw.fileno() < 0:
         return True
     with _Selector() as selector:
@@ -151,7 +151,7 @@ def _is_readable(raw: socket.socket | None) -> bool:
 
 @contextmanager
 def _told_as(timeout: type[Exception], other: type[Exception]) -> Iterator[None]:
-    """What can happen to a connection, in httpcore's words."""
+    """Turn errors of a connection into httpcore's: a time-out into `timeout`, any other into `other`."""
     try:
         yield
     except TimeoutError:

@@ -9,7 +9,7 @@ from app.bitrix24.errors import AddressRefused, NotSent, TooLarge, Unreachable
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer as it came over the wire."""
+    """An answer: its status, and its body undecoded."""
 
     status: int
     body: bytes
@@ -18,9 +18,9 @@ class Reply(msgspec.Struct, frozen=True):
 async def transfer(http: httpx.AsyncClient, request: httpx.Request, *, limit: int, total_s: float) -> Reply:
     """Send the request and read at most `limit` bytes within `total_s` seconds.
 
-    Raises Unreachable for all that the network can do (NotSent without a connection), TooLarge, and
-    AddressRefused when the guard refuses. The cause is not chained: httpx's exceptions hold the request, and
-    with it a token.
+    Raises Unreachable for every failure of the network (NotSent without a connection), TooLarge, and
+    AddressRefused when the guard refuses. The cause is not chained, because httpx's exceptions hold the
+    request, and with it a token.
     """
     try:
         async with asyncio.timeout(total_s):
