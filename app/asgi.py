@@ -1,4 +1,4 @@
-"""The web application. `create_app` is what a test calls, `from_environment` what a server process calls."""
+"""The web application. Tests call `create_app`, server processes call `from_environment`."""
 
 import os
 from collections.abc import AsyncIterator
@@ -34,10 +34,10 @@ def create_app(
     is_scheduling: bool = False,
     is_alone: bool = False,
 ) -> Litestar:
-    """The application with its parts; they open when the server starts it and close when it stops.
+    """The application with its parts, which open when the server starts it and close when it stops.
 
-    `rate_clock` is for tests that move time. `is_alone` says that this process serves nothing else, so that
-    its collector may be tuned.
+    `rate_clock` is for tests that move time. `is_alone`: this process serves nothing else, so its garbage
+    collector may be tuned.
     """
 
     @asynccontextmanager
@@ -69,14 +69,14 @@ def create_app(
 
 
 def end_waits(parts: Parts) -> None:
-    """Let every request that waits for others end now, so that none is cut off later: the process ends."""
+    """End all waiting requests now, because this process ends and would cut them off later."""
     parts.streams.end_all()
     parts.answers.stop()
     parts.database.end_waits()
 
 
 def from_environment() -> Litestar:
-    """For uvicorn's worker processes: no migration, no scheduler."""
+    """The application for uvicorn's worker processes, without migration and scheduler."""
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format, settings.log_level)
     return create_app(settings, is_alone=True)

@@ -1,7 +1,7 @@
-"""Wakes the jobs: by monotonic ticks of our own, and one by APScheduler, whose plan follows the wall clock.
+"""Begins the jobs: most by monotonic ticks, one by APScheduler, whose plan follows the wall clock.
 
-A wall clock that is set back would stop whatever waits for its times, silently and for as long as the step
-was. So only the renewal of pairs is planned by it, and is planned anew after a step.
+When the wall clock is set back, a job that waits for one of its times stands still, silently, for as long as
+the step was. So only the renewal of pairs is planned by it, and is planned again after each step.
 """
 
 import asyncio
@@ -28,28 +28,30 @@ class Ticks:
         self,
         intervals_s: Mapping[str, int],
         begin: Begin,
-        plan_anew: Callable[[], None],
+        plan_again: Callable[[], None],
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._begin = begin
-        self._plan_anew = plan_anew
+        self._plan_again = plan_again
         self._clock = clock
         self._monotonic = monotonic
         self._intervals = Intervals(intervals_s, monotonic())
         self._steps = Steps(clock.now(), monotonic())
 
     def tick(self) -> None:
-        """Begin what is due, and plan anew if the wall clock was set; to be called about every second."""
+        """Begin the due jobs, and plan again if the wall clock was set; to be called about every second."""
         now = self._monotonic()
         for name in self._intervals.take_due(now):
             self._begin(name)
         if step_s := self._steps.take_step(self._clock.now(), now):
             log.warning("the clock was set", step_s=round(step_s))
-            self._plan_anew()
+            self._plan_again()
 
     async def run(self) -> None:
-        """Tick until cancelled, whatever a tick meets: without the next one no job would ever run again."""
+        """Tick until cancelled. An error in a tick is logged: without the next tick no job would
+        run again.
+        """
         while True:
             await asyncio.sleep(TICK_S)
             try:
@@ -65,7 +67,7 @@ class Plan:
         self._clock = clock
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
-        async def begin_it() -> None:  # A coroutine runs in the loop; APScheduler gives others a thread.
+        async def begin_it() -> None:  # APScheduler runs a coroutine in the loop, a function in a thread.
             begin(name)
 
         self._job = self._scheduler.add_job(
@@ -88,18 +90,18 @@ class Plan:
         """Begin to keep the plan."""
         self._scheduler.start()
 
-    def begin_anew(self) -> None:
-        """A turn now; its successors count from it."""
+    def begin_now(self) -> None:
+        """Begin a turn now; the next ones count from it."""
         self._job.modify(next_run_time=datetime.fromtimestamp(self._clock.now(), UTC))
 
     def stop(self) -> None:
-        """Begin nothing any more."""
+        """End the plan; no turn begins after that."""
         self._scheduler.shutdown(wait=False)
 
 
 @asynccontextmanager
 async def keep_ticking(ticks: Ticks, plan: Plan) -> AsyncIterator[None]:
-    """Begin jobs until the context ends; what they began goes on."""
+    """Begin jobs until the context ends; running jobs go on after it."""
     plan.start()
     task = asyncio.create_task(ticks.run(), name="ticks")
     try:

@@ -1,4 +1,4 @@
-"""The one Piccolo app: every table, and where the migrations lie."""
+"""The one Piccolo app: every table, and the folder of the migrations."""
 
 from pathlib import Path
 

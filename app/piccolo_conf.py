@@ -1,4 +1,4 @@
-"""Where Piccolo looks for the engine and the migrations (PICCOLO_CONF=app.piccolo_conf)."""
+"""The engine and the migrations, as Piccolo reads them (PICCOLO_CONF=app.piccolo_conf)."""
 
 import os
 

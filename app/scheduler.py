@@ -1,8 +1,9 @@
-"""Which job runs when. One scheduler acts at a time, by a lease in the database; a second copy is harmless.
+"""The jobs and their intervals. One scheduler acts at a time, by a lease in the database; a second one is
+harmless.
 
-Jobs are one-line calls into features. Each asks for the lease itself, so a scheduler that lost it does
-nothing. None waits for a portal: each portal that is due is given a turn of its own
-(`app.kit.fairness.turns`). Their intervals are counted by a clock that cannot step (`app.job_ticks`).
+Jobs are one-line calls into features. Each takes the lease itself, so a scheduler that lost it does nothing.
+No job waits for a portal: each portal that is due gets a turn of its own (`app.kit.fairness.turns`). The
+monotonic clock counts their intervals (`app.job_ticks`).
 """
 
 import asyncio
@@ -33,58 +34,58 @@ log = structlog.get_logger(__name__)
 LEASE = "scheduler"
 LEASE_S = 60
 PURGED_EVERY_S = 3600
-MOST_DUE = 500  # Portals at once; of more, those that have waited longest.
+MOST_DUE = 500  # Portals that a job takes at once; those that have waited longest come first.
 UNINSTALL_CHECK, PROBE, SILENCE = Kind("uninstall check"), Kind("probe"), Kind("silence")
-PENDING = Kind("pending installation")  # By the row that waits: each network has its own of a portal.
+PENDING = Kind("pending installation")  # Turns by the waiting row: several networks may offer one portal.
 Job = Callable[[Parts], Awaitable[None]]
 
 
 async def keep_lease(_: Parts) -> None:
-    """Show that the scheduler is alive; taking the lease is what does it."""
+    """Do nothing: the scheduler shows that it is alive by taking the lease for this job."""
 
 
 async def check_uninstalls(parts: Parts) -> None:
-    """Ask again about uninstalls that were announced and not confirmed."""
+    """Ask again about uninstalls that were announced and are not confirmed."""
     due = await uninstall_queries.list_due_checks(parts.clock.now(), MOST_DUE)
     parts.turns.begin_all(UNINSTALL_CHECK, due, parts.uninstaller.check)
 
 
 async def verify_pending(parts: Parts) -> None:
-    """Verify installations whose event found no room, or an authorization server that was away."""
+    """Verify installations whose event came while there was no room or no authorization server."""
     for row in await parts.installer.pending.list_due(MOST_DUE):
         parts.turns.begin(PENDING, row["id"], partial(parts.installer.pending.ask, row))
 
 
 async def erase_due(parts: Parts) -> None:
-    """Erase what is kept no longer, and go on with what was interrupted."""
+    """Begin the erasure of portals whose time is over, and go on with interrupted ones."""
     due = await queries.list_due_for_erasure(parts.clock.now(), MOST_DUE)
     parts.turns.begin_all(ERASURE, [portal.id for portal in due], parts.erasure.erase_if_due)
 
 
 async def end_silent(parts: Parts) -> None:
-    """Announce, and in the end erase, portals of which nothing has come for months."""
+    """Announce the erasure of portals that have been silent for months, and in the end erase them."""
     quiet = await silence.list_quiet(parts.clock, MOST_DUE)
     end = partial(silence.end_if_silent, erasure=parts.erasure, clock=parts.clock)
     parts.turns.begin_all(SILENCE, [portal.id for portal in quiet], end)
 
 
 async def sweep(parts: Parts) -> None:
-    """Overwrite what was erased, where that is still to be done."""
+    """Overwrite erased rows in the database's files, if any wait for it."""
     await parts.erasure.sweep()
 
 
 async def renew_pairs(parts: Parts) -> None:
-    """Renew pairs that lapse when nobody uses them."""
+    """Renew pairs before they lapse for want of use."""
     await renew_due_pairs(parts.vault, parts.refresher, parts.clock, parts.turns)
 
 
 async def check_up(parts: Parts) -> None:
-    """Bind again what got lost, and look at the licence, once a day."""
+    """Once a day, bind lost event handlers and placements again, and read the license."""
     await parts.setup.check_due(parts.turns)
 
 
 async def probe_paused(parts: Parts) -> None:
-    """Ask portals that refuse whether they answer again, when their pause is over."""
+    """Ask portals whose pause is over whether they answer again."""
     for portal in await contact_queries.list_due_for_probe(parts.clock.now(), MOST_DUE):
         parts.turns.begin(PROBE, portal.id, partial(_probe, parts, portal))
 
@@ -97,23 +98,23 @@ async def _probe(parts: Parts, portal: Portal) -> None:
 
 
 async def look_up(parts: Parts) -> None:
-    """Serve hints that had to wait for their minute."""
+    """Look into the statistics of portals whose hints had to wait for their minute."""
     await parts.lookups.look_where_wanted()
 
 
 async def read_histories(parts: Parts) -> None:
-    """Read on where a portal's history is not complete, a minute each."""
+    """Read on in each portal's history that is not complete, for a minute each."""
     await parts.histories.read_due(parts.turns)
 
 
 async def reconcile(parts: Parts) -> None:
-    """Begin to read what is new where evidence or the schedule asks for it."""
+    """Begin a forward read of each portal for which evidence or the schedule asks for one."""
     await parts.reconciliation.run_due()
 
 
 async def purge(parts: Parts) -> None:
-    """Delete the oldest of the request log, the accounts of portals that were sent nothing for long, and what
-    was remembered of an uninstall for a day.
+    """Delete the oldest exchanges, the rate accounts of portals without requests for long, and the tombstones
+    that an uninstall left for a day.
     """
     await purge_exchanges(parts.clock.now())
     await tombstone_queries.purge(parts.clock.now())
@@ -122,17 +123,17 @@ async def purge(parts: Parts) -> None:
 
 
 async def retain(parts: Parts) -> None:
-    """Remove the calls that their portal wants kept no longer."""
+    """Remove calls that are older than their portal's retention."""
     await parts.retention.purge_all(parts.turns)
 
 
 async def recount(parts: Parts) -> None:
-    """Count what portals store where that was last done long ago."""
+    """Count the stored rows of portals whose last count is long ago."""
     await parts.recount.run_due()
 
 
 async def checkpoint(parts: Parts) -> None:
-    """Move SQLite's log into its file while nothing waits for it."""
+    """Move SQLite's log into its file while no event waits."""
     await parts.ingest.checkpoint()
 
 
@@ -166,8 +167,8 @@ class Starter:
         self._last: dict[str, asyncio.Task[None]] = {}
 
     def begin(self, name: str) -> None:
-        """Start the job of this name, but not while its last turn still runs: turns that wait for the same
-        thing would only pile up.
+        """Start the job of this name, unless its last run still goes on: runs that wait for the same thing
+        would only pile up.
         """
         last = self._last.get(name)
         if last is None or last.done():
@@ -177,21 +178,21 @@ class Starter:
 
 @asynccontextmanager
 async def run_scheduler(parts: Parts) -> AsyncIterator[None]:
-    """Run the jobs until the context ends; what runs then is finished before the parts close."""
+    """Run the jobs until the context ends; jobs that run then are finished before the parts close."""
     holder = uuid.uuid4().hex
     begin = Starter(parts, holder).begin
     intervals_s = {job.__name__: interval_s for job, interval_s in JOBS}
     plan = Plan(renew_pairs.__name__, intervals_s.pop(renew_pairs.__name__), begin, parts.clock)
     begin(keep_lease.__name__)
     try:
-        async with keep_ticking(Ticks(intervals_s, begin, plan.begin_anew, parts.clock), plan):
+        async with keep_ticking(Ticks(intervals_s, begin, plan.begin_now, parts.clock), plan):
             yield
     finally:
         await parts.leases.give_back(LEASE, holder)
 
 
 async def run_job(parts: Parts, holder: str, job: Job) -> None:
-    """Run one job if this scheduler holds the lease; one that fails is logged and runs again at its next
+    """Run one job if this scheduler holds the lease; a refusal is logged, and the job runs again at its next
     turn.
     """
     if not await parts.leases.take(LEASE, holder, LEASE_S):

@@ -1,6 +1,4 @@
-"""The schema's version: brought up to date by `migrate` and `serve`, only checked by `web` and
-`scheduler`.
-"""
+"""The schema's version: `migrate` and `serve` bring it up to date, `web` and `scheduler` only check it."""
 
 import contextlib
 import io
@@ -23,8 +21,10 @@ class SchemaOutdatedError(Exception):
 
 
 async def migrate(database: Database) -> None:
-    """Run every migration that has not run, each with the note of it in one transaction, unless it can be in
-    none; two processes at once do it once.
+    """Run every migration that has not run. Two processes at once run each only once.
+
+    A migration and Piccolo's note of it share one transaction, unless the migration can run in none. Raises
+    SchemaOutdatedError when one fails.
     """
     _point_piccolo_at(database)
     async with _alone(database):

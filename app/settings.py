@@ -1,4 +1,4 @@
-"""Everything that the environment decides, read once and frozen (docs/interface.md, "Environment")."""
+"""The settings from the environment, read once and frozen (docs/interface.md, "Environment")."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,8 @@ OAUTH_SERVERS = "https://oauth.bitrix.info,https://oauth.bitrix24.tech"
 DATABASE_URL = "sqlite:///data/callbook.sqlite3"
 
 Network = IPv4Network | IPv6Network
-# All that B24_ALLOW_PRIVATE_PORTALS can admit: never link-local networks, where clouds keep their metadata.
+# The networks that B24_ALLOW_PRIVATE_PORTALS can admit. Link-local ones, where clouds keep their metadata,
+# are not among them.
 PRIVATE_NETWORKS: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in (
@@ -95,11 +96,11 @@ def _read_origin(name: str, url: str, *, is_path_allowed: bool = False) -> str:
 
 
 def _split_origin(url: str) -> SplitResult | None:
-    """The address taken apart, or None when it is none."""
+    """The parts of the address, or None when it is no http address with a host."""
     try:
         parts = urlsplit(url)
         is_origin = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # Brackets without an address, or a port that is none.
+    except ValueError:  # Brackets without an address, or a port that is no number.
         return None
     return parts if is_origin else None
 
@@ -143,7 +144,7 @@ def _read_networks(name: str, text: str) -> tuple[Network, ...]:
 
 
 def _read_private_networks(text: str) -> tuple[Network, ...]:
-    """`0` is none of them, `1` all; else those that are listed, each of which must be private."""
+    """No network for `0`, all private ones for `1`; else the listed ones, each of which must be private."""
     if text in {"0", "1"}:
         return PRIVATE_NETWORKS if text == "1" else ()
     networks = _read_networks("B24_ALLOW_PRIVATE_PORTALS", text)

@@ -1,4 +1,4 @@
-"""Every table of the house, for whoever binds them to a database."""
+"""Every table of Callbook, to be bound to a database."""
 
 from app.calls.tables import (
     CallLegTable,

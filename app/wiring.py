@@ -76,7 +76,7 @@ SHUTDOWN_S = 35.0  # A refresh under way may take its lease of 30 s.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts(WebParts):
-    """Everything that a handler, a job or a command may need: what only the last two do stands here."""
+    """All parts that a handler, a job or a command may need; those of a handler stand in `WebParts`."""
 
     vault: Vault
     refresher: Refresher
@@ -98,9 +98,9 @@ async def open_parts(
     rate_clock: Clock | None = None,
     is_migrating: bool = False,
 ) -> AsyncIterator[Parts]:
-    """Open the database and every part; on the way out, let what runs finish, then close in reverse.
+    """Open the database and every part; at the end, let running work finish, then close in reverse order.
 
-    `rate_clock` stands in for the database's, by which all processes count what a portal was sent.
+    `rate_clock` replaces the database's clock, by which all processes count the requests to a portal.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
@@ -129,7 +129,7 @@ async def open_parts(
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """What reaches Bitrix24, and nothing else does."""
+    """The only parts that send requests to Bitrix24."""
 
     policy: AddressPolicy
     clients: PortalClients
@@ -149,7 +149,7 @@ async def _open_outbound(
     stack.push_async_callback(name_servers.close)
     names = PortalNames(name_servers.resolve)
     to_portals = await stack.enter_async_context(open_http_client(policy, "portals", names=names))
-    # Recordings play for minutes: their connections are not those that REST calls wait for.
+    # Recordings play for minutes, so they have connections of their own, for which no REST call waits.
     to_files = await stack.enter_async_context(open_http_client(policy, "portals", names=names))
     to_servers = await stack.enter_async_context(open_http_client(policy, "oauth"))
     return Outbound(
@@ -198,7 +198,7 @@ def _make_recount(database: Database, clock: Clock) -> Recount:
 
 
 def _make_follow_up(setup: PortalSetup, people: People, histories: Histories) -> FollowUp:
-    """What an installation does once it is stored."""
+    """The work that follows a stored installation: bindings, users, the first slice of the history."""
 
     async def follow_up(portal: Portal, access_token: str) -> None:
         await setup.begin(portal, access_token)
@@ -209,7 +209,7 @@ def _make_follow_up(setup: PortalSetup, people: People, histories: Histories) ->
 
 
 def _make_access(ground: Ground, outbound: Outbound) -> tuple[Refresher, Moves, PortalAccess]:
-    """All that asks portals with their stored pairs, and finds them."""
+    """The parts that use portals' stored pairs and find moved portals."""
     server, clients, vault, clock = outbound.server, outbound.clients, ground.vault, ground.clock
     addresses = Addresses(server, outbound.policy, vault, clock, ground.background)
     refresher = Refresher(server, addresses, vault, clock, ground.background)
@@ -223,7 +223,7 @@ def _make_verifier(ground: Ground, outbound: Outbound) -> Verifier:
 
 
 def _make_log(ground: Ground, access: PortalAccess, changes: Changes) -> tuple[Room, Ingest, Histories]:
-    """All that writes calls, within what a portal may store."""
+    """The parts that write calls, within the portals' quotas."""
     database, clock = ground.database, ground.clock
     room = Room(database, clock, ground.quotas)
     histories = Histories(access, database, clock, changes, room)

@@ -1,10 +1,12 @@
-"""Connections of a server: fewer than the files it may open, and none kept for what does not come.
+"""The connections of a server: fewer than the files that it may open, and none kept waiting for a request.
 
-Whoever does not bring a whole request within `PATIENCE_S`, headers and body, is told so and cut off (uvicorn
-ends a connection that is idle between two requests after five seconds). Without a free place the connection
-that has waited longest makes room, so that an event finds one however many connections are kept open: the
-longest of the newcomer's own network, where that has more than its share. Where none waits, that goes which
-has been at work for longest, if it has been so for longer than any event takes.
+A client that has not sent a whole request, headers and body, within `PATIENCE_S` is told so and cut off.
+(uvicorn ends a connection that is idle between two requests after five seconds.)
+
+When no place is free, an old connection makes room, so that an event always finds a place. It is the one that
+has waited for its request longest; among those of the newcomer's own network, when that network has more than
+its share. When none waits, it is the one whose answer has taken longest, if that is longer than any event
+takes.
 """
 
 import asyncio
@@ -24,24 +26,25 @@ from app.kit.file_limit import count_places
 from app.kit.metrics import CONNECTIONS_ENDED
 
 PATIENCE_S = 10.0  # A body has at most 64 KiB, and a proxy in front sends whole requests.
-# Of a request beside its body: address, headers, trailers. Proxies stop at as much, the parser at nothing.
+# For a request without its body: address, headers, trailers. Proxies have the same bound, the parser has
+# none.
 MAX_HEAD_BYTES = 32_768
-MAX_HEADERS = 128  # With trailers. Each takes about 120 bytes of memory, also one of four bytes.
-STEP_BYTES = 4_096  # Are parsed, then counted: a server may read 256 KiB at once, and an event has about one.
-MAX_PIPELINED = 8  # Requests that wait on one connection for their turn; hardly anybody sends a second one.
-MOST_OF_A_NETWORK = 0.25  # Of the places, once none is free.
-LONG_AT_WORK_S = 5.0  # An event takes milliseconds: a stream, a file, or an answer that waits for its turn.
-CUT_AT_ONCE = 256  # Connections that end in one go, for a fraction of a millisecond each.
+MAX_HEADERS = 128  # With trailers. Each takes about 120 bytes of memory, even one of four bytes.
+STEP_BYTES = 4_096  # Parsed and then counted. A server may read 256 KiB at once; an event has about 1 KiB.
+MAX_PIPELINED = 8  # Requests that wait on one connection for their turn; few clients send even two.
+MOST_OF_A_NETWORK = 0.25  # Of all places, once none is free.
+LONG_AT_WORK_S = 5.0  # An event takes milliseconds; streams, files and waiting answers take longer.
+CUT_AT_ONCE = 256  # Connections ended in one go, for a fraction of a millisecond each.
 Why = Literal["late", "head", "room"]
 
-# What strangers send is no news: uvicorn's own logger would write a line for each request that is none.
+# uvicorn's own logger would write a line for each malformed request, which strangers can send in any number.
 _quiet = logging.getLogger("uvicorn.error.connections")
 _quiet.setLevel(logging.ERROR)
 
 
 class Connections:
-    """All connections of one server, the longest first: `waiting` are those that owe a request, `working`
-    those to which we owe an answer.
+    """All connections of one server, the oldest state first: `waiting` for a request, `working` on
+    an answer.
     """
 
     def __init__(self, places: int) -> None:
@@ -53,7 +56,7 @@ class Connections:
         self._timer: asyncio.TimerHandle | None = None
 
     def join(self, newcomer: "GuardedProtocol") -> None:
-        """Count one more; without a free place another ends, or the newcomer where all have just begun."""
+        """Count one more. Without a free place another one ends, or the newcomer when all have just begun."""
         self.count += 1
         self._networks[newcomer.network] += 1
         self.wait(newcomer)
@@ -61,7 +64,7 @@ class Connections:
             self._find_spare(newcomer).end("room")
 
     def leave(self, connection: "GuardedProtocol") -> None:
-        """A connection is gone."""
+        """Forget a connection that has ended."""
         self.drop(connection)
         self.count -= 1
         self._networks[connection.network] -= 1
@@ -69,7 +72,7 @@ class Connections:
             del self._networks[connection.network]
 
     def wait(self, connection: "GuardedProtocol") -> None:
-        """From now on it owes a whole request."""
+        """The connection owes a whole request from now on."""
         self.working.pop(connection, None)
         self.waiting[connection] = connection.loop.time()
         self.waiting.move_to_end(connection)
@@ -77,17 +80,19 @@ class Connections:
             self._look_again(connection.loop, PATIENCE_S)
 
     def stop_waiting(self, connection: "GuardedProtocol") -> None:
-        """It has brought one."""
+        """The connection has brought its request."""
         if self.waiting.pop(connection, None) is not None:
             self.working[connection] = connection.loop.time()
 
     def drop(self, connection: "GuardedProtocol") -> None:
-        """It is being ended, and makes no more room than that."""
+        """Take a connection that is being ended out of those that can make room."""
         self.waiting.pop(connection, None)
         self.working.pop(connection, None)
 
     def _find_spare(self, newcomer: "GuardedProtocol") -> "GuardedProtocol":
-        """The newcomer waits too, as the last."""
+        """The connection that makes room. The newcomer waits too, as the last, and goes itself when no other
+        may go.
+        """
         is_its_own = self._networks[newcomer.network] > self.places * MOST_OF_A_NETWORK
 
         def find_longest(connections: OrderedDict[GuardedProtocol, float]) -> GuardedProtocol | None:
@@ -123,7 +128,7 @@ _of_server: WeakKeyDictionary[ServerState, Connections] = WeakKeyDictionary()
 
 
 def connections_of(state: ServerState) -> Connections:
-    """Those of one server, with as many places as the process's files leave."""
+    """The connections of one server, with as many places as the process's limit of open files leaves."""
     found = _of_server.get(state)
     if found is None:
         found = _of_server[state] = Connections(count_places())
@@ -131,7 +136,7 @@ def connections_of(state: ServerState) -> Connections:
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 under these bounds."""
+    """uvicorn's HTTP/1.1 protocol with the bounds of this module."""
 
     def __init__(
         self,
@@ -145,7 +150,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.network = ""
         self._all = connections_of(server_state)
         self._is_reading = False  # A request has begun and is not whole.
-        self._is_new = False  # And began in the step that is parsed now.
+        self._is_new = False  # That request began in the step that is parsed now.
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -155,13 +160,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._all.join(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give it back."""
+        """Give the place back."""
         self._all.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse in small steps; a head that is too large is refused before the rest of it is looked at."""
-        if len(data) <= STEP_BYTES and not self._is_reading:  # As a whole event comes.
+        """Parse in small steps, so that too large a head is refused before the rest of it is parsed."""
+        if len(data) <= STEP_BYTES and not self._is_reading:  # A whole event comes so.
             super().data_received(data)
             self._bound(len(data))
             return
@@ -174,10 +179,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._bound(len(step))
 
     def _bound(self, step_bytes: int) -> None:
-        """Bound a request that is not whole after a step; its patience begins with it."""
+        """Check the bounds of a request that is not whole after a step; `PATIENCE_S` runs from its
+        beginning.
+        """
         if not self._is_reading or self.transport.is_closing():
             return
-        self._head_bytes += step_bytes  # `on_body` has taken off what is none of the head's.
+        self._head_bytes += step_bytes  # `on_body` has subtracted the bytes of the body.
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self.end("head")
         elif self._is_new and (self._last is None or self._last.response_complete):
@@ -191,12 +198,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
 
     def send_400_response(self, msg: str) -> None:
-        """Tell whoever sends no HTTP, unless they have been told something else already."""
+        """Answer a client that sends no HTTP, unless its connection is already being ended."""
         if not self.transport.is_closing():
             super().send_400_response(msg)
 
     def on_headers_complete(self) -> None:
-        """Start it; HttpParserError, which uvicorn answers with 400, where too many wait for their turn."""
+        """Start the request. Raises HttpParserError, which uvicorn answers by 400, when too many
+        wait already.
+        """
         if len(self.headers) > MAX_HEADERS:
             self._refuse_headers()
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -204,12 +213,12 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body, whose size is the application's to bound."""
+        """Take a part of the body out of the count; the application bounds the body's size."""
         super().on_body(body)
         self._head_bytes -= len(body)
 
     def on_message_complete(self) -> None:
-        """It is whole, and the next step is ours."""
+        """The request is whole: the connection waits no longer, and its answer is worked on."""
         if len(self.headers) > MAX_HEADERS:  # With its trailers.
             self._refuse_headers()
         super().on_message_complete()
@@ -217,23 +226,25 @@ class GuardedProtocol(HttpToolsProtocol):
         self._all.stop_waiting(self)
 
     def _refuse_headers(self) -> None:
-        """End it, and raise HttpParserError, which stops the parser."""
+        """End the connection, and raise HttpParserError, which stops the parser."""
         self.end("head")
         raise HttpParserError("too many headers")
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or for the rest of one that was answered before its end."""
+        """Wait for the next request, or for the rest of a request that was answered before its end."""
         super().on_response_complete()
         if self._is_reading or self.cycle.response_complete:
             self._all.wait(self)
 
     @property
     def _last(self) -> RequestResponseCycle | None:
-        """The request that came last, if any: uvicorn's own type does not know that there may be none."""
+        """The last request, or None; uvicorn's own type leaves out that there may be none."""
         return self.cycle
 
     def end(self, why: Why) -> None:
-        """End the connection at once, with a word to whoever has begun a request and has no answer yet."""
+        """End the connection at once; a client that has begun a request and has no answer yet gets
+        a sentence.
+        """
         CONNECTIONS_ENDED.labels(why).inc()
         self._all.drop(self)
         answer = _WORDS.get(why)

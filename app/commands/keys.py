@@ -1,4 +1,4 @@
-"""Encryption keys: making one, and sealing everything with the current one."""
+"""Encryption keys: making a new one, and sealing every secret with the current one."""
 
 import secrets
 
@@ -14,7 +14,7 @@ def generate() -> str:
 
 
 async def rotate(settings: Settings) -> int:
-    """Re-encrypt; the exit code is 1 while something is still under an older key."""
+    """Seal every secret with the current key; returns exit code 1 while any is still under an older key."""
     async with open_parts(settings) as parts:
         rotated, left = await rotate_keys(parts.vault, parts.clock)
     print(f"{rotated} re-encrypted with key {settings.keyring.current_key_id}, {left} changed meanwhile")

@@ -1,4 +1,4 @@
-"""What the vendor does with portals."""
+"""The vendor's commands for portals."""
 
 import argparse
 import json
@@ -53,7 +53,7 @@ class NoSuchPortalError(Exception):
 
 
 async def run(settings: Settings, options: argparse.Namespace) -> None:
-    """Do one action and print its result."""
+    """Run one action and print its result; raises NoSuchPortalError."""
     async with open_parts(settings) as parts:
         if options.action in {"list", "gone"}:
             listed = await (_list(parts, options) if options.action == "list" else _ask_gone(parts, options))
@@ -71,7 +71,7 @@ async def _list(parts: Parts, options: argparse.Namespace) -> list[dict[str, obj
 
 
 async def _ask_gone(parts: Parts, options: argparse.Namespace) -> list[dict[str, object]]:
-    """The portals that say they are gone, as they were before the answer."""
+    """Take the vendor's answer about portals that say they are gone; returns them as they were before it."""
     listed = await list_gone()
     if options.accept:
         await gone_guard.accept(parts.clock)
@@ -100,7 +100,7 @@ async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> lis
 
 
 async def _sync(histories: Histories, portal: Portal) -> dict[str, object]:
-    """Read the history as far as the portal lets us, then forward to the end."""
+    """Read the history as far as the portal allows it, then forward to the end."""
     await histories.run_slice(portal, is_forced=True, is_bounded=False)
     read = await histories.catch_up(portal, is_full=True, is_bounded=False)
     result = _show_times(msgspec.to_builtins(read))
@@ -108,8 +108,8 @@ async def _sync(histories: Histories, portal: Portal) -> dict[str, object]:
 
 
 async def describe_whole(parts: Parts, portal: Portal) -> dict[str, object]:
-    """A portal, how far its calls have been read, whose rights limit them, what it stores, and why the vendor
-    should look at it.
+    """A portal with its state of reading, the user whose rights limit its calls, its stored amounts, and the
+    reasons why the vendor should look at it.
     """
     limited = msgspec.to_builtins(await find_limited(portal, parts.people, SOURCE))
     history = describe_history(await find_mark(portal.id, portal.generation))
@@ -119,14 +119,16 @@ async def describe_whole(parts: Parts, portal: Portal) -> dict[str, object]:
 
 
 async def list_reasons(portal: Portal) -> list[str]:
-    """Why it needs attention: `gone` says so though no event told of it, `silent` is to be erased soon."""
+    """The reasons for attention: `gone` (the portal says it is gone, though no event told of it), `silent`
+    (it will be erased soon).
+    """
     reasons = ["gone"] if await is_gone(portal.id) else []
     return reasons if erased_for_silence_at(portal) is None else [*reasons, "silent"]
 
 
 def describe_usage(usage: Usage, quotas: Quotas) -> dict[str, object]:
-    """What a portal stores, how much that may be at most, and the names of the quotas that are reached; calls
-    as of a second ago, the rest as of the last count.
+    """A portal's stored amounts, their quotas, and the names of the quotas that are reached. Calls are as of
+    a second ago, the other amounts as of the last count.
     """
     stored = {name_of(column): getattr(usage, column) for column in limits_of(quotas)}
     most = {name_of(column): limit for column, limit in limits_of(quotas).items()}
@@ -135,7 +137,9 @@ def describe_usage(usage: Usage, quotas: Quotas) -> dict[str, object]:
 
 
 def describe_history(mark: Mark | None) -> dict[str, object]:
-    """How far the history has been read, why it does not go on, and up to when the log is complete."""
+    """The progress of the history, the reason of its last failure, and the moment up to which the log is
+    complete.
+    """
     if mark is None:
         return {"history": "pending", "complete_up_to": None}
     shown: dict[str, object] = {"history": mark.history_state, "complete_up_to": mark.complete_up_to}
@@ -148,7 +152,7 @@ def describe_history(mark: Mark | None) -> dict[str, object]:
 
 
 def describe(portal: Portal) -> dict[str, object]:
-    """A portal for the vendor, without anything secret; times in ISO 8601, UTC."""
+    """A portal's row for the vendor, without secrets; times in ISO 8601, UTC."""
     shown = {name: value for name, value in asdict(portal).items() if name not in HIDDEN}
     shown["token"] = portal.connection
     shown["silence_erases_at"] = erased_for_silence_at(portal)
@@ -165,8 +169,8 @@ def _show_times(row: dict[str, object]) -> dict[str, object]:
 
 
 def _print(rows: list[dict[str, object]], *, is_json: bool) -> None:
-    """Portals choose many of the values, and a terminal may show them: in neither form anything unprintable
-    is raw.
+    """Print the rows, as JSON or as lines. Portals choose many of the values, and a terminal may show them,
+    so both forms escape every unprintable character.
     """
     if is_json:
         print(json.dumps(msgspec.to_builtins(rows), separators=(",", ":")))  # ASCII only, the rest escaped.

@@ -20,26 +20,26 @@ from app.wiring import open_parts
 
 log = structlog.get_logger(__name__)
 GRACE_S = 10
-UNREAD_S = 60.0  # As long as a recording or an export waits for whoever asked for it.
+UNREAD_S = 60.0  # A recording or an export waits as long for a client that does not read.
 
 
 class Server(uvicorn.Server):
-    """A server whose process ends with exit code 0 on a signal: to stop when told to is no failure."""
+    """A server whose process ends with exit code 0 on a signal, because stopping on demand is no failure."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's signature.
-        """Stop; uvicorn's own would raise the signal again once everything is closed."""
+        """Stop. uvicorn's own handler would raise the signal again once everything is closed."""
         self.force_exit = self.force_exit or (self.should_exit and sig == signal.SIGINT)
         self.should_exit = True
 
 
 def serve(settings: Settings) -> None:
-    """Migrate, then web and scheduler in this process: the embedded default."""
+    """Migrate, then run web and scheduler in this process: the embedded default."""
     asyncio.run(_check(settings, is_migrating=True))
     _run(settings, create_app(settings, is_scheduling=True, is_alone=True))
 
 
 def web(settings: Settings) -> None:
-    """Answer requests in WEB_WORKERS processes; refuses an outdated schema before it listens."""
+    """Answer requests in WEB_WORKERS processes; raises SchemaOutdatedError before it listens."""
     asyncio.run(_check(settings))
     if settings.web_workers == 1:
         _run(settings, create_app(settings, is_alone=True))
@@ -67,7 +67,7 @@ async def migrate(settings: Settings) -> None:
 
 
 async def _check(settings: Settings, *, is_migrating: bool = False) -> None:
-    """Open everything once, so that what is wrong is told in one line before anybody is let in."""
+    """Open and close all parts once, so that any fault is told in one line before the server listens."""
     async with open_parts(settings, is_migrating=is_migrating):
         pass
 
@@ -85,12 +85,13 @@ def _bind(config: uvicorn.Config) -> socket.socket:
 
 
 def limit_unread(listener: socket.socket, seconds: float) -> None:
-    """Let the system end connections that take nothing of what was sent to them for so long, where it can.
+    """Let the system end a connection whose client has taken none of the sent bytes for `seconds`; Linux
+    only.
 
-    Whoever vanishes without a word, or stays and does not read, would else hold a connection for a quarter of
-    an hour or for ever, also when what was sent has long been given up.
+    Else a client that vanishes would hold a connection for a quarter of an hour, and one that stays and does
+    not read would hold it for ever, even after the application has given the answer up.
     """
-    if sys.platform == "linux":  # Accepted connections inherit it from the one that listens.
+    if sys.platform == "linux":  # Accepted connections inherit it from the listening socket.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 

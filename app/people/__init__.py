@@ -1,1 +1,1 @@
-"""The users of a portal, and who may see whose calls."""
+"""The users of a portal, and the rule about the calls that each may see."""

@@ -1,4 +1,4 @@
-"""Reading departments and who belongs to them, and forgetting them; portal first."""
+"""Reading and erasing departments and their members; portal first."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,10 @@ from app.people.structure import Structure
 from app.people.tables import DepartmentTable, MemberTable, StructureTable
 from app.portals.settings.visible_users import Everyone, Visible
 
-LONGEST_NAME = 255  # Of a department, where it stands beside a call.
-MOST_MEMBERSHIPS = 10_000  # Of the users of a page: 500 of them may belong to twenty departments each.
+LONGEST_NAME = 255  # In characters, of a department's name beside a call.
+MOST_MEMBERSHIPS = 10_000  # For one page: 500 users may belong to twenty departments each.
 
-# Each query begins with SELECT, so that SQLite's readers take it, and UNION ends on a structure in circles.
+# Each query begins with SELECT, so that SQLite's readers run it. UNION ends even on departments in a circle.
 _LED = """
     WITH RECURSIVE below(department_id) AS (
         SELECT department_id FROM departments WHERE portal_id = {} AND head_id = {}
@@ -28,7 +28,7 @@ _OWN = "SELECT department_id FROM department_members WHERE portal_id = {} AND us
 
 
 async def find_structure(portal_id: int) -> Structure:
-    """Whether the portal's departments are known."""
+    """Whether the portal's departments are known, how many they are, and when they were read."""
     row = await StructureTable.select().where(StructureTable.portal_id == portal_id).first()
     if row is None:
         return Structure("unread")
@@ -42,7 +42,7 @@ async def count_departments(portal_id: int) -> int:
 
 
 async def count_memberships(portal_id: int) -> int:
-    """How many pairs of a department and one of its people are known."""
+    """How many pairs of a department and a member of it are known."""
     table = MemberTable
     count: int = await table.count().where(table.portal_id == portal_id)
     return count
@@ -63,7 +63,7 @@ async def list_departments(portal_id: int) -> list[Department]:
 
 
 async def list_seen_departments(portal_id: int, visible: Visible) -> list[Department]:
-    """Those of them to which somebody belongs whose calls may be seen."""
+    """The departments, by name, with at least one member among the visible users."""
     departments = await list_departments(portal_id)
     if isinstance(visible, Everyone):
         return departments
@@ -74,7 +74,7 @@ async def list_seen_departments(portal_id: int, visible: Visible) -> list[Depart
 
 
 async def find_department_names(portal_id: int, user_ids: Iterable[int]) -> dict[int, list[str]]:
-    """The departments that users belong to, by user id; who belongs to none is missing."""
+    """The names of users' departments, by user id; a user without a department is missing."""
     wanted, names = set(user_ids), dict[int, list[str]]()
     if not wanted:
         return names
@@ -97,13 +97,13 @@ async def is_head(portal_id: int, user_id: int) -> bool:
 
 
 async def select_led(portal_id: int, user_id: int) -> frozenset[int]:
-    """Everyone, dismissed ones too, in the departments that the user heads and in all below those."""
+    """All users, dismissed ones too, in the departments that this user heads and in all below those."""
     sql = _IN_DEPARTMENTS.format(which=_LED)
     return await _select(sql, portal_id, portal_id, user_id, portal_id)
 
 
 async def select_colleagues(portal_id: int, user_id: int) -> frozenset[int]:
-    """Everyone, dismissed ones too, in the departments that the user belongs to."""
+    """All users, dismissed ones too, in the departments to which this user belongs."""
     return await _select(_IN_DEPARTMENTS.format(which=_OWN), portal_id, portal_id, user_id)
 
 
@@ -112,7 +112,7 @@ async def _select(sql: str, *values: int) -> frozenset[int]:
 
 
 async def delete_some_structure(portal_id: int) -> bool:
-    """Forget some of the departments of a portal and who belongs to them; False when none is left."""
+    """Erase some departments and memberships of a portal; False when none is left."""
     for table in (StructureTable, MemberTable, DepartmentTable):
         if await delete_some(table, table.portal_id == portal_id):
             return True

@@ -1,4 +1,4 @@
-"""Forgetting the users and departments of a portal."""
+"""Erasure of a portal's users, their preferences and its departments."""
 
 from app.people.department_queries import delete_some_structure
 from app.people.preference_queries import delete_some_preferences
@@ -6,9 +6,9 @@ from app.people.queries import delete_some_people
 
 
 async def erase_some_people(portal_id: int) -> bool:
-    """Erase some of them and of what they chose: at once when the portal uninstalls, whatever CLEAN says.
+    """Erase some users, preferences and departments of a portal; False when none is left.
 
-    False when nothing is left.
+    An uninstall erases them at once, with CLEAN and without.
     """
     for delete_some in (delete_some_people, delete_some_preferences, delete_some_structure):
         if await delete_some(portal_id):

@@ -1,4 +1,4 @@
-"""Reading and writing what users chose."""
+"""Reading, writing and erasing users' preferences."""
 
 from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.storage.database import Database
@@ -9,7 +9,7 @@ from app.portals.settings.quotas import QuotaReached, Quotas
 
 
 async def find_preferences(portal_id: int, user_id: int) -> Preferences:
-    """What a user chose; nothing when they never did."""
+    """A user's preferences; empty when the user never chose any."""
     is_theirs = (UserPreferencesTable.portal_id == portal_id) & (UserPreferencesTable.user_id == user_id)
     row = (
         await UserPreferencesTable.select(UserPreferencesTable.columns, UserPreferencesTable.theme)
@@ -25,11 +25,12 @@ async def find_preferences(portal_id: int, user_id: int) -> Preferences:
 async def write_preferences(
     portal_id: int, generation: int, user_id: int, chosen: Preferences, database: Database, quotas: Quotas
 ) -> None:
-    """Store what is chosen and leave the rest, unless the portal was uninstalled or installed anew meanwhile.
-    Raises QuotaReached when this user never chose, and as many others have as may.
+    """Store the preferences that are not None and keep the others; do nothing when the portal was uninstalled
+    or installed again meanwhile. Raises QuotaReached for a user without preferences in a portal at its quota.
 
-    The condition stands in the statement itself: an uninstall erases preferences, and nothing brings them
-    back. On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
+    The condition stands in the statement itself, so that no late write brings back preferences that an
+    uninstall erased. On PostgreSQL the statement locks the portal's row, so that it and an uninstall run one
+    after the other.
     """
     hold = "" if database.is_sqlite else "FOR SHARE OF portals "
     sql = (
@@ -51,11 +52,11 @@ async def write_preferences(
 
 
 async def count_preferences(portal_id: int) -> int:
-    """How many users of a portal have chosen something."""
+    """How many users of a portal have stored preferences."""
     count: int = await UserPreferencesTable.count().where(UserPreferencesTable.portal_id == portal_id)
     return count
 
 
 async def delete_some_preferences(portal_id: int) -> bool:
-    """Forget what some users of a portal chose; False when none is left."""
+    """Erase the preferences of some users of a portal; False when none are left."""
     return await delete_some(UserPreferencesTable, UserPreferencesTable.portal_id == portal_id)

@@ -1,4 +1,4 @@
-"""What a user chose for themselves. Kept on the server, because a frame may be refused any storage."""
+"""The preferences of a user. The server keeps them, because a browser may refuse a frame any storage."""
 
 from typing import Literal, get_args
 
@@ -9,7 +9,7 @@ THEMES: tuple[Theme, ...] = get_args(Theme)
 
 
 class Preferences(msgspec.Struct, frozen=True):
-    """The choices of one user; None is never chosen. `columns` are names of columns of the log, in order."""
+    """The preferences of one user; None is not chosen. `columns` names columns of the log, in order."""
 
     columns: tuple[str, ...] | None = None
     theme: Theme | None = None

@@ -1,4 +1,4 @@
-"""Reading and writing people; nothing else of this feature touches the ORM."""
+"""Reading, writing and erasing people; portal first."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from app.kit.text import original, storable
 from app.people.tables import PersonTable
 from app.portals.tables import PortalTable
 
-ROWS_A_STATEMENT = 1_000  # So that an event never waits long for a portal's thousands of users.
+ROWS_A_STATEMENT = 1_000  # So few that an event never waits long while a portal's thousands are stored.
 _TOLD = {
     "portal_id": "bigint",
     "generation": "integer",
@@ -24,7 +24,7 @@ _TOLD = {
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Somebody whom calls name; a system user is not listed by the portal, and so has no name."""
+    """A user that calls name. The portal does not list a system user, so that one has no name."""
 
     name: str
     is_listed: bool
@@ -42,12 +42,12 @@ async def find_people(portal_id: int, user_ids: Iterable[int]) -> dict[int, Pers
 
 
 async def find_names(portal_id: int, user_ids: Iterable[int]) -> dict[int, str]:
-    """Their names; empty for a user without one."""
+    """Names by user id; empty for a user without one, and unknown ids are missing."""
     return {user_id: person.name for user_id, person in (await find_people(portal_id, user_ids)).items()}
 
 
 async def claim_reading(portal_id: int, generation: int, read_at: int, now: int) -> bool:
-    """Note that the users are being read; False when somebody else noted it first."""
+    """Note that this process reads the users now; False when another process noted it first."""
     is_same = (PortalTable.generation == generation) & (PortalTable.people_read_at == read_at)
     changed = await (
         PortalTable.update({PortalTable.people_read_at: now})
@@ -58,7 +58,7 @@ async def claim_reading(portal_id: int, generation: int, read_at: int, now: int)
 
 
 async def note_read_at(portal_id: int, generation: int, read_at: int) -> None:
-    """Note when the users count as read: the next reading is due a day later."""
+    """Note the moment at which the users count as read; the next read is due a day after it."""
     is_same = (PortalTable.id == portal_id) & (PortalTable.generation == generation)
     await PortalTable.update({PortalTable.people_read_at: read_at}).where(is_same)
 
@@ -66,11 +66,12 @@ async def note_read_at(portal_id: int, generation: int, read_at: int) -> None:
 async def upsert_people(
     portal_id: int, generation: int, users: Iterable[User], database: Database, most: int
 ) -> bool:
-    """Store what the portal told, unless it was uninstalled or installed anew meanwhile; False when some were
-    left out, because it would have more than `most`.
+    """Store users as the portal tells of them; do nothing when it was uninstalled or installed again
+    meanwhile. False when some were left out, because the portal would have more than `most`.
 
-    The condition stands in the statement itself: an uninstall erases people, and nothing brings them back.
-    On PostgreSQL it holds the portal's row, so that it and an uninstall come one after the other.
+    The condition stands in the statement itself, so that no late write brings back people that an uninstall
+    erased. On PostgreSQL the statement locks the portal's row, so that it and an uninstall run one after the
+    other.
     """
     rows = [(user.user_id, storable(user.name), user.is_active, True) for user in users]
     conflict = (
@@ -83,7 +84,7 @@ async def upsert_people(
 async def note_unlisted(
     portal_id: int, generation: int, user_ids: Iterable[int], database: Database, most: int
 ) -> bool:
-    """Note users whom calls name and the portal does not list, unless they are known; else as above."""
+    """Store unknown users that calls name and the portal does not list; otherwise as `upsert_people`."""
     rows = [(user_id, "", True, False) for user_id in sorted(user_ids)]
     return await _insert((portal_id, generation), rows, "NOTHING", database, most)
 
@@ -113,7 +114,7 @@ async def _insert(
 async def _take_fitting(
     portal_id: int, rows: Sequence[tuple[int, str, bool, bool]], most: int
 ) -> list[tuple[int, str, bool, bool]]:
-    """Those who are known, and as many of the others as the portal may have."""
+    """The rows of known users, and as many of the others as the portal may have."""
     known = {
         row["user_id"]
         for row in await PersonTable.select(PersonTable.user_id).where(PersonTable.portal_id == portal_id)
@@ -130,5 +131,5 @@ async def count_people(portal_id: int) -> int:
 
 
 async def delete_some_people(portal_id: int) -> bool:
-    """Forget some users of a portal; False when none is left."""
+    """Erase some users of a portal; False when none is left."""
     return await delete_some(PersonTable, PersonTable.portal_id == portal_id)

@@ -1,4 +1,4 @@
-"""The portal's users and departments: read when the log needs them, and not more often than that.
+"""The portal's users and departments, which are read only when the log needs them.
 
 Documentation: api-reference/user/user-get.md, api-reference/departments/department-get.md.
 """
@@ -31,10 +31,10 @@ from app.portals.tokens.refresh_budget import is_affordable
 log = structlog.get_logger(__name__)
 DAY_S = 86_400
 LEAST_INTERVAL_S = 600
-ANSWERS_S = 240  # For all pages of a list; those of 20,000 users come in a fifth of it.
+ANSWERS_S = 240  # For all pages of a list; 20,000 users come in a fifth of that time.
 MAX_UNKNOWN = 500
-LONGEST_NAME = 100  # It stands in every row of a list.
-# A list of the length that a portal may have takes 50 MiB; it is read once a day.
+LONGEST_NAME = 100  # In characters; a name stands in every row of a list.
+# The longest list that a portal may have takes 50 MiB; it is read once a day.
 PEOPLE = Kind("people", places=2)
 
 
@@ -46,20 +46,20 @@ def _no_label(_: int) -> str:
 
 
 async def _list_departments(client: PortalClient, access_token: str) -> tuple[list[Department] | None]:
-    """In a tuple, because None has a meaning of its own here: the app lacks the scope."""
+    """The departments, in a tuple, because None has a meaning of its own: the app lacks the scope."""
     return (await list_departments(client, access_token),)
 
 
 class Announcer(Protocol):
-    """Tells open pages to look again."""
+    """Tells open pages to reload their content."""
 
     def announce(self, portal_id: int) -> None:
-        """Something that a portal's pages show has changed."""
+        """Tell the portal's open pages that their content has changed."""
         ...
 
 
 class People:
-    """Names for the log, and their refreshing."""
+    """The names of users for the log, and the reads that refresh them."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class People:
     ) -> dict[int, str]:
         """Names by user id in one query; unknown users are missing.
 
-        `label` names a system user (a bot, a partner of Bitrix24), whom the portal never lists.
+        `label` gives the name of a system user (a bot, a partner of Bitrix24), which the portal never lists.
         """
         wanted = {user_id for user_id in user_ids if user_id is not None}
         names = await self.find_known_names(portal, wanted, label)
@@ -93,7 +93,7 @@ class People:
     async def find_known_names(
         portal: Portal, user_ids: Iterable[int], label: Callable[[int], str] = _no_label
     ) -> dict[int, str]:
-        """The same for ids that no call need name: whoever is unknown is not looked for."""
+        """As `find_names`, but unknown ids are not noted for the next read: no call need name them."""
         people = await find_people(portal.id, user_ids)
         return {
             user_id: shorten(person.name, LONGEST_NAME) if person.is_listed or person.name else label(user_id)
@@ -101,14 +101,14 @@ class People:
         }
 
     def _note_unknown(self, portal_id: int, user_ids: set[int]) -> None:
-        """Keep them until the users are read; so many, because events can name ever new ones."""
+        """Keep these ids until the users are read; at most MAX_UNKNOWN, because events can invent ids."""
         if user_ids:
             unknown = self._unknown.setdefault(portal_id, set())
             unknown.update(islice(user_ids - unknown, MAX_UNKNOWN - len(unknown)))
 
     def is_due(self, portal: Portal, *, is_somebody_unknown: bool) -> bool:
-        """Whether to read the users now: daily, and at most every ten minutes for somebody who is unknown;
-        not where that would cost a refresh too many.
+        """Whether to read the users now: a day after the last read, or ten minutes after it when a call names
+        an unknown user; never when the read would need more refreshes of the pair than are affordable.
         """
         now = self._clock.now()
         age_s = now - portal.people_read_at
@@ -117,10 +117,10 @@ class People:
         return is_free and is_old and is_affordable(portal, now)
 
     async def refresh(self, portal: Portal) -> None:
-        """Read all users and departments of the portal and store them; a portal that does not answer is
-        asked another time. Who was asked for in vain, and is not listed either, is a system user.
+        """Read all users and departments of the portal and store them; nothing changes when it does not
+        answer. An unknown user whom the portal does not list is stored as a system user.
 
-        The time is noted before the portal is asked, so that a second process does not ask as well.
+        The time is noted before the portal is asked, so that no second process asks at the same time.
         """
         now = self._clock.now()
         if not await claim_reading(portal.id, portal.generation, portal.people_read_at, now):
@@ -137,14 +137,16 @@ class People:
         log.info("users read", portal_id=portal.id, count=len(users))
 
     async def _list_users(self, client: PortalClient, access_token: str) -> list[User]:
-        """As many as are kept of a portal, and one more, so that it shows."""
+        """At most one user more than a portal may store; the one more shows the excess."""
         most = self._quotas
         return await list_users(
             client, access_token, most_users=most.people + 1, most_memberships=most.memberships
         )
 
     async def _store_users(self, portal: Portal, users: list[User], *, is_whole: bool) -> None:
-        """Whoever is not among users that are not all may still be one of them."""
+        """Store the users, and the unknown ids among calls as system users. Those only when the list is
+        whole: an id that an incomplete list lacks may still be a listed user.
+        """
         installation, most = (portal.id, portal.generation), self._quotas.people
         unlisted = self._unknown.pop(portal.id, set()) - {user.user_id for user in users}
         is_all = await upsert_people(*installation, users, self._database, most)
@@ -155,7 +157,7 @@ class People:
     async def _read_structure(self, portal: Portal, users: Iterable[User], now: int) -> None:
         answer = await self._ask(portal, "departments", _list_departments)
         if answer is None:
-            return  # What was known stays.
+            return  # The known departments stay.
         told = None
         if answer[0] is not None:
             members = {user.user_id: user.department_ids for user in users}
@@ -172,7 +174,7 @@ class People:
             log.warning("more than is taken of a portal", portal_id=portal.id, what=what)
 
     async def _ask(self, portal: Portal, what: str, work: Work[Result]) -> Result | None:
-        """What the portal answers; None, and a line in our log, when it does not."""
+        """The portal's answer; None, and a line in our log, when it gives none."""
         try:
             async with asyncio.timeout(ANSWERS_S):
                 return await self._access.use(portal, work)
@@ -181,5 +183,5 @@ class People:
             return None
 
     def revision(self, portal: Portal) -> int:
-        """A number that changes when this process has read the portal's users anew."""
+        """A number that changes when this process has read the portal's users again."""
         return self._revisions[portal.id]

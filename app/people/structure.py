@@ -1,4 +1,4 @@
-"""A portal's departments as we know them, whether we do, and how they differ from those it tells of. Pure."""
+"""A portal's departments: the state of our knowledge, and the difference to the portal's own list. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -16,7 +16,7 @@ Row = tuple[int, str, int | None, int | None]  # department_id, name as stored, 
 
 
 class Structure(msgspec.Struct, frozen=True):
-    """Whether the departments are known: `not_granted` where the app lacks the scope `department`."""
+    """Whether the departments are known; `not_granted`: the app lacks the scope `department`."""
 
     state: State
     department_count: int = 0
@@ -24,7 +24,9 @@ class Structure(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """Departments by id, and who belongs to which. `is_whole`: there are no more than we take of a portal."""
+    """Departments by id, and their memberships. `is_whole`: the portal has no more than a portal
+    may store.
+    """
 
     departments: Mapping[int, Row]
     pairs: frozenset[Pair]
@@ -32,20 +34,22 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What leads from one structure to another, in this order.
+    """The steps from one structure to another, in the order in which they are written.
 
-    Until the first two are done, all that is stored was so before; from then on, all of it is so now. So
-    nobody who reads in between sees anybody whom neither lets them see.
+    Until the first two steps are done, each stored row belongs to the old structure; from then on, each
+    belongs to the new one. So no viewer in between sees calls that neither structure shows that viewer.
     """
 
     gone_pairs: list[Pair]
-    gone_departments: list[int]  # Those that were moved or have another head too.
-    new_departments: list[Row]  # Renamed ones too.
+    gone_departments: list[int]  # Also those that moved or have another head.
+    new_departments: list[Row]  # Also renamed ones.
     new_pairs: list[Pair]
 
 
 def take(departments: Iterable[Department], members: Mapping[int, Iterable[int]], quotas: Quotas) -> Known:
-    """As much as we take of what a portal tells: those of the lowest ids. `members`: departments by user."""
+    """The departments and memberships that a portal may store: those of the lowest ids. `members` holds the
+    departments by user.
+    """
     most, most_pairs = quotas.departments, quotas.memberships
     told = sorted(departments, key=lambda one: one.department_id)
     rows = {
@@ -59,7 +63,7 @@ def take(departments: Iterable[Department], members: Mapping[int, Iterable[int]]
 
 
 def compare(stored: Known, told: Known) -> Difference:
-    """What is to be written so that the one becomes the other."""
+    """The steps by which `stored` becomes `told`."""
     changed = [row for one, row in told.departments.items() if stored.departments.get(one) != row]
     gone = [
         one

@@ -1,4 +1,4 @@
-"""Writing departments and who belongs to them, portal first, in steps: events have their turn in between."""
+"""Writing departments and memberships, portal first, in steps: events have their turn in between."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from app.people.structure import Difference, Known, State, compare
 from app.people.tables import StructureTable
 from app.portals.hold_queries import hold_installation
 
-ROWS_A_STEP = 500  # Some milliseconds, for which an event waits at most.
+ROWS_A_STEP = 500  # An event waits some milliseconds for a step.
 _DEPARTMENT = {"department_id": "bigint", "name": "text", "parent_id": "bigint", "head_id": "bigint"}
 _MEMBER = {"department_id": "bigint", "user_id": "bigint"}
 _Row = tuple[object, ...]
@@ -20,12 +20,12 @@ _Write = Callable[[int, Sequence[_Row], Database], Awaitable[None]]
 async def store_structure(
     portal_id: int, generation: int, told: Known | None, now: int, database: Database
 ) -> bool:
-    """Replace what is known by what the portal told (None: the scope is missing, nothing is known any more),
-    unless it was uninstalled or installed anew meanwhile; say whether that was so.
+    """Replace the stored structure by the one that the portal told (None: the scope is missing, so nothing is
+    known). False, with nothing more written, once the portal was uninstalled or installed again meanwhile.
 
-    Only what differs is written: from day to day that is next to nothing. Who reads meanwhile sees nobody
-    whom neither the old structure nor the new one lets them see; if this is cut off, they see fewer until
-    the next reading.
+    Only differences are written: from day to day next to nothing. No viewer meanwhile sees calls that neither
+    the old structure nor the new one shows that viewer. If the writing is cut off, viewers see fewer calls
+    until the next read.
     """
     state: State = "not_granted" if told is None else "read"
     stored = await _read(portal_id, database)
@@ -70,7 +70,7 @@ def _collect(departments: Sequence[dict[str, Any]], pairs: Sequence[dict[str, An
 
 
 def _plan(difference: Difference) -> Iterator[tuple[_Write, Sequence[_Row]]]:
-    """Each step's rows, and how they are written."""
+    """The rows of each step, with the function that writes them."""
     parts: tuple[tuple[_Write, Sequence[_Row]], ...] = (
         (_delete_members, difference.gone_pairs),
         (_delete_departments, [(one,) for one in difference.gone_departments]),

@@ -5,9 +5,9 @@ from piccolo.table import Table
 
 
 class PersonTable(Table, tablename="people"):
-    """A user of a portal, unique on (portal_id, user_id); dismissed ones keep their name.
+    """A user of a portal, unique on (portal_id, user_id); dismissed users keep their name.
 
-    One that `user.get` does not list though calls name it has `is_listed` false: a system user.
+    `is_listed` is false for a system user: calls name it, and `user.get` does not list it.
     """
 
     id = BigSerial(primary_key=True)
@@ -19,7 +19,7 @@ class PersonTable(Table, tablename="people"):
 
 
 class UserPreferencesTable(Table, tablename="user_preferences"):
-    """What one user chose, unique on (portal_id, user_id); null is never chosen."""
+    """The preferences of one user, unique on (portal_id, user_id); null is not chosen."""
 
     id = BigSerial(primary_key=True)
     portal_id = BigInt()
@@ -40,7 +40,7 @@ class DepartmentTable(Table, tablename="departments"):
 
 
 class MemberTable(Table, tablename="department_members"):
-    """Who belongs to which department, unique on (portal_id, department_id, user_id)."""
+    """A membership: a user belongs to a department; unique on (portal_id, department_id, user_id)."""
 
     id = BigSerial(primary_key=True)
     portal_id = BigInt()
@@ -49,7 +49,7 @@ class MemberTable(Table, tablename="department_members"):
 
 
 class StructureTable(Table, tablename="structures"):
-    """Whether a portal's departments are known, and since when."""
+    """Whether a portal's departments are known, and when they were read."""
 
     portal_id = BigInt(primary_key=True)
     state = Text()  # read | not_granted

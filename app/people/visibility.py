@@ -1,7 +1,8 @@
-"""The one rule about who sees whose calls: every page, list, count, export and stream asks it each time.
+"""The one rule about the calls that a viewer may see. Every page, list, count, export and stream asks it each
+time.
 
-Rights add up: who is several things at once (administrator, head of departments, employee) sees what any of
-these sees, and who is in several departments the calls of all of them. Decision 0020.
+Rights add up: a viewer with several roles (administrator, head of departments, employee) sees the calls that
+any of the roles shows, and a member of several departments the calls of all of them. Decision 0020.
 """
 
 from app.people.department_queries import is_head, select_colleagues, select_led
@@ -11,7 +12,9 @@ from app.portals.settings.visible_users import EVERYONE, Visible
 
 
 async def find_visible(portal: Portal, settings: PortalSettings, user_id: int, *, is_admin: bool) -> Visible:
-    """Whose calls a user of the portal may see now; where departments are not known, their own at least."""
+    """The users whose calls this user of the portal may see now; always including the user itself, also while
+    departments are not known.
+    """
     reaches = {settings.employees_see} | ({settings.admins_see} if is_admin else set())
     if "all" in reaches or (settings.heads_see == "all" and await is_head(portal.id, user_id)):
         return EVERYONE

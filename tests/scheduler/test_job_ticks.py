@@ -92,7 +92,7 @@ async def test_a_tick_that_fails_is_logged_and_followed_by_the_next(
 async def keep(time: Time, begun: "asyncio.Queue[str]") -> AsyncIterator[tuple[Ticks, Plan]]:
     """Run renewals as in production, by the machine's clock; ticks come when the test says so."""
     plan = Plan("renewal", 900, begun.put_nowait, time.wall)
-    ticks = Ticks({}, begun.put_nowait, plan.begin_anew, time.wall, time.monotonic)
+    ticks = Ticks({}, begun.put_nowait, plan.begin_now, time.wall, time.monotonic)
     async with keep_ticking(ticks, plan):
         yield ticks, plan
 

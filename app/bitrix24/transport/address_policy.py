@@ -23,8 +23,8 @@ _REST_PATHS = frozenset({"", "/", "/rest", "/rest/"})
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NEVER_GLOBAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("2001::/23"))
-# The metadata addresses of Alibaba, Azure, AWS and GCP beside 169.254.169.254, which is private
-# anyway. Azure's 168.63.129.16 is a public address by its number.
+# The metadata addresses of Alibaba, Azure, AWS and GCP. The usual one, 169.254.169.254, is link-local, which
+# no setting admits; Azure's 168.63.129.16 is a public address by its number.
 _CLOUD_METADATA = frozenset(
     {
         *(IPv4Address("100.100.100.200"), IPv4Address("168.63.129.16")),

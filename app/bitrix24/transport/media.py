@@ -15,9 +15,8 @@ CHUNK_BYTES = 65_536
 MAX_BYTES = 512 * 1024 * 1024
 MAX_HOPS = 5
 OPEN_TIMEOUT_S = 20.0
-CHUNK_TIMEOUT_S = (
-    20.0  # 3 KB a second; telephone sound takes 1 to 16, and servers send it as fast as they can.
-)
+# 3 KB a second: telephone sound takes 1 to 16, and servers send it as fast as they can.
+CHUNK_TIMEOUT_S = 20.0
 MEASURE_TIMEOUT_S = 60.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Types that browsers play, without playlists (audio/x-mpegurl, audio/x-scpls): a playlist makes the

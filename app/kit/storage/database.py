@@ -16,9 +16,9 @@ from app.kit.storage.sqlite_engine import KeptSQLiteEngine
 
 Dialect = Literal["sqlite", "postgresql"]
 
-# All errors of the drivers. asyncpg's InternalClientError is no fault of ours: a statement meets it
-# on a connection whose end the server has announced and not yet carried out ("cannot switch to
-# state 11; another operation (2) is in progress"). `is_away` and `is_refusal` tell the kinds apart.
+# All errors of the drivers. asyncpg's InternalClientError is no fault of ours: a statement meets it on a
+# connection whose end the server has announced and not yet carried out ("cannot switch to state 11; another
+# operation (2) is in progress"). `is_away` and `is_refusal` tell the kinds apart.
 DATABASE_ERRORS = (
     *(sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
     *(OSError, TimeoutError),
@@ -30,8 +30,8 @@ _AWAY = (
     *(asyncpg.ReadOnlySQLTransactionError, asyncpg.InvalidAuthorizationSpecificationError),
     asyncpg.InternalClientError,
 )
-# A value is to blame: it is no text, too large, out of range or against a constraint. The last two
-# are Python's own, for an integer of more than 64 bits and for half a character.
+# A value is to blame: it is no text, too large, out of range or against a constraint. The last two are
+# Python's own, for an integer of more than 64 bits and for half a character.
 _REFUSALS = (
     *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError),
     *(asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError),
