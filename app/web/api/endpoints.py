@@ -31,28 +31,28 @@ from app.web.http.requests import BEARER, GivenSession
 from app.web.http.security import data_headers
 from app.web.http.sessions import Session
 
-ANSWER_BYTES = 1_048_576  # 500 calls of honest texts have a third of it.
+ANSWER_BYTES = 1_048_576  # 500 calls with texts of usual length take a third of it.
 Text = str | None
 
 
 class CallList(msgspec.Struct, frozen=True):
-    """One page; `next_cursor` asks for the next one, null on the last."""
+    """One page of calls; `next_cursor` asks for the next page, and is null on the last one."""
 
     items: list[Call]
     next_cursor: str | None
 
 
 class _Encoded(msgspec.Struct, frozen=True):
-    """A `CallList` whose calls are JSON already."""
+    """A `CallList` whose calls are encoded as JSON already."""
 
     items: list[msgspec.Raw]
     next_cursor: str | None
 
 
 class History(msgspec.Struct, frozen=True):
-    """How many rows of the portal's own statistics have been read; `total` is an estimate until the end.
+    """How many rows of the portal's own statistics Callbook has read; `total` is an estimate until the end.
 
-    Both are null for who does not see everybody's calls.
+    `done` and `total` are null for a viewer who may not see all calls.
     """
 
     state: Literal["pending", "running", "complete", "failed"]
@@ -61,9 +61,9 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Sync(msgspec.Struct, frozen=True):
-    """What the log can be relied on for; `last_event_at` is null for who does not see everybody's calls.
+    """How complete the log is. `last_event_at` is null for a viewer who may not see all calls.
 
-    `quota_reached`: there is no room for more calls, until some are removed.
+    `quota_reached`: Callbook has no room for more calls of this portal until some are removed.
     """
 
     complete_up_to: str | None
@@ -75,7 +75,7 @@ class Sync(msgspec.Struct, frozen=True):
 
 
 @get("/api/v1/calls", tags=["calls"], security=BEARER)
-async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented parameter.
+async def get_calls(  # noqa: PLR0913, PLR0917  Each is a documented parameter.
     parts: GivenParts,
     session: GivenSession,
     limit: asked.Limit = None,
@@ -95,9 +95,9 @@ async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented par
     q: asked.Number = None,
     sort: asked.Sort = None,
 ) -> Response[CallList]:
-    """Calls that the viewer may see, at most `limit`: fewer where their texts are long.
+    """The calls that the viewer may see, at most `limit` of them, fewer if their texts are long.
 
-    Days and times without an offset are in the user's time zone.
+    Days, and times without an offset, are in the user's time zone.
     """
     given = {"limit": limit, "cursor": cursor, "from": since, "to": until, "direction": direction}
     given |= {"outcome": outcome, "code": code, "operator": operator, "line": line, "q": q, "sort": sort}
@@ -115,7 +115,7 @@ async def get_calls(  # noqa: PLR0913, PLR0917  Each of them is a documented par
 
 @get("/api/v1/calls/{call_id:str}", tags=["calls"], security=BEARER)
 async def get_call(call_id: FromPath[str], parts: GivenParts, session: GivenSession) -> Response[Call]:
-    """One call by Bitrix24's id."""
+    """One call by its CALL_ID; 404 if it does not exist or the viewer may not see it."""
     found = await find_call(session.viewer, call_id)
     if found is None:
         raise CallNotFound
@@ -125,12 +125,14 @@ async def get_call(call_id: FromPath[str], parts: GivenParts, session: GivenSess
 
 @get("/api/v1/sync", tags=["sync"], security=BEARER)
 async def get_sync(parts: GivenParts, session: GivenSession) -> Response[Sync]:
-    """Up to when the log is complete, how far the history has been read, and whether the token works."""
+    """The moment up to which the log is complete, how far the history is read, and whether the
+    token works.
+    """
     portal = session.portal
     mark = await find_mark(portal.id, portal.generation)
     limited = await find_limited(portal, parts.people, session.locale)
     sync = describe_sync(portal, mark, limited, is_full=await parts.room.is_full(portal.id))
-    if session.viewer.sees is not EVERYONE:  # How many calls others have, and when, is theirs to know.
+    if session.viewer.sees is not EVERYONE:  # These would tell of calls that the viewer may not see.
         history = History(sync.history.state, None, None)
         sync = msgspec.structs.replace(sync, history=history, last_event_at=None)
     return Response(sync, headers=data_headers())
@@ -139,7 +141,7 @@ async def get_sync(parts: GivenParts, session: GivenSession) -> Response[Sync]:
 def describe_sync(
     portal: Portal, mark: Mark | None, limited: Limited | None = None, *, is_full: bool = False
 ) -> Sync:
-    """What may be promised. Before the first read nothing is known, not even how much there is."""
+    """The answer of `GET /api/v1/sync`. Before the first read of the history its numbers are null."""
     up_to = None if mark is None else mark.complete_up_to
     return Sync(
         complete_up_to=None if up_to is None else to_iso(up_to),
@@ -160,7 +162,7 @@ def _describe_history(mark: Mark | None) -> History:
 async def _to_api(
     calls: Sequence[LoggedCall], legs: Mapping[int, list[LoggedLeg]], parts: WebParts, session: Session
 ) -> list[Call]:
-    """Those of the calls of which the legs are there."""
+    """The calls whose legs were read, from the first on."""
     calls = calls[: len(legs)]
     user_ids = {leg.user_id for call in calls for leg in (call, *legs[call.id]) if leg.user_id is not None}
     names = await parts.people.find_names(session.portal, user_ids)
@@ -169,7 +171,7 @@ async def _to_api(
 
 
 def _encode_fitting(calls: Sequence[Call]) -> list[msgspec.Raw]:
-    """As many as an answer has room for, and one at least."""
+    """The first calls as JSON: as many as fit into ANSWER_BYTES, and at least one."""
     items: list[msgspec.Raw] = []
     size = 0
     for call in calls:

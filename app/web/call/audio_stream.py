@@ -1,5 +1,6 @@
-"""The answer that carries a recording: 206 with the bytes that were asked for, chunk by chunk, at the pace of
-whoever listens. Plain ASGI, because the framework's own streams know no ranges and no listener who leaves.
+"""The answer that carries a recording: the whole of it, or 206 with the range that the listener asked for,
+chunk by chunk at the listener's pace. Plain ASGI, because the framework's streams know no ranges, and do not
+notice a listener that leaves.
 """
 
 import asyncio
@@ -19,14 +20,14 @@ from app.web.http.security import data_headers
 log = structlog.get_logger(__name__)
 STALL_S = 60.0
 RECHECK_S = 5.0
-LONGEST_S = 600.0  # As long as a link lives: the player of a longer recording asks for another one.
+LONGEST_S = 600.0  # The life of a link: the player of a longer recording asks for another link.
 Headers = list[tuple[bytes, bytes]]
 
 
 class AudioAnswer:
-    """One answer.
+    """One answer with a recording, as an ASGI application.
 
-    `open_playback` raises a Refusal where there is nothing to send, `recheck` when they may not go on.
+    `open_playback` raises a Refusal if there is nothing to send, `recheck` if the listener may hear no more.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class AudioAnswer:
         self._recheck = recheck
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it; a listener who leaves ends it at once, and with it the request to the portal."""
+        """Send the answer. A listener that leaves ends it at once, and with it the request to the portal."""
         sending = asyncio.create_task(self._send(scope, send))
         leaving = asyncio.create_task(_wait_for_leaving(receive))
         try:
@@ -69,8 +70,8 @@ class AudioAnswer:
                 await playback.close()
 
     async def _send_chunks(self, playback: Playback, send: Send) -> None:
-        """An answer that has begun can only be cut off: then it is left without its end, which its length or
-        its encoding tells the listener.
+        """Send the chunks and the end of the answer. A failure on the way leaves out the end, and the
+        listener notices it by the length or the encoding: an answer that has begun cannot become an error.
         """
         try:
             async with asyncio.timeout(LONGEST_S):
@@ -123,5 +124,5 @@ async def _send_body(send: Send, body: bytes, *, is_last: bool = False) -> None:
 
 
 def _base_headers() -> Headers:
-    """A recording is no page: whatever it holds, nothing in it may run, and nobody keeps it."""
+    """The headers of data: nothing in a recording may run as a page, and no cache keeps it."""
     return [(name.lower().encode(), value.encode()) for name, value in data_headers().items()]

@@ -1,4 +1,4 @@
-"""The side panel of one call: everything that is known about it, as a fragment."""
+"""The side panel of one call, as fragments: all that Callbook knows of the call."""
 
 from typing import Annotated, Literal
 
@@ -25,9 +25,11 @@ async def show_call(
     call_id: FromPath[str],
     parts: GivenParts,
     session: GivenSession,
-    fresh: Annotated[str, QueryParameter(description="Not empty: read its late facts first.")] = "",
+    fresh: Annotated[
+        str, QueryParameter(description="If not empty, the call's late facts are read first.")
+    ] = "",
 ) -> Response[str]:
-    """One call by Bitrix24's id; 404 when there is none that the viewer may see."""
+    """One call by its CALL_ID; 404 if it does not exist or the viewer may not see it."""
     detail = await read_detail(session.viewer, call_id)
     if detail is not None and fresh and parts.sessions.may_ask_portal(session):
         await parts.reconciliation.read_call(session.portal, call_id)
@@ -46,12 +48,14 @@ async def show_call(
 async def show_neighbours(
     request: AnyRequest,
     call_id: FromPath[str],
-    side: Annotated[Literal["earlier", "later"], QueryParameter(description="Which way.")],
-    after: Annotated[str, QueryParameter(description="The last call that is shown there.")],
+    side: Annotated[Literal["earlier", "later"], QueryParameter(description="The direction in time.")],
+    after: Annotated[str, QueryParameter(description="The last call that the page shows on this side.")],
     parts: GivenParts,
     session: GivenSession,
 ) -> Response[str]:
-    """Further calls with the same number; 404 when one of the two calls is none that the viewer may see."""
+    """Further calls with the same number; 404 if one of the two calls is missing or the viewer
+    may not see it.
+    """
     call, last = await find_call(session.viewer, call_id), await find_call(session.viewer, after)
     if call is None or last is None:
         raise CallNotFound
@@ -64,7 +68,9 @@ async def show_neighbours(
 
 @get("/log/calls/{call_id:str}/transcript", include_in_schema=False)
 async def show_transcript(call_id: FromPath[str], parts: GivenParts, session: GivenSession) -> Response[str]:
-    """The transcript of a call that the viewer may see (404), or a sentence that says why there is none."""
+    """The transcript of a call, or a sentence that says why there is none; 404 if the viewer may not see the
+    call.
+    """
     call = await find_call(session.viewer, call_id)
     if call is None:
         raise CallNotFound

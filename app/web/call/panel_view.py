@@ -1,4 +1,4 @@
-"""One call as its panel shows it. Pure; words are in the template."""
+"""One call as its panel shows it. Pure; the template has the words."""
 
 import re
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ from app.web.display.presenter import (
     visible,
 )
 
-# What the portal's own pages of these are called: settings of `openPath` in docs/bitrix24.md.
+# The names of these in paths of the portal's own pages: settings of `openPath` in docs/bitrix24.md.
 CRM_PATHS = {"CONTACT": "contact", "COMPANY": "company", "LEAD": "lead", "DEAL": "deal"}
-# `asked`: only Bitrix24 knows whether there is one; `unreadable`: there is one, and apps cannot read it.
+# `asked`: only Bitrix24 knows whether there is one; `unreadable`: there is one that apps cannot read.
 Transcript = Literal["none", "asked", "unreadable"]
 _SMART_PROCESS = re.compile(r"DYNAMIC_([0-9]+)")
 _DIALLABLE = re.compile(r"[+*#(0-9][-+*#0-9 ().]*")
@@ -39,11 +39,11 @@ class LegView(NamedTuple):
     initials: str
     hue: int
     duration: str | None
-    is_doubted: bool  # an event told of it, and the statistics have only told of other legs of the call
+    is_doubted: bool  # Only an event told of it, while the statistics show other legs of the call.
 
 
 class ClientView(NamedTuple):
-    """The CRM card that a call belongs to; `path` is None where the portal has no page that we know."""
+    """The CRM card of a call; `path` is None if we know no page for its type."""
 
     type: str
     id: int
@@ -51,8 +51,8 @@ class ClientView(NamedTuple):
 
 
 class NeighboursView(NamedTuple):
-    """Calls with the same number on one side, the nearest first; `more_after` is the last one's id, if more
-    follow.
+    """Earlier or later calls with the same number, the nearest first; `more_after` is the CALL_ID of the last
+    one if more follow, else None.
     """
 
     rows: list[CallRow]
@@ -60,9 +60,9 @@ class NeighboursView(NamedTuple):
 
 
 class CallView(NamedTuple):
-    """What the template shows. `dial` is what Bitrix24 shall call, None for a hidden number.
+    """The values of the template. `dial` is the number for Bitrix24 to call, None for a hidden number.
 
-    `is_old`: what comes late to such a call is read only when somebody looks at it.
+    `is_old`: Callbook reads late facts of such a call only when a viewer opens it.
     """
 
     row: CallRow
@@ -83,7 +83,7 @@ class CallView(NamedTuple):
 
 
 def view_call(detail: CallDetail, names: Mapping[int, str], presenter: Presenter) -> CallView:
-    """The whole panel."""
+    """The values of the whole panel; `names` has the known users by id."""
     call = detail.call
     ended_at = None if call.duration_s is None else call.started_at + call.duration_s
     is_confirmed = any(leg.confirmed for leg in detail.legs)
@@ -113,14 +113,14 @@ def view_neighbours(found: Neighbours, names: Mapping[int, str], presenter: Pres
 
 
 def find_dial(phone_number: str | None) -> str | None:
-    """The number as it came, where it is one: `hidden` and a line's code cannot be called."""
+    """The number as it came, or None for a text that cannot be called: `hidden`, a line's code."""
     number = (phone_number or "").strip()
     is_number = _DIALLABLE.fullmatch(number) and any(character.isdigit() for character in number)
     return number if is_number else None
 
 
 def find_crm_path(entity_type: str, entity_id: int) -> str | None:
-    """The path that `openPath` takes for a CRM card."""
+    """The path that `openPath` takes for a CRM card; None for a type without a page that we know."""
     if entity_type in CRM_PATHS:
         return f"/crm/{CRM_PATHS[entity_type]}/details/{entity_id}/"
     smart_process = _SMART_PROCESS.fullmatch(entity_type)

@@ -1,4 +1,4 @@
-"""Links to recordings, and what they open: one recorded leg, for ten minutes, for one user of one portal."""
+"""Links to recordings. A link opens one recorded leg for one user of one portal, for ten minutes."""
 
 from typing import Annotated
 
@@ -26,17 +26,17 @@ CONTEXT = "recording"
 
 
 class LinkExpired(Forbidden):
-    """The link is not ours, or over its time."""
+    """The link is not ours, or has expired."""
 
     code = "link_expired"
     message = N_("This link has expired. Open the call again.")
 
 
 class RecordingClaims(msgspec.Struct, frozen=True):
-    """What a link holds: who listens, and to which leg of which call. Its own time stands in `session`.
+    """The contents of a link: the listener's session, which ends with the link, and the leg of the call.
 
-    Only Bitrix24 knows who is an administrator, and said so when the session began that asked for the link:
-    its word counts until `admin_until`, when that session ends, and no longer.
+    Bitrix24 said whether the listener is an administrator when the session began that made the link. Its word
+    counts until `admin_until`, the end of that session, and no longer.
     """
 
     session: SessionClaims
@@ -45,7 +45,7 @@ class RecordingClaims(msgspec.Struct, frozen=True):
     statistics_id: int
 
     def at(self, now: int, expires_at: int | None = None) -> SessionClaims:
-        """The listener's session at a moment."""
+        """The listener's session as it is at `now`, or with another end."""
         return msgspec.structs.replace(
             self.session,
             is_admin=self.session.is_admin and now < self.admin_until,
@@ -61,12 +61,12 @@ class RecordingLink(msgspec.Struct, frozen=True):
 
 
 def seal_link(keyring: Keyring, claims: RecordingClaims) -> str:
-    """The link's last part: sealed, so that it tells nothing and cannot be changed."""
+    """The last part of the link: the claims, sealed, so that nobody can read or change them."""
     return keyring.seal(msgspec.json.encode(claims), CONTEXT)
 
 
 def open_link(keyring: Keyring, token: str) -> RecordingClaims:
-    """Read it; raises LinkExpired for what was sealed for anything else."""
+    """The claims in a link's last part. Raises LinkExpired if it was not sealed as a link."""
     try:
         return msgspec.json.decode(keyring.open(token, CONTEXT), type=RecordingClaims)
     except (CannotDecryptError, msgspec.MsgspecError):
@@ -79,10 +79,10 @@ async def link_recording(
     parts: GivenParts,
     session: GivenSession,
     leg: Annotated[
-        int, QueryParameter(ge=1, le=1000, description="Which of the call's recorded legs, in order.")
+        int, QueryParameter(ge=1, le=1000, description="Number of the call's recorded leg, in order of time.")
     ] = 1,
 ) -> Response[RecordingLink]:
-    """A link that plays the recording: for ten minutes, and only while you may see the call."""
+    """Make a link that plays the recording for ten minutes, as long as you may see the call."""
     recorded = await parts.recordings.list_recorded(session.viewer, call_id)
     if leg > len(recorded):
         raise RecordingNotFound
@@ -95,7 +95,9 @@ async def link_recording(
 
 @route("/audio/{token:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
 async def play_recording(request: AnyRequest, token: FromPath[str], parts: GivenParts) -> ASGIApp:
-    """The recording, or the range of it that is asked for; the media element of a page sends no session."""
+    """The recording, or the requested range of it. The link stands for a session, which a page's media
+    element cannot send.
+    """
     claims = open_link(parts.sessions.keyring, token)
     asked = parse_range(request.headers.get("range"))
     session, leg = await _admit(parts, claims, claims.at(parts.clock.now()))
@@ -104,7 +106,9 @@ async def play_recording(request: AnyRequest, token: FromPath[str], parts: Given
         return await parts.recordings.open(session.portal, leg, asked)
 
     async def recheck() -> object:
-        """What began in time may go on, but not past an uninstall, nor past a change of who sees the call."""
+        """Refuse if the portal has uninstalled or the listener may no longer see the call. The link's own end
+        does not count: an answer that began in time may go on.
+        """
         now = parts.clock.now()
         return await _admit(parts, claims, claims.at(now, expires_at=now + LIFETIME_S))
 
@@ -118,7 +122,9 @@ async def play_recording(request: AnyRequest, token: FromPath[str], parts: Given
 async def _admit(
     parts: WebParts, claims: RecordingClaims, listener: SessionClaims
 ) -> tuple[Session, RecordedLeg]:
-    """The listener and the leg as they are now; raises a Refusal when they may no longer listen."""
+    """The listener's session and the leg as they are now. Raises a Refusal if the listener may
+    not listen now.
+    """
     try:
         session = await parts.sessions.renew(listener)
     except SessionExpired:

@@ -1,4 +1,4 @@
-"""What may stand in a cell of an export; each kind of file writes it in its own way."""
+"""The values of an export's cells; each kind of file writes them in its own way."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 
 class Phone(NamedTuple):
-    """A telephone number, or what came in its place (`hidden`, a line's code)."""
+    """A telephone number, or the text in its place (`hidden`, a line's code)."""
 
     text: str
 
 
 class Moment(NamedTuple):
-    """A time on the clock of the export's zone, without one of its own."""
+    """A time in the export's zone; `at` itself names no zone."""
 
     at: datetime
 
@@ -23,10 +23,10 @@ class Duration(NamedTuple):
     seconds: int
 
     def to_text(self) -> str:
-        """`0:00:07`, `12:30:00`: always with hours, which spreadsheet programs take for what it is."""
+        """`0:00:07`, `12:30:00`: always with hours, so that spreadsheet programs read a length of time."""
         minutes, seconds = divmod(abs(self.seconds), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{'-' if self.seconds < 0 else ''}{hours}:{minutes:02}:{seconds:02}"
 
 
-Cell = str | Phone | Moment | Duration | Decimal | int | None  # A plain text is free text, of any content.
+Cell = str | Phone | Moment | Duration | Decimal | int | None  # A `str` is free text of any content.

@@ -1,7 +1,8 @@
-"""Calls as CSV that spreadsheet programs open right: UTF-8 with its mark, RFC 4180 line ends, and where the
-language writes decimals with a comma, semicolons between cells (what such a program expects).
+"""Calls as CSV that spreadsheet programs open right: UTF-8 with a byte order mark, line ends by RFC 4180, and
+semicolons between cells in languages that write decimals with a comma, as such programs expect.
 
-No cell can be taken for a formula, whoever wrote its text (OWASP, "CSV Injection"; decision 0021).
+No program can take a cell for a formula, even if a stranger chose its text (OWASP, "CSV Injection"; decision
+0021).
 """
 
 import asyncio
@@ -22,11 +23,11 @@ from app.web.exports.pieces import Piece
 
 MARK = "\ufeff"
 GUARD = "'"
-LINES_A_PIECE = 50  # Some milliseconds of work, after which others have their turn.
+LINES_A_PIECE = 50  # Some milliseconds of work, then other requests have their turn.
 _UNSEEN = r"\s\x00-\x20\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
 _SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"  # The last four are their full-width forms.
-# At the start of a cell, and after whatever a program with another idea of the separator would cut at. Each
-# stretch is read once, whatever follows it: 60,000 tabs cost no more than as many words.
+# At the start of a cell, and after each sign at which a program with another separator would cut. The pattern
+# reads each stretch once, whatever follows it, so 60,000 tabs cost no more than 60,000 letters.
 _SIGN = re.compile(rf"[{_SIGNS}]")
 _STRETCH = re.compile(rf"([,;|][{_UNSEEN}\"']*+|[{_UNSEEN}\"']++|^)([{_SIGNS}])?")
 _AFTER_CUT = re.compile(r"(?<=[,;|\t\r\n])")
@@ -35,13 +36,15 @@ _GROUPED_NUMBER = re.compile(r"\+[0-9]+ [0-9][0-9 ()-]*")
 
 
 def make_harmless(text: str) -> str:
-    """The text with an apostrophe before whatever could begin a formula; any other text as it is."""
+    """The text with an apostrophe before each place where a formula could begin; any other text as it is."""
     guarded = _STRETCH.sub(_guard_stretch, text) if _SIGN.search(text) else text
     return GUARD + guarded if text.startswith(("\t", "\r", "\n")) and guarded[0] != GUARD else guarded
 
 
 def _guard_stretch(match: re.Match[str]) -> str:
-    """What stands before a sign, with an apostrophe wherever a cell could begin with it."""
+    """The stretch before a sign and the sign, with an apostrophe wherever a cell could begin
+    with the sign.
+    """
     stretch, sign = match[1], match[2]
     if sign is None:
         return stretch
@@ -52,8 +55,8 @@ def _guard_stretch(match: re.Match[str]) -> str:
 def write_phone(text: str) -> str:
     """A number as the log shows it: `+1 202-555-0123` stays text and keeps its plus in any program.
 
-    Digits alone, with or without a plus, are at most taken for a number. `+1-2` would be calculated, so it is
-    guarded as any other text; one with a space between two digits is no sum.
+    A program may take digits alone, with or without a plus, for a number, which does no harm. It would
+    calculate `+1-2`, so that is guarded like any other text. A number with a space between digits is no sum.
     """
     shown = format_number(text)
     if _PLAIN_NUMBER.fullmatch(shown) or _GROUPED_NUMBER.fullmatch(shown):
@@ -67,7 +70,7 @@ def write_moment(at: datetime) -> str:
 
 
 class CsvLines:
-    """Writes lines in a language's way."""
+    """Writes lines of cells with the separator and decimal sign of a language."""
 
     def __init__(self, locale: str) -> None:
         is_comma_decimal = get_decimal_symbol(locale) == ","
@@ -76,11 +79,11 @@ class CsvLines:
         self._writer = csv.writer(self._buffer, delimiter=";" if is_comma_decimal else ",")
 
     def add(self, cells: list[Cell]) -> None:
-        """One more line."""
+        """Write one line."""
         self._writer.writerow([self._write(cell) for cell in cells])
 
     def take(self) -> bytes:
-        """What was added since the last time."""
+        """The bytes of the lines added since the last call."""
         text = self._buffer.getvalue()
         self._buffer.seek(0)
         self._buffer.truncate()
@@ -106,7 +109,7 @@ class CsvLines:
 
 
 async def write_csv(batches: AsyncIterator[list[LoggedCall]], sheet: Sheet) -> AsyncIterator[Piece]:
-    """The file, piece by piece, while the batches are read."""
+    """The file in pieces, as the batches come."""
     lines = CsvLines(sheet.locale)
     lines.add(list(sheet.heads))
     count = 0

@@ -1,8 +1,8 @@
-"""The exports: files for programs (`/api/v1/calls.csv`, `.xlsx`), and the same with their progress for the
+"""The exports: files for programs (`/api/v1/calls.csv`, `.xlsx`), and the same files with progress for the
 tab.
 
-What goes wrong before the first bytes is answered as ever. Later the connection is cut: an HTTP client sees
-that the answer did not end, and the tab that the last line is missing.
+A failure before the first bytes is an ordinary refusal. A later one cuts the connection: an HTTP client
+notices that the answer has no end, and the tab that the last line is missing.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -41,7 +41,7 @@ Write = Callable[[AsyncIterator[list[LoggedCall]], Sheet], AsyncIterator[Piece]]
 
 
 class Format(NamedTuple):
-    """One kind of file."""
+    """One kind of file: its media type, and the function that writes it."""
 
     media_type: str
     write: Write
@@ -55,7 +55,7 @@ FORMATS = {
 
 
 class Asked(NamedTuple):
-    """An export as it was asked for."""
+    """The request for an export."""
 
     format: str
     request: ListRequest
@@ -66,16 +66,16 @@ class Asked(NamedTuple):
 
 @get("/api/v1/calls.csv", tags=["calls"], security=BEARER, media_type="text/csv")
 async def export_csv(request: AnyRequest, parts: GivenParts, session: GivenSession) -> PacedStream:
-    """The calls of GET /api/v1/calls with the same parameters, all of them, whatever `limit` and `cursor`.
+    """All calls of GET /api/v1/calls with the same parameters; `limit` and `cursor` do not count.
 
-    `columns` names columns of the log, with commas between, in the order wanted; every column without it.
+    `columns` names columns of the log in the wanted order, with commas between; without it all are there.
     """
     return await _answer(parts, session, _read(request, parts, session, "csv"))
 
 
 @get("/api/v1/calls.xlsx", tags=["calls"], security=BEARER, media_type=XLSX)
 async def export_xlsx(request: AnyRequest, parts: GivenParts, session: GivenSession) -> PacedStream:
-    """As `calls.csv`; at most 1,048,575 calls, which is what a sheet holds."""
+    """As `calls.csv`; at most 1,048,575 calls, because a sheet holds no more."""
     return await _answer(parts, session, _read(request, parts, session, "xlsx"))
 
 
@@ -83,7 +83,7 @@ async def export_xlsx(request: AnyRequest, parts: GivenParts, session: GivenSess
 async def export_with_progress(
     kind: FromPath[str], request: AnyRequest, parts: GivenParts, session: GivenSession
 ) -> PacedStream:
-    """The same for the tab, with its filters: parts of the file, each after a line of progress."""
+    """An export for the tab, by the tab's filters: parts of the file, each after a line of progress."""
     if kind not in FORMATS:
         raise NotFoundException("There is no such kind of file.")
     asked = _read(request, parts, session, kind)
@@ -99,7 +99,7 @@ async def _answer(parts: WebParts, session: Session, asked: Asked) -> PacedStrea
 
 
 def _read(request: AnyRequest, parts: WebParts, session: Session, kind: str) -> Asked:
-    """Raises BadFilter."""
+    """The request in the parameters. Raises BadFilter."""
     parameters, now = join_lists(request.query_params.multi_items()), parts.clock.now()
     zone = choose_zone(session, parameters)
     today = to_local(now, zone).date().isoformat()
@@ -109,9 +109,9 @@ def _read(request: AnyRequest, parts: WebParts, session: Session, kind: str) -> 
 
 
 async def _count(session: Session, asked: Asked, pieces: AsyncGenerator[Piece]) -> int | None:
-    """How many calls there are to come; None where counting them takes too long, which the export does not.
+    """How many calls the export has; None if counting takes too long, which does not stop the export.
 
-    Only who has a place for an export may ask, because it reads each.
+    To count reads every call, so it is done only when the export has its place.
     """
     try:
         return await count_calls(session.viewer, asked.request.filters)
@@ -123,9 +123,11 @@ async def _count(session: Session, asked: Asked, pieces: AsyncGenerator[Piece]) 
 
 
 async def _begin(parts: WebParts, session: Session, asked: Asked) -> AsyncGenerator[Piece]:
-    """The pieces, of which the first is made: what cannot begin is refused with a status, not cut off.
+    """The pieces of the file, with the first one made already, so that an export that cannot begin is a
+    refusal and no cut connection.
 
-    From here on only who asks for the pieces can end them; ones that nobody takes are closed when forgotten.
+    From here on the caller reads the pieces to their end or closes them; if the caller forgets them, Python
+    closes them.
     """
     pieces = _write(parts, session, asked)
     first = await anext(pieces)
@@ -156,7 +158,9 @@ async def _write(parts: WebParts, session: Session, asked: Asked) -> AsyncGenera
 
 
 def _read_calls(parts: WebParts, session: Session, request: ListRequest) -> AsyncIterator[list[LoggedCall]]:
-    """An export lives as long as a session that begins with it, and ends with an uninstall as any does."""
+    """The calls in batches. The export has a session of its own, which begins with it and ends with an
+    uninstall like any session.
+    """
     claims = msgspec.structs.replace(session.claims, expires_at=parts.clock.now() + LIFETIME_S)
 
     async def admit() -> Viewer:
@@ -172,7 +176,9 @@ async def _learn(
     known: Known,
     batches: AsyncIterator[list[LoggedCall]],
 ) -> AsyncIterator[list[LoggedCall]]:
-    """The same batches; what the sheet shows besides the calls themselves is known by then."""
+    """The same calls in batches. Before each, `known` gets the legs, names and departments of its calls; legs
+    that do not fit at once split the batch.
+    """
     label = system_user_label(session.locale)
     asked: set[int] = set()
     async for batch in batches:

@@ -1,6 +1,7 @@
-"""A download that somebody must take: who does not read loses the connection, and so their place.
+"""A download at a least pace: a client that does not read loses the connection, and with it its place.
 
-An export under way holds one of few places of the whole process, which nobody may keep from other portals.
+An export under way holds one of the few places of the whole process, so a client that stops reading must not
+keep it from other portals.
 """
 
 import asyncio
@@ -15,22 +16,22 @@ from litestar.types import Message, Receive, Scope, Send
 
 from app.kit.deadlines import move_limit
 
-STALL_S = 60.0  # As long as a recording waits for its listener.
-LONGEST_S = 1_200.0  # Ten minutes at most are read (decision 0021), and as long may the file be sent.
+STALL_S = 60.0  # A recording waits as long for its listener.
+LONGEST_S = 1_200.0  # Reading takes at most ten minutes (decision 0021), sending as long again.
 
 
 class PacedStream(Stream):
-    """A stream that is cut off when nobody takes the next piece of it in time, or when it takes for ever."""
+    """A stream that is cut off if its client does not take the next piece, or the whole, in time."""
 
     def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:  # noqa: ANN401  As Litestar has it.
-        """The answer, paced; Litestar only calls it."""
+        """The answer as a PacedAnswer. Litestar only calls it, so it needs no other base class."""
         answer = cast("ASGIStreamingResponse", super().to_asgi_response(*args, **options))
         return cast("ASGIResponse", PacedAnswer(answer))
 
 
 class PacedAnswer:
-    """Sends an answer, in at most `stall_s` for each piece and `longest_s` in all, or leaves it without its
-    end.
+    """Sends an answer in at most `stall_s` for each piece and `longest_s` in all. An answer that takes longer
+    is cut off and has no end.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class PacedAnswer:
         self._stall_s, self._longest_s = stall_s, longest_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it, and close what it is made from, however it ends."""
+        """Send the answer, and close the iterator that makes it in any case."""
         try:
             with suppress(TimeoutError):
                 await self._send(scope, receive, send)

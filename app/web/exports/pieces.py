@@ -1,4 +1,4 @@
-"""An export under way: pieces of a file, and how they reach a program or the tab."""
+"""An export under way: the pieces of a file, and their form for a program and for the tab."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -7,15 +7,15 @@ import msgspec
 
 
 class Piece(NamedTuple):
-    """How many calls have been written by now, and what the file goes on with; either may say nothing new."""
+    """The number of calls written so far, and the next bytes of the file, which may be none."""
 
     rows: int
     content: bytes
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """The line before each part of a file in the tab; `of` is what was counted when the export began, or
-    null where that took too long.
+    """The line before each part of a file for the tab; `of` is the number of calls when the export began, or
+    null if counting took too long.
     """
 
     rows: int
@@ -25,16 +25,16 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 async def plain(pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
-    """The file and nothing else."""
+    """The bytes of the file and nothing else."""
     async for piece in pieces:
         if piece.content:
             yield piece.content
 
 
 async def with_progress(pieces: AsyncIterator[Piece], total: int | None) -> AsyncIterator[bytes]:
-    """The file for the tab: each part after a line that says how far it is and how many bytes follow.
+    """The file for the tab: each part after a line with the progress and the number of bytes that follow.
 
-    Only the last line says `end`, so that what was cut off on the way cannot look complete.
+    Only the last line has a true `end`, so a file that was cut off cannot look complete.
     """
     rows = 0
     async for piece in pieces:

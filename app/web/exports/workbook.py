@@ -1,7 +1,7 @@
 """A workbook of one sheet, written row by row into one open file: a zip of XML (ECMA-376, SpreadsheetML).
 
-Libraries that write rows as they come keep them in files with names until the end, and whoever is killed
-meanwhile leaves them behind. Here every row goes, compressed, into a file that needs no name.
+Libraries that write rows as they come keep them in named files until the end, and a process that is killed
+meanwhile leaves these behind. Here each row goes, compressed, into one file that needs no name.
 """
 
 import re
@@ -19,7 +19,7 @@ _PADDING = 0.71  # Widths are in digits of the default font; a column has five p
 
 
 class Workbook:
-    """The file under way; `add_row` for each row, `close` at the end. Not for two threads at once."""
+    """A workbook under way: `add_row` for each row, `close` at the end. Not for two threads at once."""
 
     def __init__(self, file: IO[bytes], widths: Sequence[float], *, is_right_to_left: bool = False) -> None:
         self._columns = [_letters(number) for number in range(len(widths))]
@@ -33,7 +33,7 @@ class Workbook:
         self._write(_begin_sheet(widths, is_right_to_left=is_right_to_left))
 
     def add_row(self, cells: Iterable[str | None]) -> None:
-        """One row: what `text_cell` and `number_cell` made, in the order of the columns."""
+        """Write one row of cells, made by `text_cell` and `number_cell`, in the order of the columns."""
         self._rows += 1
         written = [
             f'<c r="{letters}{self._rows}"{cell}'
@@ -44,11 +44,11 @@ class Workbook:
 
     @property
     def compressed_size(self) -> int:
-        """How many bytes the file has so far."""
+        """The bytes of the file so far."""
         return self._file.tell()
 
     def close(self) -> None:
-        """Finish the file, which stays open."""
+        """Finish the workbook; the file stays open."""
         last = f"{self._columns[-1]}{self._rows}"
         self._write(f'</sheetData><autoFilter ref="A1:{last}"/></worksheet>')
         self._sheet.close()
@@ -57,8 +57,8 @@ class Workbook:
         self._zip.close()
 
     def drop(self) -> None:
-        """Give up: what has been written is no workbook. Nothing after `close`."""
-        with suppress(OSError):  # A full disk, most likely the very reason to give up.
+        """Give up: the written bytes are no workbook. Does nothing after `close`."""
+        with suppress(OSError):  # Most likely a full disk, which is the reason to give up.
             self._sheet.close()
             self._zip.close()
 
@@ -69,18 +69,20 @@ class Workbook:
 
 
 def text_cell(text: str, style: int = 0) -> str:
-    """A text as it is, of any content: never a formula, a number or a link."""
+    """A cell with a text as it is: never a formula, a number or a link."""
     space = ' xml:space="preserve"' if text != text.strip() else ""
     return f'{_styled(style)} t="inlineStr"><is><t{space}>{escape(text)}</t></is></c>'
 
 
 def number_cell(number: float, style: int = 0) -> str:
-    """A number; dates and lengths of time are days (`MOMENT`, `DURATION`)."""
+    """A cell with a number; dates and lengths of time count in days (styles `MOMENT`, `DURATION`)."""
     return f"{_styled(style)}><v>{number!r}</v></c>"
 
 
 def escape(text: str) -> str:
-    """For XML: what XML cannot hold as SpreadsheetML writes it (`_x0001_`), what neither holds as U+FFFD."""
+    """The text escaped for XML. Signs that XML cannot hold are written as in SpreadsheetML (`_x0001_`), and
+    those that neither holds as U+FFFD.
+    """
     return _SPECIAL.sub(_replace, _ESCAPED_ALREADY.sub("_x005F_", text))
 
 

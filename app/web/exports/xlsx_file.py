@@ -1,8 +1,8 @@
-"""Calls as an XLSX workbook: real dates, lengths of time and amounts; every text is a text, whatever it
-begins with.
+"""Calls as an XLSX workbook: real dates, lengths of time and amounts. A text stays a text, also one that
+begins like a formula.
 
-The rows go to a temporary file without a name, in a thread; the system takes it back when the process ends,
-however it ends. It is sent once it is whole, since a zip's table of contents stands at its end.
+A thread writes the rows to a temporary file without a name, which the system frees when the process ends in
+any way. The file is sent once it is whole, because a zip has its table of contents at its end.
 """
 
 import asyncio
@@ -23,25 +23,25 @@ from app.web.exports.workbook import Workbook, number_cell, text_cell
 from app.web.exports.xlsx_package import AMOUNT, DURATION, HEAD, MOMENT
 
 MAX_ROWS = 1_048_575  # A sheet's lines without its head.
-MAX_BYTES = 2_000_000_000  # Of its XML: beyond 2 GiB a zip needs an extension that not every program reads.
+MAX_BYTES = 2_000_000_000  # Of the XML: beyond 2 GiB a zip needs an extension that not every program reads.
 MAX_FILE_BYTES = (
     256 * 1024 * 1024
-)  # Of a temporary disk, eight at once; a full sheet of calls has a third of it.
+)  # On the temporary disk, for eight exports at once; a full sheet of calls takes a third of it.
 MAX_TEXT = 32_767
 ROWS_A_TURN = 250
 CHUNK_BYTES = 65_536
 DAY_S = 86_400
 DAY = timedelta(days=1)
-DAY_0 = datetime(1899, 12, 30)  # noqa: DTZ001  On no clock in particular.
-# Before this day spreadsheet programs count the days otherwise (Excel believes in 29 February 1900).
+DAY_0 = datetime(1899, 12, 30)  # noqa: DTZ001  In no zone, like the cells.
+# Before this day spreadsheet programs count days differently (Excel has a 29 February 1900).
 FIRST_DATE = datetime(1900, 3, 1)  # noqa: DTZ001  As above.
 LONGEST_S = 2_958_465 * DAY_S  # The last day that Excel knows.
-LARGEST = Decimal(10**11)  # With four decimals, a number cell loses digits beyond.
+LARGEST = Decimal(10**11)  # Beyond it a number cell loses some of the four decimals.
 Result = TypeVar("Result")
 
 
 class TooManyRows(Refusal):
-    """More than a sheet can hold."""
+    """The export has more calls than a sheet can hold."""
 
     status = 400
     code = "too_many_rows"
@@ -59,7 +59,7 @@ class XlsxLines:
         self._count = 0
 
     def add(self, calls: list[LoggedCall]) -> None:
-        """More lines; raises TooManyRows."""
+        """Write one row for each call. Raises TooManyRows."""
         for call in calls:
             self._count += 1
             is_too_large = self._book.size > MAX_BYTES or self._book.compressed_size > MAX_FILE_BYTES
@@ -68,16 +68,16 @@ class XlsxLines:
             self._book.add_row(map(make_cell, self._sheet.cells(call)))
 
     def close(self) -> None:
-        """Finish the file, which stays open."""
+        """Finish the workbook; the file stays open."""
         self._book.close()
 
     def drop(self) -> None:
-        """Give up, if it is not finished."""
+        """Give up, unless the workbook is finished."""
         self._book.drop()
 
 
 def make_cell(cell: Cell) -> str | None:
-    """As what it is; what a spreadsheet cannot hold as such, as a text."""
+    """The cell by its type; a value that a spreadsheet cannot hold in that type becomes a text."""
     if cell is None:
         return None
     if isinstance(cell, Moment) and cell.at >= FIRST_DATE:
@@ -100,7 +100,7 @@ def _plain_text(cell: Cell) -> str:
 
 
 async def write_xlsx(batches: AsyncIterator[list[LoggedCall]], sheet: Sheet) -> AsyncIterator[Piece]:
-    """The rows first, with no content yet, then the file."""
+    """Pieces without content while the rows are written, then the file."""
     with TemporaryFile() as file:
         lines = XlsxLines(file, sheet)
         count = 0
@@ -120,7 +120,9 @@ async def write_xlsx(batches: AsyncIterator[list[LoggedCall]], sheet: Sheet) -> 
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
-    """As `asyncio.to_thread`; whoever is cancelled waits for the thread, which writes where they clean up."""
+    """As `asyncio.to_thread`, but a cancelled caller waits for the thread: it still writes to the file that
+    the caller will close.
+    """
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(running)

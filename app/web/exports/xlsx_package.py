@@ -1,7 +1,7 @@
-"""The parts of an XLSX file that are the same in each: types, relations, styles (ECMA-376, parts 1 and 2)."""
+"""The parts that every XLSX file of ours has alike: types, relations, styles (ECMA-376, parts 1 and 2)."""
 
 HEAD, MOMENT, DURATION, AMOUNT = 1, 2, 3, 4
-"""Styles, by their place in `cellXfs`; 0 is none."""
+"""Styles by their place in `cellXfs`; 0 is no style."""
 
 XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -49,7 +49,7 @@ def _relate(**targets: str) -> str:
     return f'<Relationships xmlns="{_PACKAGE}/relationships">{relations}</Relationships>'
 
 
-PARTS = {  # The types first: by that name at a zip's beginning programs tell a workbook from other zips.
+PARTS = {  # Types first: by that name at the beginning of a zip programs know a workbook.
     "[Content_Types].xml": _TYPES,
     "_rels/.rels": _relate(officeDocument="xl/workbook.xml"),
     "xl/_rels/workbook.xml.rels": _relate(worksheet="worksheets/sheet1.xml", styles="styles.xml"),
@@ -58,7 +58,7 @@ PARTS = {  # The types first: by that name at a zip's beginning programs tell a 
 
 
 def describe_book(filtered: str) -> str:
-    """The part that names the one sheet, and the range that its filters are for."""
+    """The part that names the one sheet, and the range of its filter buttons."""
     return (
         f'<workbook xmlns="{MAIN}" xmlns:r="{_OFFICE}"><bookViews><workbookView/></bookViews>'
         '<sheets><sheet name="Sheet1" sheetId="1" r:id="rId1"/></sheets><definedNames>'

@@ -1,8 +1,8 @@
-"""The tab in a CRM card: its calls as the log shows them, cut to what the viewer may see in Callbook and in
-the CRM.
+"""The tab in a CRM card: the card's calls as the log shows them, if the viewer may see them in Callbook and
+in the CRM.
 
-The page's form holds the card and the ids of its activities, so that further rows cost the portal nothing.
-Ids that somebody made up show no call that the log would not show them.
+The page's form holds the card and the ids of its activities, so that further rows cost the portal no request.
+A viewer who puts other ids into the form still sees only calls that the log would show too.
 """
 
 import re
@@ -36,22 +36,24 @@ _IDS = re.compile(rf"(?:[0-9]{{1,19}}(?:,[0-9]{{1,19}}){{0,{MAX_ACTIVITIES - 1}}
 
 
 class Card(NamedTuple):
-    """A card of the CRM; `id` is None while it has not been saved."""
+    """A card of the CRM; `id` is None until its user saves it."""
 
     kind: CardKind
     id: int | None
 
 
 class Known(NamedTuple):
-    """What the CRM said of a card: its call activities, or why there are none (`closed`, `scope`, `away`)."""
+    """The CRM's answer about a card: its call activities, or the reason for none (`closed`,
+    `scope`, `away`).
+    """
 
     activity_ids: list[int]
     failure: str = ""
 
 
 class CardView(NamedTuple):
-    """What the template shows; `state` says why there is no table, or `calls`. `activities` is None where
-    the CRM named none.
+    """The values of the template; `state` is `calls`, or the reason why there is no table. `activities` is
+    None if the CRM has named none.
     """
 
     card: Card
@@ -64,7 +66,7 @@ class CardView(NamedTuple):
 
 
 async def render_card(parts: WebParts, session: Session, token: str, page: Page) -> Response[str]:
-    """The page of a CRM card's tab. The viewer's own token asks the CRM, and is not kept."""
+    """The page of a CRM card's tab. Callbook asks the CRM by the viewer's own token, and does not keep it."""
     card = Card(CARDS[page.placement], read_card_id(page.placement_options))
     chosen = await find_preferences(session.portal.id, session.claims.user_id)
     given = {"columns": ",".join(chosen.columns or ())}
@@ -83,9 +85,9 @@ async def render_card(parts: WebParts, session: Session, token: str, page: Page)
 
 @post("/card/rows", status_code=HTTP_200_OK, include_in_schema=False, request_max_body_size=MAX_BODY_BYTES)
 async def show_card_rows(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
-    """The list of a card anew, or with `cursor` the rows that follow. Raises BadFilter.
+    """The list of a card again, or with `cursor` the rows that follow. Raises BadFilter.
 
-    With `auth_id`, which is the token of the viewer's page, the CRM is asked for the card's activities again.
+    With `auth_id`, the token of the viewer's page, Callbook asks the CRM for the card's activities again.
     """
     fields = {**decode_form(await request.body()), **request.query_params}
     card = _read_card(fields)
@@ -100,7 +102,7 @@ async def show_card_rows(request: AnyRequest, parts: GivenParts, session: GivenS
 
 
 async def _ask(parts: WebParts, session: Session, card: Card, token: str) -> Known:
-    """Which calls are the card's, in the name of whoever looks."""
+    """Ask the CRM, by the viewer's token, which activities belong to the card."""
     kind, card_id = card
     if card_id is None:
         return Known([])
@@ -139,7 +141,7 @@ def _read_card(fields: Mapping[str, str]) -> Card:
 
 
 def _read_known(fields: Mapping[str, str]) -> Known | None:
-    """What the page knows from before; None where it knows nothing."""
+    """The activities in the page's form, or None if it has none. Raises BadFilter."""
     text = fields.get("activities")
     if text is None:
         return None

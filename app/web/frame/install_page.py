@@ -21,7 +21,9 @@ STEPS = ("verified", "events", "placement", "cards")
 
 
 class StepView(msgspec.Struct, frozen=True):
-    """One step as the page shows it; `message` is Bitrix24's code and `remedy` what to do when it failed."""
+    """One step as the page shows it. If it failed, `message` is Bitrix24's code, and `remedy`
+    says what to do.
+    """
 
     name: str
     state: str
@@ -30,7 +32,7 @@ class StepView(msgspec.Struct, frozen=True):
 
 
 def view_steps(portal: Portal, words: Words) -> list[StepView]:
-    """All steps in order, in a language; those that are not noted yet are running."""
+    """All steps in order, in a language; a step without a result yet is running."""
     noted: dict[str, Step] = {step.name: step for step in read_steps(portal)}
     return [_view(name, noted.get(name), words) for name in STEPS]
 
@@ -49,7 +51,9 @@ def _view(name: str, step: Step | None, words: Words) -> StepView:
     exception_handlers=PAGE_EXCEPTION_HANDLERS,
 )
 async def open_installer(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[str]:
-    """Install, then show how the rest goes; a page that says what to do when it is refused (403, 429)."""
+    """Install, and show the page that follows the further steps. A refusal (403, 429) is a page that says
+    what to do.
+    """
     page = await read_page(request)
     opened = await parts.installer.install_from_page(page, source)
     locale = choose_locale(page.lang)
@@ -67,13 +71,13 @@ async def open_installer(request: AnyRequest, parts: GivenParts, source: GivenSo
 
 @get("/install", include_in_schema=False)
 async def show_where_to_install(request: AnyRequest, parts: GivenParts) -> Response[str]:
-    """For whoever opens the address by itself."""
+    """The page for a browser that opens the address outside Bitrix24."""
     return parts.pages.render("where.html", static_page_headers(parts.settings), read_locale(request))
 
 
 @get("/install/progress", include_in_schema=False)
 async def show_progress(parts: GivenParts, session: GivenSession) -> Response[list[StepView]]:
-    """How far it is; what was cut off by a restart begins again."""
+    """The state of each step; steps that a restart cut off begin again."""
     if is_stalled(session.portal, parts.clock.now()):
         parts.turns.begin(SETUP, session.portal.id, partial(parts.setup.repeat, session.portal))
     return Response(view_steps(session.portal, load_words(session.locale)), headers=data_headers())
@@ -81,7 +85,7 @@ async def show_progress(parts: GivenParts, session: GivenSession) -> Response[li
 
 @post("/install/retry", status_code=HTTP_202_ACCEPTED, include_in_schema=False)
 async def retry_steps(parts: GivenParts, session: GivenSession) -> Response[None]:
-    """Do the steps once more, with the stored token of the admin who installed."""
+    """Do the steps once more, with the stored token of the administrator who installed Callbook."""
     if not session.claims.is_admin:
         raise Forbidden(N_("Only an administrator can finish the installation."), code="not_admin")
     await parts.turns.begin(SETUP, session.portal.id, partial(parts.setup.repeat, session.portal))

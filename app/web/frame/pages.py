@@ -1,4 +1,4 @@
-"""The pages that a portal opens in its frame, and what stands at their addresses for everybody else."""
+"""The pages that a portal opens in its frame, and the pages at the same addresses for other browsers."""
 
 from urllib.parse import urlencode
 
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class SessionRequest(msgspec.Struct):
-    """Who asks for a session: the portal, the token that its page gave, and the language of the page.
+    """A request for a session: the portal, the token that its page has, and the language of the page.
 
     `lang` is a language tag or a portal's LANG; without it the portal's own language counts.
     """
@@ -51,7 +51,7 @@ class SessionAnswer(msgspec.Struct):
 
 
 class BrokenPage(Refusal):
-    """A fault of ours, as the person in the frame reads it."""
+    """A fault of ours, as the user in the frame reads it."""
 
     status = 500
     code = "internal_error"
@@ -59,14 +59,14 @@ class BrokenPage(Refusal):
 
 
 class TooLargePage(Refusal):
-    """No portal posts so much."""
+    """A longer form than any portal posts."""
 
     status = 413
     code = "too_large"
 
 
 def refuse_page(request: AnyRequest, refusal: Refusal) -> Response[str]:
-    """The static page that says what to do instead."""
+    """The page of a refusal, which says what the user can do."""
     REFUSALS.labels(refusal.code).inc()
     parts = provide_parts(request)
     headers = {**static_page_headers(parts.settings), **retry_headers(refusal)}
@@ -77,7 +77,7 @@ def refuse_page(request: AnyRequest, refusal: Refusal) -> Response[str]:
 
 
 def refuse_broken_page(request: AnyRequest, error: Exception) -> Response[str]:
-    """What went wrong otherwise: told as a page too, because it is read in a frame."""
+    """The page of any other error: a user in a frame reads pages, no JSON."""
     if isinstance(error, HTTPException) and error.status_code < BrokenPage.status:
         return refuse_page(request, TooLargePage() if error.status_code == TooLargePage.status else Refusal())
     is_database = isinstance(error, DATABASE_ERRORS)
@@ -101,7 +101,9 @@ PAGE_EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     exception_handlers=PAGE_EXCEPTION_HANDLERS,
 )
 async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[str]:
-    """The log, for the verified user of an installed portal; else a page that says what to do (403)."""
+    """The log, or a card's tab, for the verified user of an installed portal; else a page that says what to
+    do (403).
+    """
     page = await read_page(request)
     parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_page(page, source)
@@ -132,7 +134,7 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
 async def open_session(
     request: AnyRequest, parts: GivenParts, source: GivenSource
 ) -> Response[SessionAnswer]:
-    """Begin a session with a token that the portal's page gave: `{"member_id", "auth_id"}`."""
+    """Begin a session with the token of a portal's page: `{"member_id", "auth_id"}`."""
     try:
         asked = decode_json(await request.body(), SessionRequest)
         form = urlencode({"member_id": asked.member_id, "AUTH_ID": asked.auth_id})
@@ -148,25 +150,27 @@ async def open_session(
 
 @get("/", include_in_schema=False)
 async def show_where(request: AnyRequest, parts: GivenParts) -> Response[str]:
-    """For whoever opens the address by itself."""
+    """The page for a browser that opens the address outside Bitrix24."""
     return parts.pages.render("where.html", static_page_headers(parts.settings), read_locale(request))
 
 
 @head(["/", "/install"], include_in_schema=False)
 async def check_page(parts: GivenParts) -> Response[None]:
-    """The vendor area asks whether the address answers."""
+    """200 for Bitrix24's vendor area, which asks whether the address answers."""
     return Response(None, headers=static_page_headers(parts.settings))
 
 
 @get("/licence", include_in_schema=False)
 async def show_licence(request: AnyRequest, parts: GivenParts) -> Response[str]:
-    """For the Marketplace card."""
+    """The licence, for the app's card in the Marketplace."""
     return parts.pages.render("licence.html", static_page_headers(parts.settings), read_locale(request))
 
 
 @get("/privacy", include_in_schema=False)
 async def show_privacy(request: AnyRequest, parts: GivenParts) -> Response[str]:
-    """For the Marketplace card: what is stored, for how long, and how it is erased."""
+    """The privacy page, for the app's card in the Marketplace: the stored data, for how long,
+    and its erasure.
+    """
     return parts.pages.render("privacy.html", static_page_headers(parts.settings), read_locale(request))
 
 

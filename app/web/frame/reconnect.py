@@ -1,7 +1,8 @@
-"""One click that connects a portal again: an open tab gets a fresh pair from its frame and gives it to us.
+"""One click that connects a portal again: an open tab gets a new pair of tokens from its frame and sends it
+here.
 
-An administrator's page does the same without a click (see `app.portals.entrance.visits`); this is for the tab
-that is open already, and for the page that came without a refresh token.
+An administrator's page does the same without a click (`app.portals.entrance.visits`). The click is for a tab
+that is open already, and for a page that came without a refresh token.
 """
 
 from urllib.parse import urlencode
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class ReconnectRequest(msgspec.Struct):
-    """The pair that the frame's `refreshAuth` gave, of the administrator who clicked."""
+    """The pair that the frame's `refreshAuth` gave to the tab of the administrator."""
 
     member_id: str = ""
     auth_id: str = msgspec.field(default="")
@@ -32,19 +33,19 @@ class ReconnectRequest(msgspec.Struct):
     expires_in: int = 3600
 
     def __repr__(self) -> str:
-        """Only whose it is: the rest is secret."""
+        """Only the portal's id, for the rest is secret."""
         return f"ReconnectRequest({self.member_id!r})"
 
 
 class ReconnectAnswer(msgspec.Struct, frozen=True):
-    """How the portal is connected now, as `token` in GET /api/v1/sync."""
+    """The state of the connection now, as `token` in GET /api/v1/sync."""
 
     token: str
 
 
 @post("/reconnect", status_code=HTTP_200_OK, request_max_body_size=MAX_BODY_BYTES, tags=["session"])
 async def reconnect(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[ReconnectAnswer]:
-    """Take an administrator's pair, verified as a page is: `{"member_id", "auth_id", "refresh_id"}`."""
+    """Take an administrator's pair and verify it like a page: `{"member_id", "auth_id", "refresh_id"}`."""
     page = _read(await request.body())
     parts.sessions.admit(page.auth_id)
     opened = await parts.opener.open_page(page, source)
@@ -59,7 +60,7 @@ async def reconnect(request: AnyRequest, parts: GivenParts, source: GivenSource)
 
 
 def _read(body: bytes) -> Page:
-    """What was posted, read as a portal's own form is."""
+    """The posted pair as a page. Raises Forbidden if it is malformed or has no refresh token."""
     try:
         asked = decode_json(body, ReconnectRequest)
         form = {"member_id": asked.member_id, "AUTH_ID": asked.auth_id, "REFRESH_ID": asked.refresh_id}

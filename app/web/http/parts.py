@@ -1,5 +1,5 @@
-"""What the web needs of the wired parts: wiring makes and fills it, with what the scheduler and the commands
-need besides.
+"""The wired parts that the web needs. `app.wiring` makes them, together with the parts that only the
+scheduler and the commands need.
 """
 
 import logging
@@ -72,5 +72,5 @@ class WebParts:
     )
 
 
-# Litestar would check the parts down to the last field, and cannot: a setting may be either of two types.
+# Litestar would check the parts down to the last field, but cannot: a setting may be of either of two types.
 GivenParts = NamedDependency[SkipValidation[WebParts]]

@@ -10,7 +10,7 @@ _OTHERS_EXPORT = N_("Other users are exporting right now. Try again in a minute.
 
 
 def make_audio_places() -> Places:
-    """The places of the recordings that are played: each holds connections and memory."""
+    """The places of recordings under way: each holds connections and memory."""
     sentences = Sentences(
         user=N_("You are playing too many recordings at once. Stop one, then try again."),
         portal=N_("Your Bitrix24 is playing too many recordings. Try again later."),
@@ -20,7 +20,7 @@ def make_audio_places() -> Places:
 
 
 def make_export_places() -> Places:
-    """The places of the exports that are written: each costs the database and the loop their share."""
+    """The places of exports under way: each takes a share of the database and of the loop."""
     sentences = Sentences(
         code="too_many_exports",
         user=N_("Your last export is still running. Wait for its end or cancel it, then try again."),

@@ -1,4 +1,4 @@
-"""The filters that are set, as small labels that remove them. Pure; their words are in templates."""
+"""The active filters as chips, small labels that remove them. Pure; the templates have the words."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from app.web.display.presenter import Presenter, format_duration, visible
 
 
 class Chip(NamedTuple):
-    """One filter that is set. `field` and `value` say which control holds it, `text` what it is set to."""
+    """One active filter. `field` and `value` name its control, `text` is its value for people."""
 
     field: str
     value: str
@@ -17,7 +17,7 @@ class Chip(NamedTuple):
 
 
 class Names(NamedTuple):
-    """Names by id."""
+    """Names of users and departments by id."""
 
     users: Mapping[int, str]
     departments: Mapping[int, str]
@@ -26,7 +26,7 @@ class Names(NamedTuple):
 def list_chips(
     filters: Filters, parameters: Mapping[str, str], names: Names, presenter: Presenter
 ) -> list[Chip]:
-    """In the order in which the controls stand."""
+    """The chips of all active filters, in the order of the form's controls."""
     return [
         *_list_times(filters, parameters.get("period", "").strip(), presenter),
         *_list_kinds(filters, names, presenter),

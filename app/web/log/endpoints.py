@@ -1,4 +1,4 @@
-"""The log as HTML: its first page with the page itself, the others and every filter as fragments."""
+"""The log as HTML fragments: `app.web.frame.pages` renders its first rows, these handlers all later ones."""
 
 from litestar import Response, get
 
@@ -12,7 +12,7 @@ from app.web.log.log_view import view_log
 
 @get("/log/rows", include_in_schema=False)
 async def show_rows(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
-    """The table for the filters, or with a cursor the rows that follow."""
+    """The table for the filters, or with `cursor` the rows that follow."""
     view = await view_log(parts, session, join_lists(request.query_params.multi_items()))
     template = "log_more.html" if view.is_continued else "log_answer.html"
     return parts.pages.render(template, data_headers(), session.locale, view=view)
@@ -20,7 +20,7 @@ async def show_rows(request: AnyRequest, parts: GivenParts, session: GivenSessio
 
 @get("/log/choices", include_in_schema=False)
 async def show_choices(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
-    """The employees, lines and codes of the newest calls, for the filters; what is set in them stays set."""
+    """The employees, lines and codes of the newest calls, as choices of the filters. Set filters stay set."""
     form = await make_choices(parts, session, join_lists(request.query_params.multi_items()))
     return parts.pages.render("log_choices.html", data_headers(), session.locale, form=form)
 

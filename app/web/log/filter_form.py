@@ -1,4 +1,4 @@
-"""The filters' form as it stands: what is set in it, and what there is to choose from."""
+"""The form of the filters: the values that are set, and the choices."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -14,19 +14,19 @@ from app.web.display.presenter import format_number, visible
 from app.web.http.parts import WebParts
 from app.web.http.sessions import Session
 
-MOST_DEPARTMENTS = 2_000  # Nobody finds one among more of them in a menu.
+MOST_DEPARTMENTS = 2_000  # A menu with more of them helps nobody.
 MORE_FIELDS = ("department", "line", "duration_from", "duration_to", "recording", "client")
 
 
 class Option(NamedTuple):
-    """One choice: its value, and its name, empty where it has none."""
+    """One choice: its value, and its name, empty if it has none."""
 
     value: str
     name: str
 
 
 class FilterForm(NamedTuple):
-    """The form's template shows this."""
+    """The values of the form's template."""
 
     values: dict[str, str]
     columns: tuple[Column, ...]
@@ -37,28 +37,28 @@ class FilterForm(NamedTuple):
     codes: list[str]
 
     def value(self, name: str) -> str:
-        """What a control is set to."""
+        """The value of a control; empty if it is not set."""
         return self.values.get(name, "")
 
     def has(self, name: str, value: str) -> bool:
-        """Whether a choice among several is set."""
+        """Whether one of several choices is set."""
         return value in split_list(self.values, name)
 
     @property
     def is_more_set(self) -> bool:
-        """Whether a filter is set that is not always in sight."""
+        """Whether one of the filters is set that the form hides behind "More filters"."""
         return any(self.value(name) for name in MORE_FIELDS)
 
     @property
     def remaining_columns(self) -> tuple[Column, ...]:
-        """Columns that are not shown."""
+        """The columns that the table does not show."""
         return list_remaining(self.columns)
 
 
 async def make_form(
     parts: WebParts, session: Session, parameters: Mapping[str, str], view_id: int | None = None
 ) -> FilterForm:
-    """The form with what is set in it; it asks for the other choices once it is there. Raises BadFilter."""
+    """The form with its set values; the page asks for the other choices later. Raises BadFilter."""
     return await _fill(parts, session, dict(parameters), RecentValues(set(), set(), set()), view_id)
 
 
@@ -89,7 +89,9 @@ async def _fill(
 async def _list_operators(
     parts: WebParts, session: Session, recent: set[int], chosen: Iterable[int]
 ) -> list[Option]:
-    """By name. An id that was only asked for is there too, and has its name if its calls may be seen."""
+    """The employees by name. An id that only the request names is among them too, with its name if the viewer
+    may see its calls.
+    """
     names = await name_users(parts, session, recent, chosen)
     every = sorted(recent.union(chosen))
     operators = [Option(str(user_id), visible(names.get(user_id, ""))) for user_id in every]
@@ -98,7 +100,7 @@ async def _list_operators(
 
 
 async def _list_departments(session: Session) -> list[Option]:
-    """The departments whose members' calls may be seen, for whoever sees calls of others."""
+    """The departments whose members' calls the viewer may see; none if the viewer sees nobody else's."""
     if not session.viewer.sees_others:
         return []
     departments = await list_seen_departments(session.portal.id, session.viewer.sees)

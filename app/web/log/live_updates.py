@@ -1,9 +1,9 @@
-"""Live updates: server-sent events that say when to look, never what to see.
+"""Live updates: server-sent events that tell the page when to look again. They carry no data.
 
-Level-triggered: the page looks again at each `changed` (the first comes on connecting) and takes what the
-list is then, by the same rule as any other reading. So nothing is lost between two streams, and a stream
-tells nobody anything about calls that are not theirs, nor when there is one. It ends with its session, after
-ten minutes at most, also where nobody is left to read it.
+The stream is level-triggered: the page reads its list again at each `changed`, of which the first comes on
+connecting, under the same rule of visibility as any other read. So no change is lost between two streams. A
+viewer learns neither contents nor moments of calls that the viewer may not see. A stream ends with its
+session, after ten minutes at most, even if no client reads it any more.
 """
 
 import asyncio
@@ -31,9 +31,10 @@ STILL_HERE = b": still here\n\n"
 
 
 class Heartbeat:
-    """When a quiet stream shows that it is there: by its own clock, whatever wakes it in between.
+    """The moments at which a quiet stream sends a comment: by a clock of its own, not by the news that wake
+    it.
 
-    News of calls that are not the viewer's would else be told by the moments of the comments.
+    Else the moments of the comments would tell the viewer of calls that the viewer may not see.
     """
 
     def __init__(self, every_s: float) -> None:
@@ -43,11 +44,13 @@ class Heartbeat:
 
     @property
     def left_s(self) -> float:
-        """Seconds until it is due."""
+        """Seconds until the next comment is due."""
         return max(0.0, self._at - self._time())
 
     def is_due(self) -> bool:
-        """Whether it is; then the next one is later, and those that were missed are not made up for."""
+        """Whether a comment is due. If so, the next one is a whole interval later; missed ones
+        are left out.
+        """
         late_s = self._time() - self._at
         if late_s < 0:
             return False
@@ -57,7 +60,9 @@ class Heartbeat:
 
 @get("/live", include_in_schema=False)
 async def follow_calls(parts: GivenParts, session: GivenSession) -> StreamedResponse:
-    """The events: `changed` (look again), `poll` (ask every 15 s instead), `expired` (renew the session)."""
+    """The events for the page: `changed` (read again), `poll` (ask every 15 s instead), `expired` (renew the
+    session).
+    """
     headers = {**data_headers(), "X-Accel-Buffering": "no"}
     return StreamedResponse(_follow(parts, session), media_type="text/event-stream", headers=headers)
 
@@ -78,10 +83,10 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
                     yield EXPIRED
                     return
                 except DATABASE_ERRORS:
-                    return  # The page connects again, and then it is told what it missed.
+                    return  # The page connects again, and reads again then.
                 revision = parts.people.revision(current.portal)
                 found = (current.viewer, current.settings, pulse, revision, standing)
-                is_due = heartbeat.is_due()  # Asked each time: one that stays due would leave no pause.
+                is_due = heartbeat.is_due()  # Each time: a comment that stays due would leave no pause.
                 if found != seen:
                     yield CHANGED
                 elif is_due:
@@ -94,7 +99,7 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
 
 
 async def _sleep(stream: Stream, seconds: float) -> None:
-    """At most one event in this time; the end of the stream cuts it short."""
+    """Sleep, so that at most one event is sent in this time; the end of the stream cuts it short."""
     try:
         async with asyncio.timeout(seconds):
             await stream.ended.wait()
@@ -103,7 +108,7 @@ async def _sleep(stream: Stream, seconds: float) -> None:
 
 
 async def _wait(watch: Watch, stream: Stream, seconds: float) -> None:
-    """Until something changed, the stream must end, or it is time to look at the session again."""
+    """Wait until there is news, the stream must end, or the session is to be checked again."""
     waits = [asyncio.create_task(watch.wait()), asyncio.create_task(stream.ended.wait())]
     try:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

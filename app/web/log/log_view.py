@@ -1,4 +1,4 @@
-"""One page of the log as its viewer reads it."""
+"""One page of the log, in the viewer's language and zone."""
 
 from collections.abc import Mapping
 from datetime import tzinfo
@@ -21,7 +21,7 @@ from app.web.log.chips import Chip, Names, list_chips
 
 
 class LogView(NamedTuple):
-    """What the table's template shows; chips, history, notice and doubt stand above the first rows only."""
+    """The values of the table's template. Only the first page has chips, history, notice and doubt."""
 
     rows: list[CallRow]
     next_cursor: str | None
@@ -70,7 +70,7 @@ async def _list_chips(
     names: Mapping[int, str],
     presenter: Presenter,
 ) -> list[Chip]:
-    """Names of departments are asked for only when one is set."""
+    """The chips; reads the names of departments only if a filter names one."""
     wanted = request.filters.department_ids
     departments = await list_seen_departments(session.portal.id, session.viewer.sees) if wanted else []
     known = {department.department_id: department.name for department in departments}
@@ -78,11 +78,13 @@ async def _list_chips(
 
 
 def choose_zone(session: Session, parameters: Mapping[str, str]) -> tzinfo:
-    """The portal's zone or that of the user's profile, else the browser's, which the page sends as `zone`."""
+    """The zone of the portal or of the user's profile, else the browser's, which the page sends as `zone`."""
     return session.zone if session.time_zone else read_zone(parameters.get("zone", ""))
 
 
 def read_list_request(session: Session, parameters: Mapping[str, str], now: int) -> ListRequest:
-    """What the log's own parameters ask for: those of the API, and `period` and `zone`. Raises BadFilter."""
+    """The request in the log's parameters: those of the API, and besides `period` and `zone`.
+    Raises BadFilter.
+    """
     zone = choose_zone(session, parameters)
     return parse_list_request(apply_period(parameters, to_local(now, zone).date()), zone)

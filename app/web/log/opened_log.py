@@ -1,4 +1,4 @@
-"""The log with its filters, as it is opened: what the viewer chose for themselves, or a saved view."""
+"""The log with its filters as it opens: with the viewer's own columns, or as a saved view."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from app.web.log.log_view import view_log
 async def open_log(
     parts: WebParts, session: Session, view: SavedView | None = None, zone: str = "", number: str = ""
 ) -> dict[str, Any]:
-    """What `log_panel.html` shows, and the chosen theme.
+    """The values of `log_panel.html`, and the chosen theme.
 
-    `zone` is the browser's, which counts when neither the portal nor the profile tells one. With `number`
-    only the calls that have it.
+    `zone` is the browser's; it counts if neither the portal nor the user's profile has one. `number` narrows
+    the log to the calls with that number.
     """
     preferences = await find_preferences(session.portal.id, session.claims.user_id)
     columns = read_columns((view.columns if view else preferences.columns) or ())
@@ -33,7 +33,7 @@ async def open_log(
 
 
 async def find_wanted_view(session: Session, view_id: int | None) -> SavedView | None:
-    """The view that a link asks for; None when its viewer may open none: then all calls show."""
+    """The view that a link names; None if this viewer may not open it, and then the log shows all calls."""
     try:
         return None if view_id is None else await find_view(session.viewer, view_id)
     except ViewNotFound:

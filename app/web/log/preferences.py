@@ -1,4 +1,4 @@
-"""What a user chooses for themselves, stored as they choose it."""
+"""A user's own columns and theme, stored with each choice."""
 
 import msgspec
 from litestar import Response, post
@@ -15,7 +15,7 @@ from app.web.http.security import data_headers
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """The part that is chosen now; the rest stays as it is."""
+    """The choice to store; a field that is None stays as it is."""
 
     columns: list[str] | None = None
     theme: Theme | None = None
@@ -23,9 +23,9 @@ class Choice(msgspec.Struct, frozen=True):
 
 @post("/log/preferences", status_code=HTTP_204_NO_CONTENT, include_in_schema=False)
 async def choose(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[None]:
-    """Keep the columns or the theme for this user, wherever they open Callbook next.
+    """Store the columns or the theme for this user, for every later page.
 
-    503 `quota_reached` where the portal has no room for one more who chose.
+    503 `quota_reached` if the portal has no room for the choices of one more user.
     """
     try:
         choice = decode_json(await request.body(), Choice)

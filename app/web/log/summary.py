@@ -1,4 +1,4 @@
-"""The line that sums up exactly the calls that are shown: same filters, same viewer."""
+"""The line that sums up the log's calls: by the same filters, for the same viewer."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from app.web.log.log_view import read_list_request
 
 
 class SummaryView(NamedTuple):
-    """A summary as its viewer reads it; `amount` chooses the plural of `calls`."""
+    """A summary in the viewer's language; `amount` chooses the plural of `calls`."""
 
     amount: int
     calls: str
@@ -27,7 +27,7 @@ class SummaryView(NamedTuple):
 
 
 def present_summary(summary: Summary, locale: str) -> SummaryView:
-    """Numbers, share and time in the viewer's language."""
+    """The summary with numbers, share and time in the viewer's language."""
     count = min(summary.calls, COUNTED_CALLS)
     rate = summary.answer_rate
     return SummaryView(

@@ -1,4 +1,4 @@
-"""Saved views of the log: the menu that lists them, and saving, changing, deleting one."""
+"""Saved views of the log: their menu, and the requests that save, change and delete one."""
 
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ from app.web.log.opened_log import open_log
 
 
 class ViewDraft(msgspec.Struct, frozen=True):
-    """What the page wants to keep: `parameters` and `columns` as its form holds them."""
+    """The view that a page wants to save: `parameters` and `columns` are those of its form."""
 
     name: str
     is_shared: bool
@@ -41,7 +41,7 @@ class ViewDraft(msgspec.Struct, frozen=True):
 
 
 class ViewItem(NamedTuple):
-    """One view in the menu; `owner` is empty for the viewer's own."""
+    """One view in the menu; `owner` is a name, empty for the viewer's own view."""
 
     view: SavedView
     owner: str
@@ -49,7 +49,7 @@ class ViewItem(NamedTuple):
 
 
 class ViewsMenu(NamedTuple):
-    """The menu; `current` is the view that is open, `link` its address for colleagues, or empty."""
+    """The menu; `current` is the open view, `link` its address for colleagues, or empty."""
 
     items: list[ViewItem]
     current: ViewItem | None
@@ -75,7 +75,7 @@ async def make_menu(parts: WebParts, session: Session, current_id: int | None) -
 
 
 def _link(session: Session, current: ViewItem | None) -> str:
-    """Only views that colleagues may open have one."""
+    """The link to a shared view; empty for a view that colleagues may not open."""
     if current is None or not current.view.is_shared:
         return ""
     return make_link(session.portal, "view", str(current.view.id))
@@ -83,7 +83,9 @@ def _link(session: Session, current: ViewItem | None) -> str:
 
 @get("/log/panel", include_in_schema=False)
 async def show_panel(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
-    """The log as `view` says, or as it is without one; ViewNotFound when the view is gone or not theirs."""
+    """The log with the view that `view` names, or with none. Raises ViewNotFound if the view is gone or
+    another user's own.
+    """
     view_id = _read_id(request.query_params.get("view", ""))
     view = None if view_id is None else await find_view(session.viewer, view_id)
     opened = await open_log(parts, session, view, request.query_params.get("zone", ""))
@@ -100,7 +102,7 @@ async def show_views(request: AnyRequest, parts: GivenParts, session: GivenSessi
 
 @post("/log/views", status_code=HTTP_200_OK, include_in_schema=False)
 async def add_view(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
-    """Save what is shown as a new view; the menu with it as the current one."""
+    """Save the page's filters and columns as a new view; returns the menu with it as the current view."""
     draft = await _read_draft(request, parts, session)
     generation, quotas = session.claims.generation, parts.room.quotas
     view_id = await save_view(session.viewer, generation, draft, parts.database, quotas)
@@ -111,7 +113,7 @@ async def add_view(request: AnyRequest, parts: GivenParts, session: GivenSession
 async def replace_view(
     request: AnyRequest, view_id: FromPath[int], parts: GivenParts, session: GivenSession
 ) -> Response[str]:
-    """Change a view into what is shown; only its owner and administrators may."""
+    """Replace a view by the page's filters and columns; only its owner and administrators may."""
     draft = await _read_draft(request, parts, session)
     is_admin = session.claims.is_admin
     await change_view(session.viewer, view_id, draft, parts.database, is_admin=is_admin)
@@ -126,7 +128,9 @@ async def remove_view(view_id: FromPath[int], parts: GivenParts, session: GivenS
 
 
 async def _read_draft(request: AnyRequest, parts: WebParts, session: Session) -> Draft:
-    """Nothing is saved that could not be opened again: raises BadFilter, or Refusal for what is no draft."""
+    """The draft, checked so that its view can be opened again. Raises BadFilter for a wrong filter, Refusal
+    for a body that is no draft.
+    """
     try:
         asked = decode_json(await request.body(), ViewDraft)
     except msgspec.MsgspecError as error:

@@ -1,4 +1,6 @@
-"""The portal's settings: shown to administrators in place of the log, and stored when they are sure."""
+"""The page of the portal's settings, for administrators. It shows in place of the log, and asks before a
+change that removes calls.
+"""
 
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -34,7 +36,7 @@ CONFIRM = "confirm_removal"
 
 
 class Line(NamedTuple):
-    """A portal number: as it came, as a person reads it, and its name."""
+    """A line: its portal number as it came and as a person reads it, and its name."""
 
     number: str
     shown: str
@@ -42,7 +44,7 @@ class Line(NamedTuple):
 
 
 class State(NamedTuple):
-    """What the log can be relied on for, in the reader's words."""
+    """How complete the log is, and what keeps it from more, in the viewer's language."""
 
     history: HistoryView
     notice: Notice | None
@@ -54,7 +56,9 @@ class State(NamedTuple):
 
 
 class SettingsView(NamedTuple):
-    """What the template shows. `doomed`: calls that would be removed at once, if that is to be confirmed."""
+    """The values of the template. `doomed` is the number of calls that the change would remove at once, if
+    the administrator has to confirm that, else None.
+    """
 
     settings: PortalSettings
     errors: dict[str, str]
@@ -67,22 +71,22 @@ class SettingsView(NamedTuple):
 
 
 def require_admin(session: Session) -> None:
-    """Raise Forbidden for whoever is no administrator."""
+    """Raise Forbidden unless the user is an administrator."""
     if not session.claims.is_admin:
         raise Forbidden(NOT_ADMIN, code="not_admin")
 
 
 @get("/settings", include_in_schema=False)
 async def show_settings(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
-    """The page, as a fragment for the frame (403 for who is no administrator)."""
+    """The page as a fragment; 403 unless the user is an administrator."""
     require_admin(session)
     return await _render(request, parts, session)
 
 
 @post("/settings", status_code=HTTP_200_OK, include_in_schema=False, request_max_body_size=MAX_BODY_BYTES)
 async def change_settings(request: AnyRequest, parts: GivenParts, session: GivenSession) -> Response[str]:
-    """Store the form and show it. Where something is wrong or to be confirmed nothing is stored, and the form
-    says so: as a page that was drawn (200), because the browser's console would call any other an error.
+    """Store the form and show it. If a field is wrong or a removal is not confirmed yet, store nothing, and
+    show a form that says so. That is a 200 too, because a browser's console reports any other as an error.
     """
     require_admin(session)
     pairs = _read_pairs(await request.body())
@@ -97,7 +101,7 @@ async def change_settings(request: AnyRequest, parts: GivenParts, session: Given
 
 
 def _read_pairs(body: bytes) -> list[tuple[str, str]]:
-    """The form's fields; raises Refusal for more of them than the page has."""
+    """The form's fields in order. Raises Refusal if there are more than the page can have."""
     text = body.decode("utf-8", "replace")
     try:
         return parse_qsl(text, keep_blank_values=True, max_num_fields=4 * MAX_LINES)
@@ -106,7 +110,7 @@ def _read_pairs(body: bytes) -> list[tuple[str, str]]:
 
 
 async def _count_doomed(session: Session, given: PortalSettings, now: int) -> int:
-    """How many calls a shorter time would remove."""
+    """How many calls a shorter retention would remove at once."""
     kept_from, kept_until_now_from = given.kept_from(now), session.settings.kept_from(now)
     if kept_from is None or (kept_until_now_from is not None and kept_until_now_from >= kept_from):
         return 0

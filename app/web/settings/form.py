@@ -1,4 +1,4 @@
-"""What an administrator fills in on the settings page, checked. Pure: fields in, settings or words out."""
+"""Checks the form of the settings page. Pure: fields in, settings and sentences out."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -16,14 +16,14 @@ NOT_MATCHING = N_("The names do not match the lines. Open the settings again.")
 
 
 class Checked(NamedTuple):
-    """The settings as far as they can be read, and for each wrong field a sentence, to be translated."""
+    """The settings of all right fields, and a sentence (to be translated) for each wrong one by its name."""
 
     settings: PortalSettings
     errors: dict[str, str]
 
 
 def check_settings(pairs: Pairs, current: PortalSettings) -> Checked:
-    """Read the form; a field that is wrong or missing keeps its current value, and a wrong one is named."""
+    """Read the form. A wrong or missing field keeps its current value; `errors` names each wrong one."""
     fields: dict[str, str] = {}
     lines: list[str] = []
     names: list[str] = []
