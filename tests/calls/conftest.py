@@ -21,7 +21,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def changes(database: Database) -> Changes:
-    """Not listening: only this process is told."""
+    """Changes that do not listen: only this process hears of them."""
     return Changes(database)
 
 

@@ -1,4 +1,4 @@
-"""A portal's statistics as the tests of the history make them, and what is stored of them."""
+"""Statistics of a portal for the tests of the history, and the rows stored from them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -34,7 +34,7 @@ def fill(portal: StandInPortal, ids: Iterable[int]) -> None:
 
 
 async def install(callbook: Callbook, portal: StandInPortal) -> Portal:
-    """Installed, with as much of the history as fits into the first slice."""
+    """Install the portal and read as much of the history as fits into the first slice."""
     portal.add_app()
     assert (await portal.install(callbook.url)).status_code == 200
     await callbook.settle()

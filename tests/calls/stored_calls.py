@@ -1,4 +1,4 @@
-"""Portals and calls as the tests of this feature make and read them."""
+"""Portals and calls for the tests of this folder: how they are made and read."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ UNCOMPARED = {"id", "portal_id", "received_at"}
 
 
 async def insert_portal(member_id: str = "a" * 32, **changes: Any) -> int:
-    """An installed portal; its id."""
+    """Insert an installed portal; return its id."""
     row = await queries.make_row(member_id)
     fields = {"state": "installed", "generation": 1, "application_token_hash": TOKEN_HASH} | changes
     await queries.update_locked(row["id"], fields)
@@ -43,7 +43,7 @@ def make_record(call_id: str = "call.1", **changes: Any) -> CallRecord:
 
 
 async def read_calls(database: Database, portal_id: int) -> list[dict[str, Any]]:
-    """The portal's calls in a stable order, without what any two stores may differ in."""
+    """The portal's calls in a stable order, without the columns in which two stores may differ."""
     return await _read(database, "calls", portal_id, "call_id")
 
 

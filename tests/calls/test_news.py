@@ -1,4 +1,4 @@
-"""News of a portal: at once in this process, from other processes through the database, and none lost."""
+"""News of a portal reaches this process at once, others through the database, and none is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.running import FakeClock
 
 @pytest.fixture
 async def listener(database_url: str) -> AsyncIterator[Changes]:
-    """Another process: its own connections, and no table bound to them."""
+    """The Changes of another process: its own connections, and no table bound to them."""
     database = Database(database_url)
     await database.open()
     changes = Changes(database)
@@ -61,7 +61,7 @@ async def test_another_process_hears_of_an_event(
 
 
 async def hear(listener: Changes, watch: Watch) -> None:
-    """Wait for news; on SQLite the look that comes each second is taken here."""
+    """Wait for news; on SQLite take the look that else comes each second."""
     if listener.is_polling:
         await listener.check_file()
     await watch.wait()

@@ -1,4 +1,4 @@
-"""Opening pages of the app in tests, as a portal's frame does, and reading what they hold."""
+"""Pages of the app as a portal's frame opens them, and their contents, for tests."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ TOKEN = re.compile(r'<meta name="session" content="([^"]+)">')
 
 @dataclass(frozen=True)
 class Tab:
-    """One opened tab: its page, and requests with its session."""
+    """An opened tab: its page, and requests with its session."""
 
     callbook: Callbook
     page: httpx.Response
@@ -25,7 +25,7 @@ class Tab:
         return await self.callbook.client.get(path, params=parameters, headers=headers)
 
     async def post(self, path: str, **fields: Any) -> httpx.Response:
-        """With a form's fields."""
+        """Post a form with these fields."""
         headers = {"Authorization": f"Bearer {self.token}"}
         return await self.callbook.client.post(path, data=fields, headers=headers)
 
@@ -36,7 +36,7 @@ class Tab:
 
 
 async def install(callbook: Callbook, portal: StandInPortal) -> int:
-    """Install; our id of the portal."""
+    """Install the portal; return our id of it."""
     if not portal.installation.is_present:
         portal.add_app()
     answer = await portal.install(callbook.url)

@@ -41,7 +41,7 @@ def logged(**changes: Any) -> LoggedCall:
 
 
 async def insert_calls(portal_id: int, *calls: dict[str, Any]) -> None:
-    """Rows as ingest would write them; what a call does not say has a plain value."""
+    """Insert rows as ingest would write them; fields that a call leaves out get plain values."""
     rows = []
     for number, changes in enumerate(calls):
         fields: dict[str, Any] = {
@@ -75,7 +75,7 @@ async def insert_calls(portal_id: int, *calls: dict[str, Any]) -> None:
 
 
 async def insert_legs(portal_id: int, call_id: str, *legs: tuple[int, str, int]) -> None:
-    """Legs of a call in their order: who was asked, the code, the seconds."""
+    """Insert the legs of a call in their order, each with the user, the code and the seconds."""
     for number, (user_id, code, duration_s) in enumerate(legs):
         fields = {
             "portal_id": portal_id,

@@ -8,7 +8,7 @@ Behave = Callable[["Exchange"], Awaitable[None]]
 
 
 class Exchange:
-    """One request to the server: its head, and what is written back."""
+    """One request to the server: its head, and the means to write the answer."""
 
     def __init__(self, head: str, writer: asyncio.StreamWriter) -> None:
         self.head = head
@@ -22,7 +22,7 @@ class Exchange:
         return lines[0].partition(":")[2].strip() if lines else None
 
     async def answer(self, status: str, body: bytes = b"", **headers: str) -> None:
-        """A head, and as much of the body as the other side takes."""
+        """Send a head, and as much of the body as the other side takes."""
         lines = [f"HTTP/1.1 {status}", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
         self.writer.write(("\r\n".join(lines) + "\r\nConnection: close\r\n\r\n").encode())
         for start in range(0, len(body), 65_536):
@@ -33,7 +33,7 @@ class Exchange:
 
 
 class Source:
-    """The server; `exchanges` are what it was asked."""
+    """The server; `exchanges` are the requests that came."""
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []

@@ -1,4 +1,4 @@
-"""The settings page in tests: its form, as a browser sends it."""
+"""The settings page for tests: its form, as a browser sends it."""
 
 from typing import Any
 from urllib.parse import urlencode

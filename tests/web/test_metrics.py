@@ -1,4 +1,4 @@
-"""What /metrics tells whoever has its token."""
+"""The metrics that /metrics shows to a holder of its token."""
 
 import re
 

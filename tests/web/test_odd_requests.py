@@ -1,4 +1,4 @@
-"""Whatever a request holds, every route answers it or refuses it: none fails, and no database is blamed.
+"""Every route answers or refuses any request: none fails, and no error blames the database.
 
 The routes are the router's own: one that is not here fails the test.
 """
@@ -19,7 +19,7 @@ from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.logged_calls import insert_calls
 
-# As they stand in an address: encoded, and some of them as no client would send them.
+# As in an address: encoded, and some in a form that no client would send.
 ODD = [
     "",
     quote(urlsafe_b64encode(b'["-started_at",1,2,' + b"[" * 9_000)),  # A cursor as its list would write it.
@@ -38,7 +38,7 @@ LIST = {
     *("limit", "cursor", "from", "to", "direction", "outcome", "code", "operator", "department", "line"),
     *("duration_from", "duration_to", "recording", "client", "q", "sort", "period", "zone", "columns"),
 }
-CHOICES = {"operator", "line", "code", "columns"}  # Read by the form beside the list's own parser.
+CHOICES = {"operator", "line", "code", "columns"}  # The form reads these, beside the list's own parser.
 PARAMETERS: dict[str, set[str]] = {
     **dict.fromkeys(("/log/rows", "/log/choices", "/log/summary", "/api/v1/calls"), LIST),
     **dict.fromkeys(("/api/v1/calls.csv", "/api/v1/calls.xlsx", "/log/export/{kind:str}"), LIST),
@@ -106,7 +106,7 @@ BODIES = [
     ),
 ]
 NO_BODY = {"/install/retry", "/api/v1/calls/{call_id:str}/recording"}
-# They answer until somebody leaves, or are plain files; none reads a parameter.
+# They answer until the client leaves, or are plain files; none reads a parameter.
 WITHOUT = {
     *("/live", "/healthz", "/readyz", "/metrics", "/licence", "/privacy", "/schema", "/schema/openapi.json"),
     *("/schema/{path:str}", "/static/{name:str}", "/install/progress", "/api/v1/sync", "/audio/{token:str}"),
@@ -133,7 +133,9 @@ async def send(tab: Tab, method: str, path: str, body: bytes | None = None) -> h
 
 
 def assert_told(answer: httpx.Response) -> None:
-    """A refusal has its status, a code and a sentence; what is no request the server itself refuses."""
+    """Check that a refusal has its status, a code and a sentence; the server itself refuses all that is no
+    request.
+    """
     if answer.headers["content-type"].startswith("text/plain"):
         return
     problem = answer.json()
@@ -143,7 +145,7 @@ def assert_told(answer: httpx.Response) -> None:
 
 
 def fill(path: str, value: str = "one") -> str:
-    """An address of the route."""
+    """The route's address with its parameters filled in."""
     return path.replace("{call_id:str}", value).replace("{kind:str}", "csv").replace("{view_id:int}", "1")
 
 
@@ -154,7 +156,7 @@ async def test_every_route_is_here(tab: Tab) -> None:
 
 
 async def test_no_odd_parameter_fails(tab: Tab) -> None:
-    """Lists share one parser, so that each of them gets each value, but not each value of each parameter."""
+    """Lists share one parser, so each list gets each value, but not for each parameter."""
     routes = sorted(list_routes(tab.callbook))
     count = 0
     for place, (method, path) in enumerate(routes):
@@ -232,7 +234,7 @@ OPTIONS = [
 
 
 async def test_no_odd_link_or_card_fails(callbook: Callbook, stand_in: StandIn) -> None:
-    """A colleague sends a link: what stands in it is whatever they like."""
+    """A colleague can send a link with any content."""
     portal = stand_in.portals[0]
     await install(callbook, portal)
     query, form = portal.page_form()
@@ -240,7 +242,7 @@ async def test_no_odd_link_or_card_fails(callbook: Callbook, stand_in: StandIn) 
         for options in OPTIONS if placement.isupper() else OPTIONS[:1]:
             body = form | {"PLACEMENT": placement, "PLACEMENT_OPTIONS": options}
             answer = await callbook.client.post("/", params=query, data=body)
-            if answer.status_code == 429:  # Of openings by one token.
+            if answer.status_code == 429:  # Too many openings by one token.
                 query, form = portal.page_form()
                 answer = await callbook.client.post(
                     "/", params=query, data=body | {"AUTH_ID": form["AUTH_ID"]}

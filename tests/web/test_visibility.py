@@ -1,4 +1,4 @@
-"""One rule about who sees whose calls, on every surface that serves calls, at once when it changes."""
+"""One rule about visible calls, on every surface that serves calls, and in force at once after a change."""
 
 import io
 import re
@@ -23,7 +23,7 @@ USER_IDS = {f'value="{user_id}"': mark for mark, user_id in OWNERS.items() if us
 
 
 class Look(NamedTuple):
-    """Somebody's open tab, and the page that they opened it with."""
+    """An open tab, and the page that its user opened it with."""
 
     callbook: Callbook
     tab: Tab
@@ -31,7 +31,7 @@ class Look(NamedTuple):
 
 
 def marks_in(text: str) -> set[str]:
-    """The calls of which a text tells anything: their ids and lines bear their marks."""
+    """The calls that a text tells anything of: their ids and lines have marks."""
     return {mark for mark in OWNERS if re.search(rf"mark-{mark}\b", text)}
 
 
@@ -49,7 +49,7 @@ def reading(path: str, **parameters: str) -> Surface:
 
 def asking_for_each(path: str) -> Surface:
     async def surface(look: Look) -> set[str]:
-        """Whatever is not seen is not found, as if it did not exist."""
+        """A hidden call is not found, as if it did not exist."""
         seen = set()
         for mark in OWNERS:
             answer = await look.tab.get(path.format(f"mark-{mark}"))
@@ -61,7 +61,7 @@ def asking_for_each(path: str) -> Surface:
 
 
 async def choose(look: Look) -> set[str]:
-    """The lines that are offered, and with them the employees."""
+    """The lines that the form offers, and with them the employees."""
     text = (await look.tab.get("/log/choices")).text
     people = {mark for choice, mark in USER_IDS.items() if choice in text}
     assert people == marks_in(text) - {"nobody"}
@@ -69,7 +69,7 @@ async def choose(look: Look) -> set[str]:
 
 
 async def sum_up(look: Look) -> set[str]:
-    """It tells only how many: as many as there are rows."""
+    """The sum tells only a number: as many as there are rows."""
     text = (await look.tab.get("/log/summary")).text
     told = re.search(r'data-announcement="(\d+) call', text)
     assert told is not None
@@ -84,7 +84,7 @@ async def unpack(look: Look) -> set[str]:
 
 
 async def feel(look: Look) -> set[str]:
-    """Of which calls a change is news in the stream of live updates."""
+    """The calls whose changes are news in the stream of live updates."""
     sessions = look.callbook.parts.sessions
     viewer = (await sessions.renew(sessions.open_token(look.tab.token))).viewer
     seen = set()
@@ -96,7 +96,7 @@ async def feel(look: Look) -> set[str]:
 
 
 async def link_recordings(look: Look) -> set[str]:
-    """The link plays only while the call is seen: `call/test_audio_links.py` holds that."""
+    """The link plays only while the user sees the call: `call/test_audio_links.py` checks that."""
     headers, seen = {"Authorization": f"Bearer {look.tab.token}"}, set()
     for mark in OWNERS:
         path = f"/api/v1/calls/mark-{mark}/recording"
@@ -107,7 +107,7 @@ async def link_recordings(look: Look) -> set[str]:
 
 
 async def open_card(look: Look) -> set[str]:
-    """The further rows of a card's tab; the card is that of all four calls."""
+    """The further rows of a card's tab; all four calls belong to the card."""
     answer = await look.tab.post("/card/rows", kind="CONTACT", card="5", activities="")
     assert answer.status_code == 200
     return marks_in(answer.text)
@@ -132,7 +132,7 @@ SURFACES: dict[tuple[str, str], Surface] = {
     ("POST", "/card/rows"): open_card,
     ("GET", "/live"): feel,
 }
-# Routes that serve no call to anybody, or only, as the settings do, to administrators how many there are.
+# Routes that serve no calls, or, like the settings, only their number, and only to administrators.
 WITHOUT_CALLS = {
     *(("GET", "/"), ("HEAD", "/"), ("GET", "/install"), ("HEAD", "/install"), ("POST", "/install")),
     *(
@@ -164,7 +164,7 @@ RULES = [
 
 @pytest.fixture
 async def installed(callbook: Callbook, stand_in: StandIn) -> Callbook:
-    """Four calls with one number: the seller's is the latest, so that the others are its earlier ones."""
+    """Four calls with one number: the seller's is the latest, so the others are its earlier ones."""
     portal_id = await install(callbook, stand_in.portals[0])
     calls = [
         {
@@ -195,7 +195,7 @@ async def test_every_route_that_serves_calls_is_here(installed: Callbook) -> Non
 async def test_every_surface_shows_the_same_calls(
     installed: Callbook, stand_in: StandIn, user_id: int, settings: dict[str, str], expected: set[str]
 ) -> None:
-    """Also in the tab that was open before the rule was set."""
+    """The rule also holds in a tab that was open before it was set."""
     portal = stand_in.portals[0]
     look = Look(installed, await open_tab(installed, portal, user_id), user_id)
     assert (await post_settings(await open_tab(installed, portal), lines=None, **settings)).status_code == 200
@@ -205,7 +205,7 @@ async def test_every_surface_shows_the_same_calls(
 
 
 def expect(route: tuple[str, str], expected: set[str]) -> set[str]:
-    """Neighbours are those of a call that is seen."""
+    """The expected calls on this surface; neighbours are those of a visible call."""
     if route[1].endswith("/neighbours"):
         return expected - {"own"} if "own" in expected else set()
     return expected
@@ -216,7 +216,7 @@ DEPARTMENTS = {1: "Northwind", 3: "Sales", 4: "Support"}
 
 
 async def read_names(tab: Tab, parameters: dict[str, str]) -> set[str]:
-    """Of the employees and departments whose ids a request names, those that are named in an answer."""
+    """Those of the employees and departments in a request that the answer names."""
     texts = [(await tab.get(path, **parameters)).text for path in ("/log/rows", "/log/choices")]
     every = {*NAMES.values(), *DEPARTMENTS.values()}
     return {name for name in every if any(re.search(rf"\b{name}\b", text) for text in texts)}
@@ -225,7 +225,7 @@ async def read_names(tab: Tab, parameters: dict[str, str]) -> set[str]:
 async def test_an_id_that_a_request_names_is_given_a_name_only_if_its_calls_may_be_seen(
     installed: Callbook, stand_in: StandIn
 ) -> None:
-    """Or whoever counts ids up would learn the names of all employees and departments."""
+    """Else a user that counts ids up would learn the names of all employees and departments."""
     portal = stand_in.portals[0]
     wanted = {"operator": ",".join(map(str, NAMES)), "department": ",".join(map(str, DEPARTMENTS))}
     seller, head = await open_tab(installed, portal, SELLER), await open_tab(installed, portal, HEAD_OF_SALES)
@@ -245,7 +245,7 @@ async def test_an_id_that_a_request_names_is_given_a_name_only_if_its_calls_may_
 
 
 async def test_ids_that_no_call_names_are_not_looked_for(installed: Callbook, stand_in: StandIn) -> None:
-    """They would become system users, and fill up what is remembered of the unknown."""
+    """Else they would become system users, and fill the memory of unknown users."""
     tab = await open_tab(installed, stand_in.portals[0])
     await tab.get("/log/rows", operator="4711,4712")
     await tab.get("/log/choices", operator="4711,4712")
@@ -258,7 +258,7 @@ async def test_ids_that_no_call_names_are_not_looked_for(installed: Callbook, st
 async def test_how_much_there_is_in_all_is_told_only_to_who_sees_all(
     installed: Callbook, stand_in: StandIn
 ) -> None:
-    """The statistics' rows count the calls of everybody, and the last event is anybody's."""
+    """The number of statistics rows counts all users' calls, and the last event may be any user's."""
     portal = stand_in.portals[0]
     await portal.end_call()
     await installed.settle()

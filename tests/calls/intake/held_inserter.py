@@ -11,7 +11,7 @@ from tests.calls.stored_calls import TOKEN_HASH, make_record
 
 
 class HeldInserter:
-    """Holds every batch until it is let go, and counts them."""
+    """Holds every batch until the test lets it go, and counts the batches."""
 
     def __init__(self, inserter: Any) -> None:
         self.inserter = inserter

@@ -50,7 +50,7 @@ async def test_of_two_events_of_one_start_both_are_kept_and_the_answered_one_sho
     *,
     is_answered_first: bool,
 ) -> None:
-    """An application that finished a call twice, or events that name no start."""
+    """An application finished a call twice, or events name no start."""
     portal_id = await insert_portal()
     missed = make_record(started_at=started_at)
     answered = make_record(started_at=started_at, code="200", **other)
@@ -117,8 +117,8 @@ async def test_more_tellings_of_one_call_than_an_honest_portal_has_are_refused(
 async def test_every_order_gives_the_same_rows(
     ingest: Ingest, database: Database, data: st.DataObject, deliveries: list[tuple[int | None, str, str]]
 ) -> None:
-    """The same deliveries at two portals: to one in this order and one by one, to the other shuffled, in
-    batches that chance cuts.
+    """The same deliveries at two portals: to one in this order and one by one, to the other shuffled and in
+    random batches.
     """
     shuffled = data.draw(st.permutations(deliveries))
     first, second = [await insert_portal(f"{next(NUMBERS):032x}") for _ in range(2)]

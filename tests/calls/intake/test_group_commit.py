@@ -1,4 +1,4 @@
-"""Group commit: requests that wait share a commit, and no event hinders another."""
+"""Group commit: waiting requests share a commit, and no event hinders another."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ async def test_requests_that_wait_share_the_next_batch(ingest: Ingest, held: Hel
 async def test_nothing_is_written_under_a_row_that_no_longer_agrees(
     ingest: Ingest, database: Database
 ) -> None:
-    """The state alone refuses, and so does the hash alone."""
+    """The state alone refuses the event, and so does the token hash alone."""
     honest, gone, changed = [await insert_portal(letter * 32) for letter in "abc"]
     await queries.update_locked(gone, {"state": "uninstalled"})
     answers = await asyncio.gather(
@@ -78,7 +78,7 @@ async def test_a_wrong_hash_in_the_same_batch_neither_stores_nor_hinders(
 async def test_an_uninstall_and_a_batch_come_one_after_the_other(
     ingest: Ingest, database: Database, *, is_uninstalled_first: bool
 ) -> None:
-    """The uninstall holds its row without having committed when the batch begins."""
+    """The uninstall holds its row, not yet committed, when the batch begins."""
     portal_id = await insert_portal()
     if not is_uninstalled_first:
         assert await ingest.store(portal_id, TOKEN_HASH, make_record())
@@ -93,7 +93,7 @@ async def test_an_uninstall_and_a_batch_come_one_after_the_other(
 
 
 async def test_one_bad_event_fails_alone(ingest: Ingest, database: Database, held: HeldInserter) -> None:
-    """Half a surrogate pair: no driver takes it."""
+    """The event has half a surrogate pair, which no driver takes."""
     portal_id = await insert_portal()
     good = store_many(ingest, portal_id, ["one", "two"])
     bad = asyncio.create_task(ingest.store(portal_id, TOKEN_HASH, make_record("bad", reason="\ud800")))
@@ -208,10 +208,10 @@ async def test_an_announcement_follows_what_is_stored_only(ingest: Ingest, chang
 
 @pytest.mark.quick
 async def test_what_is_acknowledged_is_on_the_disk(ingest: Ingest, database: Database) -> None:
-    """The settings of the very connections that write, while they live."""
+    """Read the settings of the connections that write, while they live."""
     portal_id = await insert_portal()
     await ingest.store(portal_id, TOKEN_HASH, make_record())
-    assert await ingest.can_store()  # By now the connection is free.
+    assert await ingest.can_store()  # The connection is free by now.
     if database.is_sqlite:
         (row,) = await database.run("PRAGMA synchronous")
         assert row == {"synchronous": 2}

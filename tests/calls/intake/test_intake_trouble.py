@@ -1,4 +1,4 @@
-"""When events cannot be stored, each request is answered so, and the next batch is tried."""
+"""If events cannot be stored, each request is answered so, and the next batch is tried."""
 
 import asyncio
 import contextlib
@@ -89,7 +89,7 @@ async def test_whether_events_can_be_stored_is_tried_in_their_turn_and_at_most_e
 async def test_an_ingest_that_ended_refuses_and_says_so(
     ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault of ours in the loop itself: nobody may wait for an answer that never comes."""
+    """The loop itself fails by a fault of ours: no request may wait for an answer that never comes."""
 
     async def fail() -> None:
         raise AssertionError("a fault")

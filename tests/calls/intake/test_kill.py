@@ -13,7 +13,7 @@ ACKNOWLEDGED = 1_000
 
 
 async def kill_under_load(database_url: str, sender: Sender, module: str = "app") -> list[str]:
-    """Start, load, kill -9 with requests in flight; the calls that were acknowledged."""
+    """Start, load and kill -9 with requests in flight; return the calls that were acknowledged."""
     with run_serve(database_url, module=module) as (process, port):
         load = Load(sender, IN_FLIGHT)
         running = asyncio.create_task(load.run("127.0.0.1", port))
@@ -27,7 +27,7 @@ async def kill_under_load(database_url: str, sender: Sender, module: str = "app"
 
 
 async def count_stored(database_url: str) -> Counter[str]:
-    """After a restart, which is what recovers the database."""
+    """The number of stored calls after a restart, which recovers the database."""
     with run_serve(database_url):
         pass
     database = Database(database_url)

@@ -1,4 +1,4 @@
-"""What the database finds is what the same words mean in Python, whatever the calls and the filters."""
+"""The database finds the same calls as the same filters in Python, for any calls and filters."""
 
 import random
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ PORTAL, OTHER_PORTAL = 7, 8
 CODES = ("200", "304", "486", "480", "603", "603-S", "OTHER", "x\x00", "", None)
 NUMBERS = ("+493023125312", "+14155550142", "104", "hidden", "100%_!", "", None)
 LINES = ("reg1", "+493023125000", None)
-# Department 20 lies below 10; 30 is in circles with itself; another portal has a 20 as well.
+# Department 20 lies below 10, 30 lies below itself, and another portal has a 20 too.
 STAFF = {10: (1, 2), 20: (2,), 30: (3,)}
 _DEPARTMENTS = f"({PORTAL}, 10, 'A', NULL), ({PORTAL}, 20, 'B', 10), ({PORTAL}, 30, 'C', 30)"
 _MEMBERS = f"({PORTAL}, 10, 1), ({PORTAL}, 20, 2), ({PORTAL}, 30, 3), ({OTHER_PORTAL}, 20, 1)"
@@ -156,7 +156,7 @@ async def test_a_filtered_list_is_what_a_filter_in_python_leaves(database: Datab
 
 
 async def test_every_outcome_and_direction_is_among_these(database: Database) -> None:
-    """Else the test above would prove less than it says."""
+    """Without all of them the test above would prove less than it says."""
     calls = invent_calls(random.Random(0), 400)
     assert {outcome_of(call["type"], call["code"]) or "unknown" for call in calls} == set(get_args(Outcome))
     assert {direction_of(call["type"]) for call in calls} == {*get_args(Direction), None}

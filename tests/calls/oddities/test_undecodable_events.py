@@ -1,4 +1,4 @@
-"""What was verified and could not be decoded is kept, without tokens, and can be replayed."""
+"""A verified event that could not be decoded is kept, without tokens, and can be replayed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How long calls are kept: removed with all that belongs to them, and not brought back."""
+"""Retention: old calls are removed with all that belongs to them, and are not brought back."""
 
 import asyncio
 from pathlib import Path
@@ -105,7 +105,7 @@ async def test_neither_history_nor_reconciliation_brings_them_back(
 async def test_a_longer_time_has_what_the_shorter_one_left_out_read_again(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """Wherever it stands in the statistics: a call can be registered long after it began."""
+    """The calls may stand anywhere in the statistics: a call can be registered long after it began."""
     old = [clock.now() - 100 * DAY_S, clock.now() - 300 * DAY_S]
     portal.state.statistics += [make_row(number, started_at=old[1]) for number in range(1, 60)]
     portal.state.statistics += [make_row(number, started_at=clock.now() - 5) for number in range(60, 300)]
@@ -145,7 +145,7 @@ async def test_a_longer_time_has_what_the_shorter_one_left_out_read_again(
 async def test_who_reads_while_the_time_is_lengthened_promises_nothing(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """What it has read was cut by the shorter time."""
+    """The shorter time cut the rows that the reader has read."""
     old = clock.now() - 100 * DAY_S
     portal.state.statistics += [make_row(number, started_at=old) for number in range(1, 200)]
     found = await install(callbook, portal)
@@ -200,7 +200,7 @@ async def test_events_are_stored_while_a_purge_goes_on(
 async def test_a_purge_and_a_read_hold_calls_in_one_order(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """Else they would wait for each other, and one of them fail."""
+    """In two orders they would wait for each other, and one of them would fail."""
     found = await install(callbook, portal)
     old = clock.now() - 100 * DAY_S
     later, oldest = {"call_id": "a", "started_at": old + 1}, {"call_id": "b", "started_at": old}

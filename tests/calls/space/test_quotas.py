@@ -1,4 +1,4 @@
-"""What a portal may store is bounded; at the bound nothing is lost unseen, and nothing is promised."""
+"""The quotas of a portal: at a bound nothing is lost unnoticed, and nothing is promised."""
 
 import asyncio
 import random
@@ -33,7 +33,7 @@ HOUR = 3600
 
 
 class MovingAccess(FakeAccess):
-    """As a portal whose clock is ours."""
+    """A portal whose clock is ours."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class MovingAccess(FakeAccess):
 
 
 class Place:
-    """One portal, and all that writes into its log, within a quota."""
+    """One portal within a quota, and all writers of its log."""
 
     def __init__(self, database: Database, clock: FakeClock, quotas: Quotas, portal: Portal) -> None:
         self.database, self.clock, self.portal = database, clock, portal
@@ -57,7 +57,7 @@ class Place:
         self.histories = Histories(self.access, database, clock, changes, self.room)
 
     async def send(self, *call_ids: str, **changes: Any) -> list[bool | BaseException]:
-        """Events at once; what each was answered."""
+        """Send events at once; return the answer to each."""
         records = [
             make_record(call_id, started_at=self.clock.now() - HOUR, **changes) for call_id in call_ids
         ]
@@ -65,7 +65,7 @@ class Place:
         return await asyncio.gather(*stores, return_exceptions=True)
 
     def show(self, *numbers: int, **changes: Any) -> None:
-        """Rows of the statistics."""
+        """Add rows to the statistics."""
         for number in numbers:
             fields: dict[str, Any] = {
                 "id": number,
@@ -80,7 +80,7 @@ class Place:
             self.access.rows.append(StatisticsRow(**(fields | changes)))
 
     async def read(self) -> None:
-        """The history to its end, and then what is new."""
+        """Read the history to its end, and then the new rows."""
         mark = await self.histories.run_slice(self.portal)
         while mark is not None and mark.history_state == "running" and not mark.failures:
             mark = await self.histories.run_slice(self.portal)
@@ -98,7 +98,7 @@ class Place:
         return len(await self.list_ids()) + len(legs)
 
     async def remove(self, call_id: str) -> None:
-        """As the retention does."""
+        """Remove calls as the retention does."""
         sign = "?" if self.database.is_sqlite else "$1"
         for table in ("calls", "call_legs"):
             await self.database.run(f"DELETE FROM {table} WHERE call_id = {sign}", call_id)
@@ -106,7 +106,7 @@ class Place:
 
 
 async def recount(place: Place) -> None:
-    """As the scheduler does, when its time has come."""
+    """Count again as the scheduler does when it is time."""
     await place.database.run("UPDATE portal_usage SET counted_at = 0")
     await Recount(place.database, place.clock, {}).run_due()
 
@@ -166,7 +166,7 @@ async def test_a_flood_ends_at_the_quota_and_its_oldest_calls_go_first(
         await place.send(*(f"flood.{turn}.{number:03}" for number in range(400)))
         assert (await other.send(f"honest.{turn}")) == [True]
         await place.room.write()
-        assert await place.count() < 1_400  # What one batch may be late.
+        assert await place.count() < 1_400  # The bound may be noticed one batch late.
         clock.advance(FULL_FOR_S)
     await place.room.write()
     kept = await place.list_ids()
@@ -244,12 +244,12 @@ async def test_a_read_that_meets_the_quota_midway_claims_nothing_and_goes_on(
     clock.advance(60)
     await wider.read()
     assert len(await wider.list_ids()) == 401
-    assert await place.find_claim() == clock.now() - 60  # When the read began that was cut off.
+    assert await place.find_claim() == clock.now() - 60  # The begin of the read that was cut off.
 
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_whatever_happens_the_claim_is_true(open_place: Any, clock: FakeClock, seed: int) -> None:
-    """What the statistics showed at the moment of the claim is in the log, but for what was removed."""
+    """All that the statistics showed at the moment of the claim is in the log, except for removed calls."""
     chance = random.Random(seed)
     place = await open_place(Quotas(rows=30))
     shown_at: dict[str, int] = {}
@@ -269,7 +269,7 @@ async def test_whatever_happens_the_claim_is_true(open_place: Any, clock: FakeCl
                 removed.add(str(call_id))
         with suppress(QuotaReached):
             await place.read()
-            refused_at.clear()  # Read to the end, with room.
+            refused_at.clear()  # The read reached the end, with room left.
         claim, logged = await place.find_claim() or 0, {*await place.list_ids()}
         assert all(claim < moment for moment in refused_at)
         assert {call_id for call_id, at in shown_at.items() if at < claim} <= logged | removed

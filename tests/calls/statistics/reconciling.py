@@ -1,4 +1,4 @@
-"""One turn of the reconciliation at a time, and the calls that it brought."""
+"""One turn of the reconciliation at a time, and the calls that it brings."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ DAY = 24 * HOUR
 
 
 async def turn(callbook: Callbook) -> None:
-    """What happens within ten seconds: notes are written, the scheduler has its turn."""
+    """Let ten seconds pass: notes are written, and the scheduler has its turn."""
     await callbook.parts.evidence.flush()
     await run_job(callbook.parts, "one", reconcile)
     await callbook.settle()
 
 
 async def install_and_read(callbook: Callbook, portal: StandInPortal) -> None:
-    """Installed, and the first read of what is new is done."""
+    """Install the portal and end the first read of new rows."""
     await install(callbook, portal)
     await turn(callbook)
     assert (await read_mark(portal)).looked_at is not None

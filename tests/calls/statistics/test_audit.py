@@ -1,4 +1,4 @@
-"""The portal's own count against ours: whatever happens to the statistics, the log follows."""
+"""The portal's own count against Callbook's: the log follows every change of the statistics."""
 
 import itertools
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ HOUR = 3600
 
 
 class World:
-    """A portal with statistics that can be changed at will, and Callbook reading them."""
+    """A portal with statistics that the test can change at will, and Callbook reading them."""
 
     def __init__(self, database: Database, clock: FakeClock, portal: Portal) -> None:
         self.database, self.clock, self.portal = database, clock, portal
@@ -42,7 +42,7 @@ class World:
         return next(row for row in self.access.rows if row.id == statistics_id)
 
     async def read(self, *, is_full: bool = True) -> Mark:
-        """A read, and whatever history it wants."""
+        """Do a read, and the history that it asks for."""
         await self.histories.catch_up(self.portal, is_full=is_full)
         return await self.finish_history()
 
@@ -58,7 +58,7 @@ class World:
         return mark
 
     async def confirmed(self) -> dict[int, str]:
-        """The call of each row that is confirmed."""
+        """The calls of the rows that are confirmed."""
         rows = await self.run(
             "SELECT statistics_id, call_id FROM call_legs WHERE statistics_id IS NOT NULL AND gone_at IS NULL"
         )
@@ -95,7 +95,7 @@ async def test_one_count_a_day_while_nothing_differs(world: World) -> None:
 
 
 async def test_pages_that_were_empty_for_a_while_leave_no_gap(world: World) -> None:
-    """Rights that were less for a minute, or a portal's mistake, while the history was read."""
+    """For a minute, while the history was read, rights were cut or the portal was wrong."""
     world.fill(range(1, 1001))
     batch, asked = world.access.batch, itertools.count()
 
@@ -183,7 +183,7 @@ async def test_a_lower_id_that_is_shown_much_later_is_found_within_a_day(world: 
 async def test_a_lower_id_that_is_shown_half_an_hour_late_is_found_by_the_next_read(
     world: World, *, is_full: bool
 ) -> None:
-    """However long after: reads are hours apart. Rows that an import brings began long ago."""
+    """Reads may be hours apart. The rows of an import began long ago."""
     world.fill(range(1, 400), started_at=world.clock.now() - 60 * DAY)
     await world.read()
     world.clock.advance(2 * DAY)
@@ -213,7 +213,7 @@ async def test_a_deleted_row_confirms_nothing_and_goes_after_thirty_days(world: 
 
 
 async def test_a_deleted_row_does_not_make_up_for_one_that_is_missing(world: World) -> None:
-    """Their counts would agree."""
+    """The two counts would agree."""
     world.fill(range(1, 301), started_at=world.clock.now() - 60 * DAY)
     world.fill(range(310, 700))
     await world.read()
@@ -274,7 +274,9 @@ async def test_rights_that_grow_are_noticed_however_few_calls_there_are(world: W
 async def test_a_portal_that_counts_wrongly_is_compared_once_a_day_and_promises_all_the_same(
     world: World,
 ) -> None:
-    """Also by the vendor's command, whose reads have no bounds. What was promised stays so meanwhile."""
+    """So too by the vendor's command, whose reads have no bounds. The promise made before stays in the
+    meantime.
+    """
     world.fill(range(1, 301))
     await world.read()
     world.clock.advance(DAY)

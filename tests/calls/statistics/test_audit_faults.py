@@ -1,5 +1,5 @@
-"""Answers that fail, are empty or too large, and rights that change, at any request of an audit: nothing that
-the statistics show is lost, and nothing is promised that is not so.
+"""Answers that fail, are empty or too large, and rights that change, at any request of an audit: no row that
+the statistics show is lost, and no promise is false.
 """
 
 import itertools
@@ -35,7 +35,7 @@ def is_count(commands: Commands) -> bool:
 
 
 def before_each(world: World, change: Callable[[Commands], None]) -> Callable[[], None]:
-    """Have something happen before each request; what ends that."""
+    """Call `change` before each request; return a function that ends this."""
     batch = world.access.batch
 
     async def changed(portal: Portal, commands: Commands) -> BatchAnswer:
@@ -61,7 +61,7 @@ def old(world: World) -> int:
 
 
 async def test_a_batch_of_empty_pages_in_an_audit_deletes_nothing(world: World) -> None:
-    """One row is deleted; the request that reads its page is answered with nothing, once."""
+    """One row is deleted, and the request that reads its page gets one empty answer."""
     world.fill(range(1, 1001), started_at=old(world))
     await world.read()
     world.access.rows.remove(world.row(150))
@@ -110,7 +110,7 @@ async def test_what_is_gone_and_what_is_late_in_one_part_is_found_by_the_slices(
 async def test_a_history_read_with_less_rights_is_found_though_they_change_in_the_audit(world: World) -> None:
     world.fill(range(1, 4001), started_at=old(world))
     for row in world.access.rows:
-        row.user_id = 7 if row.id % 2 or row.id > 3000 else 12  # 12 left the company long ago.
+        row.user_id = 7 if row.id % 2 or row.id > 3000 else 12  # User 12 left the company long ago.
     world.access.shown_users = {7}
     counts = itertools.count()
 
@@ -169,7 +169,7 @@ async def test_ids_that_a_restored_portal_gives_anew_are_found_wherever_they_lie
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
 async def test_a_suspicion_outlives_a_request_that_fails(world: World, failing: int) -> None:
-    """The ids above 300 were given anew, and the read has taken those of its window over."""
+    """The portal gave the ids above 300 again, and the read has taken over those in its window."""
     world.fill(range(1, 1001), started_at=old(world))
     await world.read()
     world.access.rows = world.access.rows[:300]
@@ -306,7 +306,7 @@ async def test_hidden_rows_stay_confirmed_while_the_rights_come_back(world: Worl
 
 
 async def test_a_portal_that_counts_everything_wrongly_costs_no_end_of_requests(world: World) -> None:
-    """Over ids up to 2^62, also by the vendor's command, whose reads have no bounds. Nothing is promised."""
+    """The ids go up to 2^62, and the vendor's command reads them too, without bounds. Nothing is promised."""
     world.fill(range(1, 61), started_at=old(world))
     world.fill(range(2**62 - 1, 2**62), started_at=old(world))
     asked = itertools.count(1)

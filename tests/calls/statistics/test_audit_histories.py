@@ -1,6 +1,6 @@
-"""Whatever happens to a portal's statistics, two quiet days later the log is what they show, row for row.
+"""After any changes of a portal's statistics, and two quiet days, the log equals them, row for row.
 
-The rows are older than a month and lie far below the mark, so that only an audit can find what changed.
+The rows are older than a month and lie far below the mark, so only an audit can find their changes.
 """
 
 import itertools
@@ -27,7 +27,7 @@ KINDS = ("delete", "late", "rename", "restore", "anew", "cut", "day", "day")
 
 
 class Fate:
-    """What happens to the statistics, step by step, and at any request of a read."""
+    """Changes of the statistics, step by step, and at any request of a read."""
 
     def __init__(self, world: World, chance: Any) -> None:
         self.world, self.chance = world, chance
@@ -49,13 +49,13 @@ class Fate:
         )
 
     def end_with_everybody(self) -> None:
-        """A last row of each user: what is missing below it was deleted."""
+        """Add a last row of each user: then a row missing below it was deleted."""
         for _ in USERS:
             self.add(self.next_id)
             self.next_id += 1
 
     async def answer(self, portal: Portal, commands: Mapping[str, Any]) -> BatchAnswer:
-        """One request may see less, or nothing at all."""
+        """Answer a request, which may see fewer rows, or none."""
         before = self.world.access.shown_users
         self.world.access.shown_users = self.cut_at.get(self._asked, before)
         self._asked += 1
@@ -128,7 +128,7 @@ async def test_two_quiet_days_later_the_log_is_the_statistics_row_for_row(
 
 @pytest.mark.parametrize("kind", ["delete", "late", "rename", "anew"])
 async def test_each_change_of_old_rows_is_found(database: Database, clock: FakeClock, kind: str) -> None:
-    """Without an audit none would be: no read goes back that far."""
+    """Without an audit no change would be found: no read goes back that far."""
     world = await make_world(database, clock)
     fate = Fate(world, random.Random(kind))
     await world.read()

@@ -1,4 +1,4 @@
-"""A portal is read by one process at a time, under a claim that is kept, given back, or lost."""
+"""One process at a time reads a portal, under a claim that it keeps, gives back, or loses."""
 
 import asyncio
 
@@ -34,7 +34,9 @@ async def test_two_processes_read_a_portal_once(callbook: Callbook, portal: Stan
 async def test_portals_that_answer_are_read_while_one_holds_its_answer_back(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes one of the places; each other goes on with the rest, in this turn and in the next ones."""
+    """The holding portal takes one place; all others go on with the rest, in this turn and in the next
+    ones.
+    """
     monkeypatch.setattr(reconciliation, "READ", Kind("read", places=2))
     slow = stand_in.portals[0]
     others = [stand_in.portals[1], await stand_in.add_portal(), await stand_in.add_portal()]
@@ -65,10 +67,8 @@ async def test_a_long_read_keeps_its_claim_and_what_it_has_done(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its process is killed in the end; another one goes on where it was."""
-    monkeypatch.setattr(
-        turn_share, "SLICE_S", 5 * CLAIM_S
-    )  # Longer than a share lasts, but for late answers.
+    """Its process is killed at the end; another process goes on from there."""
+    monkeypatch.setattr(turn_share, "SLICE_S", 5 * CLAIM_S)  # Longer than a share, except for late answers.
     started_at = clock.now() - DAY
     portal.state.statistics += [make_row(number, started_at=started_at) for number in range(1, 4_001)]
     await install_and_read(callbook, portal)

@@ -1,4 +1,4 @@
-"""The whole history after an installation: every row once, few requests, resumed after anything."""
+"""The whole history after an installation: every row once, few requests, resumed after any break."""
 
 import asyncio
 import random
@@ -58,7 +58,7 @@ async def test_sparse_ids_are_read_whole_with_few_requests_more(
 async def test_a_slow_portal_is_neither_overstrained_nor_kept_for_a_minute(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """At two seconds a page its execution time runs out twice, and we rest before it does."""
+    """At two seconds a page its execution time would run out twice; Callbook rests before it does."""
     portal.execution_s = 2.0
     fill(portal, range(1, 22_000, 2))
     fill(portal, range(30_001, 42_000))
@@ -77,11 +77,11 @@ async def test_a_slow_portal_is_neither_overstrained_nor_kept_for_a_minute(
 
 
 class Crash(BaseException):
-    """The process ends here."""
+    """The end of the process at this point."""
 
 
 class Danger:
-    """Ends the process before or after one of the steps that it is told of."""
+    """Ends the process before or after one of the named steps."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -212,7 +212,7 @@ async def test_calls_that_end_meanwhile_are_complete_too_and_once(
     await read_histories(callbook.parts)
     await callbook.settle()
     mark = await read_mark(portal)
-    assert mark.complete_up_to == clock.now()  # Read forward at the end, because it took so long.
+    assert mark.complete_up_to == clock.now()  # A forward read ends it, because it took so long.
     calls, legs = await list_stored(callbook)
     assert lost.call_id in calls
     assert legs == [row.id for row in portal.state.statistics]
@@ -254,7 +254,7 @@ async def test_an_uninstall_ends_the_reading(
 async def test_the_mark_goes_by_the_portal_s_clock_also_when_that_is_set_back(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """Nobody may rely on a moment that is still to come, by the portal's clock or by ours."""
+    """No reader may rely on a moment in the future, by the portal's clock or by ours."""
     installed = await install(callbook, portal)
     for ahead_s in (600, -600, 86_400, 0):
         stand_in.clock = FakeClock(clock.now() + ahead_s)

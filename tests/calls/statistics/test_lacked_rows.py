@@ -1,4 +1,4 @@
-"""Which lacked rows are asked for in one request, and whose ends: nobody is left out for ever."""
+"""Which lacked rows, and which users' last rows, one request asks for: none is left out for ever."""
 
 from itertools import pairwise
 

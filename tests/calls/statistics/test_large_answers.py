@@ -1,5 +1,5 @@
 """A portal's answers are bounded, and its history is read all the same: in fewer pages, in smaller ranges,
-and a row that is too large by its id alone.
+and a row that is too large alone, by its id.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ METHOD = "voximplant.statistic.get"
 
 @pytest.fixture
 async def installed(callbook: Callbook, portal: StandInPortal) -> Portal:
-    """Its history not begun."""
+    """An installed portal, with its history not begun."""
     found = await install(callbook, portal)
     await callbook.run_sql("DELETE FROM statistics_marks")
     return found
@@ -61,7 +61,9 @@ async def test_a_batch_that_is_too_large_is_asked_for_in_halves(
 async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ranges(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, installed: Portal, clock: FakeClock
 ) -> None:
-    """The newest page and the oldest too, so that not even the beginning is known at first."""
+    """The newest and the oldest page are too large as well, so that at first even the beginning is
+    unknown.
+    """
     fill(portal, range(1_000, 1_120))
     enlarge(stand_in, "x" * (CALL.most_bytes // 20))
     await read_whole(callbook, portal, installed, clock)
@@ -117,7 +119,7 @@ async def test_a_portal_whose_every_answer_is_too_large_ends_its_turn_and_waits(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, installed: Portal, clock: FakeClock
 ) -> None:
     def tick(body: Any) -> Any:
-        clock.advance(3)  # Else its turn would have no end: the clock stands still in a test.
+        clock.advance(3)  # A test's clock stands still, so without this the turn would not end.
         return b'{"result": [' + b"[]," * BATCH.most_elements + b"1]}"
 
     stand_in.lie("rest", tick)

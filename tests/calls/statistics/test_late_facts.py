@@ -1,4 +1,4 @@
-"""Facts that come after a call are read: minutes later, and when somebody opens it."""
+"""Facts that come after a call are read minutes later, and when a user opens it."""
 
 import pytest
 
@@ -43,7 +43,7 @@ async def test_an_older_call_is_read_anew_when_somebody_opens_it(
     assert await reading.read_call(found, "call.1")
     assert (await read_call(callbook, "call.1"))["vote"] == 2
     portal.change_row(1, vote=3)
-    assert not await reading.read_call(found, "call.1")  # Not again within five minutes.
+    assert not await reading.read_call(found, "call.1")  # No second read within five minutes.
     assert not await reading.read_call(found, "call.2")  # Nothing has changed.
     clock.advance(2 * HOUR)
     assert not await reading.read_call(found, "call.1")  # It would cost a refresh too many.

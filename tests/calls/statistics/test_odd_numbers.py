@@ -1,4 +1,4 @@
-"""Whatever numbers a portal says of itself, its history is read, and nothing stays claimed."""
+"""A portal's history is read with any numbers that the portal tells, and no claim stays."""
 
 import math
 from typing import Any
@@ -32,7 +32,7 @@ ODD: tuple[Any, ...] = (
 
 
 def say(stand_in: StandIn, value: Any, *fields: str) -> None:
-    """Every time block, the whole request's and each command's, says this of these."""
+    """Put these numbers into every time block, the whole request's and each command's."""
 
     def change(body: Any) -> Any:
         blocks = [body["time"]]
@@ -140,7 +140,7 @@ async def test_an_error_that_nobody_expects_gives_the_claim_back_and_is_waited_o
 
 
 class _Failing:
-    """A slice in which something goes wrong."""
+    """A slice that fails."""
 
     def __init__(self, *parts: Any) -> None:
         self.last = self.mark = parts[2]

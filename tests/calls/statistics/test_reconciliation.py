@@ -1,4 +1,4 @@
-"""Calls of which no event told are found: on evidence, and on schedule."""
+"""Calls that no event told of are found: on evidence, and on schedule."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ async def test_an_admin_who_opens_the_tab_brings_what_was_lost_without_a_refresh
     asked = portal.counts["batch"]
     await open_tab(callbook, portal)
     await callbook.settle()
-    assert portal.counts["batch"] == asked  # Within a minute once.
+    assert portal.counts["batch"] == asked  # Once a minute at most.
     assert portal.counts["oauth.refresh"] == 0
 
 
@@ -56,7 +56,7 @@ async def test_an_event_that_is_rejected_or_undecodable_is_made_up_for(
 ) -> None:
     await install_and_read(callbook, portal)
     clock.advance(60)
-    portal.installation.application_token = "another"  # As after an update of which nothing told.
+    portal.installation.application_token = "another"  # As after an update without an event.
     rejected = await portal.end_call()
     assert rejected.response.status_code == 403
     await turn(callbook)
@@ -66,7 +66,7 @@ async def test_an_event_that_is_rejected_or_undecodable_is_made_up_for(
         clock.advance(60)
         assert (await portal.end_call()).response.status_code == 403
         await turn(callbook)
-    assert portal.counts["batch"] == asked  # Whoever knows a member_id causes one read an hour.
+    assert portal.counts["batch"] == asked  # A stranger that knows a member_id causes one read an hour.
 
 
 @pytest.mark.quick
@@ -118,7 +118,7 @@ async def test_after_a_downtime_every_portal_is_read(
 async def test_a_process_that_was_killed_and_started_again_at_once_is_noticed(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """Its successor finds a heartbeat that might be another process's, until it grows old."""
+    """Its successor finds a heartbeat that may be another process's, until it grows old."""
     await install_and_read(callbook, portal)
     killed = Evidence(callbook.parts.database, clock)
     await killed.beat()

@@ -1,4 +1,4 @@
-"""Reading the statistics keeps within the budget of refreshes and asks a failing portal less."""
+"""Reads of the statistics keep within the budget of refreshes, and a failing portal is asked less."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from tests.web.browsing import open_tab
 
 
 async def live(callbook: Callbook, clock: FakeClock, portals: Sequence[StandInPortal], days: int) -> None:
-    """Calls every two hours, half of them in the first portal only, some of whose events get lost."""
+    """Make calls every two hours, half of them in the first portal only; the events of some get lost."""
     for hour in range(0, days * 24, 2):
         await portals[0].end_call(lose=hour % 20 == 0)
         if hour % 24 == 0:
@@ -56,7 +56,7 @@ async def test_an_admins_page_an_hour_costs_no_refresh_at_all(
 async def test_pages_that_show_somebody_unknown_buy_no_pair_beyond_the_four_a_day(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """Another administrator's page shows all calls, and brings no pair of the owner's."""
+    """The page of another administrator shows all calls, and brings no pair of the owner's."""
     await install_and_read(callbook, portal)
     portal.operator.is_admin = True
     for hour in range(24):

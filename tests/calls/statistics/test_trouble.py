@@ -1,4 +1,4 @@
-"""Portals that are slow, cut off or late, read over real HTTP: nothing is lost, nothing is doubled."""
+"""Portals that are slow, cut off or late, read over real HTTP: no row is lost, and none is doubled."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ ENDLESS = "SELECT (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT 1 FROM c) S
 
 @pytest.fixture
 async def installed(callbook: Callbook, portal: StandInPortal) -> Portal:
-    """Its history not begun."""
+    """An installed portal, with its history not begun."""
     found = await install(callbook, portal)
     await callbook.run_sql("DELETE FROM statistics_marks")
     return found
 
 
 async def read_until_whole(callbook: Callbook, portal: StandInPortal, clock: FakeClock) -> None:
-    """As often as the scheduler would."""
+    """Read as often as the scheduler would."""
     for _ in range(40):
         await read_histories(callbook.parts)
         await callbook.settle()
@@ -66,7 +66,7 @@ async def test_commands_that_were_not_run_are_asked_for_again(
 async def test_a_portal_that_becomes_slow_is_asked_for_less_at_once(
     callbook: Callbook, portal: StandInPortal, installed: Portal, clock: FakeClock
 ) -> None:
-    """Its batches have grown to 50 pages, of which it now cuts off those of more than a minute."""
+    """Its batches have grown to 50 pages; now it cuts off each that takes more than a minute."""
     fill(portal, range(1, 6_000))
     await callbook.parts.histories.run_slice(installed)
     await callbook.run_sql(

@@ -1,4 +1,4 @@
-"""What one event or row can leave in the database is bounded, whatever its texts are."""
+"""One event or row leaves a bounded amount in the database, with texts of any length."""
 
 import json
 from typing import Any

@@ -42,7 +42,7 @@ STEPS = st.lists(
 
 
 class World:
-    """A portal, its statistics, and what is expected of each of its calls."""
+    """A portal, its statistics, and the expected state of each of its calls."""
 
     def __init__(self, database: Database, ingest: Ingest, clock: FakeClock, portal_id: int) -> None:
         self.ingest, self.clock, self.portal_id = ingest, clock, portal_id
@@ -95,7 +95,7 @@ async def test_any_order_of_events_rows_and_reads(
     database: Database, ingest: Ingest, clock: FakeClock, steps: list[tuple[str, int]]
 ) -> None:
     world = World(database, ingest, clock, await insert_portal(f"{next(NUMBERS):032x}"))
-    await world.take("read", 0)  # Which begins the history.
+    await world.take("read", 0)  # This read begins the history.
     world.looked_at = None
     for kind, number in steps:
         await world.take(kind, number)
@@ -119,10 +119,10 @@ async def portal(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
 
 
 async def read(callbook: Callbook, clock: FakeClock) -> None:
-    """A read after the time in which the statistics may be behind."""
+    """Do a read, after the time in which the statistics may be behind."""
     clock.advance(GRACE_S + 1)
     await callbook.run_sql("UPDATE statistics_marks SET next_read_at = 0")
-    # So long ago that it is no obstacle.
+    # Too long ago to be an obstacle.
     await callbook.run_sql("UPDATE portals SET access_expires_at = 0, pair_stored_at = 0, pair_bought_at = 0")
     await run_job(callbook.parts, "one", reconcile)
     await callbook.settle()
@@ -141,7 +141,7 @@ async def list_confirmed(callbook: Callbook, portal: StandInPortal) -> list[bool
 async def test_calls_of_several_operators_that_are_missing_make_the_log_a_limited_one(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """While no later call is shown, the statistics may be late; then the owner's rights are the cause."""
+    """Until a later call is shown, the statistics may be late; after it, the owner's rights are the cause."""
     portal.admin.statistics_right = "own"
     operators = [user.id for user in portal.users.values() if user.id != portal.admin.id][:2]
     await portal.end_call(user_id=portal.admin.id)

@@ -1,4 +1,6 @@
-"""Calls whose rows the portal deleted, and confirmed ones beside forged events: who owns and counts them."""
+"""Calls whose rows the portal deleted, and confirmed ones beside forged events: their owners, and which of
+them count.
+"""
 
 import pytest
 
@@ -35,7 +37,7 @@ async def forge(world: World, ingest: Ingest, call_id: str, user_id: int = FORGE
 
 
 async def delete(world: World) -> None:
-    """And read, a day later."""
+    """Delete rows, and read a day later."""
     world.access.rows.remove(world.row(DELETED))
     world.clock.advance(DAY)
     await world.read()
@@ -77,7 +79,7 @@ async def test_a_deleted_call_plays_no_recording(world: World) -> None:
 async def test_deleted_calls_never_count_also_while_the_owner_s_rights_have_others_count(
     world: World, ingest: Ingest
 ) -> None:
-    """Two employees whose calls only events tell of, and who have no later ones that the statistics show."""
+    """Only events tell of the calls of two employees, and the statistics show no later ones of theirs."""
     await delete(world)
     for user_id in (21, 22):
         await forge(world, ingest, f"unseen.{user_id}", user_id)
@@ -91,7 +93,7 @@ async def test_deleted_calls_never_count_also_while_the_owner_s_rights_have_othe
 async def test_one_hidden_row_has_neither_forged_nor_deleted_calls_count(
     world: World, ingest: Ingest
 ) -> None:
-    """The last call of an employee who left, deleted: nobody can tell it from one that is hidden."""
+    """The last call of an employee that left was deleted: nothing tells it from a hidden one."""
     world.fill(range(301, 302), user_id=7, started_at=world.row(1).started_at)
     world.fill(range(302, 360), user_id=OPERATOR, started_at=world.row(1).started_at)
     await world.read()
@@ -105,11 +107,11 @@ async def test_one_hidden_row_has_neither_forged_nor_deleted_calls_count(
     mark = await world.read()
     assert (mark.is_limited, mark.counts_all) == (True, False)
     counted = (await summarize(world.portal.id, EVERYONE, Filters())).calls
-    assert counted == len(world.shown()) + 1  # The hidden one is confirmed.
+    assert counted == len(world.shown()) + 1  # The hidden call is confirmed.
 
 
 async def test_a_deleted_call_is_no_sign_of_less_rights(world: World) -> None:
-    """Nor is one that bears another CALL_ID by now, which two operators had last."""
+    """Nor is a call with another CALL_ID by now, which was the last one of two operators."""
     for number, user_id in ((301, 31), (302, 32)):
         world.fill(range(number, number + 1), user_id=user_id)
     await world.read()
@@ -122,7 +124,7 @@ async def test_a_deleted_call_is_no_sign_of_less_rights(world: World) -> None:
 
 
 async def test_a_forged_event_adds_no_text_to_a_confirmed_call(world: World, ingest: Ingest) -> None:
-    """One of the same user and start, where the row has no reason and no currency."""
+    """The event has the user and start of the row, which has no reason and no currency."""
     world.fill(range(301, 302), user_id=OPERATOR, reason="", currency="")
     row = world.row(301)
     await world.read()

@@ -1,4 +1,4 @@
-"""Events and rows in any order: the same legs, and in the end those of the statistics and no others."""
+"""Events and rows in any order give the same legs, and in the end exactly those of the statistics."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ FORGER = 666
 TOLD_AT, READ_AT, GONE_AT = 100, 500, 900
 STARTS = st.sampled_from([None, STARTED_AT, STARTED_AT + 1, STARTED_AT + 60])
 CODES = st.sampled_from([None, "200", "304"])
-# Whatever anybody may send: honest, doubled, corrected since, or forged. Its texts are in no row.
+# Events of any kind: honest, doubled, corrected since, or forged. No row has their texts.
 EVENTS = st.builds(
     lambda start, user, code, reason: leg_of_event(
         make_record(started_at=start, user_id=user, code=code, reason=reason, phone_number="told"),
@@ -64,7 +64,7 @@ def make_row(statistics_id: int, **changes: Any) -> Leg:
 
 
 def facts_of(legs: Iterable[Leg]) -> list[dict[str, object]]:
-    """All that the legs say; not when we heard of them."""
+    """All facts of the legs, except when Callbook heard of them."""
     ours = ("received_at", "gone_at")
     return [
         {name: value for name, value in msgspec.structs.asdict(leg).items() if name not in ours}
@@ -73,7 +73,7 @@ def facts_of(legs: Iterable[Leg]) -> list[dict[str, object]]:
 
 
 def list_steps(rows: dict[int, list[Any]]) -> list[list[Step]]:
-    """The fate of each row, in its own order."""
+    """The steps of each row, in its own order."""
     steps = []
     for number, fate in rows.items():
         steps.append([("gone", number) if one == "gone" else ("row", _version(number, *one)) for one in fate])
@@ -97,14 +97,14 @@ def live(steps: Iterable[Step]) -> Legs:
                 legs = meet_statistics(legs, [what])
             case "gone":
                 legs = mark_gone(legs, frozenset({what}), GONE_AT)
-            case _:  # The end of a whole read, which forgets what events told long ago.
+            case _:  # The end of a whole read, which forgets the legs of events long ago.
                 legs = forget_old(legs, what)
     return legs
 
 
 def expect(fates: Iterable[Sequence[Step]]) -> list[dict[str, object]]:
-    """The oracle: of each row its last version, but for a start that cannot be read any more; the rows that
-    are there, or where none is, those that are gone.
+    """The oracle: the last version of each row, except for a start that cannot be read any more. It holds the
+    rows that are there, or those that are gone if none is there.
     """
     there, gone = list[Leg](), list[Leg]()
     for fate in fates:
@@ -126,7 +126,7 @@ def _with_start_of(row: Leg, before: Leg) -> Leg:
 def test_in_any_order_of_whatever_events_a_call_is_what_the_statistics_say_of_it(
     data: st.DataObject, events: Sequence[Leg], rows: dict[int, list[Any]]
 ) -> None:
-    """Rows of one start and user, rows corrected in anything, deleted ones and forged events included."""
+    """The rows may have one start and user, be corrected in any field, be deleted; events may be forged."""
     fates = list_steps(rows)
     others: list[Step] = [("event", leg) for leg in events]
     in_turn = [*itertools.chain(*fates), *others]
@@ -154,7 +154,7 @@ def test_in_any_order_of_whatever_events_a_call_is_what_the_statistics_say_of_it
 def test_no_order_loses_a_telling_before_a_whole_read(
     data: st.DataObject, events: Sequence[Leg], rows: Sequence[Any]
 ) -> None:
-    """Each is a leg of its own, or is a row of the same user and start."""
+    """Each event is a leg of its own, or belongs to a row of the same user and start."""
     read = [_version(number, *row) for number, row in enumerate(rows, 1)]
     steps = [("event", leg) for leg in events] + [("row", leg) for leg in read]
     legs = live(data.draw(st.permutations(steps)))
@@ -183,7 +183,7 @@ def test_a_forged_event_changes_nothing_of_a_confirmed_call() -> None:
 
 @pytest.mark.parametrize("user_id", [None, 7])
 def test_an_event_gives_no_row_an_operator(user_id: int | None) -> None:
-    """Or the user who forges it would hear the recording of a call that nobody took."""
+    """Else a user that forges it would hear the recording of a call that no employee took."""
     legs = meet_statistics((), [make_row(1, user_id=user_id)])
     forged = leg_of_event(make_record(user_id=666, code="200"), 600)
     assert show(meet_event(legs, forged)).leg.user_id == user_id
@@ -193,7 +193,9 @@ def test_an_event_gives_no_row_an_operator(user_id: int | None) -> None:
 @pytest.mark.parametrize("user_id", [7, FORGER])
 @pytest.mark.parametrize("is_event_first", [True, False])
 def test_a_row_takes_no_fact_of_an_event(user_id: int, *, is_event_first: bool) -> None:
-    """The portal makes its events from its rows: one that says more was forged, or its fact was removed."""
+    """The portal makes its events from its rows: an event with more facts was forged, or the fact was
+    removed.
+    """
     event = leg_of_event(make_record(user_id=user_id, reason="~ forged", currency="ZZZ", code="200"), 100)
     row = make_row(1, phone_number=None, reason=None, currency=None, code=None, cost_e4=None)
     legs = meet_statistics((event,), [row]) if is_event_first else meet_event((row,), event)
@@ -204,7 +206,7 @@ def test_a_row_takes_no_fact_of_an_event(user_id: int, *, is_event_first: bool) 
 
 
 def test_a_missed_row_does_not_hide_the_answer_a_minute_later_whose_row_is_late() -> None:
-    """Also where the event of the miss was lost."""
+    """This holds too if the event of the miss was lost."""
     row = make_row(1, code="304", duration_s=0)
     answered = leg_of_event(make_record(started_at=STARTED_AT + 60, code="200", reason="answered"), 100)
     shown = show(meet_statistics((answered,), [row]))
@@ -221,7 +223,7 @@ def test_an_event_and_the_row_that_corrects_it_are_listed_once(corrected: dict[s
 @pytest.mark.parametrize("user_id", [7, FORGER])
 @pytest.mark.parametrize("is_renamed", [True, False])
 def test_a_deleted_or_renamed_row_leaves_its_call_to_its_operator(user_id: int, *, is_renamed: bool) -> None:
-    """While it is kept: what events say of the call is no more than doubt, as before."""
+    """As long as the row is kept: events about the call are only in doubt, as before."""
     row = make_row(1, code="304")
     told = make_record(user_id=user_id, started_at=STARTED_AT + 60, code="200", duration_s=9_000)
     legs = meet_event((row,), leg_of_event(told, 600))

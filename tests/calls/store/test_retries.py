@@ -1,4 +1,4 @@
-"""A transaction that met another process's is done again, whichever of the two writers of calls it is."""
+"""A transaction that met another process's is repeated, for both writers of calls."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -27,7 +27,7 @@ TROUBLE = {
 
 @pytest.fixture
 async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """On SQLite one process writes at a time, and none of this happens."""
+    """PostgreSQL only: on SQLite one process writes at a time, and none of this happens."""
     database = Database(postgres_url, TABLES)
     await database.open()
     yield database
@@ -36,7 +36,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(params=["event", "statistics"])
 def write(request: pytest.FixtureRequest, database: Database, changes: Changes, ingest: Ingest) -> Write:
-    """Writes a leg of the portal's `call.1` in a transaction that reads before it writes."""
+    """A function that writes a leg of the portal's `call.1` in a transaction that reads before it writes."""
 
     async def tell_again(portal_id: int) -> None:
         await ingest.store(portal_id, TOKEN_HASH, make_record(started_at=STARTED_AT + 40))
@@ -49,7 +49,7 @@ def write(request: pytest.FixtureRequest, database: Database, changes: Changes, 
 
 
 async def make_trouble(database: Database, trouble: str, times: int) -> None:
-    """Legs meet this trouble so many times; a sequence counts on when a transaction is rolled back."""
+    """Let legs meet this trouble so many times; a sequence counts on after a rollback."""
     await database.run("CREATE SEQUENCE met")
     await database.run(
         "CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS"

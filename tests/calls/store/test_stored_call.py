@@ -1,4 +1,6 @@
-"""One call as it is stored: forged, late and doubled events, rows corrected in anything, reads in between."""
+"""One call as stored, after forged, late and doubled events, rows corrected in any field, and reads in
+between.
+"""
 
 from typing import Any
 

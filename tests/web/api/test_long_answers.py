@@ -1,4 +1,6 @@
-"""No answer grows with what a portal stores, and who does not read holds little and not for long."""
+"""No answer grows with the amount that a portal stores, and a client that does not read holds little, and not
+for long.
+"""
 
 import asyncio
 import socket
@@ -17,7 +19,7 @@ from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.logged_calls import NOW, insert_calls, insert_legs
 
-COMMENT = "é" * 8_000  # As long as one is stored.
+COMMENT = "é" * 8_000  # The longest that is stored.
 LONG = {"comment": COMMENT, "reason": "r" * 500, "portal_number": "l" * 255, "phone_number": "+" + "1" * 254}
 UNREAD = 30
 MIB = 1_048_576
@@ -25,7 +27,7 @@ MIB = 1_048_576
 
 @pytest.fixture
 async def tab(callbook: Callbook, stand_in: StandIn) -> Tab:
-    """Of a portal with 300 calls, each with texts as long as may be."""
+    """The tab of a portal with 300 calls, each with the longest possible texts."""
     portal_id = await install(callbook, stand_in.portals[0])
     await insert_calls(portal_id, *(LONG | {"call_id": f"c{number}"} for number in range(300)))
     tab = await open_tab(callbook, stand_in.portals[0])
@@ -61,7 +63,8 @@ async def test_an_answer_ends_early_and_its_cursor_leaves_nothing_out(tab: Tab) 
 async def test_a_call_of_ever_more_legs_hides_no_other(callbook: Callbook, stand_in: StandIn) -> None:
     portal_id = await install(callbook, stand_in.portals[0])
     legs = [(1, "200", 5)] * 2_100
-    starts = {"a": NOW + len(legs), "long": NOW + len(legs) - 1, "z": NOW - 1}  # As its last leg, "long".
+    # The call "long" begins with its last leg.
+    starts = {"a": NOW + len(legs), "long": NOW + len(legs) - 1, "z": NOW - 1}
     await insert_calls(portal_id, *({"call_id": key, "started_at": at} for key, at in starts.items()))
     await insert_legs(portal_id, "long", *legs)
     tab = await open_tab(callbook, stand_in.portals[0])
@@ -80,7 +83,7 @@ async def test_a_call_of_ever_more_legs_hides_no_other(callbook: Callbook, stand
 async def ask_and_read_nothing(
     callbook: Callbook, tab: Tab, times: int
 ) -> AsyncIterator[list[socket.socket]]:
-    """Connections that each have asked for a long page, and take next to nothing of it."""
+    """Open connections that each ask for a long page, and read almost nothing of it."""
     host, port = callbook.url.removeprefix("http://").split(":")
     head = f"GET /api/v1/calls?limit=500 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tab.token}\r\n\r\n"
     sockets = []

@@ -1,4 +1,4 @@
-"""A portal with one recorded call, its admin's tab, and a server of recordings that a test leads it to."""
+"""A portal with one recorded call, the tab of its administrator, and a server of recordings."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CRM = ("telephony", "placement", "user_brief", "crm")
 
 @dataclass(frozen=True)
 class Studio:
-    """A portal with one recorded call, and its admin's tab."""
+    """A portal with one recorded call, and the tab of its administrator."""
 
     callbook: Callbook
     portal: StandInPortal
@@ -41,7 +41,7 @@ class Studio:
 
 
 def settle_kind(studio: Studio, kind: str) -> None:
-    """Where the recording lies: at an address, at the CRM activity, or on the Drive alone."""
+    """Put the recording at an address, at the CRM activity, or only on the Drive."""
     if kind != "url":
         studio.change(record_url="", record_file_id=501)
         studio.portal.installation.scope = [*CRM, *(["disk"] if kind == "drive" else [])]
@@ -67,7 +67,7 @@ async def told(exchange: Exchange) -> None:
 
 
 def drip_after(size: int) -> Any:
-    """A server that sends so much at once, and the rest byte by byte for as long as somebody listens."""
+    """A server that sends so much at once, and the rest byte by byte as long as the client reads."""
 
     async def behave(exchange: Exchange) -> None:
         beginning = WHOLE[:size]

@@ -1,4 +1,4 @@
-"""Links that open one recording: for whom, for how long, and in no log."""
+"""Links that open one recording: whose link opens it, for how long, and that no log holds it."""
 
 import pytest
 
@@ -52,7 +52,9 @@ async def test_a_link_ends_with_the_installation_and_with_the_right_to_see_the_c
 async def test_a_link_of_an_administrator_is_one_no_longer_than_their_session(
     studio: Studio, clock: FakeClock
 ) -> None:
-    """Only Bitrix24 knows who is one, and says so at each opening; the player asks for another link then."""
+    """Only Bitrix24 knows the administrators, and tells at each opening; then the player asks for another
+    link.
+    """
     assert (await post_settings(studio.tab, heads_see="own")).status_code == 200
     clock.advance(300)
     url = (await studio.link()).json()["url"]

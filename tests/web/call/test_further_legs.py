@@ -1,4 +1,4 @@
-"""Calls of several legs: who finds and hears them, what they add up to, and what a forged event changes."""
+"""Calls of several legs: which viewers find and hear them, their sums, and the effect of a forged event."""
 
 import pytest
 
@@ -17,7 +17,7 @@ SELLER, HELPER = 12, 21
 
 @pytest.fixture
 async def portal(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
-    """One call that two people took, by two rows of the statistics; employees see their own calls."""
+    """A call that two employees took, in two rows of the statistics; employees see their own calls."""
     portal = stand_in.portals[0]
     await install(callbook, portal)
     rows = [
@@ -32,7 +32,9 @@ async def portal(callbook: Callbook, stand_in: StandIn) -> StandInPortal:
 
 
 async def forge(callbook: Callbook, portal: StandInPortal, call_id: str, **told: object) -> None:
-    """What any user of the portal can send: their browser has the portal's token for events."""
+    """Send an event that any user of the portal can forge: their browser has the portal's token for
+    events.
+    """
     data = {"CALL_ID": call_id, "CALL_TYPE": "2", "CALL_FAILED_CODE": "200"} | told
     auth = {"member_id": portal.member_id, "application_token": portal.application_token}
     event = {"event": "ONVOXIMPLANTCALLEND", "data": data, "auth": auth}

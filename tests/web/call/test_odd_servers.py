@@ -1,4 +1,4 @@
-"""Servers of recordings that tell no length, another part, another type, or another place."""
+"""Servers of recordings that tell no length, or send another part, another type, or another place."""
 
 import asyncio
 
@@ -29,13 +29,13 @@ async def test_a_recording_of_untold_length_is_measured_once(studio: Studio, sou
         assert answer.status_code == 206
         assert answer.headers["content-range"] == f"bytes {first}-{last}/{len(WHOLE)}"
         assert answer.content == WHOLE[first : last + 1]
-    assert len(source.exchanges) == 1 + 3 + 2  # The whole; asked, measured, skipped; asked, skipped.
+    assert len(source.exchanges) == 1 + 3 + 2  # The whole; a question, a measure, a skip; a question, a skip.
 
 
 async def test_little_is_read_to_be_thrown_away(
     studio: Studio, source: Source, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For 12 bytes a portal had us read 512 MiB, as often as somebody asked."""
+    """A portal once made Callbook read 512 MiB for 12 bytes, at each request."""
     assert recordings_module.MOST_SKIPPED == 32 * 1024 * 1024
     monkeypatch.setattr(recordings_module, "MOST_SKIPPED", 1_000)
     url = await lead_to(studio, source, told)
@@ -49,7 +49,7 @@ async def test_little_is_read_to_be_thrown_away(
         assert answer.headers["content-length"] == str(len(content))
         assert ("content-range" in answer.headers) == (status == 206)
     source.behave = untold
-    for advance_s, asked_count in ((0, 3), (0, 2), (601, 3)):  # Asked, perhaps measured, and the whole.
+    for advance_s, asked_count in ((0, 3), (0, 2), (601, 3)):  # A question, perhaps a measure, and the whole.
         clock.advance(advance_s)
         source.exchanges.clear()
         link = await studio.link(await open_tab(studio.callbook, studio.portal))
@@ -83,7 +83,7 @@ async def test_one_recording_of_a_portal_is_measured_at_a_time(studio: Studio, s
 async def test_only_what_holds_sound_is_played_and_never_a_list_of_other_places(
     studio: Studio, source: Source
 ) -> None:
-    """A type that is not known as sound is judged by its first bytes, so a new one plays."""
+    """The first bytes decide about a type that is not known as sound, so a new type plays."""
     mp3 = b"ID3\x04" + bytes(5_000)
     for kind, body, shown in (
         ("audio/mpeg", mp3, "audio/mpeg"),
@@ -126,7 +126,7 @@ async def test_lengths_that_no_recording_has_are_not_believed(studio: Studio, so
 
 
 async def wrong_part(exchange: Exchange) -> None:
-    """A server that answers another part than the one that was asked for."""
+    """A server that answers with another part than the one that was asked for."""
     if exchange.range:
         await exchange.answer(
             "206 Partial Content",
@@ -187,7 +187,9 @@ BEGINNINGS = {
 async def test_a_file_of_no_told_type_is_a_recording_only_by_its_first_bytes(
     studio: Studio, source: Source, kind: str | None, *, understands_range: bool
 ) -> None:
-    """Where private addresses are admitted it could be anything: an answer of a neighbour's own API."""
+    """If private addresses are allowed, the file could be anything, such as the answer of a neighbour's
+    API.
+    """
     headers = {"Content_Type": kind} if kind else {}
     for beginning, media_type in BEGINNINGS.items():
         body = beginning + bytes(5_000) if beginning else b""

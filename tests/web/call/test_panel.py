@@ -1,4 +1,4 @@
-"""The fragment of one call: what it says, and to whom."""
+"""The fragment of one call: its contents, and the viewers that get it."""
 
 import html
 import re
@@ -33,10 +33,10 @@ async def test_robots_and_system_users_are_named_as_such_in_row_panel_and_legs(
     bot = {"call_id": "bot", "user_id": 9_000, "phone_number": "1"}
     nobody = {"call_id": "nobody", "user_id": None, "phone_number": "2"}
     await insert_calls(portal_id, robot, bot, nobody)
-    clock.advance(601)  # From now on users are read again for somebody who is unknown.
+    clock.advance(601)  # From now on an unknown user causes a read of the users.
     tab = await open_tab(callbook, stand_in.portals[0])
     await tab.get("/log/rows")
-    await callbook.settle()  # The portal has been asked, and does not list 9000.
+    await callbook.settle()  # The portal was asked, and does not list user 9000.
     rows = words_of((await tab.get("/log/rows")).text)
     assert rows.count("Robot") == 1
     assert rows.count("System user 9000") == 1
@@ -130,7 +130,7 @@ async def test_each_sees_the_calls_and_neighbours_that_are_theirs(
 async def test_neighbours_are_the_nearest_ten_on_each_side_and_then_more(
     callbook: Callbook, stand_in: StandIn
 ) -> None:
-    """Numbers are the same by their digits; calls that began in the same second keep one order."""
+    """Numbers are equal by their digits; calls of the same second keep one order."""
     portal_id = await install(callbook, stand_in.portals[0])
     spellings = ("+1 (202) 555-0143", NUMBER, "12025550143")
     calls = [

@@ -1,4 +1,4 @@
-"""Recordings: every range of every kind, and requests to the portal that each play costs."""
+"""Recordings: every range of every kind, and the requests to the portal that each play costs."""
 
 import dataclasses
 
@@ -128,7 +128,9 @@ async def test_a_pair_that_a_listener_buys_serves_what_runs_by_itself_and_puts_i
 async def test_a_row_that_has_a_name_of_ours_is_heard_by_its_id_user_and_start(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, call_ids: list[str]
 ) -> None:
-    """Its CALL_ID cannot be read, or its call has no room; the portal knows no name of ours."""
+    """Callbook made the name, because the CALL_ID cannot be read or its call has no room. The portal does not
+    know it.
+    """
     monkeypatch.setattr(legs_module, "MOST_SHOWN", 1)
     heard = record_url(studio.portal, "one")
     rows = [
@@ -142,7 +144,7 @@ async def test_a_row_that_has_a_name_of_ours_is_heard_by_its_id_user_and_start(
     assert (await named.play()).content == WHOLE
     for name, value in (("user_id", 13), ("started_at", 1)):
         before = getattr(row, name)
-        named.change(**{name: value})  # The id is another call's by now.
+        named.change(**{name: value})  # Another call has the id by now.
         assert (await named.play()).json()["code"] == "recording_not_found"
         named.change(**{name: before})
     assert (await named.play()).content == WHOLE

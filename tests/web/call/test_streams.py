@@ -1,4 +1,4 @@
-"""A stream of audio ends: when the listener leaves, when it is slow, and when its time is over."""
+"""A stream of audio ends when the listener leaves, when the stream is slow, and when its time is over."""
 
 import asyncio
 
@@ -19,13 +19,13 @@ from tests.web.call.studio import (
 )
 from tests.web.recording_server import Exchange, Source
 
-LONG = bytes(range(256)) * 40_000  # More than what sockets and buffers hold on the way.
+LONG = bytes(range(256)) * 40_000  # More than sockets and buffers hold on the way.
 
 
 async def test_no_stream_lasts_longer_than_ten_minutes(
     studio: Studio, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However slowly it is taken: whoever takes a little in each minute held one of few places for ever."""
+    """A listener that takes a little each minute once held one of few places for ever."""
     assert LONGEST_S == 600
     monkeypatch.setattr("app.web.call.audio_stream.LONGEST_S", 0.3)
     url = await lead_to(studio, source, drip_after(CHUNK_BYTES))
@@ -39,7 +39,7 @@ async def test_no_stream_lasts_longer_than_ten_minutes(
 async def test_a_recording_that_comes_byte_by_byte_ends(
     studio: Studio, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a sentence where nothing was sent yet; and it costs no more than to wait for it."""
+    """It ends with a sentence if nothing was sent yet, and costs no more than the wait."""
     monkeypatch.setattr(media_module, "OPEN_TIMEOUT_S", 0.3)
     answer = await studio.callbook.client.get(await lead_to(studio, source, drip_after(10)))
     assert (answer.status_code, answer.json()["code"]) == (503, "recording_unavailable")
@@ -59,7 +59,7 @@ async def test_a_recording_that_comes_byte_by_byte_ends(
 
 
 async def test_a_listener_who_leaves_ends_the_request_to_the_portal(studio: Studio, source: Source) -> None:
-    """And while they do not read, no more is fetched than what the way to them holds."""
+    """While the listener does not read, no more is fetched than the way to them holds."""
 
     async def behave(exchange: Exchange) -> None:
         await exchange.answer("200 OK", LONG, Content_Type="audio/mpeg", Content_Length=str(len(LONG)))

@@ -1,4 +1,4 @@
-"""Transcripts and late facts: what a panel reads from the portal when a call is opened."""
+"""Transcripts and late facts: the reads from the portal when a user opens a call."""
 
 from tests.calls.statistics_rows import read_portal
 from tests.running import FakeClock
@@ -19,7 +19,7 @@ async def test_a_transcript_is_shown_to_who_may_see_the_call(studio: Studio) -> 
 
 
 async def test_nobody_spends_their_portal_s_requests_on_looks(studio: Studio, clock: FakeClock) -> None:
-    """Thirty a minute are enough for a person: the portal admits two a second to everything we do."""
+    """Thirty looks a minute are enough for a person: the portal allows two requests a second in all."""
     path = f"/log/calls/{studio.call_id}/transcript"
     statuses = [(await studio.tab.get(path)).status_code for _ in range(40)]
     assert statuses == [*[200] * 30, *[429] * 10]
@@ -33,7 +33,7 @@ async def test_nobody_spends_their_portal_s_requests_on_looks(studio: Studio, cl
 
 
 async def test_a_transcript_that_apps_cannot_read_is_said_to_be_one(studio: Studio) -> None:
-    """For want of the scope, which is noticed and not tried again; of the text; of the activity."""
+    """The scope is missing, which is noticed and not tried again; or the text; or the activity."""
     path = f"/log/calls/{studio.call_id}/transcript"
     studio.portal.installation.scope.remove("crm")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What the tab says while the owner of our token is not shown calls, and whether they count."""
+"""The words of the tab while the owner of the token does not see all calls, and whether those calls count."""
 
 from html import unescape
 

@@ -1,4 +1,4 @@
-"""The line above the log that says how far the history is read."""
+"""The line above the log with the progress of the history."""
 
 import re
 

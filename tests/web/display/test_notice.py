@@ -1,4 +1,4 @@
-"""The bar above the log, the pages of a portal that refuses, and the click that connects it again."""
+"""The bar above the log, the pages of a portal that refuses, and the click that reconnects it."""
 
 import re
 from html import unescape
@@ -43,7 +43,7 @@ async def read_bar(tab: Tab) -> str:
 
 
 async def kill_token(callbook: Callbook, stand_in: StandIn, portal: StandInPortal) -> None:
-    """As after 180 days: the pair is dead, and the next use finds out."""
+    """Kill the pair, as after 180 days; the next use finds it dead."""
     portal.expire_access_tokens()
     stand_in.fail("oauth.refresh", code="invalid_grant", portal=portal)
     with pytest.raises(Exception, match="reconnected"):
@@ -67,7 +67,7 @@ async def test_a_dead_token_is_told_in_an_open_tab_and_an_administrators_click_m
     async with follow(others) as events:
         assert await anext(events) == "changed"
         await kill_token(callbook, stand_in, portal)
-        assert await anext(events) == "changed"  # Nobody announced it: the stream looks by itself.
+        assert await anext(events) == "changed"  # No announcement came: the stream looks by itself.
     assert "lost its access" in await read_bar(admins)
     assert (await read_bar(admins)).endswith("Reconnect")
     assert (await read_bar(others)).endswith(
@@ -95,7 +95,8 @@ async def test_a_new_session_without_a_refresh_token_leaves_the_banner_to_the_cl
     page = await callbook.client.post("/", params=query, data=form | {"REFRESH_ID": ""})
     assert "data-reconnect" in page.text
     assert "Reconnect" in await read_bar(Tab(callbook, page, token))
-    whole = await open_tab(callbook, portal)  # A whole page of an administrator mends it without a click.
+    # A whole page of an administrator reconnects it without a click.
+    whole = await open_tab(callbook, portal)
     assert "data-reconnect" not in whole.page.text
     assert await read_bar(Tab(callbook, page, token)) == ""
 

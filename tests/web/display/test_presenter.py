@@ -110,7 +110,7 @@ def test_dates_money_and_shares_have_the_form_of_the_locale(
 
 
 def test_digits_are_the_same_in_every_language() -> None:
-    """Arabic too has those of phone numbers, which stand beside them and are dialled."""
+    """Arabic too has the digits of phone numbers, which stand beside them and are dialled."""
     for locale in LANGUAGES:
         moment = Presenter(UTC, locale, 1_795_000_000).describe_moment(1_600_000_000)
         shown = f"{moment.date}{moment.time}{moment.full_time}{format_cost(123_456_789, 'EUR', locale)}"

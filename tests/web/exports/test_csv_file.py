@@ -1,4 +1,4 @@
-"""Cells of a CSV: no text becomes a formula, no number is spoilt, and what was written can be read back."""
+"""Cells of a CSV: no text becomes a formula, no number is spoilt, and every text can be read back."""
 
 import csv
 import io
@@ -25,13 +25,15 @@ PHONES = st.from_regex(r"\A\+?[0-9 ()-]{1,20}\Z")
 
 
 def starts_formula(text: str) -> bool:
-    """What a spreadsheet program may take for one, once it has dropped what cannot be seen."""
+    """Whether a spreadsheet program may take the text for a formula, after dropping the invisible
+    characters.
+    """
     bare = re.sub(r"^[\s\x00-\x20\u200b\ufeff\"]+", "", text)
     return bare.startswith(SIGNS) or text[:1] in {"\t", "\r", "\n"}
 
 
 def find_cells(text: str) -> list[str]:
-    """The cells of a text in the eyes of a program that cuts at any of these."""
+    """The cells of a text for a program that cuts at any of these characters."""
     return re.split(r"[,;|\t\r\n]", text)
 
 
@@ -50,7 +52,8 @@ def test_a_long_hostile_text_costs_no_more_than_its_length(text: str) -> None:
     started = process_time()
     harmless = make_harmless(text)
     assert harmless[0] == "'"
-    assert process_time() - started < 5  # Some milliseconds; where each tab reads all the others, a minute.
+    # It takes some milliseconds; it took a minute while each tab read all the others.
+    assert process_time() - started < 5
 
 
 @given(HOSTILE | st.text())

@@ -207,7 +207,7 @@ async def test_the_tab_is_told_how_far_an_export_is(callbook: Callbook, stand_in
 async def test_an_export_that_breaks_never_looks_complete(
     callbook: Callbook, stand_in: StandIn, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An uninstall in its middle: the second batch is refused, and the connection is cut."""
+    """An uninstall comes in its middle: the second batch is refused, and the connection is cut."""
     portal_id = await install(callbook, stand_in.portals[0])
     await insert_calls(portal_id, *make_many())
     tab = await open_tab(callbook, stand_in.portals[0])
@@ -216,7 +216,7 @@ async def test_an_export_that_breaks_never_looks_complete(
     async def find_until_the_second_batch(asked: int) -> Portal | None:
         nonlocal looks
         looks += 1
-        if looks == 3:  # The request itself, and each batch, look whether the portal is still there.
+        if looks == 3:  # The request itself and each batch check that the portal is still installed.
             await callbook.run_sql("UPDATE portals SET generation = generation + 1")
         return await find_portal(asked)
 
@@ -250,7 +250,7 @@ async def test_a_second_export_of_a_user_waits_its_turn(callbook: Callbook, stan
 async def test_who_has_no_place_for_an_export_counts_nothing_either(
     callbook: Callbook, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counting reads every call; a count that fails gives the place back."""
+    """A count reads every call; a count that fails gives the place back."""
     await install(callbook, stand_in.portals[0])
     tab = await open_tab(callbook, stand_in.portals[0])
 

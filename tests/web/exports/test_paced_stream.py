@@ -1,4 +1,4 @@
-"""Whoever does not read what they asked for holds no place that others wait for."""
+"""A client that does not read its answer holds no place that others wait for."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -35,7 +35,9 @@ def write(calls: list[LoggedCall]) -> bytes:
 
 
 def as_xml(text: str) -> str:
-    """What a reader of XML gets of a text: line ends are one sign, what it may not hold is replaced."""
+    """A text as a reader of XML gets it: each line end is one character, and forbidden characters are
+    replaced.
+    """
     return (
         text.translate({0: "\u2400", 0xFFFE: "\ufffd", 0xFFFF: "\ufffd"})
         .replace("\r\n", "\n")
@@ -94,7 +96,7 @@ async def test_more_rows_than_a_sheet_holds_are_refused(monkeypatch: pytest.Monk
 
 
 async def test_an_export_has_no_file_with_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one that is given up midway ends without a word about what it leaves unfinished."""
+    """An export that is given up midway ends silently, and leaves nothing behind."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     reached, never = asyncio.Event(), asyncio.Event()
     seen: list[Path] = []

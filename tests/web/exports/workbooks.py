@@ -1,4 +1,4 @@
-"""Reading an XLSX in tests: cells as the file holds them."""
+"""Reads an XLSX for tests: its cells as the file holds them."""
 
 import io
 import re
@@ -11,7 +11,9 @@ ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 class XlsxCell(NamedTuple):
-    """`kind` is `n` for numbers, else how the text is stored; `style` is the number of its format."""
+    """A cell. `kind` is `n` for numbers, else the way the text is stored; `style` is the number of its
+    format.
+    """
 
     kind: str
     text: str
@@ -20,7 +22,7 @@ class XlsxCell(NamedTuple):
 
 
 def read_sheet(content: bytes) -> list[dict[str, XlsxCell]]:
-    """The lines, each by column letter; the file's checksums are verified."""
+    """The lines, each by column letter; verifies the file's checksums."""
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         assert book.testzip() is None
         page = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))  # noqa: S314  Our own file.

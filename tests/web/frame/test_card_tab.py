@@ -1,4 +1,4 @@
-"""The tab in a CRM card: its calls by activity and by the statistics, cut twice."""
+"""The tab in a CRM card: its calls by activity and by the statistics, cut by both rules."""
 
 import re
 
@@ -30,7 +30,9 @@ async def open_card(
 
 
 async def end_calls(portal: StandInPortal) -> None:
-    """One of the contact by the statistics, one of the deal by its activity alone, one of nobody."""
+    """End a call of the contact by the statistics, one of the deal only by its activity, and one without a
+    card.
+    """
     known = EndingCall(crm_entity_type="CONTACT", crm_entity_id=CONTACT)
     await portal.end_call(known, phone_number="+14155550101", user_id=ADMIN, crm_activity_id=71)
     await portal.end_call(known, phone_number="+14155550102", user_id=OPERATOR, crm_activity_id=72)
@@ -107,7 +109,7 @@ async def open_tab(callbook: Callbook, portal: StandInPortal, user: int = ADMIN)
 
 
 def read_form(text: str) -> dict[str, str]:
-    """What the page would send of its own accord."""
+    """The form that the page would send by itself."""
     return dict(re.findall(r'<input type="hidden"(?: id="\w+")? name="(\w+)"[^>]*? value="([^"]*)"', text))
 
 
@@ -144,7 +146,7 @@ async def test_a_tab_that_is_open_asks_the_crm_again_in_its_users_name(
     fresh = (await tab.post("/card/rows", **form, auth_id=token)).text
     assert sorted(shown(fresh)) == ["02", "03"]
     assert "79" in read_form(fresh)["activities"].split(",")
-    # What is known stays where the token is over; a card that has been closed meanwhile is closed.
+    # Known calls stay after the token has expired; a card that was closed in the meantime is closed.
     assert shown((await tab.post("/card/rows", **form, auth_id="over" * 8)).text) == ["02"]
     portal.state.closed_cards.append(ClosedCard(OPERATOR, TYPES["CONTACT"], CONTACT))
     closed = (await tab.post("/card/rows", **form, auth_id=token)).text
@@ -230,7 +232,7 @@ async def test_without_the_scope_there_is_no_tab_and_the_installer_says_so(
     assert "crm" in step.remedy
     assert "Callbook has no access to the CRM" in await open_card(callbook, portal, "CONTACT", CONTACT)
 
-    await callbook.settle()  # What that page began, with a token that lives no longer than an hour.
+    await callbook.settle()  # Work that this page began, with a token that lives for an hour at most.
     portal.installation.scope.append("crm")
     clock.advance(3_600)
     await portal.open_page("/")

@@ -108,7 +108,7 @@ async def test_a_session_by_request(callbook: Callbook, stand_in: StandIn) -> No
 
 
 async def test_a_token_opens_no_more_than_anybody_does(callbook: Callbook, stand_in: StandIn) -> None:
-    """Each opening asks the portal who it is, also where the token is proven already."""
+    """Each opening asks the portal for the user, also if the token is proven already."""
     portal = stand_in.portals[0]
     await install(callbook, portal)
     greedy, honest = (
@@ -161,7 +161,7 @@ async def test_an_uninstall_or_reinstallation_ends_all_sessions(
 
 
 async def test_a_token_opens_nothing_but_a_session(callbook: Callbook, stand_in: StandIn) -> None:
-    """A value that we sealed for another place is no session."""
+    """A value that Callbook sealed for another purpose is no session."""
     await install(callbook, stand_in.portals[0])
     tab = await open_tab(callbook, stand_in.portals[0])
     keyring = callbook.parts.settings.keyring

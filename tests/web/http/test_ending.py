@@ -1,4 +1,6 @@
-"""Requests that wait when the process ends: each is told to come again, none is cut off with a trace."""
+"""Requests that wait when the process ends: each is told to come again, and none is cut off with a
+traceback.
+"""
 
 import asyncio
 from types import SimpleNamespace
@@ -17,7 +19,7 @@ from tests.web.logged_calls import insert_calls
 
 ENDLESS = "0 = (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT 1 FROM c) SELECT COUNT(*) FROM c)"
 SEARCHES = 16
-HAVE_CONNECTIONS = 2  # At most, of one user.
+HAVE_CONNECTIONS = 2  # The most of one user.
 
 
 async def test_whoever_waits_for_a_turn_or_a_connection_is_told_to_come_again(

@@ -155,7 +155,7 @@ async def test_a_session_keeps_the_language_of_its_page(callbook: Callbook, stan
 async def test_refusals_are_told_in_the_language_of_who_reads_them(
     callbook: Callbook, stand_in: StandIn
 ) -> None:
-    """A page that was not let in knows its LANG, a request its session, and anything else the browser."""
+    """A page that was refused knows its LANG, a request its session, and everything else the browser."""
     portal = stand_in.portals[0]
     portal.state.language = "ru"
     page = await portal.open_page("/")
@@ -214,7 +214,7 @@ def test_what_a_catalogue_lacks_is_shown_in_english() -> None:
 
 
 async def test_values_are_escaped_in_translations_too(callbook: Callbook) -> None:
-    """Jinja trusts a translation, which a test holds free of markup, and escapes what is filled in."""
+    """Jinja trusts a translation, which a test keeps free of markup, and escapes the values in it."""
     german = callbook.parts.pages.environments["de"]
     template = german.from_string('{{ _("User %(id)s", id=name) }}')
     assert template.render(name="<b>") == "Benutzer &lt;b&gt;"

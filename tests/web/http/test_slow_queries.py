@@ -1,4 +1,4 @@
-"""A slow search keeps nobody waiting but whoever asks for it: others' pages and events come while it runs."""
+"""A slow search keeps only its own user waiting: the pages and events of others come while it runs."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from tests.web.browsing import Tab, install, open_tab
 from tests.web.logged_calls import insert_calls
 
 PAGES = 10
-# Never ends, as a search through ever more calls would not.
+# It never ends, like a search through an endless log.
 ENDLESS = "0 = (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT 1 FROM c) SELECT COUNT(*) FROM c)"
 
 
@@ -28,7 +28,7 @@ def search(tab: Tab, times: int) -> list[asyncio.Task[httpx.Response]]:
 
 
 async def begin_slow_searches(callbook: Callbook, stand_in: StandIn) -> list[asyncio.Task[httpx.Response]]:
-    """More of them than there are connections, by two users of one portal; none ends by itself."""
+    """Begin more of them than there are connections, by two users of one portal; none ends by itself."""
     callbook.parts.database.engine.turns.limit_s = 3600
     portal = stand_in.portals[0]
     tabs = [await open_tab(callbook, portal), await open_tab(callbook, portal, portal.operator.id)]
@@ -73,7 +73,7 @@ async def test_one_users_searches_leave_their_colleagues_a_connection(
 
 
 async def test_a_search_that_takes_too_long_says_what_to_do(callbook: Callbook, stand_in: StandIn) -> None:
-    """And gives its connection back, as often as there are connections and more."""
+    """It gives its connection back, also more often than there are connections."""
     callbook.parts.database.engine.turns.limit_s = 0.05
     await insert_calls(await install(callbook, stand_in.portals[0]), {})
     tab = await open_tab(callbook, stand_in.portals[0])

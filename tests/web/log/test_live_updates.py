@@ -19,7 +19,7 @@ from tests.web.logged_calls import NOW, insert_calls
 
 
 async def open_quiet_tab(callbook: Callbook, portal: StandInPortal, user: int | None = None) -> Tab:
-    """What opening it causes in the background is over: it would be news."""
+    """Open a tab and wait for the work that this causes, which would be news."""
     tab = await open_tab(callbook, portal, user)
     await callbook.settle()
     return tab
@@ -100,7 +100,7 @@ async def test_a_call_that_others_bury_is_no_news(
 
 @pytest.mark.parametrize("others", [1, 5])
 async def test_a_portal_of_invented_users_holds_few_streams(others: int) -> None:
-    """Of 300 a portal, the others with a stream each before it: the rest ask from time to time."""
+    """Of 300 users, the others have a stream each before; the rest ask from time to time."""
     streams, portals = Streams(), range(10, 10 + others)
     with ExitStack() as stack:
         honest = [stack.enter_context(streams.join(portal_id, 1)) for portal_id in portals]
@@ -114,7 +114,7 @@ async def test_a_portal_of_invented_users_holds_few_streams(others: int) -> None
         assert {stream.ending for stream in invented} == {None, "superseded"}
         assert all(stream.ending is None for stream in honest)
         assert stack.enter_context(streams.join(99, 1)).ending is None
-        # All together look 64 times a second, a single stream as often as ever.
+        # All together look 64 times a second; a single stream looks as often as before.
         assert streams.count / streams.pause_of(1) <= 64
     assert streams.count == 0
     assert streams.pause_of(1) == 1
@@ -153,7 +153,7 @@ async def test_others_calls_wake_nobody_who_may_not_see_them(
 async def test_a_stream_does_not_stir_when_something_happens_that_is_not_its_viewer_s(
     callbook: Callbook, portal: StandInPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by a comment either, whose moments would tell when others' calls come: comments keep their own."""
+    """It sends no comment either: the moments of comments would tell when others' calls come."""
     callbook.parts.streams.recheck_s = 3600
     portal_id = await install(callbook, portal)
     tab = await open_quiet_tab(callbook, portal, portal.operator.id)
@@ -188,7 +188,7 @@ async def test_a_quiet_stream_shows_that_it_is_there(callbook: Callbook, portal:
 
 
 async def test_a_heartbeat_that_comes_late_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else each stream would look again and again at once when a database answers after a while."""
+    """Else each stream would look many times at once when a database answers after a pause."""
     now = 100.0
     with monkeypatch.context() as patch:
         patch.setattr(asyncio.get_running_loop(), "time", lambda: now)

@@ -1,4 +1,4 @@
-"""Preferences and saved views, as their owner, a colleague and an administrator meet them."""
+"""Preferences and saved views, for their owner, a colleague and an administrator."""
 
 import asyncio
 from typing import Any
@@ -115,8 +115,8 @@ async def test_an_administrator_changes_what_is_shared(callbook: Callbook, porta
     admin = await open_tab(callbook, portal)
     shared = await save(operator, is_shared=True)
     assert (await send(admin, "PUT", f"/log/views/{shared}", DRAFT | {"name": "Renamed"})).status_code == 200
-    assert "Renamed" in (await operator.get("/log/views")).text  # It is still its owner's.
-    assert "Renamed" not in (await admin.get("/log/views")).text  # And shared no more.
+    assert "Renamed" in (await operator.get("/log/views")).text  # It still belongs to its owner.
+    assert "Renamed" not in (await admin.get("/log/views")).text  # It is no longer shared.
     assert (await send(operator, "DELETE", f"/log/views/{shared}")).status_code == 200
     assert "Renamed" not in (await operator.get("/log/views")).text
 

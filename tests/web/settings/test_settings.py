@@ -1,4 +1,4 @@
-"""The settings of a portal: who may change them, what is refused, and what they change."""
+"""The settings of a portal: the users that may change them, the refused values, and the effects."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -100,7 +100,8 @@ async def test_removing_calls_wants_a_confirmation(
     assert (await find_settings(portal_id)).retention_months is None
     assert (await post_settings(tab, retention_months="3", confirm_removal="1")).status_code == 200
     assert (await find_settings(portal_id)).retention_months == 3
-    assert (await post_settings(tab, retention_months="6")).status_code == 200  # Longer removes nothing.
+    # A longer time removes nothing.
+    assert (await post_settings(tab, retention_months="6")).status_code == 200
 
 
 async def test_the_time_zone_and_the_language_are_those_of_the_portal_at_once(

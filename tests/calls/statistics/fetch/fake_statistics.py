@@ -1,4 +1,4 @@
-"""A portal's statistics without HTTP, and everything that a read of them needs."""
+"""A portal's statistics without HTTP, and all parts that a read of them needs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -47,7 +47,7 @@ class FakeAccess:
         return len(self.select(parameters))
 
     def select(self, parameters: Mapping[str, Any]) -> list[StatisticsRow]:
-        """The rows that the owner of the token is shown."""
+        """The rows that the owner of the token sees."""
         rows = select_rows(self.rows, parameters["FILTER"])
         return [row for row in rows if self.shown_users is None or row.user_id in self.shown_users]
 
@@ -57,7 +57,7 @@ class FakeAccess:
 
 
 class Reading:
-    """Everything that a read needs, with one portal."""
+    """All parts that a read needs, with one portal."""
 
     def __init__(self, database: Database, clock: FakeClock, changes: Changes, portal: Portal) -> None:
         self.database, self.clock, self.changes, self.portal = database, clock, changes, portal
@@ -90,7 +90,7 @@ class Reading:
         return [(row["started_at"], row["statistics_id"]) for row in rows]
 
     async def shown(self) -> list[tuple[int, bool | None]]:
-        """Start of each leg that the log lists for the one call, and whether it is confirmed."""
+        """The start of each leg that the log lists for the one call, and whether the leg is confirmed."""
         viewer = Viewer(self.portal.id, 1, EVERYONE)
         (call,) = (await list_calls(viewer, ListRequest(Filters()))).calls
         return [(leg.started_at, leg.confirmed) for leg in (await list_legs(viewer, [call]))[call.id]]

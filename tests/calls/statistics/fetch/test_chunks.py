@@ -1,4 +1,4 @@
-"""How much one transaction writes of what the statistics tell."""
+"""The number of statistics rows that one transaction writes."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The statistics are read forward to their end, and a read again begins where it must."""
+"""The statistics are read forward to their end, and the next read begins at the right place."""
 
 import asyncio
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ async def test_calls_of_two_days_are_read_again_however_many_they_are_and_once_a
     await reading.read(FakeAccess())
     await reading.read(FakeAccess(*rows))
     reading.clock.advance(46 * HOUR)
-    assert (await reading.read(FakeAccess(*rows))).rows == 501  # A full one: a day has passed.
+    assert (await reading.read(FakeAccess(*rows))).rows == 501  # A full read, because a day has passed.
     rows[0] = reading.make_row(1, record_file_id=9, **told)
     assert (await reading.read(FakeAccess(*rows))).calls_changed == 1
     reading.clock.advance(HOUR)
@@ -113,7 +113,7 @@ async def test_a_read_is_noted_and_announced(reading: Reading) -> None:
         await reading.read(FakeAccess(reading.make_row()))
         await watch.wait()
         await reading.read(FakeAccess(reading.make_row()))
-        assert watch.has_news  # "Complete up to" is told of each time.
+        assert watch.has_news  # The news tells of "complete up to" each time.
     portal = await queries.get_portal(reading.portal.id)
     assert portal is not None
     assert portal.synced_at == reading.clock.now()

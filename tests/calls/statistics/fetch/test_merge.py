@@ -1,4 +1,4 @@
-"""Rows of the statistics become calls and legs, over what events told."""
+"""Rows of the statistics become calls and legs, in place of those from events."""
 
 from typing import Any
 
@@ -85,7 +85,9 @@ async def test_an_event_and_its_row_are_one_leg_in_either_order(
 async def test_a_leg_that_only_an_event_told_of_decides_nothing_and_is_doubted_like_a_call(
     reading: Reading, ingest: Ingest
 ) -> None:
-    """It is listed while the statistics may be behind, then a whole read decides; its event stays stored."""
+    """The leg is listed while the statistics may be behind. Then a whole read decides; the leg's event stays
+    stored.
+    """
     started_at = reading.started_at
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=started_at + 400, code="200"))
     access = FakeAccess(reading.make_row(code="304"))
@@ -99,7 +101,7 @@ async def test_a_leg_that_only_an_event_told_of_decides_nothing_and_is_doubted_l
 
 
 async def test_a_row_that_comes_hours_later_finds_its_leg(reading: Reading, ingest: Ingest) -> None:
-    """Missed, then answered within a minute: one row must not stand for both."""
+    """The call was missed, then answered within a minute: one row must not stand for both."""
     missed, answered = reading.started_at, reading.started_at + 40
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=missed))
     await ingest.store(reading.portal.id, TOKEN_HASH, make_record(started_at=answered, code="200"))
@@ -140,7 +142,7 @@ async def test_what_came_as_an_event_alone_leaves_after_thirty_days_beside_a_row
 
 
 async def test_a_row_takes_over_the_id_of_another_call_which_is_confirmed_no_longer(reading: Reading) -> None:
-    """A portal that was restored or moved gives ids again; a CALL_ID can be added to a row later."""
+    """A portal that was restored or moved gives ids again, and can add a CALL_ID to a row later."""
     await reading.read(FakeAccess(reading.make_row(1, call_id="old"), reading.make_row(2, call_id="other")))
     result = await reading.read(FakeAccess(reading.make_row(1, call_id="new", user_id=9)))
     assert result.calls_inserted == 1

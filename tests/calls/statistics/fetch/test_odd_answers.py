@@ -1,4 +1,4 @@
-"""Answers that are no statistics end a read, and one bad row ends nothing."""
+"""An answer that is no statistics ends a read; one bad row ends nothing."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,6 @@
-"""No portal decides how long its statistics are read: a turn ends after its share, and the next goes on."""
+"""No portal decides how long its statistics are read: a turn ends after its share, and the next one goes
+on.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -24,7 +26,9 @@ MOST_BATCHES = 8
 async def go_on_for_ever(
     stand_in: StandIn, portal: StandInPortal, clock: FakeClock, reading: asyncio.Task[object]
 ) -> int:
-    """Each answer takes half a share, and there are new rows by the next; how many batches were asked for."""
+    """Let each answer take half a share, with new rows by the next; return how many batches were asked
+    for.
+    """
     asked = 0
     gate = stand_in.hold("batch", portal=portal, times=1)
     while asked < MOST_BATCHES:
@@ -85,12 +89,12 @@ async def test_a_portal_has_the_rows_of_a_minute_and_no_more_in_its_history_and_
     callbook: Callbook, portal: StandInPortal, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turn_share, "ROWS_A_MINUTE", 1_000)
-    most = 1_000 + 2_500  # The batch that it is at is read to its end.
+    most = 1_000 + 2_500  # The current batch is read to its end.
     fill(portal, range(1, 10_001))
     await install(callbook, portal)
     stored = [len((await list_stored(callbook))[1])]
     while stored[-1] < len(portal.state.statistics):
-        for _ in range(3):  # Within a minute.
+        for _ in range(3):  # All within a minute.
             await read_histories(callbook.parts)
             await callbook.settle()
         stored.append(len((await list_stored(callbook))[1]))
@@ -165,7 +169,9 @@ async def test_calls_that_are_opened_ask_a_portal_that_does_not_answer_a_few_at_
 async def test_a_read_whose_turn_is_cut_off_gives_its_claim_back_and_misses_nothing(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock, *, is_whole: bool
 ) -> None:
-    """A history, or the read of what is new after it, at the batch that its portal holds back."""
+    """The cut-off read is a history, or the read of new rows after it, at the batch that its portal holds
+    back.
+    """
     fill(portal, range(1, 100))
     found, parts = await install(callbook, portal), callbook.parts
     if not is_whole:

@@ -1,4 +1,4 @@
-"""The one rule that says whether a read may date "complete up to"."""
+"""The one rule for whether a read may date "complete up to"."""
 
 import pytest
 

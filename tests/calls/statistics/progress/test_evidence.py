@@ -1,4 +1,6 @@
-"""Heartbeats: who died is found however the clocks are set, and who lives is never buried."""
+"""Heartbeats: a process that died is found however the clocks are set, and no living process counts as
+dead.
+"""
 
 import pytest
 
@@ -15,7 +17,7 @@ MANY_BEATS = 4 * DEAD_AFTER_BEATS
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The application that serves the test writes its own heartbeat at its start only."""
+    """The application that serves the test writes its own heartbeat only at its start."""
     monkeypatch.setattr(evidence, "PERIOD_S", 1_000_000)
 
 
@@ -34,7 +36,7 @@ class Machine:
 
 @pytest.fixture
 async def read(callbook: Callbook, stand_in: StandIn) -> Callbook:
-    """A portal whose statistics nothing asks to read, and no heartbeat but those of the test."""
+    """A portal whose statistics need no read, without heartbeats other than the test's."""
     await install(callbook, stand_in.portals[0])
     await callbook.parts.evidence.flush()
     await callbook.run_sql(f"DELETE FROM {HEARTBEATS}")
@@ -43,7 +45,7 @@ async def read(callbook: Callbook, stand_in: StandIn) -> Callbook:
 
 
 async def is_wanted(callbook: Callbook) -> bool:
-    """Whether a read of all portals was asked for since the last look."""
+    """Whether a read of all portals was wanted since the last call."""
     rows = await callbook.run_sql("SELECT evidence_at FROM statistics_marks")
     await callbook.run_sql("UPDATE statistics_marks SET evidence_at = 1")
     return any(row["evidence_at"] > 1 for row in rows)

@@ -1,4 +1,4 @@
-"""The mark when several readers, or failures, come together: it neither goes back nor stands still."""
+"""The mark under several readers, or failures: it neither goes back nor stands still."""
 
 import asyncio
 from contextlib import suppress
@@ -102,7 +102,7 @@ async def test_a_look_that_failed_is_made_up_for_and_asks_less_and_less(
 async def test_hints_at_calls_cost_no_more_refreshes_than_the_schedule_allows(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """Of a portal whose token for events never came each call is but a hint."""
+    """The portal's token for events never came, so each call is only a hint."""
     await install(callbook, portal)
     for number in range(1, 25):
         clock.advance(HOUR_S)
@@ -142,7 +142,7 @@ async def test_a_forward_read_that_the_portal_cuts_off_goes_on_where_it_was(
 async def test_another_owner_of_the_token_begins_the_history_anew(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
-    """What one admin's rights showed is not all that the next one may see."""
+    """The next administrator may not see all that the last one's rights showed."""
     fill(portal, range(500, 600))
     former = await install(callbook, portal)
     portal.state.statistics[:0] = [make_row(number) for number in range(1, 200)]

@@ -1,4 +1,6 @@
-"""The planner over any ids: every row once, nothing claimed that was not read, few requests."""
+"""The planner over any ids: it reads every row once, claims no row that it has not read, and needs few
+requests.
+"""
 
 import itertools
 import random
@@ -16,7 +18,7 @@ Answer = Callable[[Range], Sequence[int] | None]
 
 
 class Simulation:
-    """A portal with these ids, and a reader that stores what it is given."""
+    """A portal with these ids, and a reader that stores all rows that it gets."""
 
     def __init__(self, ids: set[int]) -> None:
         self.ids = sorted(ids)
@@ -33,7 +35,7 @@ class Simulation:
         return [number for number in self.ids if asked.low <= number <= asked.high][:PAGE_ROWS]
 
     def read(self, answer: Answer | None = None, most_requests: int = 10_000) -> bool:
-        """Read on from the mark, as after a start; True when it is complete."""
+        """Read on from the mark, as after a start; return whether the history is complete."""
         plan = Plan(self.bottom_id, self.low_id, self.width)
         for _ in range(most_requests):
             if plan.is_complete:
