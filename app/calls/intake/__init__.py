@@ -1,1 +1,1 @@
-"""A call-end event until it is durable."""
+"""A call-end event, from its arrival until it is durable."""

@@ -1,4 +1,4 @@
-"""Verified call-end events on their way into the log, and the slower path for known calls."""
+"""Verified call-end events on their way into the log, and the slower way of storing those of known calls."""
 
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -16,11 +16,11 @@ from app.kit.storage.database import Database
 from app.kit.text import storable
 from app.portals.news import Changes
 
-NoteSize = Callable[[int, Size], None]  # Of a portal: what it stores by now.
+NoteSize = Callable[[int, Size], None]  # Notes for a portal how much it has stored.
 
 
 class Outcome(Enum):
-    """What became of an event: STORED and DUPLICATE are durable. OVERFULL: its call has too many legs."""
+    """The outcome of an event: STORED and DUPLICATE are durable. OVERFULL: its call has too many legs."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -29,7 +29,7 @@ class Outcome(Enum):
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """One event: whose, which call, what was proven of it, and what it tells."""
+    """One event: its portal, its call, the hash of the token that proves it, and the leg that it tells."""
 
     portal_id: int
     call_id: str
@@ -38,11 +38,11 @@ class Arrival(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> Key:
-        """What the call is unique by."""
+        """The unique key of the call."""
         return self.portal_id, self.call_id
 
     def __repr__(self) -> str:
-        """The portal only: the rest holds a phone number and the hash of a secret."""
+        """Names the portal only: the rest holds a phone number and the hash of a secret."""
         return f"Arrival(portal_id={self.portal_id})"
 
 
@@ -62,11 +62,10 @@ async def meet_arrivals(
     *,
     is_missed: bool = False,
 ) -> list[Outcome]:
-    """Store events whose calls may be known, in order and in one transaction; the outcome of each.
+    """Store events of calls that may be known, in order and in one transaction; the outcome of each.
 
-    `is_missed`: the fast insert has tried them, and did not say which of them it inserted.
-
-    Raises what the driver raises, and OvertakenError when other processes were faster three times.
+    `is_missed`: the fast insert has tried them, and did not say which of them it inserted. Raises the
+    driver's errors, and OvertakenError when other processes were faster three times.
     """
     return await retry_overtaken(partial(_meet_once, database, changes, note, arrivals, is_missed=is_missed))
 
@@ -97,7 +96,7 @@ async def _meet_once(
 
 
 def _is_just_inserted(known: KnownCall | None, arrival: Arrival) -> bool:
-    """Whether the call that was found is this very event: SQLite's insert does not say which are new."""
+    """Whether the known call is this very event, which SQLite's fast insert has stored without saying so."""
     return known is not None and not known.leg_ids and known.legs == (arrival.leg,)
 
 

@@ -1,8 +1,8 @@
-"""SQLite's write-ahead log is moved into its file off the commit path.
+"""Moving SQLite's write-ahead log into its file, beside the commits.
 
-The engine lets a commit do it after 20,000 pages, and that commit's requests wait (40 ms at a million rows).
-A passive checkpoint on a connection of its own does the same beside the commits and waits for nobody, so that
-little is left for the commit whose turn it is.
+After 20,000 pages the engine has a commit do this, and that commit's requests wait (40 ms at a million rows).
+A passive checkpoint on a connection of its own does the same beside the commits and keeps nobody waiting, so
+that little is left for such a commit.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class Checkpoints:
-    """Begins a checkpoint after every so many rows, one at a time; PostgreSQL does that by itself."""
+    """Begins a checkpoint after every ROWS_BETWEEN rows, one at a time; PostgreSQL does that by itself."""
 
     def __init__(self, database: Database) -> None:
         engine = database.engine
@@ -26,14 +26,14 @@ class Checkpoints:
         self._task: asyncio.Task[None] | None = None
 
     def note(self, rows: int) -> None:
-        """So many rows were committed."""
+        """Note that this many rows were committed, and begin a checkpoint if one is due."""
         self._rows += rows
         if self._engine and self._rows >= ROWS_BETWEEN and (self._task is None or self._task.done()):
             self._rows = 0
             self._task = asyncio.create_task(self.run(), name="checkpoint")
 
     async def run(self) -> None:
-        """Checkpoint as far as readers and the writer let us."""
+        """Move as much of the log as readers and the writer allow."""
         if self._engine is None:
             return
         try:
@@ -46,6 +46,6 @@ class Checkpoints:
             log.warning("log not moved into the file", error=type(error).__name__)
 
     async def stop(self) -> None:
-        """Let the one that runs end."""
+        """Wait for the end of a checkpoint that runs."""
         if self._task is not None:
             await self._task

@@ -1,4 +1,4 @@
-"""What becomes of a call-end event: verified, then durable; before the portal is known, only a hint.
+"""Recording a call-end event: verified, then durable; only a hint while the portal's token is unknown.
 
 Documentation: api-reference/telephony/voximplant/events/on-voximplant-call-end.md.
 """
@@ -22,13 +22,13 @@ from app.portals.directory import Directory, Sender
 from app.portals.model import Portal
 from app.portals.settings.quotas import QuotaReached, Quotas
 
-ATTEMPTS = 2  # The second one with the portal read anew: a reinstallation may have changed its token.
+ATTEMPTS = 2  # The second one reads the portal again: a reinstallation may have changed its token.
 
 REFUSED_BY_DATABASE = "the database refuses a value"
 
 
 class Answer(Enum):
-    """What the portal is told."""
+    """The answer to the portal."""
 
     STORED = "stored"
     PENDING = "pending"
@@ -56,7 +56,7 @@ class Recorder:
         self.undecoded = Repeats("event not decoded", "portal_id", "reason")
 
     async def record(self, event: Event) -> Answer:
-        """Verify and store one event; raises Unavailable when it cannot be stored now."""
+        """Verify and store one event; the answer. Raises Unavailable when it cannot be stored now."""
         for _ in range(ATTEMPTS):
             known = await self._recognise(event)
             if known is None:
@@ -70,14 +70,14 @@ class Recorder:
     async def _recognise(self, event: Event) -> Sender | Portal | None:
         try:
             return await self._directory.recognise(event.member_id, event.application_token)
-        except DATABASE_ERRORS:  # Whose event it was is not known, and portals send nothing again.
+        except DATABASE_ERRORS:  # The event may be of any portal, and portals send no event again.
             self._evidence.note_all_missing()
             raise
 
     async def _record(self, event: Event, known: Sender | Portal) -> Answer | None:
-        """None when the portal's row is no longer as the event was verified by.
+        """The answer, or None when the portal's row has changed since the event was verified.
 
-        Whatever goes wrong from here on, no other portal's events are to be looked for.
+        From here on the portal is known, so an error is evidence for this portal and for no other.
         """
         portal = known.portal if isinstance(known, Sender) else known
         try:
@@ -89,8 +89,8 @@ class Recorder:
             raise
 
     async def _store(self, sender: Sender, event: Event) -> bool:
-        """False when the portal's row no longer has the state and token hash that the event was verified
-        by.
+        """Whether the event is stored or kept; False when the portal's row has another state or token hash
+        than when the event was verified.
         """
         portal_id = sender.portal.id
         data = event.data or {}
@@ -118,14 +118,14 @@ class Recorder:
         return await keep_undecodable(portal_id, sender.token_hash, name, data, reason, self._clock.now())
 
     async def _note_seen(self, sender: Sender) -> None:
-        """A call that is not stored shows all the same that the portal is there; it is noted once a day."""
+        """Note, once a day, that the portal is there: an event that is not stored as a call shows it too."""
         if is_seeing_due(sender.portal, self._clock.now()):
             await note_seen(sender.portal, self._clock.now())
             self._directory.forget(sender.portal.member_id)
 
     async def _hint(self, portal: Portal) -> Answer:
-        """A call of a portal whose token is not known yet: worth one look into its statistics, and no
-        record.
+        """Answer an event of a portal whose token is not known yet: it causes one look into the statistics,
+        and is not stored.
         """
         if not portal.is_installed:
             return Answer.REFUSED
@@ -137,7 +137,7 @@ class Recorder:
 
 
 def _guess_start(event: Event, record: CallRecord) -> int | None:
-    """The call ended when the event was sent; None where that leads to no date."""
+    """The call's start, by its length before the event, which is sent at its end; None if that is no date."""
     if event.sent_at is None:
         return None
     started_at = event.sent_at - (record.duration_s or 0)

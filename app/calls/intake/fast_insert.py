@@ -1,8 +1,8 @@
 """The fast insert: one statement and one commit for a whole batch of events, nearly all of them new calls.
 
 The statement itself asks the portals' rows for state and token hash, so no cache outlives an uninstall. On
-PostgreSQL it also holds them (FOR SHARE, in one order), so that it and an uninstall come one after the other;
-on SQLite there is one writer. It leaves out what is known or refused; `arrivals.py` tells those apart.
+PostgreSQL it also holds these rows (FOR SHARE, in one order), so an uninstall waits for it; on SQLite there
+is one writer. It leaves out known calls and refused events; `arrivals.py` tells those apart.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,18 +26,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Inserter(Protocol):
-    """Inserts a batch; the answer is the keys that were, or may be, known or refused."""
+    """Inserts batches of events."""
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
-        """Commit the batch. No key may come twice in it."""
+        """Commit the batch, in which each key comes once; the keys that are known or refused, or may be."""
         ...
 
     async def execute(self, sql: str, *values: object) -> None:
-        """Commit one small statement on the connection that inserts, in its turn: no pool to wait for."""
+        """Commit one small statement on the connection that inserts, so that it waits for no pool."""
         ...
 
     async def close(self) -> None:
-        """Give back what is held."""
+        """Close the connection that inserts."""
         ...
 
 
@@ -47,9 +47,10 @@ def make_inserter(database: Database, changes: Changes) -> Inserter:
 
 
 class SqliteInserter:
-    """Multi-row VALUES on the engine's writer: half the time of json_each here, and one hop to its thread.
+    """Inserts by multi-row VALUES on the engine's writer: half the time of json_each, one hop to its thread.
 
-    No RETURNING: the driver takes the interpreter's lock again for each row, in the middle of the commit.
+    There is no RETURNING, because the driver takes the interpreter's lock again for each row, in the middle
+    of the commit.
     """
 
     def __init__(self, database: Database) -> None:
@@ -59,7 +60,7 @@ class SqliteInserter:
         self._statements: dict[int, str] = {}
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
-        """Commit the batch, and say which keys may not be new: none, or all when it is not clear."""
+        """Commit the batch; the keys that may not be new: none, or all when that is not clear."""
         values = [value for arrival in arrivals for value in values_of(arrival)]
         if await self._execute(self._statement(len(arrivals)), values) == len(arrivals):
             return set()
@@ -70,7 +71,7 @@ class SqliteInserter:
         await self._execute(sql, values)
 
     async def close(self) -> None:
-        """Nothing is held: the writer is the engine's."""
+        """Do nothing: the writer is the engine's."""
 
     async def _execute(self, sql: str, values: Sequence[object]) -> int:
         async with self._engine.write_lock:
@@ -86,9 +87,11 @@ class SqliteInserter:
 
 
 class PostgresInserter:
-    """A prepared statement on a connection of its own: the pool's reset would cost a round trip a batch.
+    """Inserts by a prepared statement on a connection of its own: the pool's reset would cost a round trip
+    for each batch.
 
-    One jsonb parameter: decoding it costs the server what `unnest` costs, and this process a third.
+    The batch is one jsonb parameter: it costs the server as much as `unnest`, and this process a third of
+    that.
     """
 
     def __init__(self, database: Database, changes: Changes) -> None:
@@ -100,7 +103,7 @@ class PostgresInserter:
         self._statement: asyncpg.prepared_stmt.PreparedStatement | None = None
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
-        """Commit the batch, and say which keys it did not insert."""
+        """Commit the batch; the keys that it did not insert."""
         _, statement = await self._connected()
         payload = _encode([values_of(arrival) for arrival in arrivals]).decode()
         with self._giving_up():
@@ -108,14 +111,14 @@ class PostgresInserter:
         return {(row["portal_id"], row["call_id"]) for row in rows}
 
     async def execute(self, sql: str, *values: object) -> None:
-        """Commit a statement on this connection, made anew if it is lost."""
+        """Commit a statement on this connection, or on a new one if it is lost."""
         connection, _ = await self._connected()
         with self._giving_up():
             await connection.execute(sql, *values, timeout=STATEMENT_TIMEOUT_S)
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:
-        """A connection that has lost its place in the protocol answers nothing any more: the next is new."""
+        """End a connection that has lost its place in the protocol; the next statement has a new one."""
         try:
             yield
         except asyncpg.InternalClientError:

@@ -1,7 +1,7 @@
-"""Ingest by group commit: requests that arrive while a batch is being written share the next one.
+"""Ingest by group commit: requests that arrive while a batch is being written share the next batch.
 
-No timer: a batch begins as soon as the one before is durable. One statement, one commit, then every request
-of the batch is answered. A request that is cancelled takes nothing with it.
+A batch needs no timer: it begins as soon as the one before is durable. After one statement and one commit
+every request of the batch is answered. Of a cancelled request the event is stored all the same.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from app.portals.settings.quotas import QuotaReached
 
 DURABLE = frozenset({Outcome.STORED, Outcome.DUPLICATE})
 MAX_BATCH = 500
-MEET_AT_ONCE = 25  # Events of known calls, all legs of which are read: others' events go between.
+MEET_AT_ONCE = 25  # Events of known calls, which read all their legs: other events go in between.
 MAX_WAITING = 10_000
 PROBED_FOR_S = 2
 log = structlog.get_logger(__name__)
 
 
 class UnstorableError(Exception):
-    """The database refuses a value of this event, and would again: the event is to blame, and no other."""
+    """The database refuses a value of this event and always will; no other event is the cause."""
 
 
 class Waiting:
@@ -61,12 +61,12 @@ class Waiting:
             self.answer.set_exception(error)
 
 
-# Stores events; None is a call that is known or refused, which the second path tells apart.
+# Stores events. None: the call is known or the event refused, and `meet_arrivals` tells which.
 Write = Callable[[Sequence[Arrival]], Awaitable[Sequence[Outcome | None]]]
 
 
 class Ingest:
-    """Stores call-end events; `start` and `stop` in the loop that uses it, while the database is open."""
+    """Stores call-end events; `start` and `stop` belong in the loop that uses it, with an open database."""
 
     def __init__(self, database: Database, clock: Clock, changes: Changes, room: Room | None = None) -> None:
         self._room = room or Room(database, clock)
@@ -86,12 +86,12 @@ class Ingest:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to store."""
+        """Begin to store events."""
         self._is_open = True
         self._task = asyncio.create_task(self._run(), name="ingest")
 
     async def stop(self) -> None:
-        """Take no more, store and answer what waits, and give back what is held."""
+        """Take no more events, store and answer those that wait, and close the connections."""
         self._is_open = False
         self._wake.set()
         task, self._task = self._task, None
@@ -99,7 +99,7 @@ class Ingest:
             if task is not None:
                 await task
         finally:
-            await self._room.stop()  # Before the last events: it may hold the rows of portals for a moment.
+            await self._room.stop()  # Before the flush, because it may hold rows of portals for a moment.
             await self._last_events.flush()
             await self._checkpoints.stop()
             await self.inserter.close()
@@ -107,12 +107,12 @@ class Ingest:
     async def store(
         self, portal_id: int, token_hash: str, record: CallRecord, fallback_started_at: int | None = None
     ) -> bool:
-        """Store a call-end event of a portal whose token, hashed to `token_hash`, came with it.
+        """Store a call-end event that came with the portal's token, whose hash is `token_hash`.
 
-        True once it is durable (new, a duplicate or a further leg); False when the portal's row no longer is
-        installed with this hash; raises Unavailable (503) when it cannot be stored now, QuotaReached when the
-        portal has no room, UnstorableError when it never can be. An event without a start gets the fallback,
-        Unix seconds, else the time of its arrival.
+        True once it is durable (new, a duplicate or a further leg); False when the portal is no longer
+        installed with this hash. Raises Unavailable (503) when it cannot be stored now, QuotaReached when the
+        portal has no room, UnstorableError when it can never be stored. An event without a start gets the
+        fallback (Unix seconds), else the time of its arrival.
         """
         await self._room.admit(portal_id)
         if not self._is_open or len(self._queue) >= MAX_WAITING:
@@ -124,9 +124,9 @@ class Ingest:
         return await answer
 
     async def can_store(self) -> bool:
-        """Whether an event would be durable now: shown by a write in its turn, as events are written.
+        """Whether an event would be durable now: it writes a probe in the turn of the events.
 
-        The answer is kept for two seconds, so that whoever asks often writes little.
+        The answer stays for two seconds, so that many questions cause few writes.
         """
         now = self._clock.now()
         if self._is_open and (self._probed is None or now - self._probed[0] >= PROBED_FOR_S):
@@ -137,7 +137,7 @@ class Ingest:
         return self._is_open and self._probed is not None and self._probed[1]
 
     async def checkpoint(self) -> None:
-        """Move SQLite's log into its file beside the commits, so that no commit has to."""
+        """Move SQLite's log into its file beside the commits, so that no commit has to do it."""
         await self._checkpoints.run()
 
     async def _run(self) -> None:
@@ -155,7 +155,7 @@ class Ingest:
             log.error("ingest ended", error=type(error).__name__)  # noqa: TRY400  A trace could quote events.
             raise
         finally:
-            self._is_open = False  # Whatever ended it: nobody may wait for an answer that never comes.
+            self._is_open = False  # After any end: no request may wait for an answer that never comes.
             for waiting in self._queue:
                 waiting.fail(Unavailable())
             self._answer_probes(can_store=False)
@@ -163,7 +163,7 @@ class Ingest:
     async def _probe(self) -> None:
         try:
             await write_probe(self._clock.now(), self.inserter.execute, self._database)
-        except Exception as error:  # noqa: BLE001  Whatever it is, it would keep events out too.
+        except Exception as error:  # noqa: BLE001  Any error here would keep events out too.
             log.warning("events cannot be stored", error=type(error).__name__)
             self._answer_probes(can_store=False)
         else:
@@ -201,13 +201,13 @@ class Ingest:
         return [None if arrival.key in missed else Outcome.STORED for arrival in arrivals]
 
     async def _attempt(self, waiting: Sequence[Waiting], write: Write) -> list[Waiting]:
-        """Write them and answer; those that were neither written nor refused are given back.
+        """Write these events and answer their requests; return those that were neither written nor refused.
 
-        One event that the database refuses fails the statement of all: then each is written by itself.
+        One event that the database refuses fails the statement of all; then each event is written by itself.
         """
         try:
             outcomes = await write([each.arrival for each in waiting])
-        except Exception as error:  # noqa: BLE001  Whatever it is, nobody may wait for ever.
+        except Exception as error:  # noqa: BLE001  After any error, no request may wait for ever.
             return await self._recover(waiting, write, error)
         except BaseException:
             self._fail(waiting)
@@ -235,7 +235,7 @@ class Ingest:
                     portal_ids.add(each.arrival.portal_id)
         self._last_events.note(portal_ids)
         for portal_id in portal_ids:
-            self._changes.announce(portal_id)  # For a duplicate too: a wake too many costs one read.
+            self._changes.announce(portal_id)  # For a duplicate too: one wake too many costs one read.
 
     def _fail(self, waiting: Sequence[Waiting]) -> None:
         for each in waiting:

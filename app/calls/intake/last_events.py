@@ -1,4 +1,4 @@
-"""`portals.last_event_at` without a hot row: kept in memory, written for all portals at once."""
+"""The time of each portal's last event, kept in memory and written for all portals at once: no row is hot."""
 
 import structlog
 
@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 
 class LastEvents:
-    """When each portal's last event came. Only informative: a crash takes the last ten seconds of it."""
+    """When each portal's last event came. It only informs: a crash loses the last ten seconds of it."""
 
     def __init__(self, database: Database, clock: Clock, execute: Execute) -> None:
         self._database = database
@@ -21,16 +21,16 @@ class LastEvents:
         self._due_at = 0
 
     def note(self, portal_ids: set[int]) -> None:
-        """These portals have sent an event now."""
+        """Note that these portals have sent an event now."""
         self._seen.update(dict.fromkeys(portal_ids, self._clock.now()))
 
     async def flush_if_due(self) -> None:
-        """Write what was noted if that is ten seconds ago or more."""
+        """Write the notes if the last writing is ten seconds ago or more."""
         if self._seen and self._clock.now() >= self._due_at:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what was noted; a portal whose row somebody holds is left out, until its next event."""
+        """Write the notes; a portal with a held row is left out, until its next event."""
         if not self._seen:
             return
         seen, self._seen = self._seen, {}

@@ -1,4 +1,4 @@
-"""What could not be decoded once is decoded again, with the code of today."""
+"""Decoding again, with the code of today, the events and rows that could not be decoded once."""
 
 from contextlib import suppress
 
@@ -17,16 +17,16 @@ from app.portals.settings.quotas import QuotaReached
 
 
 class ReplayResult(msgspec.Struct, frozen=True):
-    """How many could be stored now, and how many still cannot be read."""
+    """How many events and rows are stored now, and how many are left because they still cannot be."""
 
     stored: int
     left: int
 
 
 async def replay_undecodable(ingest: Ingest, destination: Destination, portal: Portal) -> ReplayResult:
-    """Decode again, with the code of today, and store what can be read; the same again changes nothing.
+    """Decode the portal's kept events and rows again, and store those that can be read; it may run twice.
 
-    What was not kept whole is left: a part of it would be stored as if it were all.
+    An event that was not kept whole is left: its part would be stored as if it were all.
     """
     stored = left = 0
     for event in await list_undecodable(portal.id):
@@ -47,7 +47,7 @@ async def _replay(ingest: Ingest, portal: Portal, event: UndecodableEvent) -> bo
     except Undecodable:
         return False
     fallback_started_at = event.received_at - (record.duration_s or 0)
-    with suppress(QuotaReached, UnstorableError):  # It stays for another time.
+    with suppress(QuotaReached, UnstorableError):  # The event stays for another time.
         token_hash = portal.application_token_hash or ""
         return await ingest.store(portal.id, token_hash, record, fallback_started_at)
     return False

@@ -17,7 +17,9 @@ class Neighbours(msgspec.Struct, frozen=True):
 
 
 class CallDetail(msgspec.Struct, frozen=True):
-    """One call with everything around it."""
+    """One call in full. `recordings`: how many of its legs have one. `earlier`, `later`: calls with its
+    number.
+    """
 
     call: LoggedCall
     legs: list[LoggedLeg]
@@ -41,7 +43,9 @@ async def read_detail(viewer: Viewer, call_id: str) -> CallDetail | None:
 async def list_neighbours(
     viewer: Viewer, call: LoggedCall, side: Side, after: LoggedCall | None = None
 ) -> Neighbours:
-    """The nearest calls with the number of `call` on one side, or those that follow `after` there."""
+    """The nearest calls with the number of `call` on one side, or the next ones after `after` on that
+    side.
+    """
     digits = await log_queries.find_digits(viewer.portal_id, viewer.sees, call.call_id)
     if digits is None:
         return Neighbours([], has_more=False)
@@ -53,7 +57,7 @@ async def list_neighbours(
 
 
 def user_ids_of(detail: CallDetail) -> set[int]:
-    """Everybody who took part in any of it."""
+    """The users of the call, its legs and its neighbours."""
     calls = [detail.call, *detail.earlier.calls, *detail.later.calls]
     user_ids = {call.user_id for call in calls} | {leg.user_id for leg in detail.legs}
     return {user_id for user_id in user_ids if user_id is not None}

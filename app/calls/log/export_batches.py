@@ -1,8 +1,9 @@
-"""All calls of a filtered list, in its order, batch by batch: what an export is made of.
+"""All calls of a filtered list, in its order, batch by batch, for an export.
 
-Keyset batches, each its own short statement, hold no connection and no snapshot while a slow reader takes
-what was read, so that neither VACUUM nor the emptying of SQLite's log waits for a download (decision 0021).
-A call that arrives or moves meanwhile may be in or out; no other is left out or given twice.
+Each batch is a short statement of its own, which begins after the last row of the one before. So a slow
+download holds no connection and no snapshot, and neither VACUUM nor the emptying of SQLite's log waits for it
+(decision 0021). A call that arrives or moves meanwhile may be in the export or not. Every other call is in it
+once.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,14 +15,15 @@ from app.calls.log.logged_calls import LoggedCall, Viewer, list_calls
 from app.calls.log.selection.cursors import parse_cursor
 from app.calls.log.selection.filters import ListRequest
 
-BATCH_ROWS = 500  # Of comments as long as they may be, some 10 MB.
-Admit = Callable[[], Awaitable[Viewer]]  # Who looks, as of now; raises a Refusal once nobody may any more.
+BATCH_ROWS = 500  # With comments of the greatest length, some 10 MB.
+Admit = Callable[[], Awaitable[Viewer]]  # The viewer with the rights of now; raises a Refusal without any.
 
 
 async def read_all(admit: Admit, request: ListRequest) -> AsyncIterator[list[LoggedCall]]:
-    """The calls that the viewer may see; page and limit of the request mean nothing here.
+    """The calls that the viewer may see; page and limit of the request do not count.
 
-    Each batch is cut to what may be seen when it is read. Raises what `admit` and the database raise.
+    Each batch holds only calls that the viewer may see at the moment when it is read. Raises the errors of
+    `admit` and of the database.
     """
     batch = msgspec.structs.replace(request, limit=BATCH_ROWS, cursor=None)
     while True:

@@ -1,6 +1,7 @@
-"""The statements behind the log and its calls, portal first, each cut to the calls that its viewer may see.
+"""The statements behind the log and its calls, portal first, each cut to the calls that the viewer may see.
 
-The pages are keyset pages by row value: the same cost at every depth, and no row twice while calls arrive.
+A page begins after the last row of the page before, by row value: it costs the same at every depth, and shows
+no row twice while calls arrive.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from app.calls.tables import CallLegTable, CallTable
 from app.kit.text import storable
 from app.portals.settings.visible_users import Visible
 
-# What is unknown sorts below everything known; money by its number, whatever the currency.
+# Unknown values sort below all known ones; money sorts by its number, in any currency.
 _DURATION = "COALESCE(duration_s, -1)"
 _COST = "COALESCE(cost_e4, -1)"
 SORT_KEYS: dict[Sort, str] = {
@@ -31,7 +32,7 @@ SORT_KEYS: dict[Sort, str] = {
     "-cost": _COST,
     "cost": _COST,
 }
-MAX_RECENT = 2_000  # Combinations, of which menus are made.
+MAX_RECENT = 2_000  # Combinations of employee, line and code, for the menus.
 
 Row = dict[str, Any]
 Side = Literal["earlier", "later"]
@@ -40,7 +41,7 @@ Side = Literal["earlier", "later"]
 async def select_page(
     portal_id: int, visible: Visible, request: ListRequest, columns: Sequence[Readable] = LISTED
 ) -> list[Row]:
-    """The rows of one page, and one more when there is a next page."""
+    """The rows of one page, and one more if there is a next page."""
     condition = And(is_visible(portal_id, visible), matching(portal_id, request.filters))
     if request.cursor is not None:
         condition = And(condition, beyond(request.cursor))
@@ -56,7 +57,7 @@ async def select_page(
 
 
 async def count_calls(portal_id: int, visible: Visible, filters: Filters) -> int:
-    """How many calls there are; reads each of them."""
+    """How many calls match the filters; it reads each of them."""
     count: int = await CallTable.count().where(
         And(is_visible(portal_id, visible), matching(portal_id, filters))
     )
@@ -85,9 +86,8 @@ async def select_between(portal_id: int, visible: Visible, since: int, until: in
 
 
 async def find_latest_id(portal_id: int, visible: Visible, depth: int) -> int | None:
-    """The call that was stored last, whenever it began; looked for among the last `depth` of all portals.
-
-    So it needs no index of its own, which every event would pay for.
+    """The id of the call that was stored last, whenever it began; None if it is not among the last `depth` of
+    all portals. So it needs no index of its own, which would make every event slower.
     """
     is_recent = WhereRaw("id > (SELECT MAX(id) FROM calls) - {}", depth)
     row = await (
@@ -100,7 +100,9 @@ async def find_latest_id(portal_id: int, visible: Visible, depth: int) -> int | 
 
 
 async def select_recent_values(portal_id: int, visible: Visible, limit: int) -> list[Row]:
-    """Employee, line and code as the newest calls have them, each combination once; overlong ones null."""
+    """Employee, line and code of the newest calls, each combination once; texts that are too long are
+    null.
+    """
     values = (CallTable.user_id, short_or_null(CallTable.portal_number), short_or_null(CallTable.code))
     newest = (
         CallTable.select(*values)
@@ -121,10 +123,10 @@ async def select_of_card(
     limit: int,
     cursor: Cursor | None = None,
 ) -> list[Row]:
-    """The newest calls of a card (its kind as the statistics name it, and its id), from the cursor on.
+    """The newest calls of a CRM card (its kind as in the statistics, and its id), from the cursor on.
 
-    No index of its own, which every event would pay for: the portal's calls are walked newest first
-    (decision 0021 has the figures).
+    The statement reads the portal's calls newest first. It has no index of its own, which would make every
+    event slower (decision 0021 has the figures).
     """
     kind, card_id = card
     is_of_card = And(CallTable.crm_entity_type == kind, CallTable.crm_entity_id == card_id)
@@ -143,7 +145,7 @@ async def select_of_card(
 
 
 async def find_digits(portal_id: int, visible: Visible, call_id: str) -> str | None:
-    """What the calls of one number have in common, however it was written; None for a hidden number."""
+    """The digits of the call's number, which are the same in any way of writing it; None if it is hidden."""
     row = await (
         CallTable.select(CallTable.phone_digits)
         .where(And(is_visible(portal_id, visible), CallTable.call_id == storable(call_id)))
@@ -157,7 +159,7 @@ async def select_same_number(
 ) -> list[Row]:
     """Calls with the number on one side of (`started_at`, `id`), the nearest first.
 
-    No index knows numbers: the portal's calls are walked in the order of their start until enough are found.
+    There is no index of numbers: it reads the portal's calls in the order of their start until it has enough.
     """
     is_beyond = WhereRaw(f"(started_at, id) {'<' if side == 'earlier' else '>'} ({{}}, {{}})", *edge)
     condition = And(And(is_visible(portal_id, visible), CallTable.phone_digits == digits), is_beyond)
@@ -173,7 +175,7 @@ async def select_same_number(
 async def select_legs(
     portal_id: int, call_ids: Sequence[str], limit: int, columns: Sequence[Readable] = LISTED_LEGS
 ) -> list[Row]:
-    """So many stored legs of these calls (ids as stored), in the order in which they began."""
+    """At most `limit` stored legs of these calls (ids as stored), in the order in which they began."""
     if not call_ids:
         return []
     is_of = And(CallLegTable.portal_id == portal_id, CallLegTable.call_id.is_in(list(call_ids)))
@@ -187,8 +189,8 @@ async def select_legs(
 
 
 async def select_recorded_legs(portal_id: int, visible: Visible, call_id: str) -> list[RecordedLeg]:
-    """Those legs of a call that have a recording, in the order in which they began; none where the call may
-    not be seen, and none of a row that is gone.
+    """The legs of a call that have a recording, in the order in which they began: none if the viewer may not
+    see the call, and none whose row is gone.
     """
     seen = And(is_visible(portal_id, visible), CallTable.call_id == storable(call_id))
     of_call = CallLegTable.call_id.is_in(CallTable.select(CallTable.call_id).where(seen))
@@ -212,6 +214,6 @@ async def select_recorded_legs(portal_id: int, visible: Visible, call_id: str) -
 
 
 def beyond(cursor: Cursor) -> Combinable:
-    """What comes after a row in its order."""
+    """The condition for the rows that come after the cursor's row in its order."""
     comparison = "<" if cursor.sort.startswith("-") else ">"
     return WhereRaw(f"({SORT_KEYS[cursor.sort]}, id) {comparison} ({{}}, {{}})", cursor.key, cursor.row_id)

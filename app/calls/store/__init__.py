@@ -1,1 +1,1 @@
-"""A call and its legs: what they are, and how their rows are read and written."""
+"""A call and its legs: their meaning, and how their rows are read and written."""

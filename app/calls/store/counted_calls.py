@@ -1,23 +1,24 @@
 """Whether Bitrix24's statistics confirm a call, and so whether it counts. Pure.
 
-A call that came by event and is missing from the statistics was forged by a user of the portal, through whose
-browser the portal's token for events passes, or it is one that the owner of our token may not see. While
-several operators are affected, the owner's rights are the likely cause, and then these calls count. A call
-that the statistics showed and show no longer was deleted at the portal, and never counts.
+A call that came by event and is missing from the statistics has one of two causes. A user of the portal
+forged it, because the portal's token for events passes through the users' browsers; or the owner of our token
+may not see it. While several operators are affected, the owner's rights are the likely cause, and then these
+calls count. A call that the statistics showed once and show no longer was deleted at the portal, and never
+counts.
 """
 
 import msgspec
 
-# The statistics may be ten minutes behind the event, and our clocks may have stepped by as much meanwhile.
+# The statistics may be ten minutes behind the event, and our clocks may be set by as much meanwhile.
 GRACE_S = 1_200
 
 
 class Counting(msgspec.Struct, frozen=True):
-    """What the reads of one portal's statistics say of calls that only events told of.
+    """The judgement of one portal's reads about calls that only events told of.
 
-    `looked_at`: by our clock, when the last whole read began; None before the first one. `is_limited`: rows
-    or several operators' calls are hidden from the owner of our token. `counts_all`: only several operators'
-    calls are a reason to count calls that are in doubt; a row that is hidden now is confirmed, and counts.
+    `looked_at`: when the last whole read began, by our clock (None: there was none). `is_limited`: rows, or
+    several operators' calls, are hidden from the owner of our token. `counts_all`: several operators' calls
+    are hidden, so calls in doubt count. Hidden rows are no reason for that: they are confirmed, and count.
     """
 
     looked_at: int | None = None
@@ -26,17 +27,17 @@ class Counting(msgspec.Struct, frozen=True):
 
     @property
     def doubted_before(self) -> int:
-        """A call that was received earlier and is not confirmed is missing from the statistics."""
+        """The moment before which an event's call must be confirmed by now, or the statistics lack it."""
         return 0 if self.looked_at is None else self.looked_at - GRACE_S
 
     @property
     def counted_from(self) -> int:
-        """Calls that the statistics never showed count if they were received at this moment or later."""
+        """The moment from which on events' calls count though the statistics never showed them."""
         return 0 if self.counts_all else self.doubted_before
 
     def judge(self, received_at: int, *, is_confirmed: bool, is_gone: bool) -> bool | None:
-        """`confirmed` of a call (interface.md): None is not yet known. One that is gone was known, and is not
-        there any more.
+        """Whether a call is confirmed (`confirmed` in docs/interface.md); None while that is not known. A
+        call that is gone is not.
         """
         if is_confirmed:
             return True

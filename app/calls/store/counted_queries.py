@@ -3,7 +3,7 @@
     counting = await find_counting(portal_id)
     CallTable.select(…).where(And(…, counted(counting)))
 
-or, in SQL of one's own, COUNTED with `counting.counted_from` for its placeholder.
+or, in hand-written SQL, COUNTED with `counting.counted_from` for its placeholder.
 """
 
 from piccolo.columns.combination import WhereRaw
@@ -11,7 +11,7 @@ from piccolo.columns.combination import WhereRaw
 from app.calls.store.counted_calls import Counting
 from app.calls.tables import StatisticsMarkTable
 
-# Of `calls`; Piccolo's placeholder.
+# A condition on `calls`, with Piccolo's placeholder.
 COUNTED = "(is_confirmed OR NOT is_gone AND received_at >= {})"
 _FIND = """
     SELECT m.looked_at, m.is_limited, m.counts_all FROM statistics_marks m
@@ -20,7 +20,7 @@ _FIND = """
 
 
 async def find_counting(portal_id: int) -> Counting:
-    """What the last whole read said; nothing is doubted before there was one."""
+    """The judgement of the last whole read; before the first one no call is in doubt."""
     rows = await StatisticsMarkTable.raw(_FIND, portal_id)
     if not rows:
         return Counting()
@@ -28,7 +28,7 @@ async def find_counting(portal_id: int) -> Counting:
 
 
 def counted(counting: Counting) -> WhereRaw:
-    """The calls that count: all but those of which it is known that the statistics lack them. One that they
-    showed and that is gone never does, whatever the owner's rights are.
+    """The condition for the calls that count: all but those that the statistics are known to lack. A call
+    that they showed once and that is gone never counts, for any rights of the owner.
     """
     return WhereRaw(COUNTED, counting.counted_from)

@@ -1,4 +1,4 @@
-"""What a call's type and code mean (docs/interface.md, "Calls"). Pure, and the one place that knows it.
+"""The meaning of a call's type and code (docs/interface.md, "Calls"). Pure, and the one place that knows it.
 
 Codes are Bitrix24's own text: documentation, api-reference/telephony/events/on-voximplant-call-end.md.
 """
@@ -22,7 +22,7 @@ TYPES_BY_DIRECTION: dict[Direction, tuple[int, ...]] = {
 DIRECTION_BY_TYPE: dict[int, Direction] = {
     call_type: direction for direction, types in TYPES_BY_DIRECTION.items() for call_type in types
 }
-UNANSWERED = "304"  # A missed call when it came in, nobody's answer when it went out.
+UNANSWERED = "304"  # Of an incoming call: missed; of an outgoing one: nobody answered.
 OUTCOME_BY_CODE: dict[str, Outcome] = {
     "200": "answered",
     "603": "declined",
@@ -32,14 +32,14 @@ OUTCOME_BY_CODE: dict[str, Outcome] = {
     "484": "unreachable",
     "503": "unreachable",
 }
-# In the order of the documentation; others come too.
+# In the order of the documentation; portals send others too.
 DOCUMENTED_CODES = (
     *("200", "304", "603", "603-S", "403", "404", "486", "484", "503", "480", "402", "423", "OTHER"),
 )
 
 
 def direction_of(call_type: int | None) -> Direction | None:
-    """Where the call went, or None for a type that is missing or undocumented."""
+    """The direction of the call; None for a type that is missing or undocumented."""
     return DIRECTION_BY_TYPE.get(call_type) if call_type is not None else None
 
 

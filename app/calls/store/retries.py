@@ -1,4 +1,4 @@
-"""A transaction on calls that met another process's is done again: the one rule for both who write them."""
+"""Trying a transaction on calls again after it met another one: the one rule for all writers of calls."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -16,9 +16,9 @@ class OvertakenError(Exception):
 async def retry_overtaken(attempt: Callable[[], Awaitable[Result]]) -> Result:
     """The result of the transaction, which is tried three times in all.
 
-    It is tried again where another process was faster with a new call, and where PostgreSQL has rolled it
-    back because of another process's: two that waited for each other, or a row that changed meanwhile.
-    Raises what the third attempt raises, and any other error at once.
+    It is tried again where another process was faster with a new call, and where PostgreSQL rolled it back:
+    it and another transaction waited for each other, or a row changed meanwhile. Raises the error of the
+    third attempt, and any other error at once.
     """
     for _ in range(ATTEMPTS - 1):
         try:

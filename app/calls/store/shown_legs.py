@@ -1,9 +1,9 @@
 """Which legs of a call the log shows, and which of them speaks for the call. Pure.
 
-Where the statistics show a call, they alone decide its facts, its sums and who took it; where they showed it
-once, the rows that are gone do, as long as they are kept. A telling beside them is a leg of doubt: listed
-while the statistics may be behind, and never more than that. So whatever an event says, and in whatever order
-events, rows and corrected rows come, the legs that decide are those of the statistics.
+Where the statistics show a call, their rows alone decide its facts, its sums and its operators. Where they
+showed it once, the rows that are gone decide, as long as they are kept. A telling beside rows is a doubtful
+leg: it is listed while the statistics may be behind, and does nothing else. So no event, and no order of
+events, rows and corrected rows, changes which legs decide: those of the statistics.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,11 +13,11 @@ import msgspec
 from app.calls.store.legs import Leg, Legs, order_of
 
 ANSWERED = "200"
-_SAME_LEG = 2  # Of user, start and outcome, so many agree: one may have been corrected since the event.
+_SAME_LEG = 2  # So many of user, start and outcome agree: one may have been corrected since the event.
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """The legs of one call: those that decide, of which `leg` speaks for the call, and those in doubt."""
+    """The legs of one call, deciding and doubtful; `leg`: the deciding one that speaks for the call."""
 
     leg: Leg
     deciding: Legs
@@ -30,12 +30,12 @@ class Shown(msgspec.Struct, frozen=True):
 
     @property
     def is_gone(self) -> bool:
-        """Whether the portal's statistics showed the call once, and do so no longer."""
+        """Whether the portal's statistics showed the call once and show it no longer."""
         return self.leg.gone_at is not None
 
 
 def show(legs: Legs) -> Shown:
-    """What the stored legs of a call, one at least, amount to."""
+    """Which of a call's stored legs (at least one) decide, and which are doubtful."""
     tellings = [best_telling(group) for group in _group([leg for leg in legs if leg.is_telling])]
     rows = [leg for leg in legs if leg.is_confirmed] or [leg for leg in legs if leg.gone_at is not None]
     if not rows:
@@ -45,8 +45,8 @@ def show(legs: Legs) -> Shown:
 
 
 def forget_old(legs: Legs, before: int) -> Legs:
-    """The legs without the rows that were gone before this moment, and without the tellings of before it that
-    stand beside rows of the statistics.
+    """The legs without the rows that were gone before this moment, and without the tellings from before it if
+    the call has rows.
     """
     is_shown = not all(leg.is_telling for leg in legs)
     return tuple(
@@ -58,22 +58,22 @@ def forget_old(legs: Legs, before: int) -> Legs:
 
 
 def sum_durations(shown: Shown) -> int | None:
-    """Seconds that the rows of a confirmed call add up to; None where one leg speaks for all."""
-    if len(shown.deciding) < 2 or not shown.is_confirmed:  # noqa: PLR2004  One adds up to itself.
+    """The sum of the seconds of a confirmed call's rows; None where one leg speaks for all."""
+    if len(shown.deciding) < 2 or not shown.is_confirmed:  # noqa: PLR2004  One leg is its own sum.
         return None
     durations = [leg.duration_s for leg in shown.deciding if leg.duration_s is not None]
     return sum(durations) if durations else None
 
 
 def find_operators(shown: Shown) -> frozenset[int]:
-    """The users of confirmed legs beside the one that speaks for the call: it is theirs as well."""
+    """The users of the other confirmed legs, without the user of `leg`: the call is theirs as well."""
     users = {leg.user_id for leg in shown.deciding if leg.is_confirmed and leg.user_id is not None}
     return frozenset(users - {shown.leg.user_id})
 
 
 def best_telling(group: Sequence[Leg]) -> Leg:
-    """Of several tellings of one leg the one that counts, whatever their order: answered before not, longer
-    before shorter. A start that one of them knows is theirs all.
+    """The telling that counts among several of one leg, in any order of theirs: answered before not answered,
+    longer before shorter. If one of them names a start, it is the start of all.
     """
     best = max(group, key=lambda leg: (leg.code == ANSWERED, leg.duration_s or 0, order_of(leg)))
     starts = [leg.started_at for leg in group if not leg.is_start_guessed]
@@ -84,7 +84,9 @@ def best_telling(group: Sequence[Leg]) -> Leg:
 
 
 def _group(tellings: Sequence[Leg]) -> list[list[Leg]]:
-    """Tellings of one leg: of one user and one start. One without a start joins its user's nearest."""
+    """The tellings by leg, which is one user and one start. A telling without a start joins the nearest leg
+    of its user.
+    """
     groups: dict[tuple[int | None, int], list[Leg]] = {}
     for leg in sorted(tellings, key=lambda leg: (leg.is_start_guessed, order_of(leg))):
         key = leg.user_id, leg.started_at
@@ -100,8 +102,8 @@ def _is_guess(group: Sequence[Leg]) -> bool:
 
 
 def _may_be(row: Leg, telling: Leg) -> bool:
-    """Whether the row may be the leg of which the event told, so that both need not be listed. An event that
-    names no start, or a row whose start cannot be read, is compared by the others.
+    """Whether the row may be the leg of the telling, so that both need not be listed. Where the event names
+    no start, or the row's cannot be read, only user and outcome are compared.
     """
     is_guess = row.is_start_guessed or telling.is_start_guessed
     is_alike = (
@@ -113,7 +115,7 @@ def _may_be(row: Leg, telling: Leg) -> bool:
 
 
 def _speaking(legs: Iterable[Leg]) -> Leg:
-    """The leg that was answered, else the last."""
+    """The answered leg, else the last one."""
     return max(legs, key=lambda leg: (leg.code == ANSWERED, order_of(leg)))
 
 
