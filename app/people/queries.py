@@ -46,7 +46,7 @@ async def find_names(portal_id: int, user_ids: Iterable[int]) -> dict[int, str]:
     return {user_id: person.name for user_id, person in (await find_people(portal_id, user_ids)).items()}
 
 
-async def claim_reading(portal_id: int, generation: int, read_at: int, now: int) -> bool:
+async def take_reading(portal_id: int, generation: int, read_at: int, now: int) -> bool:
     """Note that this process reads the users now; False when another process noted it first."""
     is_same = (PortalTable.generation == generation) & (PortalTable.people_read_at == read_at)
     changed = await (

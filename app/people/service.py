@@ -20,7 +20,7 @@ from app.kit.fairness.turns import Kind
 from app.kit.metrics import LIMITED
 from app.kit.storage.database import Database
 from app.kit.text import shorten
-from app.people.queries import claim_reading, find_people, note_read_at, note_unlisted, upsert_people
+from app.people.queries import find_people, note_read_at, note_unlisted, take_reading, upsert_people
 from app.people.structure import take
 from app.people.structure_queries import store_structure
 from app.portals.model import Portal
@@ -123,7 +123,7 @@ class People:
         The time is noted before the portal is asked, so that no second process asks at the same time.
         """
         now = self._clock.now()
-        if not await claim_reading(portal.id, portal.generation, portal.people_read_at, now):
+        if not await take_reading(portal.id, portal.generation, portal.people_read_at, now):
             return
         told = await self._ask(portal, "users", self._list_users)
         if told is None:

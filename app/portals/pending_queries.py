@@ -72,8 +72,8 @@ async def list_sealed() -> Sequence[Mapping[str, Any]]:
     return rows
 
 
-async def claim(member_id: str, origin: str, now: int, until: int) -> tuple[str, int] | None:
-    """(sealed, attempts so far) if the caller may now verify it; None if it is not due or claimed already."""
+async def take(member_id: str, origin: str, now: int, until: int) -> tuple[str, int] | None:
+    """Take the lease of one; (sealed, attempts so far), or None if it is not due or another has the lease."""
     is_due = And(Pending.next_at <= now, Pending.claimed_until <= now)
     rows = await (
         Pending.update({Pending.claimed_until: until})
@@ -84,7 +84,7 @@ async def claim(member_id: str, origin: str, now: int, until: int) -> tuple[str,
 
 
 async def postpone(member_id: str, origin: str, sealed: str, attempts: int, next_at: int) -> None:
-    """End the claim and set the next attempt to `next_at`, unless a newer offer has come."""
+    """End the lease and set the next attempt to `next_at`, unless a newer offer has come."""
     await Pending.update(
         {Pending.attempts: attempts, Pending.next_at: next_at, Pending.claimed_until: 0}
     ).where(And(_is(member_id, origin), Pending.sealed == sealed))

@@ -118,7 +118,7 @@ async def update_generation(portal_id: int, generation: int, changes: Changes) -
     return await update_where(portal_id, is_same, changes)
 
 
-async def claim_refresh(
+async def take_refresh_lease(
     portal_id: int, generation: int, token_version: int, lease_id: str, now: int, until: int
 ) -> bool:
     """Take the lease of a refresh of this pair until `until`; False if another process has it, or the pair is
@@ -167,8 +167,8 @@ async def want_lookup(portal_id: int, generation: int, now: int) -> None:
     await update_generation(portal_id, generation, {PortalTable.lookup_wanted_at: now})
 
 
-async def claim_lookup(portal_id: int, now: int, pause_s: int) -> bool:
-    """Claim the one lookup that a portal has in `pause_s`, and delete the note of `want_lookup`; False if the
+async def take_lookup(portal_id: int, now: int, pause_s: int) -> bool:
+    """Take the one lookup that a portal has in `pause_s`, and delete the note of `want_lookup`; False if the
     last one is too recent.
     """
     return await update_where(

@@ -29,7 +29,7 @@ async def test_what_was_decided_on_an_older_state_changes_nothing(
     spent = (row["id"], row["generation"], row["token_version"] - 1)
     for state in (older, spent):
         assert not await queries.update_unchanged(*state, {"access_token": None})
-        assert not await queries.claim_refresh(*state, "lease", clock.now(), clock.now() + 30)
+        assert not await queries.take_refresh_lease(*state, "lease", clock.now(), clock.now() + 30)
     assert not await queries.update_generation(*older[:2], {"setup": "[]"})
     await queries.want_lookup(*older[:2], clock.now())
     await queries.release_refresh(row["id"], "lease of another", is_doubtful=False)
@@ -40,7 +40,7 @@ async def test_what_was_decided_on_an_older_state_changes_nothing(
         row["id"], gone["generation"], gone["token_version"], {"setup": ""}
     )
     assert not await queries.update_generation(row["id"], gone["generation"], {"setup": ""})
-    assert not await queries.claim_lookup(row["id"], clock.now(), 0)
+    assert not await queries.take_lookup(row["id"], clock.now(), 0)
     assert await read_portal(callbook, portal.member_id) == gone
 
 

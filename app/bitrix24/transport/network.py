@@ -23,7 +23,7 @@ Purpose = Literal["portals", "oauth"]
 _CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S: dict[str, float] = {"portals": 60.0, "oauth": 10.0}
 MAX_CONNECTIONS = 256  # A quarter of the files that a process may usually open.
-MAX_OF_A_PORTAL = 32  # Two for each of sixteen listeners (web/call/audio_stream.py).
+MAX_OF_A_PORTAL = 32  # Two for each of sixteen listeners (web/http/stream_places.py).
 MAX_TRIED = 4  # Addresses of one host; each may stay silent for ten seconds.
 _LIMITS = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=16, keepalive_expiry=15.0)
 _portal: ContextVar[str] = ContextVar("portal", default="")

@@ -16,7 +16,6 @@ from app.calls.statistics.fetch.batch_reader import BatchReader
 from app.calls.statistics.fetch.merge import forget_old_legs
 from app.calls.statistics.fetch.merge_queries import note_read
 from app.calls.statistics.fetch.turn_share import Share
-from app.calls.statistics.progress.claims import Claim
 from app.calls.statistics.progress.dating_rule import Seen, find_doubt
 from app.calls.statistics.progress.forward_queries import (
     Finding,
@@ -28,6 +27,7 @@ from app.calls.statistics.progress.forward_queries import (
 from app.calls.statistics.progress.mark_queries import change_mark, date_mark, find_mark, raise_mark, suspect
 from app.calls.statistics.progress.marks import Mark
 from app.calls.statistics.progress.plan import BEHIND_IDS, Plan
+from app.calls.statistics.progress.read_lease import ReadLease
 from app.calls.statistics.progress.read_schedule import (
     DAY_S,
     FULL_WINDOW_S,
@@ -58,12 +58,12 @@ class SyncResult(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt at a read. `is_full`: with the calls of 30 days. `claim`: None without one. When the
+    """One attempt at a read. `is_full`: with the calls of 30 days. `lease`: None without one. When the
     `share` is used up, the attempt ends after its present batch.
     """
 
     is_full: bool
-    claim: Claim | None
+    lease: ReadLease | None
     share: Share
 
 
@@ -103,7 +103,7 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
     """Read to the end and move the mark there; the mark afterwards, or None when the portal was installed
     again meanwhile.
 
-    Raises the reader's errors, PortalRestsError and ClaimLostError. Rows that were written before an error
+    Raises the reader's errors, PortalRestsError and LeaseLostError. Rows that were written before an error
     stay, because each row is true by itself. After each batch the mark rises to the id up to which all is
     read, and notes how far down the read has come, so that another attempt goes on from there. Only the end
     of the read moves "complete up to", to the moment when its first request began.
@@ -118,7 +118,7 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
             await raise_mark(mark.portal_id, mark.generation, mark.token_user_id, high_id)
         if not plan.is_complete:
             going = going.moved_to(progress.low_id, reader.began_at)
-            await _keep(mark, going, attempt.claim, clock.now())
+            await _keep(mark, going, attempt.lease, clock.now())
             if reader.rest_s or attempt.share.is_over(reader.rows):
                 raise PortalRestsError(max(reader.rest_s, attempt.share.rest_s(reader.rows)))
     moved = await _finish(reader, mark, going, attempt, clock)
@@ -144,7 +144,7 @@ def _resume(mark: Mark, window_s: int) -> Pass | None:
     )
 
 
-async def _keep(mark: Mark, going: Pass, claim: Claim | None, now: int) -> None:
+async def _keep(mark: Mark, going: Pass, lease: ReadLease | None, now: int) -> None:
     changes: dict[str, object] = {
         "pass_low_id": going.low_id,
         "pass_bottom_id": going.bottom_id,
@@ -152,10 +152,10 @@ async def _keep(mark: Mark, going: Pass, claim: Claim | None, now: int) -> None:
         "pass_since": going.since,
         "pass_began_at": going.began_at,
     }
-    if claim is None:
+    if lease is None:
         await change_mark(mark.portal_id, mark, changes)
     else:
-        await claim.renew(now, changes)
+        await lease.renew(now, changes)
 
 
 async def _finish(
@@ -184,7 +184,7 @@ async def _finish(
     if is_whole:
         if going.is_full:
             reader.changed += await forget_old_legs(reader.destination, going.looked_at - FULL_WINDOW_S)
-        await _note(mark, going, attempt.claim, failure)
+        await _note(mark, going, attempt.lease, failure)
     if failure is not None:
         raise failure
     return await find_mark(mark.portal_id, mark.generation) if moved is not None else None
@@ -219,7 +219,7 @@ async def _date(reader: BatchReader, mark: Mark, going: Pass, newest_id: int, sh
     await date_mark(*key, min(began_at, going.looked_at), going.looked_at)
 
 
-async def _note(mark: Mark, going: Pass, claim: Claim | None, failure: Exception | None) -> None:
+async def _note(mark: Mark, going: Pass, lease: ReadLease | None, failure: Exception | None) -> None:
     """Note the end of the read: whether calls that only events told of count, and when to read next."""
     portal_id, looked_at = mark.portal_id, going.looked_at
     unseen = await count_unseen_operators(
@@ -234,7 +234,7 @@ async def _note(mark: Mark, going: Pass, claim: Claim | None, failure: Exception
         full_read_at=looked_at if going.is_full else None,
         failure_code=None if failure is None else str(getattr(failure, "code", "internal_error")),
     )
-    claimed_until = 0 if claim is None else claim.until
+    claimed_until = 0 if lease is None else lease.until
     await finish_read(portal_id, mark.generation, mark.token_user_id, finding, claimed_until)
     current = await find_mark(portal_id, mark.generation)
     if current is not None and (stand := note_stand(current, looked_at, current.high_id)):

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from app.calls.statistics.audit_queries import has_rows
 from app.calls.statistics.fetch.batch_reader import BatchReader
 from app.calls.statistics.fetch.turn_share import Share
-from app.calls.statistics.progress.claims import CLAIM_S
 from app.calls.statistics.progress.dating_rule import Seen, find_doubt
 from app.calls.statistics.progress.mark_queries import begin_mark, find_mark, move_mark
 from app.calls.statistics.progress.marks import Mark, estimate_total
 from app.calls.statistics.progress.pace import FIRST_PAGES
 from app.calls.statistics.progress.plan import Plan, Progress, fitting_width
+from app.calls.statistics.progress.read_lease import LEASE_S
 from app.calls.statistics.progress.window import first_stand
 from app.kit.clock import Clock
 
@@ -75,7 +75,7 @@ class Slice:
             "rows_done": rows,
             "rows_total": total,
             "batch_pages": self._reader.pages,
-            "claimed_until": now + CLAIM_S,
+            "claimed_until": now + LEASE_S,
         }
         if progress.low_id < mark.low_id or is_complete:
             state = "complete" if is_complete else "running"

@@ -45,7 +45,7 @@ class Lookups:
         come only once, and reconciliation asks a portal that fails again, after a wait that grows.
         """
         now = self._clock.now()
-        if not await queries.claim_lookup(portal.id, now, PAUSE_S):
+        if not await queries.take_lookup(portal.id, now, PAUSE_S):
             return
         is_done = False
         try:

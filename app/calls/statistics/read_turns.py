@@ -2,7 +2,7 @@
 after a failure.
 
 A history is read in the background, newest rows first. One process at a time reads a portal, for a minute, by
-a claim in the mark. The mark moves only over rows that are stored, so a crash costs at most one batch, which
+a lease in the mark. The mark moves only over rows that are stored, so a crash costs at most one batch, which
 is read again.
 """
 
@@ -19,17 +19,17 @@ from app.calls.statistics.fetch.range_requests import StatisticsAccess, Statisti
 from app.calls.statistics.fetch.turn_share import LONGEST_TURN_S, SLICE_S, Share
 from app.calls.statistics.forward_read import Attempt, SyncResult, read_forward
 from app.calls.statistics.history import Slice, begin_history
-from app.calls.statistics.progress.claims import CLAIM_S, Claim
 from app.calls.statistics.progress.mark_queries import (
-    change_claimed,
-    claim_mark,
+    change_leased,
     ensure_mark,
     find_mark,
     list_due_histories,
     note_failure,
+    take_history_lease,
 )
 from app.calls.statistics.progress.marks import Mark
 from app.calls.statistics.progress.pace import FIRST_PAGES, OPERATING_WINDOW_S
+from app.calls.statistics.progress.read_lease import LEASE_S, ReadLease
 from app.calls.statistics.progress.read_schedule import is_full_due
 from app.kit.clock import Clock
 from app.kit.fairness.query_turns import QueryTooSlowError
@@ -93,7 +93,7 @@ class Histories:
         self, portal: Portal, *, is_forced: bool = False, is_bounded: bool = True
     ) -> Mark | None:
         """Read the history for a turn's share; the mark afterwards. None when the history is whole or not due
-        yet, and when another process has the claim or took it over.
+        yet, and when another process has the lease or took it over.
 
         After a failure, which the mark notes, the portal is asked again later; `is_forced`: without that
         wait. Without `is_bounded` the read has no share: it goes on to the end, however long that takes.
@@ -102,7 +102,7 @@ class Histories:
         if mark is None or mark.history_state == "complete":
             return None
         now = self._clock.now()  # Not before: a new mark is due from its own moment on.
-        mark = await claim_mark(portal.id, portal.generation, now, now + CLAIM_S, is_forced=is_forced)
+        mark = await take_history_lease(portal.id, portal.generation, now, now + LEASE_S, is_forced=is_forced)
         if mark is None:
             return None
         reader = self._open_reader(portal, mark.batch_pages)
@@ -119,7 +119,7 @@ class Histories:
             changes = self._after(failure, part.last)
             noted = await note_failure(portal.id, part.last, changes)
             await self._tell(portal.id)
-            if not isinstance(failure, FAILURES):  # An unexpected failure must not hold the claim either.
+            if not isinstance(failure, FAILURES):  # An unexpected failure must not hold the lease either.
                 raise
             return noted
         if part.mark is None:
@@ -135,14 +135,14 @@ class Histories:
         portal: Portal,
         *,
         is_full: bool | None = None,
-        claim: Claim | None = None,
+        lease: ReadLease | None = None,
         is_bounded: bool = True,
     ) -> SyncResult:
         """Read the statistics forward to their end, or begin their history where it has not begun; return a
         summary of the read.
 
-        `is_full`: whether with the calls of 30 days (None: once a day). Each batch renews the `claim`. Raises
-        the errors of PortalAccess, StatisticsRefusedError and ClaimLostError; PortalRestsError when the
+        `is_full`: whether with the calls of 30 days (None: once a day). Each batch renews the `lease`. Raises
+        the errors of PortalAccess, StatisticsRefusedError and LeaseLostError; PortalRestsError when the
         turn's share is used up before (only if `is_bounded`); PortalNotConnectedError also when the portal
         was uninstalled or installed again meanwhile. Raises QuotaReached where there is no room: no read that
         begins then may say up to when the log is complete.
@@ -154,7 +154,7 @@ class Histories:
                 is_full = is_full_due(mark.full_read_at, portal.access_expires_at, self._clock.now())
             reader = self._open_reader(portal, min(mark.batch_pages, FIRST_PAGES))
             share = self._open_share(is_bounded=is_bounded)
-            moved = await self._read_to_end(reader, mark, Attempt(is_full, claim, share))
+            moved = await self._read_to_end(reader, mark, Attempt(is_full, lease, share))
             if moved is not None:
                 await self._tell(portal.id)  # At least "complete up to" has changed.
                 if mark.has_begun and reader.inserted:  # No event told of these: is the event still bound?
@@ -212,9 +212,9 @@ class Histories:
         return Destination(self._database, self._changes, portal.id, portal.generation, self._room)
 
     async def _give_back(self, mark: Mark) -> Mark | None:
-        """End the claim; the mark afterwards, or None when another process has taken the claim over."""
+        """End the lease; the mark afterwards, or None when another process has taken the lease over."""
         free = {"claimed_until": 0}
-        given = await change_claimed(mark.portal_id, mark.generation, mark.claimed_until, free)
+        given = await change_leased(mark.portal_id, mark.generation, mark.claimed_until, free)
         await self._tell(mark.portal_id)
         return given
 

@@ -1,6 +1,6 @@
 """Finding calls and facts that no event told: reads of a portal's statistics, on evidence and on schedule.
 
-One process at a time reads a portal, by a claim in the mark. `app.portals.tokens.refresh_budget` decides how
+One process at a time reads a portal, by a lease in the mark. `app.portals.tokens.refresh_budget` decides how
 many refreshes a read may cost; one statement over all portals finds those that are due.
 """
 
@@ -14,9 +14,9 @@ from app.calls.statistics.fetch.merge import write_rows
 from app.calls.statistics.fetch.range_requests import ask_for_call
 from app.calls.statistics.fetch.turn_share import LONGEST_TURN_S
 from app.calls.statistics.forward_read import PortalRestsError
-from app.calls.statistics.progress.claims import CLAIM_S, Claim
-from app.calls.statistics.progress.forward_queries import claim_read, list_due_reads
+from app.calls.statistics.progress.forward_queries import list_due_reads, take_read_lease
 from app.calls.statistics.progress.marks import Mark
+from app.calls.statistics.progress.read_lease import LEASE_S, ReadLease
 from app.calls.statistics.progress.read_schedule import plan_delay
 from app.calls.statistics.read_turns import FAILURES, Histories, code_of
 from app.kit.clock import Clock
@@ -55,28 +55,28 @@ class Reconciliation:
         self._turns.begin_all(READ, await list_due_reads(self._clock.now(), MOST_DUE), self._read_if_due)
 
     async def read(self, portal: Portal) -> bool:
-        """Read the portal's new calls; say whether to the end. False also when another process has the claim,
+        """Read the portal's new calls; say whether to the end. False also when another process has the lease,
         or the portal is to rest.
 
         The mark notes a failure; after each one in a row the portal is asked again later.
         """
         now = self._clock.now()
-        mark = await claim_read(portal.id, portal.generation, now, now + CLAIM_S)
+        mark = await take_read_lease(portal.id, portal.generation, now, now + LEASE_S)
         if mark is None:
             return False
-        claim = Claim(mark)
+        lease = ReadLease(mark)
         try:
-            await self._histories.catch_up(portal, claim=claim)
+            await self._histories.catch_up(portal, lease=lease)
         except PortalRestsError as rest:
-            await claim.give_back({"next_at": self._clock.now() + rest.rest_s})
+            await lease.give_back({"next_at": self._clock.now() + rest.rest_s})
         except asyncio.CancelledError:  # Its turn is over: the batch that was under way is read again.
             next_at = self._clock.now() + plan_delay(mark.failures)
-            await claim.give_back({"next_at": next_at, "batch_pages": mark.fewer_pages})
+            await lease.give_back({"next_at": next_at, "batch_pages": mark.fewer_pages})
             raise
         except Exception as failure:
             log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
-            await claim.give_back(self._after(failure, mark))
-            if not isinstance(failure, FAILURES):  # An unexpected failure must not hold the claim either.
+            await lease.give_back(self._after(failure, mark))
+            if not isinstance(failure, FAILURES):  # An unexpected failure must not hold the lease either.
                 raise
         else:
             return True

@@ -73,7 +73,7 @@ def use_no_lane() -> Iterator[None]:
         yield
 
 
-def claim_lane(portal_id: int, user_id: int) -> None:
+def name_lane(portal_id: int, user_id: int) -> None:
     """Mark the lane of the running request as this user's; does nothing outside of requests."""
     lane = _current.get()
     if lane is not None and not lane.is_background:

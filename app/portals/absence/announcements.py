@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from app.kit.clock import Clock
 from app.kit.fairness.shared_reads import SharedReads
 from app.portals.absence import uninstall_queries
-from app.portals.absence.uninstall_queries import Claimed, Noted
+from app.portals.absence.uninstall_queries import Noted, TakenCheck
 from app.portals.model import Portal
 
 
@@ -36,8 +36,8 @@ class Announcements:
         standing = await self._standings.find(str(portal_id))
         return standing or Standing(is_installed=False, noted=None)
 
-    async def note(self, portal: Portal, *, is_clean: bool) -> Claimed | None:
-        """Note an announcement; return the claim to check it, or None if the check rests or is under way."""
+    async def note(self, portal: Portal, *, is_clean: bool) -> TakenCheck | None:
+        """Note an announcement; return the check to make now, or None if it rests or is under way."""
         while not await self._is_noted(portal, is_clean=is_clean):
             under_way = self._noting.get(portal.id)
             if under_way is None:
@@ -52,7 +52,7 @@ class Announcements:
         is_as_careful = is_clean or not noted.is_clean
         return is_as_careful and noted.is_resting(self._clock.now())
 
-    async def _write(self, portal: Portal, *, is_clean: bool) -> Claimed | None:
+    async def _write(self, portal: Portal, *, is_clean: bool) -> TakenCheck | None:
         """Write the note while other callers wait; if this fails, one of them tries next.
 
         It reads the note once more first: another caller may have written it after the read before.
@@ -63,7 +63,7 @@ class Announcements:
             if await self._is_noted(portal, is_clean=is_clean):
                 return None
             await uninstall_queries.note_uninstall(portal.id, portal.generation, now, is_clean=is_clean)
-            return await uninstall_queries.claim_check(portal.id, now)
+            return await uninstall_queries.take_check(portal.id, now)
         finally:
             del self._noting[portal.id]
             done.set_result(None)

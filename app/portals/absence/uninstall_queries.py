@@ -11,7 +11,7 @@ from piccolo.columns.combination import And
 from app.portals.tables import PortalTable, UninstallCheckTable
 
 Check = UninstallCheckTable
-CLAIM_S = 120  # Longer than a check can take: two questions, another process's lease, three witnesses.
+CHECK_LEASE_S = 120  # Longer than a check can take: two questions, another process's lease, three witnesses.
 PAUSE_S = 60  # Announcements cause at most one question in this time.
 # Unannounced, of the current installation, and not healed: the page of an administrator brings another pair.
 STILL_GONE = """FROM uninstall_checks c JOIN portals p ON p.id = c.portal_id AND p.generation = c.generation
@@ -19,7 +19,7 @@ STILL_GONE = """FROM uninstall_checks c JOIN portals p ON p.id = c.portal_id AND
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class TakenCheck:
     """A check that this process may do now."""
 
     generation: int
@@ -115,17 +115,19 @@ async def _drop_older(portal_id: int, generation: int) -> None:
     await Check.delete().where(And(Check.portal_id == portal_id, Check.generation < generation))
 
 
-async def claim_check(portal_id: int, now: int) -> Claimed | None:
-    """Take the claim to check; None if it is not due or another process has it."""
+async def take_check(portal_id: int, now: int) -> TakenCheck | None:
+    """Take the lease of the check; None if it is not due or another process has it."""
     rows = await (
-        Check.update({Check.claimed_until: now + CLAIM_S})
+        Check.update({Check.claimed_until: now + CHECK_LEASE_S})
         .where(And(Check.portal_id == portal_id, And(Check.claimed_until <= now, Check.next_at <= now)))
         .returning(Check.generation, Check.attempts, Check.is_unannounced, Check.is_accepted)
     )
     if not rows:
         return None
     row = rows[0]
-    return Claimed(row["generation"], row["attempts"], bool(row["is_unannounced"]), bool(row["is_accepted"]))
+    return TakenCheck(
+        row["generation"], row["attempts"], bool(row["is_unannounced"]), bool(row["is_accepted"])
+    )
 
 
 async def postpone_check(
@@ -138,7 +140,7 @@ async def postpone_check(
     is_answered: bool,
     is_unannounced: bool = False,
 ) -> None:
-    """End the claim and set the next check to `next_at`; `is_answered`: the server did answer this time.
+    """End the lease and set the next check to `next_at`; `is_answered`: the server did answer this time.
 
     A note of another generation or kind stays as it is: it was written in the meantime.
     """
@@ -183,7 +185,7 @@ async def note_unfinished(portal_id: int, generation: int, now: int) -> bool:
     is_same = And(Check.portal_id == portal_id, Check.generation == generation)
     announced = await Check.select(Check.is_clean).where(is_same).first()
     note = _make_note(portal_id, generation, now, is_clean=False)
-    note.claimed_until = now + CLAIM_S  # Most are erased by then, and two erasures at once do no harm.
+    note.claimed_until = now + CHECK_LEASE_S  # Most are erased by then, and two erasures at once do no harm.
     changed = [Check.generation, Check.next_at, Check.claimed_until, Check.is_unannounced]
     await Check.insert(note).on_conflict(target=Check.portal_id, action="DO UPDATE", values=changed)
     return bool(announced and announced["is_clean"])

@@ -19,7 +19,7 @@ from app.portals import queries
 from app.portals.absence import gone_guard, uninstall_queries
 from app.portals.absence.announcements import Announcements
 from app.portals.absence.gone_rules import ASK_AGAIN_AFTER_S, plan_next
-from app.portals.absence.uninstall_queries import Claimed
+from app.portals.absence.uninstall_queries import TakenCheck
 from app.portals.departure.erasure import ERASURE, Calls, Erasure
 from app.portals.model import Portal
 from app.portals.tokens.refresh import Refresher, Verdict
@@ -71,29 +71,27 @@ class Uninstaller:
         """Note the event and check it; return its state. Repeated events cause at most one question a minute,
         and no writes in between.
         """
-        claim = await self._announcements.note(portal, is_clean=is_clean)
-        return await self._follow(portal.id, claim)
+        check = await self._announcements.note(portal, is_clean=is_clean)
+        return await self._follow(portal.id, check)
 
     async def check(self, portal_id: int) -> Outcome:
         """Check a noted uninstall if it is due and no other process checks it; return its state."""
-        return await self._follow(
-            portal_id, await uninstall_queries.claim_check(portal_id, self._clock.now())
-        )
+        return await self._follow(portal_id, await uninstall_queries.take_check(portal_id, self._clock.now()))
 
-    async def _follow(self, portal_id: int, claim: Claimed | None) -> Outcome:
-        if claim is None:
+    async def _follow(self, portal_id: int, check: TakenCheck | None) -> Outcome:
+        if check is None:
             return await self._look_up_outcome(portal_id)
         portal = await queries.get_portal(portal_id)
         if portal is not None and not portal.is_installed:
-            return await self._resume(portal_id, claim.generation)
-        if portal is None or not _is_same(portal, claim):
-            await uninstall_queries.drop_check(portal_id, claim.generation)
+            return await self._resume(portal_id, check.generation)
+        if portal is None or not _is_same(portal, check):
+            await uninstall_queries.drop_check(portal_id, check.generation)
             return Outcome.STILL_INSTALLED
         proof = await self._ask(portal)
-        log.info("uninstall checked", portal_id=portal_id, proof=proof.value, attempts=claim.attempts + 1)
-        if claim.is_unannounced:
-            return await self._conclude_unannounced(portal, proof, claim)
-        return await self._conclude(portal, proof, claim.attempts)
+        log.info("uninstall checked", portal_id=portal_id, proof=proof.value, attempts=check.attempts + 1)
+        if check.is_unannounced:
+            return await self._conclude_unannounced(portal, proof, check)
+        return await self._conclude(portal, proof, check.attempts)
 
     async def _resume(self, portal_id: int, generation: int) -> Outcome:
         """Finish an erasure that was interrupted before all people were erased."""
@@ -149,22 +147,22 @@ class Uninstaller:
         )
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 
-    async def _conclude_unannounced(self, portal: Portal, proof: Proof, claim: Claimed) -> Outcome:
+    async def _conclude_unannounced(self, portal: Portal, proof: Proof, check: TakenCheck) -> Outcome:
         """Act on one answer about an unannounced uninstall: only the same answer again goes on, silence does
         not count, and any other answer ends the suspicion.
         """
         if proof in {Proof.NOTHING, Proof.UNINSTALLED}:
-            return await self._go_on(portal, claim, is_said=proof is Proof.UNINSTALLED)
+            return await self._go_on(portal, check, is_said=proof is Proof.UNINSTALLED)
         if proof is Proof.INSTALLED:  # The pair counts as alive until a refresh says otherwise.
             alive = {"token_state": "ok"}
             await queries.update_unchanged(portal.id, portal.generation, portal.token_version, alive)
         await uninstall_queries.drop_unannounced(portal.id)
         return Outcome.STILL_INSTALLED
 
-    async def _go_on(self, portal: Portal, claim: Claimed, *, is_said: bool) -> Outcome:
+    async def _go_on(self, portal: Portal, check: TakenCheck, *, is_said: bool) -> Outcome:
         now = self._clock.now()
-        is_held = is_said and not claim.is_accepted and await gone_guard.is_holding(now)
-        planned = plan_next(claim.attempts, is_said=is_said, is_held=is_held)
+        is_held = is_said and not check.is_accepted and await gone_guard.is_holding(now)
+        planned = plan_next(check.attempts, is_said=is_said, is_held=is_held)
         if planned is None:
             return Outcome.ERASED if await self._erase(portal, Calls.AS_ANNOUNCED) else Outcome.PENDING
         attempts, pause_s = planned
@@ -187,10 +185,10 @@ class Uninstaller:
         return True
 
 
-def _is_same(portal: Portal, claim: Claimed) -> bool:
+def _is_same(portal: Portal, check: TakenCheck) -> bool:
     """Whether the check is about this installation, and no new pair has come after the refused one."""
-    is_healed = claim.is_unannounced and portal.token_state == "ok"
-    return portal.generation == claim.generation and not is_healed
+    is_healed = check.is_unannounced and portal.token_state == "ok"
+    return portal.generation == check.generation and not is_healed
 
 
 CALLS_BY_PROOF = {

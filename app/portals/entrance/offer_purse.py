@@ -1,7 +1,7 @@
 """The pair of a waiting installation, for `app.portals.tokens.purchases`, which spends it and keeps the next.
 
 The time of the last purchase is sealed with the pair, so that it needs no column. The verifying process has
-the installation to itself by a claim.
+the installation to itself by a lease.
 """
 
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class OfferPurse:
         return msgspec.json.decode(self.keyring.open(self.sealed, context), type=Offer)
 
     async def read_record(self) -> OfferRecord | None:
-        """The record as claimed; `note` finds out whether a newer offer has come."""
+        """The record as it was when the lease was taken; `note` finds out whether a newer offer has come."""
         offer = self.open()
         return OfferRecord(offer.expires_at, 0, offer.pair_bought_at)
 

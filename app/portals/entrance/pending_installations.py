@@ -26,7 +26,7 @@ from app.portals.pending_queries import MOST_IN_ALL, MOST_OF_ORIGIN
 from app.portals.tokens.purchases import Purse
 
 log = structlog.get_logger(__name__)
-CLAIM_S = 300  # Longer than one verification can take: two authorization servers, the portal, a new pair.
+LEASE_S = 300  # Longer than one verification can take: two authorization servers, the portal, a new pair.
 ASK_AGAIN_AFTER_S = (60, 300, 900)
 Row = Mapping[str, Any]
 
@@ -113,12 +113,14 @@ class PendingInstallations:
         return await pending_queries.list_due(self._clock.now(), limit)
 
     async def ask(self, row: Row) -> None:
-        """Verify an installation that is due and not claimed: install it, refuse it, or let it wait on."""
+        """Verify an installation if it is due and no other process has it: install it, refuse it, or let it
+        wait on.
+        """
         member_id, origin, now = row["member_id"], row["origin"], self._clock.now()
-        claimed = await pending_queries.claim(member_id, origin, now, now + CLAIM_S)
-        if claimed is None:
+        taken = await pending_queries.take(member_id, origin, now, now + LEASE_S)
+        if taken is None:
             return
-        purse, attempts = OfferPurse(self._keyring, self._clock, member_id, origin, claimed[0]), claimed[1]
+        purse, attempts = OfferPurse(self._keyring, self._clock, member_id, origin, taken[0]), taken[1]
         waits = partial(pending_queries.postpone, member_id, origin)
         pause_s = ASK_AGAIN_AFTER_S[min(attempts, len(ASK_AGAIN_AFTER_S) - 1)]
         try:

@@ -166,7 +166,7 @@ class PortalSetup:
 
     async def _check_up(self, portal: Portal) -> None:
         now = self._clock.now()
-        if await checkup_queries.claim(portal, now, now - CHECK_EVERY_S):
+        if await checkup_queries.take_check(portal, now, now - CHECK_EVERY_S):
             await self.repeat(portal)
 
     async def take_hint(self, portal: Portal) -> None:
@@ -174,7 +174,7 @@ class PortalSetup:
         in the portal can send such an event, so the check is rare.
         """
         now = self._clock.now()
-        if await checkup_queries.claim(portal, now, now - HINT_EVERY_S):
+        if await checkup_queries.take_check(portal, now, now - HINT_EVERY_S):
             await contact_queries.end_pause(portal, now)
             await self.repeat(portal)
 

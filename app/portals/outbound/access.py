@@ -89,7 +89,7 @@ class PortalAccess:
 
     async def probe(self, portal: Portal) -> None:
         """Ask a paused portal once; raises PortalPausedError if it still refuses or its pause lasts."""
-        if not await contact_queries.claim_probe(portal, self._clock.now()):
+        if not await contact_queries.take_probe(portal, self._clock.now()):
             raise PortalPausedError(portal.contact_state)
         try:
             await self._use(portal, fetch_profile, Cause.OWN_WORK)

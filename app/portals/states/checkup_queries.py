@@ -20,7 +20,7 @@ async def list_due(before: int, now: int, least_life_s: int, limit: int) -> list
     return [queries.to_portal(row) for row in rows]
 
 
-async def claim(portal: Portal, now: int, before: int) -> bool:
+async def take_check(portal: Portal, now: int, before: int) -> bool:
     """Take the turn to check the portal; False if another process has taken it since `before`."""
     is_same = And(Portals.state == "installed", Portals.generation == portal.generation)
     return await queries.update_where(

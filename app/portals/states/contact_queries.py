@@ -30,7 +30,7 @@ async def note_refusal(portal: Portal, token_version: int, state: ContactState, 
     )
 
 
-async def claim_probe(portal: Portal, now: int) -> bool:
+async def take_probe(portal: Portal, now: int) -> bool:
     """Take the turn to ask a paused portal once; False if its pause lasts or another process has the turn."""
     is_over = And(Portals.contact_state != "ok", Portals.contact_retry_at <= now)
     return await queries.update_where(

@@ -1,6 +1,6 @@
 """Refreshes: one purchase for all waiting calls of all processes, stored only for the same installation.
 
-A refresh claims a lease in the row (one statement), asks the authorization server with no transaction open,
+A refresh takes a lease in the row (one statement), asks the authorization server with no transaction open,
 and stores the answer in one statement, which changes nothing if the token version is another by then.
 Documentation: settings/oauth/auto-renewal.md.
 """
@@ -122,7 +122,7 @@ class Refresher:
         with use_no_lane():  # Single rows only; all callers wait for the holder of the lease.
             if (refusal := await self._find_refusal(portal_id, old, cause)) is not None:
                 return refusal
-            while (lease := await self._claim(portal_id, old)) is None:
+            while (lease := await self._take_lease(portal_id, old)) is None:
                 overtaken = await self._look_who_was_faster(portal_id, old)
                 if overtaken is not None:
                     return overtaken
@@ -225,7 +225,7 @@ class Refresher:
         """The verdict of the witness's own refresh; TOO_SOON if another refresh has its lease. It does not
         wait for the lease: two portals that judge each other would wait for ever.
         """
-        lease = await self._claim(witness.id, pair)
+        lease = await self._take_lease(witness.id, pair)
         if lease is None:
             return Verdict.TOO_SOON
         return await self._use(lease, witness.id, pair, Cause.OWN_WORK)
@@ -237,10 +237,10 @@ class Refresher:
             return Verdict.SUPERSEDED
         return Verdict.RENEWED if portal.token_version != old.version else None
 
-    async def _claim(self, portal_id: int, old: StoredPair) -> Lease | None:
+    async def _take_lease(self, portal_id: int, old: StoredPair) -> Lease | None:
         now = self._clock.now()
         lease = Lease(uuid.uuid4().hex, self._monotonic() + LEASE_S)
-        is_claimed = await queries.claim_refresh(
+        is_taken = await queries.take_refresh_lease(
             portal_id, old.generation, old.version, lease.id, now, now + LEASE_S
         )
-        return lease if is_claimed else None
+        return lease if is_taken else None

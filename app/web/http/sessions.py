@@ -18,7 +18,7 @@ from app.calls.log.logged_calls import Viewer
 from app.kit.clock import Clock
 from app.kit.crypto import CannotDecryptError, Keyring
 from app.kit.fairness.budget import Budget
-from app.kit.fairness.lanes import claim_lane
+from app.kit.fairness.lanes import name_lane
 from app.kit.messages.errors import Refusal, TooManyRequests
 from app.kit.messages.languages import LANGUAGES
 from app.kit.messages.words import N_
@@ -140,7 +140,7 @@ class Sessions:
         """Begin a session for a verified user; returns its token, and the session as a request
         would find it.
         """
-        claim_lane(portal.id, profile.user_id)
+        name_lane(portal.id, profile.user_id)
         claims = SessionClaims(
             portal_id=portal.id,
             generation=portal.generation,
@@ -165,7 +165,7 @@ class Sessions:
 
         Raises SessionExpired or PortalUninstalled.
         """
-        claim_lane(claims.portal_id, claims.user_id)
+        name_lane(claims.portal_id, claims.user_id)
         if claims.expires_at <= self.clock.now():
             raise SessionExpired
         portal = await self.find_portal(claims.portal_id)

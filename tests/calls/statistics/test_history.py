@@ -8,7 +8,7 @@ import pytest
 
 from app.calls.statistics import history, read_turns
 from app.calls.statistics.fetch import batch_reader
-from app.calls.statistics.progress.claims import CLAIM_S
+from app.calls.statistics.progress.read_lease import LEASE_S
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.scheduler import read_histories
@@ -91,7 +91,7 @@ class Danger:
             (batch_reader, "write_rows"),
             (history, "begin_history"),
             (history, "move_mark"),
-            (read_turns, "change_claimed"),
+            (read_turns, "change_leased"),
         ]:
             monkeypatch.setattr(module, name, self.around(getattr(module, name)))
 
@@ -123,7 +123,7 @@ async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
         try:
             await callbook.parts.histories.run_slice(installed)
         except Crash:
-            clock.advance(CLAIM_S)
+            clock.advance(LEASE_S)
     assert danger.crashes >= 8
     await assert_whole(callbook, portal)
 

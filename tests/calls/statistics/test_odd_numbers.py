@@ -1,4 +1,4 @@
-"""A portal's history is read with any numbers that the portal tells, and no claim stays."""
+"""A portal's history is read with any numbers that the portal tells, and no lease stays."""
 
 import math
 from typing import Any
@@ -98,7 +98,7 @@ async def test_a_licence_for_longer_than_there_are_dates_counts_no_days(
 
 
 @pytest.mark.parametrize("is_history", [True, False])
-async def test_an_error_that_nobody_expects_gives_the_claim_back_and_is_waited_out(
+async def test_an_error_that_nobody_expects_gives_the_lease_back_and_is_waited_out(
     callbook: Callbook,
     portal: StandInPortal,
     clock: FakeClock,

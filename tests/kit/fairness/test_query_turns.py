@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.kit.fairness.lanes import Lane, claim_lane, use_background, use_lane
+from app.kit.fairness.lanes import Lane, name_lane, use_background, use_lane
 from app.kit.fairness.query_turns import QueryTooSlowError
 from app.kit.storage.database import Database
 from app.portals import queries
@@ -55,7 +55,7 @@ async def test_a_read_for_one_portal_is_given_up_in_time(database: Database) -> 
 async def test_work_that_a_request_leaves_behind_has_the_turns_of_its_portal(database: Database) -> None:
     database.engine.turns.background_limit_s = 0.05
     with use_lane(Lane()):
-        claim_lane(1, 2)
+        name_lane(1, 2)
         with pytest.raises(QueryTooSlowError):
             await read(database, None, ENDLESS)
 
@@ -66,7 +66,7 @@ async def test_nobody_waits_for_a_connection_when_the_process_ends(database: Dat
 
     async def search() -> None:
         with use_lane(Lane()):
-            claim_lane(1, 2)
+            name_lane(1, 2)
             await database.run(ENDLESS)
 
     long = [asyncio.create_task(search()) for _ in range(TIMES)]

@@ -12,7 +12,7 @@ from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import Database
 from app.portals import queries
-from app.portals.absence.uninstall_queries import CLAIM_S, note_uninstall
+from app.portals.absence.uninstall_queries import CHECK_LEASE_S, note_uninstall
 from app.portals.departure.erasure import CALLS_KEPT_S, Calls, Erasure
 from app.portals.news import Changes
 from app.scheduler import check_uninstalls, erase_due, sweep
@@ -72,7 +72,7 @@ async def test_people_go_after_a_kill_though_calls_are_kept(
     row = await read_portal(callbook, installed.member_id)
     assert (row["state"], row["access_token"], row["refresh_token"]) == ("uninstalled", None, None)
     assert await count(callbook, "people") > 0
-    clock.advance(CLAIM_S)
+    clock.advance(CHECK_LEASE_S)
     await check_uninstalls(callbook.parts)
     await callbook.settle()
     left = [await count(callbook, table) for table in ("people", "undecodable_events", "uninstall_checks")]

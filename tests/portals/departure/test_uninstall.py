@@ -9,7 +9,7 @@ from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
 from app.portals.absence import uninstall_queries
-from app.portals.absence.uninstall_queries import CLAIM_S
+from app.portals.absence.uninstall_queries import CHECK_LEASE_S
 from app.portals.departure.erasure import CALLS_KEPT_S
 from app.portals.tokens.refresh import LEASE_S
 from app.portals.tokens.refresh_budget import REST_S
@@ -263,11 +263,11 @@ async def test_a_genuine_event_after_a_forgery_is_asked_about_at_once(
     assert answer.status_code == 200
 
 
-async def test_a_claim_outlives_the_longest_check() -> None:
+async def test_a_check_s_lease_outlives_the_longest_check() -> None:
     """A check may take: the access token, another process's lease, our own refresh, three witnesses (decision
     0005).
     """
-    assert TOTAL_S + LEASE_S + TOTAL_S + 3 * TOTAL_S < CLAIM_S
+    assert TOTAL_S + LEASE_S + TOTAL_S + 3 * TOTAL_S < CHECK_LEASE_S
 
 
 async def test_one_check_at_a_time(callbook: Callbook, stand_in: StandIn, installed: StandInPortal) -> None:
@@ -287,7 +287,7 @@ class Writes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        for name in ("note_uninstall", "claim_check"):
+        for name in ("note_uninstall", "take_check"):
             monkeypatch.setattr(uninstall_queries, name, self._counted(getattr(uninstall_queries, name)))
 
     def _counted(self, write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:

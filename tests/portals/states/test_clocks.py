@@ -143,7 +143,7 @@ async def test_leases_claims_and_pauses_of_the_time_before_block_no_longer_than_
     portal = stand_in.portals[0]
     await install(callbook, portal)
     now, found = clock.now(), await find(portal)
-    assert await queries.claim_refresh(found.id, 1, found.token_version, "killed", now, now + 30)
+    assert await queries.take_refresh_lease(found.id, 1, found.token_version, "killed", now, now + 30)
     await callbook.run_sql(
         f"UPDATE statistics_marks SET history_state = 'running', claimed_until = {now + 300}"
     )

@@ -96,8 +96,8 @@ async def list_due_reads(now: int, limit: int) -> list[int]:
     return [row["id"] for row in await Marks.raw(_DUE.format(**moments, limit=int(limit)))]
 
 
-async def claim_read(portal_id: int, generation: int, now: int, until: int) -> Mark | None:
-    """Take the claim for a forward read. None while another process has it, while the portal is to rest, and
+async def take_read_lease(portal_id: int, generation: int, now: int, until: int) -> Mark | None:
+    """Take the lease for a forward read. None while another process has it, while the portal is to rest, and
     within a minute of the beginning of the last whole read.
     """
     is_free = And(Marks.claimed_until <= now, Marks.next_at <= now)
@@ -112,7 +112,7 @@ async def claim_read(portal_id: int, generation: int, now: int, until: int) -> M
 async def finish_read(
     portal_id: int, generation: int, owner_id: int, finding: Finding, claimed_until: int
 ) -> None:
-    """Note a whole read, and end the claim that lasts until `claimed_until` (0: the read had none).
+    """Note a whole read, and end the lease that lasts until `claimed_until` (0: the read had none).
 
     Evidence from after its beginning stays in the mark, and so do the late facts of calls that ended shortly
     before it.

@@ -79,11 +79,11 @@ async def ensure_mark(database: Database, portal_id: int, generation: int, now: 
     return True
 
 
-async def claim_mark(
+async def take_history_lease(
     portal_id: int, generation: int, now: int, until: int, *, is_forced: bool
 ) -> Mark | None:
-    """Take the claim for reading the history. None when nothing is left to read, when it is not due yet, and
-    while another process has the claim.
+    """Take the lease for reading the history. None when nothing is left to read, when it is not due yet, and
+    while another process has the lease.
 
     `is_forced`: also while the wait after a failure lasts.
     """
@@ -97,27 +97,25 @@ async def claim_mark(
 
 
 async def begin_mark(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
-    """Note the ends that the first read found; None when another read did so before or has the claim."""
+    """Note the ends that the first read found; None when another read did so before or has the lease."""
     is_first = And(Marks.token_user_id == seen.token_user_id, Marks.top_id.is_null())
     return await update_mark(portal_id, And(_is_held(seen.generation, seen.claimed_until), is_first), changes)
 
 
 async def move_mark(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
-    """Note how far a batch has read; None when the mark has moved since `seen`, or another has the claim."""
+    """Note how far a batch has read; None when the mark has moved since `seen`, or another has the lease."""
     is_unmoved = And(_is_held(seen.generation, seen.claimed_until), Marks.low_id == seen.low_id)
     return await update_mark(portal_id, And(is_unmoved, Marks.token_user_id == seen.token_user_id), changes)
 
 
-async def change_claimed(
-    portal_id: int, generation: int, claimed_until: int, changes: Changes
-) -> Mark | None:
-    """Make these changes for the process with the claim until that moment; None when it lost the claim."""
+async def change_leased(portal_id: int, generation: int, claimed_until: int, changes: Changes) -> Mark | None:
+    """Make these changes for the process with the lease until that moment; None when it lost the lease."""
     return await update_mark(portal_id, _is_held(generation, claimed_until), changes)
 
 
 async def note_failure(portal_id: int, seen: Mark, changes: Changes) -> Mark | None:
     """Note the failure of an attempt that had come to `seen`; None when another process has come further or
-    has the claim.
+    has the lease.
     """
     is_begun_alike = Marks.top_id.is_null() if seen.top_id is None else Marks.top_id == seen.top_id
     is_unmoved = And(And(Marks.low_id == seen.low_id, is_begun_alike), Marks.history_state != "complete")
@@ -159,7 +157,7 @@ async def reopen_history(portal_id: int, generation: int, now: int) -> None:
     """Have the whole history read again, because it may hold rows that were left out ("complete up to",
     reason 2 in `marks.py`).
 
-    A process that reads at the moment loses its claim. The mark keeps its judgement of calls that the
+    A process that reads at the moment loses its lease. The mark keeps its judgement of calls that the
     statistics lack (`is_limited`, `counts_all`). The new history is also the day's read of 30 days, and the
     mark keeps the moment in `reopened_at`.
     """
@@ -173,7 +171,7 @@ async def lower_mark(portal_id: int, seen: Mark, high_id: int) -> None:
 
 
 async def change_mark(portal_id: int, seen: Mark, changes: Changes) -> None:
-    """Make these changes while installation and token's owner are those of `seen`; it needs no claim."""
+    """Make these changes while installation and token's owner are those of `seen`; it needs no lease."""
     await update_mark(portal_id, is_of(portal_id, seen.generation, seen.token_user_id), changes)
 
 
@@ -207,7 +205,7 @@ def _mark(row: Mapping[str, Any]) -> Mark:
 
 
 def _is_held(generation: int, claimed_until: int) -> And:
-    """The condition: the mark of this installation, and its claim is still the one until that moment."""
+    """The condition: the mark of this installation, and its lease is still the one until that moment."""
     return And(Marks.generation == generation, Marks.claimed_until == claimed_until)
 
 

@@ -166,7 +166,7 @@ async def test_calls_that_are_opened_ask_a_portal_that_does_not_answer_a_few_at_
 
 
 @pytest.mark.parametrize("is_whole", [False, True])
-async def test_a_read_whose_turn_is_cut_off_gives_its_claim_back_and_misses_nothing(
+async def test_a_read_whose_turn_is_cut_off_gives_its_lease_back_and_misses_nothing(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock, *, is_whole: bool
 ) -> None:
     """The cut-off read is a history, or the read of new rows after it, at the batch that its portal holds

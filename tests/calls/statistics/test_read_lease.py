@@ -1,4 +1,4 @@
-"""One process at a time reads a portal, under a claim that it keeps, gives back, or loses."""
+"""One process at a time reads a portal, under a lease that it keeps, gives back, or loses."""
 
 import asyncio
 
@@ -7,8 +7,8 @@ import pytest
 from app.calls.statistics import reconciliation
 from app.calls.statistics.fetch import turn_share
 from app.calls.statistics.progress import read_schedule
-from app.calls.statistics.progress.claims import CLAIM_S
 from app.calls.statistics.progress.evidence_queries import want_reads
+from app.calls.statistics.progress.read_lease import LEASE_S
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness.turns import Kind
@@ -60,7 +60,7 @@ async def test_portals_that_answer_are_read_while_one_holds_its_answer_back(
     assert (await read_mark(slow)).claimed_until == 0
 
 
-async def test_a_long_read_keeps_its_claim_and_what_it_has_done(
+async def test_a_long_read_keeps_its_lease_and_what_it_has_done(
     callbook: Callbook,
     stand_in: StandIn,
     portal: StandInPortal,
@@ -68,7 +68,7 @@ async def test_a_long_read_keeps_its_claim_and_what_it_has_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its process is killed at the end; another process goes on from there."""
-    monkeypatch.setattr(turn_share, "SLICE_S", 5 * CLAIM_S)  # Longer than a share, except for late answers.
+    monkeypatch.setattr(turn_share, "SLICE_S", 5 * LEASE_S)  # Longer than a share, except for late answers.
     started_at = clock.now() - DAY
     portal.state.statistics += [make_row(number, started_at=started_at) for number in range(1, 4_001)]
     await install_and_read(callbook, portal)
@@ -79,7 +79,7 @@ async def test_a_long_read_keeps_its_claim_and_what_it_has_done(
     first = asyncio.create_task(reading.read(found))
     for _ in range(4):
         await gate.reached()
-        clock.advance(CLAIM_S - 1)
+        clock.advance(LEASE_S - 1)
         assert not await reading.read(found)
         following = stand_in.hold("batch", portal=portal, times=1)
         gate.release()
@@ -90,7 +90,7 @@ async def test_a_long_read_keeps_its_claim_and_what_it_has_done(
     low_id = (await read_mark(portal)).pass_low_id
     assert low_id is not None
     assert low_id < 3_000
-    clock.advance(CLAIM_S)
+    clock.advance(LEASE_S)
     before = len(stand_in.requests_with("voximplant.statistic.get"))
     assert await reading.read(found)
     asked = stand_in.requests_with("voximplant.statistic.get")[before:]
@@ -118,7 +118,7 @@ async def test_a_read_ends_with_its_process_and_can_go_on_in_another_at_once(
     assert mark.pass_low_id is not None
 
 
-async def test_who_lost_the_claim_gives_nothing_back(
+async def test_who_lost_the_lease_gives_nothing_back(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
     await install_and_read(callbook, portal)
@@ -127,7 +127,7 @@ async def test_who_lost_the_claim_gives_nothing_back(
     gates = [stand_in.hold("batch", when="before", portal=portal, times=1)]
     late = asyncio.create_task(reading.read(found))
     await gates[0].reached()
-    clock.advance(CLAIM_S)
+    clock.advance(LEASE_S)
     gates.append(stand_in.hold("batch", portal=portal, times=1))
     next_one = asyncio.create_task(reading.read(found))
     await gates[1].reached()
@@ -141,7 +141,7 @@ async def test_who_lost_the_claim_gives_nothing_back(
     assert await next_one
 
 
-async def test_a_hint_that_is_looked_up_meanwhile_ends_nobody_s_claim(
+async def test_a_hint_that_is_looked_up_meanwhile_ends_nobody_s_lease(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
     await install_and_read(callbook, portal)
