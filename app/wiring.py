@@ -164,8 +164,8 @@ async def _open_outbound(
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What most parts are made of: `limits` bound the questions of strangers and portals, `quotas` what each
-    portal may store.
+    """The basis of most parts. `limits` bound the questions that strangers and portals cause, `quotas` the
+    storage of each portal.
     """
 
     settings: Settings

@@ -1,1 +1,1 @@
-"""The schema, step by step. Piccolo runs these; see CONTRIBUTING.md for how to add one."""
+"""The schema, step by step. Piccolo runs these migrations; CONTRIBUTING.md tells how to add one."""

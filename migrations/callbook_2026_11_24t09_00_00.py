@@ -1,4 +1,4 @@
-"""How far each portal's call statistics have been read: the history and the mark that moves forward."""
+"""The progress of reading each portal's call statistics: the history, and the mark that moves forward."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""What only reads tell of a call (vote, comment, whether the statistics confirm it) and when to read next."""
+"""The facts of a call that only reads tell (vote, comment, confirmation), and the time of the next read."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -31,5 +31,5 @@ STATEMENTS = (
 
 
 async def forwards() -> MigrationManager:
-    """Add the columns; what is stored already is confirmed where a row of the statistics told of it."""
+    """Add the columns. A stored call is confirmed when a row of the statistics told of it."""
     return make_manager(ID, DESCRIPTION, STATEMENTS)

@@ -1,4 +1,4 @@
-"""Whether a portal lets itself be contacted, what its licence is, and when both were last looked at."""
+"""Whether a portal answers us, its license, and the time when both were last checked."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""How much each portal was sent, for the rate bucket that all processes share."""
+"""The backlog of requests at each portal, for the rate bucket that all processes share."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

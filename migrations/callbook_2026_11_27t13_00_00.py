@@ -1,4 +1,4 @@
-"""What users choose for themselves, and the views of the log that they save."""
+"""The preferences of users, and the views of the log that they save."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Who sees what: departments and their members, system users, and what each portal's admin has set."""
+"""The basis of visibility: departments and their members, system users, and each portal's settings."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""By which code a portal knows the app: links to a view are made of it."""
+"""The portal's own code for the app, which links to a view need."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -12,5 +12,5 @@ STATEMENTS = ("ALTER TABLE portals ADD COLUMN app_code TEXT NOT NULL DEFAULT ''"
 
 
 async def forwards() -> MigrationManager:
-    """Add the column; the daily look at a portal fills it."""
+    """Add the column; the daily check of each portal fills it."""
     return make_manager(ID, DESCRIPTION, STATEMENTS)

@@ -1,4 +1,6 @@
-"""When a history was last to be read anew: a limit that ends again and again has it read once a day."""
+"""The time when a history was last opened to be read again: a limit on the token's owner that ends again and
+again opens it once a day at most.
+"""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,6 @@
-"""Installations whose event could not be verified when it came: Bitrix24 never sends it again."""
+"""Installations whose event could not be verified when it came; they wait, as Bitrix24 never sends
+it again.
+"""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""What each portal stores, counted: its quota is held against it."""
+"""The counts of each portal's stored rows, which are compared with its quotas."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -18,5 +18,5 @@ STATEMENTS = (
 
 
 async def forwards() -> MigrationManager:
-    """Add the table; the scheduler counts what is stored already."""
+    """Add the table; the scheduler counts the rows that are already stored."""
     return make_manager(ID, DESCRIPTION, STATEMENTS)

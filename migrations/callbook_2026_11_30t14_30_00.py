@@ -1,4 +1,4 @@
-"""A portal's unconfirmed calls can be found, oldest first, because at the quota they go first."""
+"""An index of each portal's unconfirmed calls, oldest first: at the quota these are removed first."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -12,5 +12,5 @@ INDEXES = {"calls_unconfirmed": "ON calls (portal_id, id) WHERE NOT is_confirmed
 
 
 async def forwards() -> MigrationManager:
-    """Build the index, beside whoever writes calls."""
+    """Build the index while other processes write calls."""
     return make_index_manager(ID, DESCRIPTION, INDEXES)

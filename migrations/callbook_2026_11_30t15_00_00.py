@@ -1,4 +1,4 @@
-"""How many departments and memberships of each portal are stored, beside its people: they have quotas too."""
+"""The counts of each portal's departments and memberships, which have quotas like its people."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

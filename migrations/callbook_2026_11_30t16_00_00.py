@@ -1,6 +1,7 @@
-"""Legs that only events told of decide nothing beside rows; operators of further legs are found.
+"""A leg that only an event told decides nothing once its call has rows; operators of further legs can be
+found.
 
-Events of one start may differ, so the start names a telling no longer.
+Events with the same start may differ, so the start no longer identifies a telling.
 """
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
@@ -21,7 +22,7 @@ STATEMENTS = (
         id {identity}, portal_id BIGINT NOT NULL, user_id BIGINT NOT NULL, call_id TEXT NOT NULL)""",
     "CREATE UNIQUE INDEX call_operators_user ON call_operators (portal_id, user_id, call_id)",
     "CREATE INDEX call_operators_call ON call_operators (portal_id, call_id)",
-    # Those that took part in calls of several legs before.
+    # The operators of stored calls with several legs.
     """INSERT INTO call_operators (portal_id, user_id, call_id)
         SELECT DISTINCT l.portal_id, l.user_id, l.call_id FROM call_legs l
         JOIN calls c ON c.portal_id = l.portal_id AND c.call_id = l.call_id
@@ -36,5 +37,5 @@ STATEMENTS = (
 
 
 async def forwards() -> MigrationManager:
-    """Add the columns and the table, and fill them from the legs that are stored."""
+    """Add the columns and the table, and fill them from the stored legs."""
     return make_manager(ID, DESCRIPTION, STATEMENTS)

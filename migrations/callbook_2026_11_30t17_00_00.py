@@ -1,4 +1,6 @@
-"""When a pair came and when one was last bought: what a portal says of its tokens decides no purchase."""
+"""The times when a pair was stored and when one was last bought, so that no purchase depends on the portal's
+word about its tokens.
+"""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -16,5 +18,5 @@ STATEMENTS = (
 
 
 async def forwards() -> MigrationManager:
-    """Add the columns; of the pairs that are stored it is known when they expire."""
+    """Add the columns; the time of a stored pair follows from its expiry."""
     return make_manager(ID, DESCRIPTION, STATEMENTS)

@@ -1,4 +1,4 @@
-"""The portal's own count of its rows is compared with ours; a mark remembers where it stood before."""
+"""Audits compare the portal's own count of its rows with ours; a mark keeps its earlier positions."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -23,5 +23,5 @@ STATEMENTS = (
 
 
 async def forwards() -> MigrationManager:
-    """Add the columns; what is promised stays so until the next read of a day compares it."""
+    """Add the columns; "complete up to" stays as it is until the first daily read compares the counts."""
     return make_manager(ID, DESCRIPTION, STATEMENTS)

@@ -1,4 +1,4 @@
-"""Legs that a read has to settle, and rows that reads lack, are found without walking all legs."""
+"""Indexes of the legs that a read has to settle and of the rows that reads lack, among all legs."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

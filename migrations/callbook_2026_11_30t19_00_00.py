@@ -1,4 +1,4 @@
-"""Portals that say they are gone, are silent, or were forgotten: how long, and what was answered."""
+"""Portals that say they are gone, are silent or were forgotten: since when, and the vendor's answer."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

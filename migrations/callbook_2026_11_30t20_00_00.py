@@ -1,4 +1,4 @@
-"""The departments below one are found without reading all: a chain of 5,000 took seconds for each page."""
+"""An index of the departments below one: a chain of 5,000 departments took seconds for each page."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -12,5 +12,5 @@ INDEXES = {"departments_parent": "ON departments (portal_id, parent_id)"}
 
 
 async def forwards() -> MigrationManager:
-    """Build the index, beside whoever writes departments."""
+    """Build the index while other processes write departments."""
     return make_index_manager(ID, DESCRIPTION, INDEXES)

@@ -1,4 +1,6 @@
-"""An audit is kept over turns and its doubts over crashes; calls in doubt count for unseen operators only."""
+"""An audit outlives its turn and its doubts outlive a crash; a call in doubt counts only where the token's
+owner may not see its operator.
+"""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -19,5 +21,5 @@ STATEMENTS = (
 
 
 async def forwards() -> MigrationManager:
-    """Add the columns; the next whole read of each portal says what they hold."""
+    """Add the columns; the next whole read of each portal fills them."""
     return make_manager(ID, DESCRIPTION, STATEMENTS)

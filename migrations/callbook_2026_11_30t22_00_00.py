@@ -1,6 +1,8 @@
-"""Calls that a portal deleted are told from those that it never showed; rows take nothing of events.
+"""Calls that a portal deleted are told apart from calls that it never showed; rows take no values from
+events.
 
-What went was younger than any release: which facts a row had told, and a sum of costs that nothing read.
+Two columns go, before any release had them: the facts that a row had told, and a sum of costs that nothing
+read.
 """
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
@@ -21,5 +23,5 @@ STATEMENTS = (
 
 
 async def forwards() -> MigrationManager:
-    """Add the column, fill it from the legs that are stored, and drop the two."""
+    """Add the column, fill it from the stored legs, and drop the two others."""
     return make_manager(ID, DESCRIPTION, STATEMENTS)

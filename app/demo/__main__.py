@@ -1,7 +1,7 @@
 """`python -m app.demo`: a Bitrix24 page with Callbook in its frame, and calls that arrive.
 
-Ports: DEMO_PORTAL_PORT (8070), DEMO_OAUTH_PORT (8071), DEMO_APP_PORT (8072); free ones where taken.
-Everything is kept in data/demo/; delete it to begin anew.
+Ports: DEMO_PORTAL_PORT (8070), DEMO_OAUTH_PORT (8071), DEMO_APP_PORT (8072); in place of a taken one, a free
+one. Everything is kept in data/demo/; delete that folder to begin again.
 """
 
 import argparse
@@ -28,7 +28,7 @@ KEPT = ("keys.json", "stand-in.json", *(f"callbook.sqlite3{part}" for part in ("
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The switches of the demo."""
+    """The options of the demo's command line."""
     parser = argparse.ArgumentParser(prog="python -m app.demo", description=__doc__)
     parser.add_argument("--pace", type=float, default=6, help="seconds between calls (6)")
     parser.add_argument("--days", type=int, default=14, help="days of history in a new portal (14)")
@@ -37,7 +37,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 async def run_demo(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
-    """Start both, install, call until `stop` is set, stop both and keep the stand-in's state."""
+    """Start stand-in and Callbook, install, and make calls until `stop` is set; then stop both and save the
+    stand-in's state.
+    """
     folder: Path = arguments.folder
     prepare_folder(folder)
     keys = load_keys(folder / "keys.json")
@@ -64,13 +66,13 @@ async def run_demo(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the folder, for the owner alone; close what an older version of the demo left open."""
+    """Make the folder, for the owner alone; narrow files that an older version of the demo made readable."""
     make_private_folder(folder)
     narrow(folder, [folder / name for name in KEPT])
 
 
 def describe_environment(stand_in: StandIn, keys: dict[str, str], folder: Path) -> dict[str, str]:
-    """Callbook's environment: its keys, a database in the folder, and this stand-in as its Bitrix24."""
+    """The environment of Callbook: its keys, a database in the folder, and this stand-in as Bitrix24."""
     return {
         **keys,
         "DATABASE_URL": os.environ.get("DEMO_DATABASE_URL", f"sqlite:///{folder / 'callbook.sqlite3'}"),
@@ -81,7 +83,7 @@ def describe_environment(stand_in: StandIn, keys: dict[str, str], folder: Path) 
 
 
 async def install(portal: StandInPortal, app_url: str) -> None:
-    """Install as an admin does; at every start, since the app's address or database may be new."""
+    """Install as an administrator does. At every start, because the app's address or database may be new."""
     portal.installation.events.clear()
     portal.installation.placements.clear()
     answer = await portal.install(app_url)
@@ -96,7 +98,7 @@ def _port(name: str, default: int) -> int:
 
 
 async def _run_until(stop: asyncio.Event, *jobs: Coroutine[Any, Any, None]) -> None:
-    """Run the jobs until `stop` is set or one of them fails, which raises here."""
+    """Run the jobs until `stop` is set or one of them fails; raises the error of that one."""
     tasks = [asyncio.create_task(job) for job in jobs]
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +117,7 @@ async def _run_until_signal(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run the demo; a reason to stop is one line, not a traceback."""
+    """Run the demo; an expected error ends it with one line and no traceback."""
     arguments = parse_arguments()
     keep_files_private()
     try:

@@ -1,4 +1,4 @@
-"""How refusals and broken networks become HTTP answers."""
+"""HTTP answers for refusals and for broken networks."""
 
 from typing import Any, cast
 
@@ -8,12 +8,12 @@ from litestar.types import ExceptionHandlersMap
 from app.demo.core.faults import BrokenNetwork, Refusal
 
 LOST = "stand_in.lost"
-"""Key in the ASGI scope of a dict; a `mode` in it tells the front to lose the answer."""
+"""Key of a dict in the ASGI scope; a `mode` in that dict tells the front to lose the answer."""
 
 BUSY_TEXTS = {"503": "Service Unavailable", "504": "Gateway Time-out"}
 
 HALF_JSON = '{"result": {"result": {"p0": [{"ID": "1", "CALL_ID": "'
-"""What an answer may begin with that breaks off in the middle."""
+"""The beginning of an answer that breaks off in the middle."""
 
 HTML_ERROR = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
 
@@ -24,7 +24,7 @@ def answer_refusal(_: Request[Any, Any, Any], refusal: Refusal) -> Response[Any]
 
 
 def answer_broken(request: Request[Any, Any, Any], broken: BrokenNetwork) -> Response[Any]:
-    """A lost, empty or unreadable answer; the front (front.py) acts on the mark in the scope."""
+    """A lost, empty or unreadable answer; the front (front.py) loses it by the mark in the scope."""
     if broken.mode == "html":
         return Response(HTML_ERROR, media_type="text/html", status_code=200)
     if broken.mode in BUSY_TEXTS:

@@ -48,7 +48,9 @@ def create_authorization_app(stand_in: World[Portal]) -> Litestar:
 
 
 def _describe_token(stand_in: World[Portal], value: str) -> dict[str, Any]:
-    """The answer of `app.info`; Refusal invalid_token, expired_token or what follows an uninstall."""
+    """The answer of `app.info`; raises Refusal: invalid_token, expired_token, or the code after an
+    uninstall.
+    """
     portal = stand_in.portal_of_token(value)
     if portal is None:
         raise Refusal("invalid_token", 401, "Unable to get application by token")
@@ -78,7 +80,9 @@ def _describe_token(stand_in: World[Portal], value: str) -> dict[str, Any]:
 
 
 def _refresh(stand_in: World[Portal], fields: dict[str, Any]) -> dict[str, Any]:
-    """Rotate; Refusal invalid_request, invalid_client, wrong_client, payment_required, invalid_grant…"""
+    """A new pair for a refresh token; raises Refusal: invalid_request, invalid_client, wrong_client,
+    payment_required, invalid_grant, or the code after an uninstall.
+    """
     if fields.get("grant_type") != "refresh_token" or not fields.get("refresh_token"):
         raise Refusal("invalid_request", 400, "Malformed authorization request")
     secret = stand_in.secrets_by_client.get(str(fields.get("client_id", "")))

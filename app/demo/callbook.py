@@ -1,4 +1,4 @@
-"""Callbook as a process of its own beside the stand-in, started as an operator would start it."""
+"""Callbook as a process of its own beside the stand-in, started as an operator starts it."""
 
 import asyncio
 import base64
@@ -18,7 +18,7 @@ STOP_TIMEOUT_S = 20
 
 
 def load_keys(path: Path) -> dict[str, str]:
-    """The throw-away keys of this demo: client id and secret, encryption keys; made at the first run."""
+    """The throw-away keys of this demo, made at its first run: client id and secret, encryption keys."""
     if path.exists():
         kept: dict[str, str] = json.loads(path.read_text())
         return kept
@@ -33,7 +33,7 @@ def load_keys(path: Path) -> dict[str, str]:
 
 
 def choose_port(wanted: int) -> int:
-    """The wanted port, or a free one when it is taken."""
+    """The wanted port, or a free one when that is taken."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -48,10 +48,10 @@ def choose_port(wanted: int) -> int:
 
 @asynccontextmanager
 async def run_callbook(environment: Mapping[str, str], port: int) -> AsyncIterator[str]:
-    """`python -m app serve` until the block ends; its address once /readyz answers 200.
+    """Run `python -m app serve` until the block ends; gives its address once /readyz answers 200.
 
-    RuntimeError when it ends before, or is not ready within a minute. The variables are those of
-    docs/interface.md.
+    Raises RuntimeError when it ends before, or is not ready within a minute. docs/interface.md lists the
+    variables of `environment`.
     """
     url = f"http://127.0.0.1:{port}"
     mine = {**os.environ, **environment, "APP_URL": url, "HOST": "127.0.0.1", "PORT": str(port)}
@@ -82,7 +82,7 @@ async def _wait_until_ready(process: asyncio.subprocess.Process, url: str) -> No
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    """Ask it to end; end it when it does not."""
+    """Ask the process to end; kill it when it does not."""
     if process.returncode is not None:
         return
     process.terminate()

@@ -1,4 +1,4 @@
-"""The one ASGI callable before all origins: it records every request, and loses answers when told to."""
+"""The one ASGI callable in front of all origins: it records every request, and loses answers on demand."""
 
 import asyncio
 from collections.abc import Coroutine, MutableMapping
@@ -12,7 +12,7 @@ from app.demo.core.world import Portal, ReceivedRequest, World
 
 
 class Front:
-    """Tells the origins apart by port, records every request, and loses answers when told to."""
+    """Tells the origins apart by port, records every request, and loses answers on demand."""
 
     def __init__(self, stand_in: World[Portal], authorization_app: ASGIApp, portal_app: ASGIApp) -> None:
         self._stand_in = stand_in
@@ -66,7 +66,7 @@ class Front:
         await asyncio.sleep(0)
 
     async def _until_disconnect(self, receive: Receive, sending: Coroutine[Any, Any, None]) -> None:
-        """Send until the caller has given up: an answer may have no end of its own."""
+        """Send until the caller gives up, because a hostile answer may have no end."""
         tasks = [asyncio.ensure_future(sending), asyncio.ensure_future(self._wait_for_disconnect(receive))]
         _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -74,7 +74,7 @@ class Front:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _wait_for_disconnect(self, receive: Receive) -> None:
-        """Return when the caller has given up or the stand-in closes."""
+        """Return when the caller gives up or the stand-in closes."""
         waits = [asyncio.ensure_future(receive()), asyncio.ensure_future(self._stand_in.closing.wait())]
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:

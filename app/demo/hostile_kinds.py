@@ -1,4 +1,4 @@
-"""Hostile portals, one of each kind."""
+"""The kinds of hostile portals."""
 
 from app.demo.core.hostility import Hostility, confuse_times, dripping, never, slowly, swell, unending
 from app.demo.lies import ENDLESS_STATISTICS, FAT_TEXTS, INVENTED_PEOPLE, WILD_NUMBERS

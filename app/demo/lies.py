@@ -1,4 +1,4 @@
-"""What hostile portals say instead of the truth, method by method; `Lie` is that of all other trouble."""
+"""The lies of hostile portals, method by method; tests use the same `Lie` for single false answers."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from app.demo.core.statistics import StatisticsRow
 from app.demo.rest.rest_call import PAGE_SIZE, RestAnswer, RestCall
 
 STATISTICS = "voximplant.statistic.get"
-ROWS_A_S = 1_000  # So much the newest id grows while one reads: the end is never reached.
+ROWS_A_S = 1_000  # The newest id grows by so many a second, so that no reader reaches the end.
 TOTAL = 10**9
 FAT_TEXT = "x" * 20_000
 DEPARTMENTS_OF_A_USER = 2_000
@@ -23,7 +23,7 @@ WILD = {
 
 
 def endless_statistics(_: RestAnswer, call: RestCall) -> RestAnswer:
-    """Whatever is asked for, fifty more rows, and ever more behind them."""
+    """Fifty more rows for every filter, and always more behind them."""
     asked = call.parameter("FILTER")
     bounds = asked if isinstance(asked, dict) else {}
     newest = call.stand_in.clock.now() % 1_000_000 * ROWS_A_S
@@ -35,22 +35,22 @@ def endless_statistics(_: RestAnswer, call: RestCall) -> RestAnswer:
 
 
 def fat_texts(answer: RestAnswer, _: RestCall) -> RestAnswer:
-    """Rows of the statistics whose texts have no end."""
+    """Rows of the statistics with texts of 20,000 characters."""
     return _change_rows(answer, dict.fromkeys(("CALL_FAILED_REASON", "COMMENT", "CALL_LOG"), FAT_TEXT))
 
 
 def wild_numbers(answer: RestAnswer, _: RestCall) -> RestAnswer:
-    """Numbers and times that none of ours can hold."""
+    """Rows with numbers and times that fit no type of ours."""
     return _change_rows(answer, WILD)
 
 
 def wild_days(answer: RestAnswer, _: RestCall) -> RestAnswer:
-    """More days are left than any calendar has."""
+    """A license with more days left than any calendar has."""
     return RestAnswer(answer.result | {"DAYS": 10**18})
 
 
 def endless_users(_: RestAnswer, call: RestCall) -> RestAnswer:
-    """Fifty more people on each page, each of them in 2,000 departments."""
+    """Fifty more users on each page, each in 2,000 departments."""
     start = _number({"start": call.parameter("start")}, ("start",), 0)
     departments = list(range(1, DEPARTMENTS_OF_A_USER + 1))
     people = [

@@ -1,4 +1,4 @@
-"""What a portal answers on its origin: REST, the parent frame's page, and the moved portal's 302."""
+"""The answers of a portal's origin: REST, the parent page of the frame, and the 302 of a moved portal."""
 
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,9 @@ def create_portal_app(stand_in: World[StandInPortal]) -> Litestar:
 
 
 def redirect_moved(stand_in: World[StandInPortal], request: Request[Any, Any, Any]) -> Response[None] | None:
-    """302 to the same path at the new address, when the portal has moved (docs/bitrix24.md, "REST")."""
+    """A 302 to the same path at the new address when the portal has moved (docs/bitrix24.md,
+    "REST"); or None.
+    """
     portal = find_portal(stand_in, request)
     server = request.scope["server"]
     target = portal.redirect_to

@@ -1,7 +1,7 @@
-"""Recordings of the stand-in: made up when asked for, under the three kinds of address that a portal has.
+"""Invented recordings, under the three kinds of address that a portal has: Drive files behind
+`disk.file.get`, files of a CRM activity behind `crm_show_file.php`, and CALL_RECORD_URL.
 
-Drive files behind `disk.file.get`, files of a CRM activity behind `crm_show_file.php`, and CALL_RECORD_URL.
-Nobody documents whether they understand `Range` (docs/known-unknowns.md), so a portal can do either.
+Nobody documents whether these understand `Range` (docs/known-unknowns.md), so a portal here can do either.
 """
 
 import io
@@ -21,7 +21,7 @@ from app.demo.core.faults import Refusal
 from app.demo.core.origin import find_portal
 from app.demo.core.world import Portal, World
 
-RATE = 8000  # As telephones have it.
+RATE = 8000  # The sample rate of telephony.
 SECONDS = 30
 URL_KEY = "signature-of-the-record"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -29,7 +29,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 @lru_cache(maxsize=8)
 def make_recording(seconds: int = SECONDS, tone_hz: int = 440) -> bytes:
-    """A WAV file: a tone that swells and falls, so that one hears where one is."""
+    """A WAV file: a tone that swells and falls, so that a listener hears the position in it."""
     frames = b"".join(
         struct.pack(
             "<h", round(9000 * math.sin(math.pi * t / RATE / 2) * math.sin(math.tau * tone_hz * t / RATE))
@@ -46,12 +46,12 @@ def make_recording(seconds: int = SECONDS, tone_hz: int = 440) -> bytes:
 
 
 def record_url(portal: Portal, name: str) -> str:
-    """A CALL_RECORD_URL of the portal's telephony; its key is a secret, as on a portal."""
+    """A CALL_RECORD_URL of the portal's telephony; its key is a secret, as on a real portal."""
     return f"{portal.origin}/records/{name}.wav?key={URL_KEY}"
 
 
 def recording_handlers(stand_in: World[Portal]) -> list[ControllerRouterHandler]:
-    """Route handlers of all files."""
+    """The route handlers of all recordings."""
 
     @get("/records/{name:str}")
     async def show_record(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
@@ -62,7 +62,9 @@ def recording_handlers(stand_in: World[Portal]) -> list[ControllerRouterHandler]
 
     @get("/rest/download.json")
     async def download(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The DOWNLOAD_URL of api-reference/disk/file/disk-file-get.md: it holds the caller's own token."""
+        """A file by the DOWNLOAD_URL of api-reference/disk/file/disk-file-get.md, which holds the
+        caller's token.
+        """
         portal = find_portal(stand_in, request)
         await stand_in.faults.enter("download", portal.member_id)
         stand_in.tokens.find_access(portal.state, request.query_params.get("auth", ""), "rest")
@@ -70,7 +72,7 @@ def recording_handlers(stand_in: World[Portal]) -> list[ControllerRouterHandler]
 
     @get("/bitrix/tools/crm_show_file.php")
     async def show_file(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """A file of an activity; without a token that works, a page to sign in, with 200."""
+        """A file of an activity; without a valid token a sign-in page, with status 200."""
         portal = find_portal(stand_in, request)
         await stand_in.faults.enter("crm_show_file", portal.member_id)
         try:

@@ -1,4 +1,4 @@
-"""Keeps the stand-in's state in a file, so that a second run finds the same portal."""
+"""The stand-in's state in a file, so that a second run finds the same portal."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ def load_state(path: Path) -> StandInState:
 
 
 def save_state(path: Path, state: StandInState, tokens: TokenBook) -> None:
-    """Write the state in one step, for the owner's eyes only: it holds tokens."""
+    """Write the state in one step, readable for the owner alone, because it holds tokens."""
     for portal in state.portals:
         tokens.forget_expired(portal)
     draft = path.with_suffix(".draft")

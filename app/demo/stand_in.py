@@ -1,4 +1,4 @@
-"""The stand-in as its users see it: one authorization server and any number of portals.
+"""The stand-in, ready for use: one authorization server and any number of portals.
 
 async with StandIn.serve(portals=2, client_id="app.1", client_secret="s", clock=clock) as stand_in:
 portal = stand_in.portals[0]
@@ -24,7 +24,7 @@ from app.kit.clock import Clock, SystemClock
 
 
 class StandIn(World[StandInPortal]):
-    """The world, the handlers in front of it and the servers; made by `serve`."""
+    """The world with its handlers and servers; `serve` makes it."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class StandIn(World[StandInPortal]):
     ) -> AsyncIterator["StandIn"]:
         """Serve on 127.0.0.1 in the running loop until the block ends.
 
-        `ports`: the authorization server's, then one per portal; free ones where absent, 0 or taken.
-        `state`: what an earlier run kept; its portals come back first. A `client_secret` is made up if none
-        is given.
+        `ports` holds the port of the authorization server, then one for each portal; a free port replaces one
+        that is missing, 0 or taken. `state` is that of an earlier run; its portals come back first. Without a
+        `client_secret` one is invented.
         """
         secret = client_secret or secrets.token_hex(25)
         made = cls(state or StandInState(), client_id, secret, clock or SystemClock(), refresh_life_days)
@@ -73,7 +73,7 @@ class StandIn(World[StandInPortal]):
             await made.close()
 
     async def add_portal(self, port: int = 0, state: PortalState | None = None) -> StandInPortal:
-        """One more portal, staffed, with the app present but its installation not finished."""
+        """Add a portal with staff, in which the app is present and its installation not finished."""
         state = state or PortalState()
         if not state.users:
             staff_portal(state)
@@ -91,13 +91,13 @@ class StandIn(World[StandInPortal]):
         portal: StandInPortal | None = None,
         times: int | None = None,
     ) -> Lie:
-        """Send what `change` makes of an answer in its place, until `heal` where `times` is None.
+        """Replace an answer by the return value of `change`, `times` times (None: until `heal`).
 
-        It is given the result of a REST method, also within a batch, or for `rest` the whole body, which may
-        become bytes; for `app.info` and `oauth.refresh` the body of the authorization server.
+        `change` gets the result of a REST method, also within a batch. For `rest` it gets the whole body, and
+        may return bytes; for `app.info` and `oauth.refresh` it gets the body of the authorization server.
         """
 
-        def bend(told: Any, _: object) -> Any:  # noqa: ANN401  Whatever JSON holds, or a method's answer.
+        def bend(told: Any, _: object) -> Any:  # noqa: ANN401  Any value of JSON, or a method's answer.
             return replace(told, result=change(told.result)) if isinstance(told, RestAnswer) else change(told)
 
         return self.faults.add_lie(Lie(operation, bend, portal.member_id if portal else None, times))

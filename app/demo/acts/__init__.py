@@ -1,1 +1,1 @@
-"""What happens in a portal: calls end, events go out, the app comes and goes."""
+"""Acts in a portal: calls end, events go out, the app is installed and uninstalled."""

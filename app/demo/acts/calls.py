@@ -1,4 +1,4 @@
-"""Calls that end: from what happened to rows of the statistics."""
+"""Calls that end, and the rows that they leave in the statistics."""
 
 import secrets
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ GAP_EVERY = 17
 
 @dataclass(frozen=True)
 class EndingCall:
-    """A call at its end. `started_at` Unix seconds (default: it ends now); costs as decimal text.
+    """A call at its end. `started_at` is Unix seconds (default: the call ends now), `cost` decimal text.
 
-    `redirected_from`: users whose phones rang before; each gets a missed leg of its own under the same
-    CALL_ID, and the last leg has CALL_TYPE 3 when the call came in. `visible_after_s`: so late the statistics
-    show it.
+    `redirected_from` names users whose phones rang before. Each gets a missed leg of its own under the same
+    CALL_ID, and the last leg has CALL_TYPE 3 when the call came in. The statistics show the call after
+    `visible_after_s`.
     """
 
     call_type: int = 2
@@ -63,7 +63,7 @@ class EndedCall:
 
 
 def record_call(portal: Portal, call: EndingCall, fields: Mapping[str, Any]) -> list[StatisticsRow]:
-    """Append the legs of a call to the portal's statistics."""
+    """Append the legs of a call to the portal's statistics; returns their rows."""
     call = replace(call, **fields)
     started_at = call.started_at
     if started_at is None:
@@ -111,6 +111,6 @@ def _append_row(portal: Portal, leg: EndingCall, call_id: str) -> StatisticsRow:
 
 
 def next_statistics_id(rows: list[StatisticsRow]) -> int:
-    """Nearly gapless (docs/bitrix24.md): every seventeenth id is left out."""
+    """The id of the next row. Ids are nearly gapless (docs/bitrix24.md): every seventeenth is left out."""
     following = rows[-1].id + 1 if rows else 1
     return following + 1 if following % GAP_EVERY == 0 else following

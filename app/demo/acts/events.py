@@ -1,4 +1,4 @@
-"""The portal's queue server: what each event looks like on the wire, and to which handlers it goes.
+"""The portal's queue server: the body of each event, and the handlers to which it goes.
 
 Bodies follow docs/bitrix24.md ("Events"); api-reference/common/events/on-app-install.md, on-app-update.md,
 on-app-uninstall.md and api-reference/telephony/voximplant/events/on-voximplant-call-end.md.
@@ -45,7 +45,7 @@ def call_end_posts(
 
 
 def install_post(portal: Portal, user: User | int | None, changes: Mapping[str, Any]) -> Post:
-    """ONAPPINSTALL to its bound handler, else to the app's install callback."""
+    """ONAPPINSTALL to its bound handler, or without one to the app's install callback."""
     data = {
         "VERSION": str(portal.installation.version),
         "ACTIVE": "Y",
@@ -67,7 +67,7 @@ def update_post(portal: Portal, user: User | int | None, changes: Mapping[str, A
 
 
 def uninstall_post(portal: Portal, changes: Mapping[str, Any] | None = None, *, clean: bool) -> Post:
-    """ONAPPUNINSTALL: no tokens but the application_token."""
+    """ONAPPUNINSTALL, with no token but the application_token."""
     data = {"CLEAN": "1" if clean else "0", "LANGUAGE_ID": portal.state.language}
     return _app_post(portal, "ONAPPUNINSTALL", data, _plain_auth(portal) | dict(changes or {}))
 
@@ -119,7 +119,7 @@ def _plain_auth(portal: Portal) -> dict[str, Any]:
 
 
 def _user_auth(portal: Portal, user: User | int | None) -> dict[str, Any]:
-    """The tokens of whoever caused the event: an access token, never the refresh token."""
+    """The tokens of the user that caused the event: an access token, never the refresh token."""
     return {key: value for key, value in _full_auth(portal, user).items() if key != "refresh_token"}
 
 

@@ -1,4 +1,4 @@
-"""Invents calls: all directions and outcomes, deterministic by seed, numbers reserved for fiction only.
+"""Invented calls, deterministic by seed: all directions and outcomes, only numbers reserved for fiction.
 
 Ranges: US 555-0100 to 0199 (NANPA), London 020 7946 0xxx and mobile 07700 900xxx (Ofcom), Berlin
 030 23125 xxx (BNetzA), Stockholm 08-465 004 xx (PTS), France 01 99 00 xx xx (Arcep), Australia
@@ -50,7 +50,7 @@ TYPE_WEIGHTS = {1: 46, 2: 44, 4: 6, 5: 4}
 
 @dataclass
 class Contact:
-    """Somebody outside who calls and is called again and again."""
+    """A person outside the company, with many calls in both directions."""
 
     phone_number: str
     crm_entity_type: str | None = None
@@ -58,7 +58,7 @@ class Contact:
 
 
 class Caller:
-    """Makes up one call after another for a portal; the same seed makes the same calls."""
+    """Invents one call after another for a portal; the same seed makes the same calls."""
 
     def __init__(self, portal: PortalState, seed: int = 7) -> None:
         self._random = random.Random(seed)
@@ -77,7 +77,7 @@ class Caller:
             call_type=call_type,
             phone_number=self._choose_number(call_type, contact),
             portal_number=self._random.choice(LINES),
-            user_id=None if call_type == 5 else self._random.choice(self._operators),  # noqa: PLR2004 - Informational calls have nobody.
+            user_id=None if call_type == 5 else self._random.choice(self._operators),  # noqa: PLR2004 - Informational calls have no user.
             duration_s=duration_s,
             started_at=started_at,
             code=code,
@@ -102,12 +102,12 @@ class Caller:
         chance = self._random.random()
         if call_type == 2 and chance < 0.06:  # noqa: PLR2004 - Some incoming callers hide their number.
             return "hidden"
-        if chance < 0.1:  # noqa: PLR2004 - Colleagues call each other by short numbers.
+        if chance < 0.1:  # noqa: PLR2004 - Colleagues call each other's short numbers.
             return str(self._random.randint(101, 139))
         return contact.phone_number
 
     def _choose_redirects(self, call_type: int) -> tuple[int, ...]:
-        if call_type != 2 or self._random.random() > 0.15:  # noqa: PLR2004 - Every seventh moves on.
+        if call_type != 2 or self._random.random() > 0.15:  # noqa: PLR2004 - Every seventh call is redirected.
             return ()
         return tuple(self._random.sample(self._operators, k=self._random.choice((1, 1, 2))))
 
@@ -120,7 +120,9 @@ class Caller:
 
 
 def lay_history(portal: Portal, caller: Caller, days: int, calls_a_day: int = 60) -> int:
-    """Write the statistics of the last days (no events); how many calls. Business hours are busier."""
+    """Write the statistics of the last days, without events; returns how many calls. Business hours
+    are busier.
+    """
     now = portal.stand_in.clock.now()
     chance = random.Random(days)
     starts: list[int] = []
@@ -135,7 +137,9 @@ def lay_history(portal: Portal, caller: Caller, days: int, calls_a_day: int = 60
 
 
 async def keep_calling(portals: Sequence[StandInPortal], caller: Caller, pace_s: float) -> None:
-    """End a call every `pace_s` seconds, more or less, until cancelled; tells what the app refuses."""
+    """End a call about every `pace_s` seconds until cancelled; prints each status by which the app
+    refuses one.
+    """
     chance = random.Random(1)
     while True:
         await asyncio.sleep(pace_s * chance.uniform(0.67, 1.33))

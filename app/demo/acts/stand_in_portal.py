@@ -1,4 +1,4 @@
-"""One portal as tests and the demo drive it."""
+"""One portal, with the acts by which tests and the demo drive it."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ Form = dict[str, str]
 
 
 class StandInPortal(Portal):
-    """A portal of the stand-in; everything here happens to the app of `stand_in.client_id`."""
+    """A portal of the stand-in; all its acts concern the app of `stand_in.client_id`."""
 
     def __init__(self, stand_in: World[Portal], state: PortalState) -> None:
         super().__init__(stand_in, state)
@@ -91,7 +91,7 @@ class StandInPortal(Portal):
     async def install(
         self, app_url: str | None = None, user: User | int | None = None, *, finish: bool = True
     ) -> httpx.Response:
-        """Open the installer page; when it answers 200 (and `finish`), the installation is finished."""
+        """Open the installer page; returns its answer. With `finish`, a 200 finishes the installation."""
         if app_url is not None:
             self.stand_in.app_url = app_url.rstrip("/")
         if not self.installation.is_present:
@@ -102,7 +102,9 @@ class StandInPortal(Portal):
         return answer
 
     def add_app(self, *, keeps_application_token: bool = False) -> None:
-        """Put the app (back) into the portal, its installation not finished; new application_token."""
+        """Put the app into the portal, its installation not finished, by default with a new
+        application_token.
+        """
         self.installation.is_present = True
         self.installation.is_finished = False
         if not keeps_application_token:
@@ -111,7 +113,7 @@ class StandInPortal(Portal):
     # Events
 
     async def post_form(self, url: str, body: str) -> httpx.Response:
-        """POST a form, no redirects followed."""
+        """POST a form without following redirects."""
         headers = {"content-type": "application/x-www-form-urlencoded"}
         return await self.stand_in.http.post(url, content=body, headers=headers)
 
@@ -127,11 +129,12 @@ class StandInPortal(Portal):
         data: Mapping[str, str | None] | None = None,
         **fields: object,
     ) -> EndedCall:
-        """End a call: its statistics rows are written, then ONVOXIMPLANTCALLEND goes to every handler.
+        """End a call: write its rows in the statistics, then send ONVOXIMPLANTCALLEND to every handler.
 
-        `fields` replace those of `EndingCall`. `lose`: no event; `duplicates`: so many more of each;
-        `delay`: kept for `deliver_delayed`; `with_user=False`: no user tokens in it; `leg_events=False`:
-        only the last leg's event; `data` replaces data keys of the last one (None leaves a key out).
+        `fields` replace those of `EndingCall`. With `lose` no event is sent; with `duplicates` each is sent
+        so many times more; with `delay` they are kept for `deliver_delayed`. `with_user=False` sends events
+        without user tokens, `leg_events=False` only that of the last leg. `data` replaces data keys of the
+        last event (None leaves a key out).
         """
         rows = record_call(self, call or EndingCall(), fields)
         posts = events.call_end_posts(
@@ -144,11 +147,11 @@ class StandInPortal(Portal):
         return EndedCall(rows, await asyncio.gather(*(self.deliver(post) for post in posts)))
 
     async def deliver(self, post: events.Post) -> httpx.Response:
-        """Send one event now; the app's answer."""
+        """Send one event now; returns the app's answer."""
         return await self.post_form(post.url, post.body)
 
     async def deliver_delayed(self, *, newest_first: bool = False) -> list[httpx.Response]:
-        """Send what `end_call(delay=True)` kept, one after another."""
+        """Send the events that `end_call(delay=True)` kept, one after another."""
         waiting = list(self.delayed)
         self.delayed.clear()
         return [await self.deliver(post) for post in (reversed(waiting) if newest_first else waiting)]
@@ -160,7 +163,9 @@ class StandInPortal(Portal):
     async def update_event(
         self, user: User | int | None = None, *, drops_bindings: bool = False, **changes: object
     ) -> httpx.Response:
-        """A new version: a new application_token, ONAPPUPDATE with it; bindings may silently be gone."""
+        """Update the app: send ONAPPUPDATE with a new application_token. `drops_bindings` silently drops all
+        event handlers and placements.
+        """
         self.installation.version += 1
         self.installation.application_token = secrets.token_hex(16)
         post = events.update_post(self, user, changes)
@@ -172,9 +177,9 @@ class StandInPortal(Portal):
     async def uninstall(
         self, *, clean: bool = True, send: bool = True, answers: Mapping[str, tuple[str, int]] | None = None
     ) -> httpx.Response | None:
-        """Remove the app: tokens die, bindings go, then ONAPPUNINSTALL is sent.
+        """Remove the app: kill its tokens, drop its bindings, then send ONAPPUNINSTALL.
 
-        `answers`: code and status per "app.info", "oauth.refresh", "rest" for the dead tokens.
+        `answers` holds code and status with which "app.info", "oauth.refresh" and "rest" answer dead tokens.
         """
         post = events.uninstall_post(self, clean=clean)
         self.installation.dead_answers.update(answers or {})
@@ -185,11 +190,11 @@ class StandInPortal(Portal):
         return await self.deliver(post) if send else None
 
     async def uninstall_event(self, *, clean: bool = True, **changes: object) -> httpx.Response:
-        """Send ONAPPUNINSTALL although the app is still there: a forgery or a late event."""
+        """Send ONAPPUNINSTALL while the app is still installed, as a forgery or a late event does."""
         return await self.deliver(events.uninstall_post(self, changes, clean=clean))
 
     def change_row(self, statistics_id: int, **fields: object) -> StatisticsRow:
-        """Late facts: change fields of a statistics row (record_file_id, vote, comment…)."""
+        """Change fields of a row of the statistics, as late facts do (record_file_id, vote, comment…)."""
         row = next(row for row in self.state.statistics if row.id == statistics_id)
         for name, value in fields.items():
             setattr(row, name, value)

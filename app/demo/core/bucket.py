@@ -6,7 +6,7 @@ from app.demo.core.faults import Refusal
 
 
 class Bucket:
-    """The request counter of one portal; `limit` None switches it off."""
+    """The request counter of one portal; without a limit (None) it never refuses."""
 
     def __init__(
         self, monotonic: Callable[[], float], limit: int | None = 50, drain_per_s: float = 2
@@ -19,7 +19,7 @@ class Bucket:
         self._seen_at = monotonic()
 
     def take(self) -> None:
-        """Count one request; Refusal QUERY_LIMIT_EXCEEDED (503) when it would pass the limit."""
+        """Count one request; raises Refusal QUERY_LIMIT_EXCEEDED (503) when it would exceed the limit."""
         now = self._monotonic()
         self.level = max(0.0, self.level - (now - self._seen_at) * self.drain_per_s)
         self._seen_at = now
@@ -30,7 +30,7 @@ class Bucket:
 
 
 class OperatingTime:
-    """Execution time per app and method: 480 s in ten minutes, then 429 until the window ends.
+    """Execution time by app and method: 480 s in ten minutes, then 429 until the window ends.
 
     settings/performance/limits.md, "Resource Intensity Limits".
     """
@@ -44,7 +44,7 @@ class OperatingTime:
         self.refusals = 0
 
     def spend(self, method: str, seconds: float) -> None:
-        """Add execution time to a method; Refusal OPERATION_TIME_LIMIT (429) once it is used up."""
+        """Add execution time to a method; raises Refusal OPERATION_TIME_LIMIT (429) once it is used up."""
         reset_at, used_s = self.read(method)
         if used_s >= self.LIMIT_S:
             self.refusals += 1
@@ -52,7 +52,7 @@ class OperatingTime:
         self._used_s[method] = (reset_at, used_s + seconds)
 
     def read(self, method: str) -> tuple[int, float]:
-        """When the window of a method ends (Unix seconds) and what it has used of it."""
+        """The end of a method's window in Unix seconds, and the seconds that it has used in the window."""
         reset_at, used_s = self._used_s.get(method, (0, 0.0))
         if reset_at <= self._now():
             return self._now() + self.WINDOW_S, 0.0

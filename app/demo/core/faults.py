@@ -1,4 +1,4 @@
-"""Trouble on demand: refusals, broken networks and answers that are held back, per operation and portal.
+"""Faults on demand, by operation and portal: refusals, broken networks, answers that are held back.
 
 Operations: `oauth.refresh` and `app.info` (authorization server), every REST method by its own name
 (`profile`, `event.bind`, `batch`, also when it runs inside a batch; the portal's own `app.info` is
@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 Answered = TypeVar("Answered")
 Network = Literal["drop", "drop_after", "half", "503", "504", "html", "timeout"]
-AFTER = frozenset({"drop_after", "half"})  # The work is done, the answer does not come, or not whole.
+AFTER = frozenset({"drop_after", "half"})  # The work is done, but the answer is lost, or half of it.
 
 
 class Refusal(Exception):
@@ -29,7 +29,7 @@ class Refusal(Exception):
 
 
 class BrokenNetwork(Exception):
-    """The answer is lost, cut off, unreadable or never sent, as `mode` says."""
+    """The answer is lost, cut off, unreadable or never sent, according to `mode`."""
 
     def __init__(self, mode: Network) -> None:
         super().__init__(mode)
@@ -38,7 +38,7 @@ class BrokenNetwork(Exception):
 
 @dataclass
 class FaultRule:
-    """One `fail(...)`: how often it still applies (`times` None: always) and how often it did (`hits`)."""
+    """One `fail(...)`: it applies `times` times (None: always), and has applied `hits` times."""
 
     operation: str
     code: str | None = None
@@ -61,10 +61,10 @@ class FaultRule:
 
 @dataclass
 class Lie:
-    """What `change` makes of an answer, and of the call that it answers, is sent in its place; `times` None:
-    always.
+    """A false answer: `change` makes it of the true answer and of the call. It applies `times` times (None:
+    always).
 
-    A method answers with a RestAnswer to a RestCall; all else is the body of an answer, to no call (None).
+    For a REST method, `change` gets a RestAnswer and a RestCall; else the body of the answer and None.
     """
 
     operation: str
@@ -78,16 +78,17 @@ class Lie:
         self.times = self.hits
 
     def is_for(self, operation: str, member_id: str | None) -> bool:
-        """Whether it still applies to this operation of this portal."""
+        """Whether the lie still applies to this operation of this portal."""
         is_left = self.times is None or self.hits < self.times
         return is_left and operation == self.operation and self.member_id in (None, member_id)
 
 
 @dataclass
 class Gate:
-    """Holds answers of an operation: `await reached()`, look around, then `release()`.
+    """Holds requests or answers of an operation: a test awaits `reached()`, looks around, then calls
+    `release()`.
 
-    `when="after"` holds the finished answer (a rotation has happened), `"before"` holds the request.
+    `when="after"` holds the finished answer (a token has been rotated), `"before"` holds the request.
     """
 
     operation: str
@@ -104,11 +105,11 @@ class Gate:
             await self._changed.wait_for(lambda: self.arrivals >= count)
 
     def release(self) -> None:
-        """Let everything through, now and from now on."""
+        """Open the gate for good."""
         self._is_open.set()
 
     def is_for(self, operation: str, when: str, member_id: str | None) -> bool:
-        """Whether a request of this operation has to wait here."""
+        """Whether a request of this operation and portal has to wait here."""
         is_left = self.times is None or self.arrivals < self.times
         is_same = operation == self.operation and when == self.when
         return is_left and is_same and self.member_id in (None, member_id) and not self._is_open.is_set()
@@ -132,7 +133,7 @@ class Faults:
         self._lies: list[Lie] = []
 
     def add_lie(self, lie: Lie) -> Lie:
-        """Bend answers; lies are told one after another, each of what the one before has made."""
+        """Add a lie; several are applied one after another, each to the result of the one before."""
         self._lies.append(lie)
         return lie
 
@@ -144,7 +145,7 @@ class Faults:
         call: object = None,
         own: Sequence[Lie] = (),
     ) -> Answered:
-        """The answer as it is sent; `own`: what the portal itself makes of it, before all others."""
+        """The answer after all lies that apply; `own` are those of the portal itself, which come first."""
         for lie in (*own, *self._lies):
             if lie.is_for(operation, member_id):
                 lie.hits += 1
@@ -152,12 +153,12 @@ class Faults:
         return answer
 
     def add_rule(self, rule: FaultRule) -> FaultRule:
-        """Apply a rule; the newest one that matches wins."""
+        """Add a rule; the newest rule that matches wins."""
         self._rules.insert(0, rule)
         return rule
 
     def add_gate(self, gate: Gate) -> Gate:
-        """Put up a gate."""
+        """Add a gate."""
         self._gates.append(gate)
         return gate
 
@@ -170,7 +171,7 @@ class Faults:
         self._gates.clear()
 
     async def enter(self, operation: str, member_id: str | None) -> None:
-        """Count a request, wait at its gate and raise what its rule says (Refusal, BrokenNetwork)."""
+        """Count a request, wait at its gate, and raise the Refusal or BrokenNetwork of its rule."""
         self.counts[operation] += 1
         self.counts_by_portal.setdefault(member_id or "", Counter())[operation] += 1
         await self._wait(operation, "before", member_id)
@@ -182,7 +183,7 @@ class Faults:
             raise Refusal(rule.code or "INTERNAL_SERVER_ERROR", rule.status, rule.description)
 
     async def leave(self, operation: str, member_id: str | None) -> None:
-        """Hold the finished answer at its gate, or lose it (`drop_after`), or the second half of it."""
+        """Hold the finished answer at its gate; raises BrokenNetwork when a rule loses it, or half of it."""
         await self._wait(operation, "after", member_id)
         rule = self._match(operation, member_id, is_after=True)
         if rule is not None:

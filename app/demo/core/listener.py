@@ -1,4 +1,4 @@
-"""Real sockets: one uvicorn server per origin."""
+"""Real sockets: one uvicorn server for each origin."""
 
 import asyncio
 import socket
@@ -16,10 +16,12 @@ AnyApp = Callable[..., Any]
 
 
 class AbortableProtocol(H11Protocol):
-    """HTTP/1.1 that hands its transport to the app, so that a connection can be cut without an answer."""
+    """HTTP/1.1 that hands its transport to the app, so that the app can cut a connection without an
+    answer.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wrap the app so that its scope knows the transport."""
+        """Wrap the app so that its scope holds the transport."""
         super().connection_made(transport)
         inner: Any = self.app
 
@@ -31,7 +33,9 @@ class AbortableProtocol(H11Protocol):
 
 
 class Listener:
-    """One running server on one port, without uvicorn's signal handling and its tenths of a second."""
+    """One running server on one port, without uvicorn's signal handling and its waits of a tenth of
+    a second.
+    """
 
     def __init__(self, app: AnyApp, bound: socket.socket) -> None:
         self.port: int = bound.getsockname()[1]
@@ -73,14 +77,15 @@ class Listener:
 
 
 async def listen(app: AnyApp, port: int = 0) -> Listener:
-    """Serve an ASGI app on 127.0.0.1; a free port when none is given or it is taken."""
+    """Serve an ASGI app on 127.0.0.1, on a free port when none is given or it is taken."""
     listener = Listener(app, _bind(port))
     await listener.start()
     return listener
 
 
 def _bind(port: int) -> socket.socket:
-    # Named TCP, or asyncio leaves Nagle's algorithm on and every answer in two parts waits 40 ms.
+    # TCP is named, because asyncio else leaves Nagle's algorithm on: each answer in two parts would wait 40
+    # ms.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

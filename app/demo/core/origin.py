@@ -1,4 +1,4 @@
-"""Which portal an HTTP request is for."""
+"""The portal to which an HTTP request is addressed."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.demo.core.world import P_co, World
 
 
 def find_portal(stand_in: World[P_co], request: Request[Any, Any, Any]) -> P_co:
-    """The portal whose origin was asked; NotFoundException where none is, or was, served."""
+    """The portal that is, or was, served at the request's origin; raises NotFoundException for any other."""
     server = request.scope["server"]
     portal = stand_in.portal_of_port(int(server[1] or 0)) if server else None
     if portal is None:

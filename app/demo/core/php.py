@@ -1,4 +1,4 @@
-"""How PHP writes and reads arrays on the wire: bracket keys, http_build_query, lists that are objects.
+"""PHP's arrays on the wire, written and read: bracket keys, http_build_query, lists that are objects.
 
 Event bodies look as in docs/bitrix24.md ("Events"); REST parameters as in
 settings/how-to-call-rest-api/data-encoding.md.

@@ -15,7 +15,7 @@ STAFF = (
     (21, "Nadia", "Haddad", "F", 4, "Support", ""),
     (27, "Oleg", "Sorin", "M", 4, "Support", ""),
 )
-"""Id, name, last name, gender, department, position, time zone; the last one has left the company."""
+"""Id, name, last name, gender, department, position, time zone; the last person has left the company."""
 
 
 def staff_portal(state: PortalState) -> None:

@@ -1,4 +1,4 @@
-"""What the stand-in remembers, as plain dataclasses: they are what `data/demo/` keeps between runs."""
+"""The state of the stand-in, as plain dataclasses; `data/demo/` keeps it between runs."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ DEFAULT_SCOPE = ("telephony", "placement", "user_brief", "crm", "department")
 
 @dataclass
 class User:
-    """A user of a portal, as `user.get` and `profile` tell of them.
+    """A user of a portal, as `user.get` and `profile` describe one.
 
     `statistics_right` is the "Call Statistics - View" permission
-    (api-reference/telephony/voximplant/voximplant-statistic-get.md); a system user is never listed
-    (bots are left out by api-reference/user/user-get.md).
+    (api-reference/telephony/voximplant/voximplant-statistic-get.md). A system user is never listed:
+    api-reference/user/user-get.md leaves out bots.
     """
 
     id: int
@@ -53,7 +53,7 @@ class Department:
 
 @dataclass
 class ActivityBinding:
-    """A call activity's further card, as deals are, beside the one that the statistics name
+    """A further card of a call activity, for example a deal, beside the one that the statistics name
     (api-reference/crm/timeline/activities/binding/index.md).
     """
 
@@ -73,7 +73,7 @@ class ClosedCard:
 
 @dataclass
 class EventBinding:
-    """One handler of `event.bind`; `auth_type` 0 means: act as whoever caused the event."""
+    """One handler of `event.bind`; with `auth_type` 0 the event carries tokens of the user that caused it."""
 
     id: int
     event: str
@@ -95,15 +95,15 @@ class PlacementBinding:
     user_id: int = 0
 
     def title_for(self, language: str) -> str:
-        """The title in a language of the portal, else the one without language."""
+        """The title in this language of the portal, or the one without a language."""
         return self.lang_all.get(language, {}).get("TITLE") or self.title
 
 
 @dataclass
 class Token:
-    """An access or refresh token; `expires_at` in Unix seconds.
+    """An access or refresh token; `expires_at` is Unix seconds.
 
-    `is_spent`: a refresh token that was exchanged; `is_dead`: killed by an uninstall.
+    `is_spent`: the refresh token was exchanged; `is_dead`: an uninstall killed it.
     """
 
     value: str
@@ -116,7 +116,7 @@ class Token:
 
 
 def default_dead_answers() -> dict[str, tuple[str, int]]:
-    """Code and HTTP status that tokens get after an uninstall, by who is asked.
+    """Code and HTTP status with which each operation answers a token after an uninstall.
 
     Nobody documents them (docs/known-unknowns.md), so a test may set others.
     """
@@ -129,7 +129,9 @@ def default_dead_answers() -> dict[str, tuple[str, int]]:
 
 @dataclass
 class Installation:
-    """One app in one portal: present since the admin pressed Install, finished since `installFinish`."""
+    """One app in one portal: present once an administrator pressed Install, finished after
+    `installFinish`.
+    """
 
     client_id: str
     application_token: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -137,7 +139,7 @@ class Installation:
     is_finished: bool = False
     version: int = 1
     status: str = "L"
-    days: int | None = None  # Left of a trial or of what was paid; negative when it is over.
+    days: int | None = None  # Days left of a trial or a subscription; negative after its end.
     scope: list[str] = field(default_factory=lambda: list(DEFAULT_SCOPE))
     events: list[EventBinding] = field(default_factory=list)
     placements: list[PlacementBinding] = field(default_factory=list)
@@ -149,7 +151,7 @@ class Installation:
 
 @dataclass
 class PortalState:
-    """A whole portal. `port` is where it is served now; `member_id` never changes."""
+    """A whole portal. It is served at `port` now; `member_id` never changes."""
 
     member_id: str = field(default_factory=lambda: secrets.token_hex(16))
     port: int = 0
@@ -165,18 +167,18 @@ class PortalState:
     transcripts: dict[str, str] = field(default_factory=dict)  # By the id of the CRM activity.
     activity_bindings: list[ActivityBinding] = field(default_factory=list)
     closed_cards: list[ClosedCard] = field(default_factory=list)
-    unknown_placements: list[str] = field(default_factory=list)  # Which an older on-premise release lacks.
+    unknown_placements: list[str] = field(default_factory=list)  # Those that an older release lacks.
     next_binding_id: int = 1001
     rest_refusal: RestRefusal | None = None
 
     def installation(self, client_id: str) -> Installation:
-        """The installation of an app, made (present, not finished) at the first question."""
+        """The installation of an app; at the first call it is made, present and not finished."""
         return self.installations.setdefault(client_id, Installation(client_id))
 
 
 @dataclass
 class StandInState:
-    """All portals and the authorization server's settings: everything that survives a restart."""
+    """All portals and the authorization server's port: the state that survives a restart."""
 
     oauth_port: int = 0
     portals: list[PortalState] = field(default_factory=list)

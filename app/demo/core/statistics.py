@@ -1,8 +1,8 @@
 """Rows of the telephony statistics and the filters of `voximplant.statistic.get`.
 
 Follows api-reference/telephony/voximplant/voximplant-statistic-get.md: operators, fields, all values text
-or null except RECORD_FILE_ID. What that page leaves open (unknown operators dropped silently, empty array
-filters dropped) is in docs/bitrix24.md.
+or null except RECORD_FILE_ID. docs/bitrix24.md tells the rules that this page leaves open: unknown operators
+and empty array filters are dropped silently.
 """
 
 import re
@@ -17,9 +17,9 @@ Predicate = Callable[["StatisticsRow"], bool]
 
 @dataclass(slots=True)
 class StatisticsRow:
-    """One leg of a call as the portal stores it; times in Unix seconds, `cost` decimal text.
+    """One leg of a call in the portal's store; times are Unix seconds, `cost` is decimal text.
 
-    `visible_at`: from when the statistics show it.
+    The statistics show the leg from `visible_at` on.
     """
 
     id: int
@@ -46,7 +46,7 @@ class StatisticsRow:
     visible_at: int = 0
 
     def to_wire(self, utc_offset_s: int) -> dict[str, Any]:
-        """The row as REST answers it, in the portal's own time zone."""
+        """The row in an answer of REST, in the portal's own time zone."""
         return {
             "ID": str(self.id),
             "PORTAL_USER_ID": _text(self.user_id),
@@ -86,7 +86,7 @@ def format_time(at: int, utc_offset_s: int) -> str:
 
 
 def parse_time(text: str) -> int | None:
-    """ISO 8601 as Unix seconds (no offset means UTC), or None when it cannot be read."""
+    """An ISO 8601 date as Unix seconds (without an offset: UTC), or None when it cannot be read."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -146,7 +146,9 @@ def compile_filter(conditions: object) -> list[Predicate]:
 
 
 def sort_rows(rows: list[StatisticsRow], sort: object, order: object) -> list[StatisticsRow]:
-    """Sorted when SORT and ORDER come together and name a known field except CALL_TYPE; else as stored."""
+    """The rows sorted, when SORT and ORDER come together and name a known field except CALL_TYPE; else
+    unsorted.
+    """
     if not isinstance(sort, str) or not isinstance(order, str) or order.upper() not in ("ASC", "DESC"):
         return rows
     if sort not in _FIELDS or sort == "CALL_TYPE":
@@ -173,7 +175,7 @@ def _predicate(operator: str, read: Callable[[StatisticsRow], Any], values: list
 
 
 def _cast(value: object, kind: str) -> Any:  # noqa: ANN401 - Each kind of field has its own type.
-    """A filter value as the field's type; PHP casts a non-empty array to 1, which is the batch trap."""
+    """A filter value as the field's type. PHP casts a non-empty array to 1: the trap of a batch."""
     if isinstance(value, dict | list):
         return int(bool(value)) if kind == "int" else ""
     if value is None or value == "":
@@ -188,7 +190,7 @@ def _cast(value: object, kind: str) -> Any:  # noqa: ANN401 - Each kind of field
 
 
 def _leading_integer(text: str) -> int:
-    """As PHP casts: digits at the start count, anything else is 0."""
+    """The integer that PHP casts a text to: the digits at its start, or 0."""
     digits = re.match(r"\s*[+-]?\d+", text)
     return int(digits[0]) if digits else 0
 
@@ -201,7 +203,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _compare(left: Any, right: Any) -> int:  # noqa: ANN401 - Numbers, decimals or texts, both alike.
-    """-1, 0 or 1, and for NULL, which compares with nothing in SQL, something else."""
+    """-1, 0 or 1; or NULL, which is none of these, because in SQL a NULL compares with nothing."""
     if left is None or right is None:
         return NULL
     return int(left > right) - int(left < right)

@@ -17,7 +17,7 @@ DAY_S = 86400
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a portal hands out; `expires_at` is Unix seconds of the access token."""
+    """The pair that a portal hands out; `expires_at`, in Unix seconds, is the access token's."""
 
     access_token: str
     refresh_token: str
@@ -27,7 +27,7 @@ class TokenPair:
 
 
 class TokenBook:
-    """The tokens of all portals; values live in each portal's state."""
+    """The tokens of all portals; each portal's state stores its own."""
 
     def __init__(self, clock: Clock, refresh_life_days: int = 180) -> None:
         self.clock = clock
@@ -44,10 +44,11 @@ class TokenBook:
         return TokenPair(access.value, refresh.value, user_id, client_id, access.expires_at)
 
     def find(self, portal: PortalState, value: str, asked: str) -> Token:
-        """A token that is not dead, spent ones and expired ones included.
+        """The token of this value, even when it is spent or expired. `asked` is "app.info", "oauth.refresh"
+        or "rest".
 
-        Refusal: invalid_grant or invalid_token for an unknown one, the portal's answer after an uninstall
-        for a dead one; `asked` is "app.info", "oauth.refresh" or "rest".
+        Raises Refusal: invalid_grant or invalid_token for an unknown token, and the portal's code after an
+        uninstall for a dead one.
         """
         kind = "refresh" if asked == "oauth.refresh" else "access"
         token = portal.tokens.get(value)
@@ -61,14 +62,14 @@ class TokenBook:
         return token
 
     def rotate(self, portal: PortalState, token: Token) -> TokenPair:
-        """Exchange a refresh token; it is spent from now on. Raises Refusal invalid_grant."""
+        """A new pair for a refresh token, which is spent from now on. Raises Refusal invalid_grant."""
         if token.is_spent or token.expires_at <= self.clock.now():
             raise Refusal("invalid_grant", 400, "Invalid refresh token")
         token.is_spent = True
         return self.issue(portal, token.user_id, token.client_id)
 
     def find_access(self, portal: PortalState, value: str, asked: str) -> Token:
-        """A live access token; Refusal as in _includes/system-errors.md otherwise."""
+        """A live access token; raises Refusal with the codes of _includes/system-errors.md."""
         token = self.find(portal, value, asked)
         if token.expires_at <= self.clock.now():
             raise Refusal("expired_token", 401, "The access token provided has expired.")
@@ -80,13 +81,13 @@ class TokenBook:
             token.is_dead = token.is_dead or token.client_id == client_id
 
     def expire(self, portal: PortalState, client_id: str) -> None:
-        """Let every access token of an app in a portal be expired from now on."""
+        """Expire every access token of an app in a portal now."""
         for token in portal.tokens.values():
             if token.client_id == client_id and token.kind == "access":
                 token.expires_at = min(token.expires_at, self.clock.now())
 
     def forget_expired(self, portal: PortalState) -> None:
-        """Drop tokens that died more than a day ago, so that a long demo stays small."""
+        """Drop tokens that expired more than a day ago, so that a long demo stays small."""
         for token in list(portal.tokens.values()):
             if token.expires_at < self.clock.now() - DAY_S:
                 del portal.tokens[token.value]

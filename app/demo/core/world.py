@@ -27,7 +27,7 @@ KEPT_REQUESTS = 20_000
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request as it arrived; `member_id` is None at the authorization server."""
+    """One received request; `member_id` is None at the authorization server."""
 
     at: int
     port: int
@@ -40,25 +40,25 @@ class ReceivedRequest:
 
     @property
     def text(self) -> str:
-        """Everything that was sent, to search in."""
+        """The whole request as one text, in which tests search."""
         headers = "\n".join(f"{name}: {value}" for name, value in self.headers)
         return f"{self.method} {self.path}?{self.query}\n{headers}\n\n{self.body}"
 
 
 class Portal:
-    """One portal: its state, who it is, its tokens, and how it is told to behave."""
+    """One portal: its state, its addresses, its tokens, and its behaviour on demand."""
 
     def __init__(self, stand_in: "World[Portal]", state: PortalState) -> None:
         self.stand_in = stand_in
         self.state = state
         self.bucket = Bucket(stand_in.monotonic)
         self.operating = OperatingTime(stand_in.clock.now)
-        self.execution_s = 0.01  # What a method is said to take; nobody waits for it.
+        self.execution_s = 0.01  # The time that a method claims to take; nobody waits for it.
         self.longest_request_s = 0.0
-        self.most_commands: int | None = None  # Of a batch, before its time is up; None: all are run.
-        self.ignored_operators: frozenset[str] = frozenset()  # Of FILTER: unknown to this portal.
+        self.most_commands: int | None = None  # A batch runs so many before its time is up; None: all.
+        self.ignored_operators: frozenset[str] = frozenset()  # Operators of FILTER that this portal lacks.
         self.redirect_to: str | None = None
-        self.listed_endpoint: str | None = None  # What `app.info` still says after a move.
+        self.listed_endpoint: str | None = None  # The old address that `app.info` still tells after a move.
         self.understands_range = True
         self.hostility: Hostility | None = None
 
@@ -84,17 +84,17 @@ class Portal:
 
     @property
     def installation(self) -> Installation:
-        """Our app in this portal."""
+        """The installation of our app in this portal."""
         return self.state.installation(self.stand_in.client_id)
 
     @property
     def application_token(self) -> str:
-        """The secret that comes with this portal's events now."""
+        """The secret that this portal's events carry now."""
         return self.installation.application_token
 
     @property
     def users(self) -> dict[int, User]:
-        """Everyone, by id."""
+        """All users, by id."""
         return self.state.users
 
     @property
@@ -104,7 +104,7 @@ class Portal:
 
     @property
     def operator(self) -> User:
-        """A plain user who sees own calls only."""
+        """A user with no other right than to see their own calls in the statistics."""
         return self.users[OPERATOR_ID]
 
     @property
@@ -129,7 +129,9 @@ class Portal:
         return block
 
     def issue_pair(self, user: User | int | None = None, client_id: str | None = None) -> TokenPair:
-        """A pair of tokens for a user (the admin), of our app or another; dead when the app is not there."""
+        """A pair of tokens for a user (default: the administrator), of our app or another; the tokens are
+        dead when the app is not installed.
+        """
         user_id = user if isinstance(user, int) else (user or self.admin).id
         pair = self.stand_in.tokens.issue(self.state, user_id, client_id or self.stand_in.client_id)
         if not self.state.installation(pair.client_id).is_present:
@@ -138,7 +140,7 @@ class Portal:
         return pair
 
     def expire_access_tokens(self) -> None:
-        """Every access token of our app answers expired_token from now on."""
+        """Expire every access token of our app now."""
         self.stand_in.tokens.expire(self.state, self.stand_in.client_id)
 
     def bound_placement(self, placement: str) -> PlacementBinding | None:
@@ -154,7 +156,7 @@ class World(Generic[P_co]):
     """All portals and the authorization server, behind one front."""
 
     front: AnyApp
-    """Answers for every origin."""
+    """The ASGI app that answers for every origin."""
 
     def __init__(
         self,
@@ -181,7 +183,7 @@ class World(Generic[P_co]):
         self._listeners: dict[int, Listener] = {}
 
     async def listen(self, port: int = 0) -> int:
-        """Serve one more origin; the port it got."""
+        """Serve one more origin; returns its port."""
         listener = await listen(self.front, port)
         self._listeners[listener.port] = listener
         return listener.port
@@ -191,7 +193,7 @@ class World(Generic[P_co]):
         await self._listeners.pop(port).stop()
 
     async def close(self) -> None:
-        """Open all gates, give up unanswered requests, stop all servers."""
+        """Open all gates, drop unanswered requests, stop all servers."""
         self.faults.clear()
         self.closing.set()
         await asyncio.gather(*(listener.stop() for listener in self._listeners.values()))
@@ -204,7 +206,7 @@ class World(Generic[P_co]):
 
     @property
     def server_endpoint(self) -> str:
-        """REST root of the authorization server, as events and pages name it."""
+        """The REST root of the authorization server, which events and pages name."""
         return f"{self.oauth_origin}/rest/"
 
     @property
@@ -223,11 +225,12 @@ class World(Generic[P_co]):
         portal: Portal | None = None,
         times: int | None = None,
     ) -> FaultRule:
-        """Answer an operation with an error code, or break the network for it; `times` None: until `heal`.
+        """Answer an operation with an error code, or break the network for it, `times` times (None: until
+        `heal`).
 
-        `network`: "drop" (before anything happens), "drop_after" (the change happens, the answer is lost),
-        "half" (likewise, but half of the answer comes), "503", "504", "html" (200 with a page), "timeout" (no
-        answer).
+        `network` is "drop" (nothing happens, no answer), "drop_after" (the change happens, the answer is
+        lost), "half" (the change happens, half of the answer comes), "503", "504", "html" (200 with a page)
+        or "timeout" (the answer never comes).
         """
         member_id = portal.member_id if portal else None
         return self.faults.add_rule(
@@ -250,25 +253,25 @@ class World(Generic[P_co]):
         self.faults.clear()
 
     def requests_with(self, text: str) -> list[ReceivedRequest]:
-        """Every received request that contains a text anywhere."""
+        """Every received request that contains this text."""
         return [request for request in self.requests if text in request.text]
 
     def requests_to(self, path_end: str) -> list[ReceivedRequest]:
-        """Every received request whose path ends so (`oauth/token`, `profile`), slashes aside."""
+        """Every received request whose path, without outer slashes, ends so (`oauth/token`, `profile`)."""
         return [request for request in self.requests if request.path.strip("/").endswith(path_end)]
 
     def portal_of_token(self, value: str) -> P_co | None:
-        """The portal that issued a token, dead or alive."""
+        """The portal that issued a token, be it dead or alive; or None."""
         return next((portal for portal in self.portals if value in portal.state.tokens), None)
 
     def portal_of_port(self, port: int) -> P_co | None:
-        """The portal that is, or was, served on a port."""
+        """The portal that is, or was, served on a port; or None."""
         return next(
             (one for one in self.portals if port in (one.state.port, *one.state.moved_from_ports)), None
         )
 
     def show_expiry(self, at: int) -> int | str:
-        """`expires` of app.info: Unix seconds, or ISO 8601 as the tests of bitrix24/b24pysdk have it."""
+        """`expires` of app.info: Unix seconds, or ISO 8601 as in the tests of bitrix24/b24pysdk."""
         return at if self.expiry_format == "unix" else format_time(at, 0)
 
     def describe_time(self) -> dict[str, Any]:

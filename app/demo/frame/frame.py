@@ -1,6 +1,6 @@
-"""One rendering of the app's frame in the portal: who looks at which page of the app, and what it is told.
+"""One rendering of the app's frame in the portal: its user, its page of the app, its messages to the app.
 
-The reply to `getInitData` and the names of everything are in docs/bitrix24.md ("The parent frame");
+The reply to `getInitData` and all names are in docs/bitrix24.md ("The parent frame");
 the form fields under "Pages" there and in api-reference/widgets/telephony/analytics-menu.md.
 """
 
@@ -46,10 +46,10 @@ class PageRefused(Exception):
 def open_frame(
     portal: StandInPortal, user_id: str, placement: str, options: Mapping[str, Any] = MappingProxyType({})
 ) -> Frame:
-    """Which page of the app a user gets; PageRefused where a portal shows none.
+    """The page of the app that a user gets; raises PageRefused where a portal shows none.
 
-    Until `installFinish` administrators get the installer page again and nobody else gets anything;
-    placements show only afterwards (api-reference/widgets/placement-bind.md).
+    Until `installFinish` administrators get the installer page, and other users get no page. Placements show
+    only afterwards (api-reference/widgets/placement-bind.md).
     """
     user = portal.users.get(int(user_id)) if user_id.isdecimal() else None
     if user is None or user.is_system or not user.is_active:
@@ -74,7 +74,7 @@ def open_frame(
 
 
 def describe_frame(portal: StandInPortal, frame: Frame) -> dict[str, Any]:
-    """Everything that the page needs: the form to submit, and the answer to `getInitData`."""
+    """The data of the parent page: the form to submit, and the answer to `getInitData`."""
     options = {"URI": ANALYTICS_URI} if frame.placement == ANALYTICS else dict(frame.options)
     query, form = portal.page_form(frame.user, frame.placement, options, app_sid=frame.app_sid)
     parts = urlsplit(frame.handler)
@@ -107,12 +107,12 @@ def describe_frame(portal: StandInPortal, frame: Frame) -> dict[str, Any]:
 
 
 def embed_json(value: object) -> str:
-    """JSON that can stand inside a script element."""
+    """The value as JSON that can stand inside a script element."""
     return json.dumps(value).replace("<", "\\u003c")
 
 
 def refresh_auth(portal: StandInPortal, frame: Frame) -> dict[str, str]:
-    """The answer to `refreshAuth`; Refusal when the user or the app may no longer."""
+    """The answer to `refreshAuth`; raises Refusal when the user may no longer use the app, or it is gone."""
     user = portal.users.get(frame.user.id)
     if user is None or not user.is_active or not user.is_app_allowed or not portal.installation.is_present:
         raise Refusal("ACCESS_DENIED", 403, "Access denied!")
@@ -125,7 +125,9 @@ def refresh_auth(portal: StandInPortal, frame: Frame) -> dict[str, str]:
 
 
 async def finish_install(portal: StandInPortal, frame: Frame) -> None:
-    """`setInstallFinish`: administrators only; ONAPPINSTALL follows (common/events/on-app-install.md)."""
+    """Run `setInstallFinish`, for administrators only; ONAPPINSTALL follows
+    (common/events/on-app-install.md).
+    """
     if not frame.user.is_admin:
         raise Refusal("ACCESS_DENIED", 403, "Access denied!")
     portal.installation.is_finished = True
@@ -134,7 +136,7 @@ async def finish_install(portal: StandInPortal, frame: Frame) -> None:
 
 
 def set_option(portal: StandInPortal, frame: Frame, command: str, params: Mapping[str, Any]) -> None:
-    """`setUserOption`, `setAppOption` (administrators only) and `setInstall`, which ends FIRST_RUN."""
+    """Run `setUserOption`, `setAppOption` (administrators only) or `setInstall`, which ends FIRST_RUN."""
     installation = portal.installation
     name = str(params.get("name", ""))
     if command == "setInstall":

@@ -1,4 +1,4 @@
-"""The portal's pages: the Bitrix24-looking parent of the app's frame, and what its script asks for."""
+"""The portal's pages: the parent page of the app's frame, and the commands of that page's script."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -35,7 +35,7 @@ PAGES = [
     "/marketplace/view/{code:str}",
     "/crm/{kind:str}/details/{card_id:int}",
 ]
-# Of the languages that LANG_ALL names (api-reference/widgets/placement-bind.md).
+# Some of the languages that LANG_ALL names (api-reference/widgets/placement-bind.md).
 LANGUAGES = ("en", "de", "fr", "it", "la", "br", "pl", "ru", "ua", "tr", "ar", "sc", "ja")
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates"), autoescape=select_autoescape()
@@ -43,7 +43,7 @@ _templates = Environment(
 
 
 def frame_handlers(stand_in: World[StandInPortal]) -> list[ControllerRouterHandler]:
-    """Route handlers of the parent frame; frames are remembered by APP_SID."""
+    """The route handlers of the parent page; they keep the last frames by APP_SID."""
     frames: OrderedDict[str, Frame] = OrderedDict()
 
     @get(PAGES)
@@ -83,8 +83,8 @@ def frame_handlers(stand_in: World[StandInPortal]) -> list[ControllerRouterHandl
 
 
 def _find_page(stand_in: World[StandInPortal], request: Request[Any, Any, Any]) -> tuple[str, dict[str, Any]]:
-    """Placement and PLACEMENT_OPTIONS by the portal's address: a card's tab knows the card's id
-    (api-reference/widgets/crm/detail-tab.md), a link what stands in its `params` (REST_APP_URI, under
+    """Placement and PLACEMENT_OPTIONS for an address of the portal. The options of a card's tab are the
+    card's id (api-reference/widgets/crm/detail-tab.md), those of a link its `params` (REST_APP_URI, under
     api-reference/widgets/ui-interaction).
     """
     path = request.path_params

@@ -1,1 +1,1 @@
-"""The REST interface of a portal, one module per family of methods."""
+"""The REST interface of a portal, one module for each family of methods."""

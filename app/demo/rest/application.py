@@ -1,4 +1,4 @@
-"""`app.info` of the portal and `profile`: what any token may ask, without a scope."""
+"""`app.info` of the portal and `profile`, which any token may call without a scope."""
 
 from app.demo.rest.rest_call import Method, RestAnswer, RestCall
 

@@ -1,6 +1,6 @@
-"""`batch`: fifty commands in one request, and what one hands to the next.
+"""`batch`: up to fifty commands in one request, each of which can use the results of earlier ones.
 
-settings/how-to-call-rest-api/batch.md; the trap of a path that does not resolve is in docs/bitrix24.md.
+settings/how-to-call-rest-api/batch.md; docs/bitrix24.md tells the trap of a path that does not resolve.
 """
 
 import re
@@ -25,10 +25,11 @@ async def run_batch(
     describe_time: Callable[[str], Any],
     most: int | None = None,
 ) -> object:
-    """Run the commands in order through `execute`; the whole answers 200 whatever its commands do.
+    """Run the commands in order through `execute`; returns the answer, which has status 200 even when
+    commands fail.
 
-    Those after the first `most` have neither result nor error: the time of the batch was up
-    (docs/bitrix24.md). Refusal ERROR_BATCH_LENGTH_EXCEEDED above 50.
+    Commands after the first `most` have neither result nor error, as when the time of a batch is up
+    (docs/bitrix24.md). Raises Refusal ERROR_BATCH_LENGTH_EXCEEDED above 50 commands.
     """
     commands = _read_commands(parameters.get("cmd"))
     if len(commands) > MAX_COMMANDS:
@@ -64,7 +65,7 @@ def _read_commands(given: object) -> dict[str, str]:
 
 
 def _resolve(value: object, results: Mapping[str, Any]) -> object:
-    """Replace `$result[name][0][ID]` in a parameter value by what it points to."""
+    """Replace `$result[name][0][ID]` in a parameter value by the value at that path."""
     if isinstance(value, dict):
         return {key: _resolve(item, results) for key, item in value.items()}
     match = _REFERENCE.match(value) if isinstance(value, str) else None
@@ -74,7 +75,7 @@ def _resolve(value: object, results: Mapping[str, Any]) -> object:
 
 
 def _walk(found: object, path: list[str]) -> object:
-    """Follow a path; where it ends early, the last level that was found is the value: the trap."""
+    """The value at a path. For a path that ends early it is the last level that was found: the trap."""
     for step in path:
         if isinstance(found, Mapping) and step in found:
             found = found[step]

@@ -1,6 +1,6 @@
 """`crm.activity.list` and the cards: `crm.lead.get`, `crm.deal.get`, `crm.contact.get`, `crm.company.get`.
 
-A card is there once a call or a binding names it. Object types as in api-reference/crm/data-types.md.
+A card exists once a call or a binding names it. Object types as in api-reference/crm/data-types.md.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ CALL = "2"  # crm.enum.activitytype
 def list_activities(call: RestCall) -> RestAnswer:
     """api-reference/crm/timeline/activities/activity-base/crm-activity-list.md
 
-    Cut to what the user may read; BINDINGS is a list, each item with a type, an id, or both.
+    Only activities of cards that the user may read. BINDINGS is a list; each item has a type, an id, or both.
     """
     conditions = call.parameter("filter") or {}
     wanted = _items(conditions.get("BINDINGS"))
@@ -38,7 +38,7 @@ def list_activities(call: RestCall) -> RestAnswer:
 
 
 def _read_card(kind: str) -> Callable[[RestCall], RestAnswer]:
-    """api-reference/crm/contacts/crm-contact-get.md and its like; their errors have no code."""
+    """api-reference/crm/contacts/crm-contact-get.md and the pages of the other cards; errors have no code."""
 
     def read(call: RestCall) -> RestAnswer:
         card = (TYPES[kind], int(call.text("id") or 0))
@@ -61,7 +61,7 @@ def _bindings(call: RestCall) -> Iterator[tuple[int, Card]]:
 
 
 def _items(value: object) -> list[Any]:
-    """A list, which a batch's command brings as PHP's array with the keys 0, 1, …"""
+    """The items of a list; in a batch's command it comes as PHP's array with the keys 0, 1, …"""
     return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 

@@ -1,4 +1,4 @@
-"""The entrance of a portal's REST: address, rate, token, scope, then the method.
+"""The entrance of a portal's REST: it checks address, rate, token and scope, then runs the method.
 
 Statuses and codes as in _includes/system-errors.md of the documentation.
 """
@@ -16,7 +16,7 @@ from app.demo.core.world import Portal, World
 from app.demo.rest import application, batch, crm, events, people, placements, recordings, telephony
 from app.demo.rest.rest_call import Method, RestAnswer, RestCall
 
-REQUEST_LIMIT_S = 60  # A batch as a whole too (docs/bitrix24.md, "REST").
+REQUEST_LIMIT_S = 60  # For one call, and for a batch as a whole (docs/bitrix24.md, "REST").
 
 METHODS: dict[str, Method] = {
     **application.METHODS,
@@ -40,7 +40,7 @@ REFUSALS = {
 async def answer_rest(
     stand_in: World[Portal], portal: Portal, method: str, request: Request[Any, Any, Any]
 ) -> Response[Any]:
-    """One REST request; raises Refusal and BrokenNetwork for the app's exception handlers."""
+    """The answer to one REST request; raises Refusal and BrokenNetwork for the app's exception handlers."""
     method = method.strip("/").removesuffix(".json")
     await stand_in.faults.enter("rest", portal.member_id)
     portal.bucket.take()
@@ -68,7 +68,7 @@ async def answer_rest(
 
 
 async def read_body(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """Parameters of a JSON or form body (settings/how-to-call-rest-api/data-encoding.md)."""
+    """The parameters in a JSON or form body (settings/how-to-call-rest-api/data-encoding.md)."""
     body = await request.body()
     if "json" not in request.headers.get("content-type", ""):
         return parse_query(body.decode(errors="replace"))

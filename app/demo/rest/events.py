@@ -19,10 +19,9 @@ KNOWN_EVENTS = {
 
 
 def bind_event(call: RestCall) -> RestAnswer:
-    """api-reference/events/event-bind.md; a plain user may bind only for themselves.
+    """api-reference/events/event-bind.md; a user who is no administrator binds only for their own events.
 
-    Binding the same handler twice is refused with ERROR_CORE ("Handler already
-    binded"), as seen on real portals.
+    Binding the same handler twice is refused with ERROR_CORE ("Handler already binded"), as on real portals.
     """
     event, handler = call.text("event").upper(), call.text("handler")
     scope = KNOWN_EVENTS.get(event, "")
@@ -40,7 +39,7 @@ def bind_event(call: RestCall) -> RestAnswer:
 
 
 def unbind_event(call: RestCall) -> RestAnswer:
-    """api-reference/events/event-unbind.md: the number of handlers that were removed."""
+    """api-reference/events/event-unbind.md; the answer is the number of removed handlers."""
     event, handler = call.text("event").upper(), call.text("handler")
     found = _find(call, event, handler, _auth_type(call) if call.parameter("auth_type") is not None else None)
     kept = [binding for binding in call.installation.events if binding not in found]
@@ -49,7 +48,7 @@ def unbind_event(call: RestCall) -> RestAnswer:
 
 
 def list_events(call: RestCall) -> RestAnswer:
-    """api-reference/events/event-get.md: a plain user sees only handlers bound for themselves."""
+    """api-reference/events/event-get.md; a user who is no administrator gets only their own handlers."""
     shown = [
         {
             "event": binding.event,
@@ -64,7 +63,9 @@ def list_events(call: RestCall) -> RestAnswer:
 
 
 def _auth_type(call: RestCall) -> int:
-    """Whose authorization the event carries: 0 is whoever caused it; a plain user gets their own."""
+    """The user whose tokens the event carries; 0 is the user that causes it. Without administrator rights it
+    is always the caller.
+    """
     asked = call.text("auth_type")
     if call.user.is_admin:
         return int(asked or 0)

@@ -26,7 +26,7 @@ OPERATORS = ("!@", ">=", "<=", "!=", "@", ">", "<", "=", "!")
 def list_users(call: RestCall) -> RestAnswer:
     """api-reference/user/user-get.md with the fields of api-reference/user/user-scope.md.
 
-    Filters come in FILTER or as parameters beside it; bots and other system users are never listed.
+    Conditions come in FILTER or as parameters beside it; bots and other system users are never listed.
     """
     given = call.parameter("FILTER")
     conditions = dict(given) if isinstance(given, Mapping) else {}
@@ -102,7 +102,9 @@ def _is_met(row: Mapping[str, Any], key: str, wanted: object) -> bool:
 
 
 def _comparable(value: object) -> str:
-    """Booleans as this method takes them: true, `Y` and `1` are the same."""
+    """The value as text; for this method true, `Y` and `1` are the same, as are false, `N`, `0` and
+    nothing.
+    """
     text = str(value)
     return {"true": "1", "y": "1", "false": "0", "n": "0", "": "0"}.get(text.lower(), text)
 

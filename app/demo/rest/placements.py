@@ -20,7 +20,7 @@ KNOWN_PLACEMENTS = {
 def bind_placement(call: RestCall) -> RestAnswer:
     """api-reference/widgets/placement-bind.md; ERROR_PLACEMENT_NOT_FOUND as in telephony/analytics-menu.md.
 
-    Some of its errors come with HTTP 200. A handler that is bound already is refused.
+    Some errors come with HTTP 200. A handler that is already bound is refused.
     """
     call.require_admin()
     placement, handler = call.require_text("PLACEMENT"), call.require_text("HANDLER")
@@ -46,7 +46,7 @@ def bind_placement(call: RestCall) -> RestAnswer:
 
 
 def unbind_placement(call: RestCall) -> RestAnswer:
-    """api-reference/widgets/placement-unbind.md: counts each handler twice, as found and as removed."""
+    """api-reference/widgets/placement-unbind.md; the answer counts each handler twice: found and removed."""
     call.require_admin()
     placement, handler = call.text("PLACEMENT"), call.text("HANDLER")
     if not placement:
@@ -78,7 +78,9 @@ def get_placements(call: RestCall) -> RestAnswer:
 
 
 def list_placements(call: RestCall) -> RestAnswer:
-    """api-reference/widgets/placement-list.md: those of one scope, or all that the app's scopes allow."""
+    """api-reference/widgets/placement-list.md: the placements of one scope, or all within the app's
+    scopes.
+    """
     scope = call.text("SCOPE")
     if scope:
         return RestAnswer([code for code, owner in KNOWN_PLACEMENTS.items() if owner == scope])

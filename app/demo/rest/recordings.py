@@ -1,4 +1,4 @@
-"""Where a recording and a transcript lie: `disk.file.get`, `crm.activity.get`,
+"""The methods for recordings and transcripts: `disk.file.get`, `crm.activity.get` and
 `crm.activity.call.getTranscript`.
 """
 
@@ -8,7 +8,7 @@ from app.demo.rest.rest_call import Method, RestAnswer, RestCall
 
 
 def get_file(call: RestCall) -> RestAnswer:
-    """api-reference/disk/file/disk-file-get.md; only recordings lie on the stand-in's Drive."""
+    """api-reference/disk/file/disk-file-get.md; the stand-in's Drive holds recordings only."""
     wanted = call.text("id")
     if not any(str(row.record_file_id) == wanted for row in call.state.statistics if row.record_file_id):
         raise Refusal("ERROR_NOT_FOUND", 400, f"Could not find entity with id `{wanted}`")
@@ -17,8 +17,8 @@ def get_file(call: RestCall) -> RestAnswer:
 
 
 def get_activity(call: RestCall) -> RestAnswer:
-    """api-reference/crm/timeline/activities/activity-base/crm-activity-get.md; FILES with an empty `auth`, as
-    crm-activity-list.md beside it shows them.
+    """api-reference/crm/timeline/activities/activity-base/crm-activity-get.md; addresses in FILES have an
+    empty `auth`, as in crm-activity-list.md beside it.
     """
     row = _find_row(call, call.text("id"))
     if row is None:
@@ -34,7 +34,7 @@ def get_activity(call: RestCall) -> RestAnswer:
 
 
 def get_transcript(call: RestCall) -> RestAnswer:
-    """crm-activity-call-get-transcript.md, beside it; null while there is none."""
+    """crm-activity-call-get-transcript.md, beside crm-activity-get.md; null while there is none."""
     activity_id = call.text("activityId")
     if _find_row(call, activity_id) is None:
         raise Refusal("NOT_FOUND", 400, "Element not found")

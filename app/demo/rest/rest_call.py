@@ -1,4 +1,4 @@
-"""What every REST method of the stand-in is given, and how a method is declared."""
+"""The call that every REST method of the stand-in gets, its answer, and the declaration of a method."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ PAGE_SIZE = 50
 
 @dataclass
 class RestCall:
-    """One method call: whose it is and with which parameters (flat or nested, JSON or parsed form)."""
+    """One method call: its portal, its token, and its parameters (flat or nested, from JSON or a form)."""
 
     stand_in: World[Portal]
     portal: Portal
@@ -22,50 +22,52 @@ class RestCall:
 
     @property
     def state(self) -> PortalState:
-        """The portal that is asked."""
+        """The state of the called portal."""
         return self.portal.state
 
     @property
     def installation(self) -> Installation:
-        """The app that asks, in this portal."""
+        """The calling app's installation in this portal."""
         return self.state.installation(self.token.client_id)
 
     @property
     def user(self) -> User:
-        """The user whose token it is; Refusal INVALID_CREDENTIALS for one who no longer exists."""
+        """The token's user; raises Refusal INVALID_CREDENTIALS for a user that no longer exists."""
         user = self.state.users.get(self.token.user_id)
         if user is None:
             raise Refusal("INVALID_CREDENTIALS", 403, "Invalid request credentials")
         return user
 
-    def parameter(self, name: str) -> Any:  # noqa: ANN401 - Whatever JSON holds.
-        """A parameter by its name in any case, as PHP's methods take them; None when absent."""
+    def parameter(self, name: str) -> Any:  # noqa: ANN401 - Any value of JSON.
+        """A parameter by its name in any case, as PHP's methods read them; None when absent."""
         for key, value in self.parameters.items():
             if str(key).upper() == name.upper():
                 return value
         return None
 
     def text(self, name: str) -> str:
-        """A parameter as text, empty when absent."""
+        """A parameter as text; empty when absent."""
         value = self.parameter(name)
         return "" if value is None or isinstance(value, dict | list) else str(value)
 
     def require_text(self, name: str) -> str:
-        """A parameter as text; Refusal ERROR_ARGUMENT with HTTP 200 as on the page of placement.bind."""
+        """A parameter as text; raises Refusal ERROR_ARGUMENT with HTTP 200, as on the page of
+        placement.bind.
+        """
         value = self.text(name)
         if not value:
             raise Refusal("ERROR_ARGUMENT", 200, f"Argument '{name}' is null or empty", argument=name)
         return value
 
     def require_admin(self) -> None:
-        """Refusal ACCESS_DENIED for anyone but an administrator."""
+        """Raise Refusal ACCESS_DENIED for a user who is no administrator."""
         if not self.user.is_admin:
             raise Refusal("ACCESS_DENIED", 403, "Access denied!")
 
 
 @dataclass
 class RestAnswer:
-    """What a method answers; `total` and `next` only for lists."""
+    """The answer of a method; `total` and `next` only for lists."""
 
     result: Any
     total: int | None = None
@@ -74,14 +76,14 @@ class RestAnswer:
 
 @dataclass(frozen=True)
 class Method:
-    """A REST method: its scopes (any one of them is enough; empty: basic) and what runs it."""
+    """A REST method: its function, and its scopes, of which any one is enough (none: basic)."""
 
     run: Callable[[RestCall], RestAnswer]
     scopes: tuple[str, ...] = ()
 
 
 def cut_page(items: list[Any], start: object) -> RestAnswer:
-    """A page of 50 from `start`, with total and next; `start=-1` counts nothing.
+    """A page of 50 items from `start`, with total and next; `start=-1` gives the first page without either.
 
     settings/how-to-call-rest-api/list-methods-pecularities.md
     """

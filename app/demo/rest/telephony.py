@@ -13,9 +13,9 @@ _FIELD_LETTERS = string.ascii_uppercase + "_"
 def list_calls(call: RestCall) -> RestAnswer:
     """api-reference/telephony/voximplant/voximplant-statistic-get.md
 
-    ACCESS_DENIED without the right; otherwise rows are cut silently to what the token's user may see. A row
-    may become visible late, after rows with a higher id. A key whose operator this portal does not know is
-    dropped, which widens the result (docs/bitrix24.md, "REST").
+    Refused with ACCESS_DENIED without the right; otherwise rows that the token's user may not see are
+    silently left out. A row may become visible late, after rows with a higher id. A key with an operator that
+    this portal does not know is dropped, which widens the result (docs/bitrix24.md, "REST").
     """
     if call.user.statistics_right == "none":
         raise Refusal("ACCESS_DENIED", 403, "Access denied!")
@@ -40,7 +40,9 @@ def _without(conditions: object, operators: frozenset[str]) -> object:
 
 
 def _cut_by_id(rows: list[StatisticsRow], conditions: object) -> list[StatisticsRow]:
-    """Skip what plain bounds of ID exclude anyway: rows lie in id order, and histories are long."""
+    """The rows within plain bounds of ID. Rows lie in id order, so long histories need not be
+    filtered whole.
+    """
     bounds = conditions if isinstance(conditions, dict) else {}
     start, end = 0, len(rows)
     if (after := _plain_number(bounds.get(">ID"))) is not None:
