@@ -31,7 +31,7 @@ async def store_settings(
 
     If calls are kept longer than before, those that were left out may stand anywhere in the statistics, since
     a call can be registered long after it began. So the whole history is read again, and nothing is promised
-    until then ("complete up to", reason 2 in `statistics/progress/marks.py`).
+    until then ("complete up to", reason 1 in `statistics/progress/marks.py`).
     """
     async with database.transaction():
         before = await hold_settings(portal.id, database)

@@ -141,7 +141,7 @@ async def date_mark(
     `looked_at` by ours; the mark afterwards.
 
     A read that began before the last one never moves the moment back. A later read does when the portal's
-    clock was set back: nobody may rely on a moment that is still to come ("complete up to", reason 5 in
+    clock was set back: nobody may rely on a moment that is still to come ("complete up to", reason 4 in
     `marks.py`).
     """
     is_later = WhereRaw(
@@ -155,7 +155,7 @@ async def date_mark(
 
 async def reopen_history(portal_id: int, generation: int, now: int) -> None:
     """Have the whole history read again, because it may hold rows that were left out ("complete up to",
-    reason 2 in `marks.py`).
+    reason 1 in `marks.py`).
 
     A process that reads at the moment loses its lease. The mark keeps its judgement of calls that the
     statistics lack (`is_limited`, `counts_all`). The new history is also the day's read of 30 days, and the
@@ -177,7 +177,7 @@ async def change_mark(portal_id: int, seen: Mark, changes: Changes) -> None:
 
 async def suspect(portal_id: int, generation: int, low_id: int) -> None:
     """Note that ids from this one up may belong to other calls now. The log promises nothing until the audit
-    has settled that ("complete up to", reason 4 in `marks.py`).
+    has settled that ("complete up to", reason 3 in `marks.py`).
     """
     await Marks.raw(_SUSPECT, low_id, low_id, portal_id, generation)
 

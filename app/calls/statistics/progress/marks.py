@@ -2,9 +2,9 @@
 
 "Complete up to" (`Mark.complete_up_to`) falls for these four reasons, and for no other:
 
-1. The history is not read, or not any more. `mark_queries.ensure_mark` begins a new mark for another
-   installation, and for another owner of the token, because that owner may be shown other rows.
-   `retention.store_settings` calls `mark_queries.reopen_history` where an administrator keeps calls longer,
+1. The history is to be read from its beginning. `mark_queries.ensure_mark` begins a new mark for another
+   installation, and for another owner of the token, because that owner may be shown other rows. When an
+   administrator has calls kept longer, `retention.store_settings` calls `mark_queries.reopen_history`,
    because rows that were left out may lie anywhere. It is null until the history is read and compared.
 2. The portal counts other rows than are stored: `Audit._begin` and `Audit._conclude` (`statistics/audit.py`)
    note `unequal_since`. It is null until the audit has looked at each difference.
