@@ -1,1 +1,1 @@
-"""The tests, in the folders of the app; a package, lest an installed one of this name be taken for it."""
+"""The tests, in the folders of the app; a package, so that no installed one of this name is taken for it."""

@@ -1,4 +1,4 @@
-"""Seeing that a task waits for a transaction of the test, so that the two come one after the other."""
+"""Proof that a task waits for a transaction of the test, so that one comes after the other."""
 
 import asyncio
 import contextvars
@@ -16,11 +16,12 @@ def begin_apart(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
 
 
 async def wait_until_blocked(database: Database, task: asyncio.Task[Any], words: str) -> None:
-    """SQLite queues the task behind the transaction in this loop; PostgreSQL shows that a statement with
-    these words waits for a lock.
+    """Wait until the task waits: SQLite queues it behind the transaction in this loop; PostgreSQL shows that
+    a statement with these words waits for a lock.
     """
     sql = f"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{words}%'"
     await asyncio.sleep(0)
     while not database.is_sqlite and not await database.run(sql):
-        await database.run("SELECT pg_stat_clear_snapshot()")  # A transaction sees one snapshot of it.
+        # A transaction sees only one snapshot of the statistics.
+        await database.run("SELECT pg_stat_clear_snapshot()")
         assert not task.done(), "it did not wait for the transaction"

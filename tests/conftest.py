@@ -1,4 +1,4 @@
-"""What every test may use: a fresh database of either kind, the stand-in for Bitrix24, Callbook running
+"""Fixtures for every test: a fresh database of either kind, the stand-in for Bitrix24, Callbook running
 beside it.
 """
 
@@ -18,14 +18,14 @@ from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, run_cal
 from tests.waits import add_waits
 
 HURRY = (
-    100  # So much faster the portals' buckets drain, on both sides: nobody waits for two requests a second.
+    100  # The portals' buckets drain so much faster, on both sides: no test waits for two requests a second.
 )
 GENEROUS = Limits(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before pytest itself chooses by markers."""
+    """Mark the tests before pytest itself chooses by markers."""
     mark_quick(items)
 
 
@@ -47,7 +47,9 @@ class HurriedClock:
 
 @pytest.fixture(scope="session")
 def database_folder() -> Iterator[Path]:
-    """Not pytest's own folders, of which another run beside this one would delete all but the newest."""
+    """A folder for databases. It is not one of pytest's own, of which another run beside this one would
+    delete all but the newest.
+    """
     with TemporaryDirectory(prefix="callbook-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
@@ -105,6 +107,6 @@ async def stand_in(clock: FakeClock) -> AsyncIterator[StandIn]:
 
 @pytest.fixture
 async def callbook(database_url: str, stand_in: StandIn, clock: FakeClock) -> AsyncIterator[Callbook]:
-    """Callbook on either database; its limits are out of the way."""
+    """Callbook on either database, with limits that no test reaches."""
     async with run_callbook(database_url, stand_in, clock, GENEROUS, rate_clock=HurriedClock()) as running:
         yield running

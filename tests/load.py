@@ -1,7 +1,7 @@
 """A load generator: call-end events over raw sockets, kept alive, one in flight on each connection.
 
-Used in its own process by the benchmark (``python -m tests.load``) and inside the test by the kill -9 test.
-It remembers every call that was acknowledged, which means: answered with 200, in full.
+The benchmark uses it in its own process (``python -m tests.load``), the kill -9 test inside the test. It
+remembers every call that was acknowledged, which means answered with 200, in full.
 """
 
 import argparse
@@ -28,14 +28,14 @@ _TEMPLATE = (
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """Whose events are sent, and how their CALL_IDs begin."""
+    """The portal of the events, and the beginning of their CALL_IDs."""
 
     member_id: str
     application_token: str
     prefix: str
 
     def make_requests(self) -> Iterator[tuple[str, bytes]]:
-        """CALL_ID and request, without end."""
+        """Pairs of CALL_ID and request, without end."""
         marked = _TEMPLATE.format(
             call_id="@", member_id=self.member_id, application_token=self.application_token
         )
@@ -54,7 +54,7 @@ class Sender(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct):
-    """What came back: acknowledged CALL_IDs, other statuses, and seconds from request to answer."""
+    """The answers: acknowledged CALL_IDs, other statuses, and seconds from request to answer."""
 
     acknowledged: list[str] = msgspec.field(default_factory=list)
     statuses: dict[int, int] = msgspec.field(default_factory=dict)
@@ -95,11 +95,11 @@ class _Connection(asyncio.Protocol):
         self._sent_at = 0.0
 
     def itself(self) -> "_Connection":
-        """What asyncio asks of a protocol factory."""
+        """Return the protocol itself: asyncio asks for a factory."""
         return self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class is no subclass of it.
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's class is no subclass of asyncio's.
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -160,7 +160,7 @@ class Load:
         return len(self._open)
 
     async def wait_for(self, acknowledged: int) -> None:
-        """Until that many are acknowledged or the run has ended."""
+        """Wait until that many are acknowledged, or the run has ended."""
         self._milestone = acknowledged
         self._look()
         await self._reached.wait()
@@ -174,7 +174,7 @@ class Load:
         return next(self._requests)
 
     def note(self, call_id: str, status: int, latency_s: float) -> None:
-        """An answer has come in full."""
+        """Note an answer that has come in full."""
         outcome = self.outcome
         outcome.latencies_s.append(latency_s)
         outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
@@ -183,7 +183,7 @@ class Load:
             self._look()
 
     def close(self, connection: object) -> None:
-        """A connection has ended, by us or by the server."""
+        """Note that a connection has ended, by us or by the server."""
         self._open.discard(connection)
         if not self._open:
             self._ended.set()

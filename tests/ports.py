@@ -1,7 +1,7 @@
 """Ports for the servers of tests, which the system gives to no other server before they listen.
 
-The system hands out ports from 32,768 upward to whoever asks for any, so these lie below. Each worker of
-pytest-xdist chooses from a range of its own, and each process begins somewhere in it.
+The system gives ports from 32,768 upward to servers that ask for any, so these lie below. Each worker of
+pytest-xdist chooses from a range of its own, and each process begins at a random place in it.
 """
 
 import itertools
@@ -15,7 +15,7 @@ _steps = itertools.count(random.randrange(PER_WORKER))
 
 
 def free_port() -> int:
-    """A port of this worker's range on which nobody listens; not the same one twice in a long while."""
+    """A free port of this worker's range; the same port does not come again for a long time."""
     for step in itertools.islice(_steps, PER_WORKER):
         port = FIRST + _worker * PER_WORKER + step % PER_WORKER
         with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""Callbook as processes of its own, for what only a whole process shows: kill -9, memory, speed."""
+"""Callbook as processes of its own, for tests of a whole process: kill -9, memory, speed."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 
 async def insert_sender(database_url: str) -> Sender:
-    """An installed portal whose events are accepted."""
+    """Insert an installed portal whose events are accepted."""
     database = Database(database_url, TABLES)
     await database.open()
     try:
@@ -43,7 +43,7 @@ async def insert_sender(database_url: str) -> Sender:
 
 
 def make_environment(database_url: str, port: int) -> dict[str, str]:
-    """What `python -m app` needs, and nothing of this machine's settings."""
+    """The environment that `python -m app` needs, without this machine's settings."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),

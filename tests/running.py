@@ -1,5 +1,5 @@
-"""Callbook as tests run it: the real application over real HTTP, beside the stand-in, its time in the
-test's hand.
+"""Callbook as tests run it: the real application over real HTTP, beside the stand-in, with a clock that the
+test sets.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class Callbook:
         return parts
 
     async def settle(self) -> None:
-        """Let background work end."""
+        """Wait until background work has ended."""
         await self.parts.background.drain(30)
 
     async def run_sql(self, sql: str, *args: object) -> list[dict[str, Any]]:

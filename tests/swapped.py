@@ -1,6 +1,6 @@
-"""Callbook with answer and commit swapped: it answers at once, and the commit is held for ever.
+"""Callbook with answer and commit in the wrong order: it answers at once, and the commit is held for ever.
 
-Started as ``python -m tests.swapped serve`` by the test that wants to see itself fail.
+A test that wants to see itself fail starts it as ``python -m tests.swapped serve``.
 """
 
 import asyncio

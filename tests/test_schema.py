@@ -1,4 +1,4 @@
-"""The schema that the migrations make, against the tables that the queries are written for."""
+"""The schema that the migrations make, compared with the tables that the queries are written for."""
 
 import asyncio
 
@@ -41,7 +41,7 @@ async def test_the_migrations_make_the_columns_of_the_tables(database_url: str) 
 
 
 async def go_back_to_the_first_version(database: Database) -> None:
-    """Empty, as the first migration made it."""
+    """Make the schema empty, as the first migration made it."""
     for table in TABLES:
         await database.run(f"DROP TABLE {table._meta.tablename}")  # noqa: SLF001  As above.
     kind = "sqlite" if database.is_sqlite else "postgres"
@@ -91,7 +91,7 @@ INDEX = "CREATE INDEX%calls_unconfirmed"
 
 
 async def forget_the_index(database: Database) -> None:
-    """As before the migration that builds it."""
+    """Drop the index, as before the migration that builds it."""
     await database.run("DROP INDEX IF EXISTS calls_unconfirmed")
     await database.run(f"DELETE FROM migration WHERE name = '{index.ID}'")
 
@@ -106,7 +106,7 @@ async def is_built(database: Database) -> bool:
 
 
 async def cut_off(database: Database, task: asyncio.Task[None]) -> None:
-    """End an attempt that waits for a transaction of the caller's."""
+    """Cut off an attempt that waits for a transaction of the caller's."""
     await wait_until_blocked(database, task, INDEX)
     await database.run(
         f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '{INDEX}%'"
@@ -136,7 +136,7 @@ async def test_calls_are_stored_while_an_index_is_built_and_an_attempt_that_was_
     database = await open_database(postgres_url)
     try:
         await forget_the_index(database)
-        async with database.transaction():  # A call that is not committed yet: the index waits for it.
+        async with database.transaction():  # A call is not committed yet, so the index waits for it.
             await database.run(CALL.format("waiting"))
             await cut_off(database, begin_apart(migrate(database)))
             assert not await is_built(database)
@@ -152,7 +152,7 @@ async def test_calls_are_stored_while_an_index_is_built_and_an_attempt_that_was_
 
 
 async def store_at_once(database: Database) -> None:
-    """Raises where the statement would wait for a lock."""
+    """Store a call; raises if the statement would have to wait for a lock."""
     async with database.transaction():
         await database.run("SET LOCAL lock_timeout = '1s'")
         await database.run(STORED)

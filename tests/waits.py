@@ -1,4 +1,4 @@
-"""Where the tasks of a test wait, for the report of a test that was ended because it hung."""
+"""The places where the tasks of a test wait, for the report of a test that was ended because it hung."""
 
 import asyncio
 import io
@@ -17,7 +17,7 @@ def describe_waits(loop: asyncio.AbstractEventLoop) -> str:
 
 
 def add_waits(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Append the waits of a test's loop to the report; nothing where the test has no loop."""
+    """Append the waits of a test's loop to the report; nothing if the test has no loop."""
     runner = getattr(item, "funcargs", {}).get(OUR_OWN_RUNNER)
     if isinstance(runner, asyncio.Runner):
         report.sections.append(("Where its tasks wait", describe_waits(runner.get_loop())))

@@ -26,11 +26,11 @@ class Source:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """What each imported name stands for, in full."""
+        """The full name of each imported name."""
         return dict(_bound_names(self))
 
     def dotted(self, node: ast.expr) -> str:
-        """What a name or attribute means after the imports are resolved: ``t.time`` is ``time.time``."""
+        """A name or attribute after the imports are resolved: ``t.time`` becomes ``time.time``."""
         if isinstance(node, ast.Attribute):
             return f"{self.dotted(node.value)}.{node.attr}"
         return self.names.get(node.id, node.id) if isinstance(node, ast.Name) else "?"
@@ -55,12 +55,12 @@ def is_queries(module: str) -> bool:
 
 
 def read_app() -> list[Source]:
-    """Every module under app/ that exists by now."""
+    """Every module under app/."""
     return [_read(path) for path in sorted((ROOT / "app").rglob("*.py"))]
 
 
 def list_tracked_texts() -> dict[str, str]:
-    """Path and text of every file in git, or about to be, that is a text and not deleted."""
+    """Path and text of every text file in git, or about to be, that is not deleted."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listing = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     texts = {}

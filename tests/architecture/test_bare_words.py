@@ -12,7 +12,7 @@ from tests.architecture.sources import ROOT
 TRANSLATED = re.compile(r"\{%-?\s*trans\b.*?\{%-?\s*endtrans\b", re.DOTALL)
 # Blocks that stand inside a tag.
 IN_A_TAG = re.compile(r"\{% block (?:html|body_class) %\}.*?\{% endblock %\}", re.DOTALL)
-# What Jinja writes or does; an expression becomes a sign that is no letter.
+# Jinja's tags and expressions; an expression becomes a sign that is no letter.
 JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 WORD = re.compile(r"[^\W\d_]{2,}")
 READ_ATTRIBUTES = {
@@ -25,7 +25,7 @@ READ_ATTRIBUTES = {
     "title",
 }
 NAMES = {"Callbook", "UTC"}
-# `"No connection"`, and what is set as a text: `textContent = "Lost"`.
+# `"No connection"`, and a text that is assigned: `textContent = "Lost"`.
 SPOKEN = re.compile(r"""(["'`])[A-Z][a-z]+(?: [a-z]+)+.*?\1|(?:textContent|innerText|title)\s*=\s*["'`]\w+""")
 SCRIPT_COMMENT = re.compile(r"/\*.*?\*/|(?<!:)//[^\n]*", re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""Each table has a bound, so that nobody who stores in it fills the disk of all."""
+"""Each table has a bound, so that no portal fills the disk that all share."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from app.web.settings.form import MAX_LINES
 
 ONE_A_PORTAL = "one row a portal, whom the authorization server vouched for"
 
-# What bounds the rows of a table, and their size; and the numbers that say so.
+# The bound of each table's rows and of their size, with the constants that hold it.
 BOUNDS: dict[str, tuple[str, tuple[int, ...]]] = {
     "portals": (f"{ONE_A_PORTAL}; its texts are the steps of a setup and what that server told", ()),
     "uninstall_checks": (f"{ONE_A_PORTAL}, of numbers", ()),

@@ -1,4 +1,4 @@
-"""What the documents name is there: links, paths, folders, words, and nothing outside of the repository."""
+"""Links, paths, folders and words in the documents exist, and none leads outside of the repository."""
 
 import posixpath
 import re

@@ -6,8 +6,8 @@ import pytest
 
 from tests.architecture.sources import Source, list_imports, parse, read_app
 
-# What each package may import of app besides itself. Any other module directly under app/ puts the parts
-# together and may import all of these; nothing imports such a module but another of them.
+# The parts of app that each package may import besides itself. Any other module directly under app/ puts the
+# parts together and may import all of these; only another such module imports it.
 MAY_IMPORT = {
     "kit": set[str](),
     "settings": {"kit"},
@@ -21,12 +21,12 @@ MAY_IMPORT = {
 ASSEMBLY = "assembly"
 ASSEMBLY_PACKAGES = {"commands"}
 ASSEMBLY_MAY_IMPORT = set(MAY_IMPORT) - {"demo"} | {ASSEMBLY}
-# Protocol only: what bitrix24 learns it returns, it stores nothing and serves nobody.
+# Protocol only: bitrix24 returns its results, stores nothing and serves no one.
 NOT_IN_BITRIX24 = {"piccolo", "aiosqlite", "asyncpg", "litestar"}
 
 
 def find_wrong_imports(sources: Iterable[Source]) -> Iterator[str]:
-    """Each import against the arrows, with its line, and each package that has no place yet."""
+    """Each import against the arrows, with its line, and each package without a place in the order."""
     for source in sources:
         own = _layer(source.module)
         package = source.module.split(".")[1:-1]
@@ -42,7 +42,7 @@ def find_wrong_imports(sources: Iterable[Source]) -> Iterator[str]:
 
 
 def _layer(module: str) -> str:
-    """The package below app that a dotted name belongs to; ASSEMBLY for what lies directly under app."""
+    """The package below app that a dotted name belongs to; ASSEMBLY for modules directly under app."""
     name = [*module.split("."), ""][1]
     return name if name in MAY_IMPORT else ASSEMBLY
 

@@ -1,4 +1,4 @@
-"""A migration holds no table up while its rows are indexed: PostgreSQL would let nobody write meanwhile."""
+"""A migration blocks no table while it indexes the rows: PostgreSQL would stop all writes for that time."""
 
 import importlib
 import re
@@ -14,7 +14,7 @@ TABLE = re.compile(r"CREATE TABLE (\w+)")
 
 
 def find_holding(statements: Iterable[str]) -> Iterator[str]:
-    """Indexes of tables that the migration does not make itself."""
+    """The indexes of tables that the migration does not create itself."""
     text = "\n".join(statements)
     made = set(TABLE.findall(text))
     return (name for name, table in INDEX.findall(text) if table not in made)

@@ -1,4 +1,4 @@
-"""One place buys pairs of tokens: nobody else asks an authorization server for one."""
+"""One place buys pairs of tokens: no other code asks an authorization server for one."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A server installs `runtime.lock`: what the application itself uses, and nothing that only tests need."""
+"""A server installs `runtime.lock`: all that the application uses, and nothing that only tests need."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def read_names(file: str) -> Iterator[str]:
 
 
 def test_the_application_imports_what_a_server_installs() -> None:
-    """The stand-in and the tests do not count."""
+    """The imports of the stand-in and the tests do not count."""
     sources = [source for source in read_app() if not source.module.startswith("app.demo")]
     used = {imported.target.partition(".")[0] for source in sources for imported in list_imports(source)}
     assert set(read_names("runtime.in")) - used == set(NOT_IMPORTED)

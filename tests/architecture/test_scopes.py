@@ -1,5 +1,5 @@
-"""Moderators refuse an application that asks for a scope that it does not use; one that it lacks is a dead
-feature.
+"""Moderators refuse an application that asks for an unused scope; without a needed scope a feature is
+dead.
 """
 
 import ast
@@ -27,7 +27,7 @@ def find_methods(sources: Iterable[Source]) -> set[str]:
 
 
 def read_ours() -> list[Source]:
-    """What may call a portal: all but the stand-in and the list itself."""
+    """The code that may call a portal: all but the stand-in and the list itself."""
     return [
         source
         for source in read_app()

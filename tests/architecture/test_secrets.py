@@ -1,4 +1,4 @@
-"""Secrets are compared in constant time, by hmac.compare_digest and nothing else."""
+"""Secrets are compared in constant time, only by hmac.compare_digest."""
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +29,9 @@ def find_plain_comparisons(sources: Iterable[Source]) -> Iterator[str]:
 
 
 def find_constant_time_comparisons(sources: Iterable[Source], start: str) -> set[str]:
-    """Where a secret goes through hmac.compare_digest in a module that ``start`` reaches by imports."""
+    """The places where a secret goes through hmac.compare_digest, in modules that ``start`` reaches by
+    imports.
+    """
     by_module = {source.module: source for source in sources}
     found = set()
     for module in _list_reachable(by_module, start):
@@ -66,7 +68,7 @@ def _is_column(source: Source, node: ast.expr) -> bool:
 
 
 def test_no_secret_is_compared_plainly() -> None:
-    # The stand-in for Bitrix24 guards nothing: its secrets are made up and printed.
+    # The stand-in for Bitrix24 protects nothing: its secrets are invented and printed.
     ours = [source for source in read_app() if not source.module.startswith("app.demo")]
     assert list(find_plain_comparisons(ours)) == []
 

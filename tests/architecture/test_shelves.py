@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.sources import Source, list_imports, parse, read_app
 
-MOST_ROOMS = 15  # Modules of a folder's own: so many names are read at one look.
+MOST_ROOMS = 15  # Modules of a folder's own: a reader takes in so many names at one look.
 
 # Every folder, and every module directly under app, the ground first: each may import what comes before it in
 # this list, and from itself.
@@ -74,7 +74,7 @@ NOUNS = {"logging", "standing", "wiring"}  # End in -ing and name a thing.
 
 
 def find_crowded_folders(sources: Iterable[Source]) -> Iterator[str]:
-    """Each folder with more modules of its own than one look takes in."""
+    """Each folder with more modules of its own than a reader takes in at one look."""
     rooms = Counter(source.module.rpartition(".")[0] for source in sources if not source.is_package)
     yield from (f"{folder} has {number} modules" for folder, number in rooms.items() if number > MOST_ROOMS)
 
@@ -93,8 +93,8 @@ def find_arrows_upward(sources: Sequence[Source], floors: Sequence[str]) -> Iter
 
 
 def find_circles(sources: Sequence[Source]) -> list[list[str]]:
-    """The modules that stay when every module is taken away that imports none, or is imported by none, of the
-    others.
+    """The modules that are left after taking away, again and again, each module that imports none of the
+    others, or that none of them imports.
     """
     arrows = _draw_arrows(sources)
     while True:
@@ -110,7 +110,7 @@ def find_circles(sources: Sequence[Source]) -> list[list[str]]:
 
 
 def find_names_alike(modules: Iterable[str]) -> list[list[str]]:
-    """Names of modules that differ by nothing but an ending."""
+    """Names of modules that differ only by an ending."""
     alike = defaultdict(set)
     for module in modules:
         name = module.rpartition(".")[2]
@@ -119,13 +119,13 @@ def find_names_alike(modules: Iterable[str]) -> list[list[str]]:
 
 
 def find_moods(modules: Iterable[str]) -> list[str]:
-    """Names of modules that tell of a doing, where a thing can be named."""
+    """Names of modules that tell a doing, although they could name a thing."""
     names = {module.rpartition(".")[2] for module in modules}
     return sorted(name for name in names if name.endswith("ing") and name.rpartition("_")[2] not in NOUNS)
 
 
 def _draw_arrows(sources: Sequence[Source]) -> Mapping[str, set[str]]:
-    """Which modules each module imports, itself and the faces of packages left out."""
+    """The modules that each module imports, without itself and the faces of packages."""
     rooms = {source.module for source in sources if not source.is_package}
     arrows: dict[str, set[str]] = {room: set() for room in sorted(rooms)}
     for source in sources:

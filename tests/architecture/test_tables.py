@@ -1,4 +1,4 @@
-"""Only queries know the tables, and hold SQL: everything else asks them."""
+"""Only queries modules know the tables and hold SQL; all other code asks them."""
 
 import ast
 import re
@@ -9,11 +9,12 @@ import pytest
 from tests.architecture.sources import Source, is_queries, list_imports, parse, read_app
 
 STATEMENT = re.compile(r"\b(SELECT\s|INSERT INTO|UPDATE\s|DELETE FROM)")
-THE_DATABASE = "app.kit.storage."  # Its statements are about the database itself, and name no table of ours.
+# Its statements are about the database itself and name no table of Callbook's.
+THE_DATABASE = "app.kit.storage."
 
 
 def find_table_imports(sources: Iterable[Source]) -> Iterator[str]:
-    """Each import from a tables module by one that is no queries module and puts no parts together."""
+    """Each import from a tables module in a module that is no queries module and no assembly."""
     for source in sources:
         if _may_import_tables(source.module):
             continue
@@ -30,7 +31,7 @@ def _may_import_tables(module: str) -> bool:
 
 
 def find_statements_outside_queries(sources: Iterable[Source]) -> Iterator[str]:
-    """Each text with SQL in it, docstrings left out, in a module that is no queries module."""
+    """Each text with SQL in a module that is no queries module; docstrings are left out."""
     for source in sources:
         if is_queries(source.module) or source.module.startswith(THE_DATABASE):
             continue

@@ -1,4 +1,4 @@
-"""Every query on a portal's data takes the portal first, so that no caller can forget whose data it reads."""
+"""Every query on a portal's data takes the portal first, so that no caller can forget the portal."""
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,12 +7,12 @@ import pytest
 
 from tests.architecture.sources import ROOT, Source, is_queries, parse, read_app
 
-# A portal's id, the portal itself, Bitrix24's own unique name of it, which is all that a request brings, or
-# the keyed hash of that name, which is all that is left of a forgotten one.
+# A portal's id, the portal itself, Bitrix24's own unique name of it (all that a request brings), or
+# the keyed hash of that name (all that is left of a forgotten portal).
 NAMES_ONE_PORTAL = {"portal_id", "portal", "member_id", "member_hash"}
-# May stand before it: where the query runs.
+# May stand before the portal: the place where the query runs.
 NAMES_THE_PLACE = {"self", "database"}
-# These hold nothing of any portal; a query that names only these needs no portal.
+# These tables hold no data of a portal; a query that names only these needs no portal.
 TABLES_OF_NO_PORTAL = {"LeaseTable", "FactTable"}
 NAMES_OF_NO_PORTAL = {"leases", "facts"}
 
@@ -139,7 +139,7 @@ def _takes_portal_first(function: ast.AsyncFunctionDef) -> bool:
 
 
 def _names_no_portal_data(function: ast.AsyncFunctionDef) -> bool:
-    """Whether it names a table that belongs to no portal, and no other table, as a class or in SQL."""
+    """Whether it names only tables that belong to no portal, as a class or in SQL."""
     classes = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and node.id[0].isupper()}
     classes &= _list_table_classes() | TABLES_OF_NO_PORTAL
     statements = [node.value for node in ast.walk(function) if isinstance(node, ast.Constant)]

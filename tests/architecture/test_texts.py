@@ -1,4 +1,4 @@
-"""What stands in no file of the repository: a package registry's host, and a note of work left undone."""
+"""Texts that no file of the repository holds: a package registry's host, and a note of work left undone."""
 
 import re
 from collections.abc import Iterator, Mapping

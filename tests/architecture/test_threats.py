@@ -12,7 +12,7 @@ DOCUMENT = ROOT / "docs" / "threats.md"
 MOST_LINES = 200
 HEAD = "| who | what they could do | the bound, with its number | where it stands | the test |"
 RULE = "|---|---|---|---|---|"
-COLUMNS = 5  # Of that head.
+COLUMNS = 5  # Columns of that head.
 LIST = re.compile(r"`[^`]+`(?:, `[^`]+`)*")
 NAME = re.compile(r"(?:app|tests)/[\w./-]*\w(?:::\w+)?")
 
@@ -26,7 +26,9 @@ def read_rows(text: str) -> Iterator[list[str]]:
 
 
 def find_faults(cells: list[str]) -> Iterator[str]:
-    """What a row lacks: a file under app/, a test under tests/, and every one that it names."""
+    """The faults of a row: no file under app/, no test under tests/, and each named one that does not
+    exist.
+    """
     for cell, folder in ((cells[3], "app/"), (cells[4], "tests/")):
         named = NAME.findall(cell)
         if not any(name.startswith(folder) for name in named):
@@ -48,7 +50,7 @@ def test_every_bound_names_files_and_tests_that_exist() -> None:
 
 
 def find_headless(text: str) -> Iterator[str]:
-    """Rows of bounds that no head stands above: they are shown as text, not as a table."""
+    """Rows of bounds without a head above them: they are shown as text, not as a table."""
     for block in text.split("\n\n"):
         lines = block.splitlines()
         rows = [line for line in lines if list(read_rows(line))]

@@ -1,4 +1,4 @@
-"""Calls are read for a person through one condition, so that no surface can forget what they may see."""
+"""Calls are read for a viewer through one condition, so that no surface can forget the viewer's rights."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ CONDITION = "is_visible"
 CALL_TABLES = {"CallTable", "CallLegTable"}
 CALLS_IN_SQL = re.compile(r"\b(FROM|JOIN|INTO|UPDATE)\s+(calls|call_legs)\b")
 
-# Queries on calls that are read for nobody, each with its reason.
+# Queries on calls that serve no viewer, each with its reason.
 FOR_NO_VIEWER: dict[str, str] = {
     "app.calls.removal.retention_queries.purge_some_calls": "A purge deletes whatever is too old.",
     "app.calls.space.removal_queries.evict_some_calls": (

@@ -30,11 +30,11 @@ from tests.processes import insert_sender
 ROUNDS = 5
 LEAST_RATIO = 0.25
 MOST_IDLE_MIB = 120
-MOST_FORGED = 1.0  # A flood of forged events may not be dearer than one of good ones.
+MOST_FORGED = 1.0  # A flood of forged events must cost no more than one of good ones.
 
 
 def main() -> int:
-    """Alternate the rounds, print medians beside their limits; 1 when a limit is missed."""
+    """Alternate the rounds and print medians beside their limits; exit code 1 if a limit is missed."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         sqlite = SqliteDatabases(_make_folder(folder, "sqlite"))
         postgres = PostgresDatabases(_make_folder(folder, "postgres"))
@@ -57,13 +57,13 @@ def main() -> int:
         is_met = _report(targets)
         for name, url in urls.items():
             is_met &= pages.report(name, pages.measure(url))
-        stack.close()  # Nothing else runs while something is measured.
-    is_rest_met = _measure_the_rest()  # Whatever has been missed so far.
+        stack.close()  # Nothing else runs during a measurement.
+    is_rest_met = _measure_the_rest()  # Also after a limit was missed.
     return 0 if is_met and is_rest_met else 1
 
 
 def _measure_the_rest() -> bool:
-    """Histories, a week, and events beside a history; whether every limit is kept."""
+    """Measure histories, a week, and events beside a history; return whether every limit is kept."""
     configure_logging("console", "error")
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         sqlite = SqliteDatabases(_make_folder(folder, "sqlite"))

@@ -1,4 +1,4 @@
-"""What events wait for while the same process reads a history of 100,000 rows."""
+"""The wait of events while the same process reads a history of 100,000 rows."""
 
 import asyncio
 import sys
@@ -25,7 +25,7 @@ MOST_TIMES_SLOWER = 4.0
 
 
 async def measure(name: str, database_url: str) -> list[Figure]:
-    """p99 of the events alone, then while the history is read, and the ratio of the two."""
+    """The p99 of the events alone, the p99 during the read of the history, and the ratio of the two."""
     sender = await insert_sender(database_url)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -47,7 +47,7 @@ async def measure(name: str, database_url: str) -> list[Figure]:
 
 
 async def _send_while_reading(sender: Sender, port: int, portal: StandInPortal) -> list[Summary]:
-    """Rounds of which each began and ended while the history was read."""
+    """The rounds that both began and ended while the history was read."""
     rounds: list[Summary] = []
     while True:
         before = portal.counts["batch"]

@@ -35,7 +35,7 @@ WRITERS = {"csv": write_csv, "xlsx": write_xlsx}
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """What one export cost."""
+    """The cost of one export."""
 
     rows_per_s: float
     mib: float
@@ -44,7 +44,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def run_exports(sqlite: SqliteDatabases, postgres: PostgresDatabases) -> bool:
-    """Print the table; whether the memory stayed within its limit everywhere."""
+    """Print the table; return whether the memory stayed within its limit in all exports."""
     title = f"export of {CALLS:,} calls"
     print(f"\n{title:28}{'rows/s':>10}{'MiB':>8}{'limit':>8}{'stall ms':>10}{'card ms':>9}")
     is_small = True
@@ -93,7 +93,8 @@ async def _export(url: str, kind: str) -> Figures:
     database = Database(url, TABLES)
     await database.open()
     viewer = Viewer(1, 1, EVERYONE)
-    await _count(_pieces(viewer, kind, limit=2_000))  # What is read once: catalogues, formats, connections.
+    # Parts that a process reads once: catalogues, formats, connections.
+    await _count(_pieces(viewer, kind, limit=2_000))
     process, stalls, peaks = psutil.Process(), [0.0], [0]
     idle = process.memory_info().rss
     watch = asyncio.create_task(_watch(process, stalls, peaks))

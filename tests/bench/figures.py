@@ -6,7 +6,7 @@ import msgspec
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """What was measured, and what it may be at most; None where it only stands beside another."""
+    """A measured value and its limit; None if it only stands beside another figure."""
 
     what: str
     value: float
@@ -19,7 +19,7 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 def report(title: str, figures: Sequence[Figure]) -> bool:
-    """Print them; whether every limit is kept."""
+    """Print the figures; return whether every limit is kept."""
     print(f"\n{title:64}{'':>10}{'limit':>10}")
     for figure in figures:
         limit = "" if figure.limit is None else f"{figure.limit:,.1f}"

@@ -1,4 +1,4 @@
-"""How many requests a history takes, and whether a slow portal is spared."""
+"""The number of requests for a history, and the load on a slow portal."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ MOST_AUDIT_REQUESTS = 2
 
 
 async def count_requests(databases: SqliteDatabases) -> list[Figure]:
-    """Requests for N rows at 20 ms a page."""
+    """The number of requests for N rows, at 20 ms a page."""
     figures = []
     for rows in ROWS:
         async with _installing(databases, rows, PAGE_S) as (callbook, stand_in, clock):
@@ -35,7 +35,7 @@ async def count_requests(databases: SqliteDatabases) -> list[Figure]:
 
 
 async def count_audits(databases: SqliteDatabases) -> list[Figure]:
-    """Requests that the day's comparison costs beside the read before it, where nothing differs."""
+    """The requests of the daily comparison, without those of the read before it, if nothing differs."""
     async with _installing(databases, AUDITED_ROWS, PAGE_S) as (callbook, stand_in, clock):
         portal = stand_in.portals[0]
         await _read_whole(callbook, portal, clock)
@@ -52,7 +52,7 @@ async def count_audits(databases: SqliteDatabases) -> list[Figure]:
 
 
 async def strain_a_slow_portal(databases: SqliteDatabases) -> list[Figure]:
-    """What a portal that takes two seconds a page bears with."""
+    """The load on a portal that takes two seconds a page."""
     async with _installing(databases, SLOW_ROWS, SLOW_PAGE_S) as (callbook, stand_in, clock):
         portal = stand_in.portals[0]
         await _read_whole(callbook, portal, clock)

@@ -45,7 +45,7 @@ class Target(msgspec.Struct):
 
     @property
     def forged_ratio(self) -> float:
-        """The processor time of a forged event for that of a good one."""
+        """The processor time of a forged event, divided by that of a good one."""
         return median(each.cpu_us for each in self.forged_rounds) / median(
             each.cpu_us for each in self.rounds
         )
@@ -65,7 +65,7 @@ def run_callbook(name: str, database_url: str, sender: Sender) -> Iterator[Targe
 
 
 def run_round(target: Target, events: int = EVENTS) -> None:
-    """Send the events from a process of its own and keep what it measured; every one must be stored."""
+    """Send the events from a process of its own and keep its figures; every event must be stored."""
     target.rounds.append(_measure(target, target.sender, events, 200))
 
 

@@ -1,4 +1,4 @@
-"""The log of one portal among many, 1,000,000 calls in all: what a page of it costs, near and far."""
+"""The cost of a page of the log of one portal among many, 1,000,000 calls in all, near and far."""
 
 import asyncio
 import http.client
@@ -45,7 +45,7 @@ _FILL = """
 
 
 class Asked(msgspec.Struct):
-    """One kind of request, and what its rounds took in milliseconds."""
+    """One kind of request, and the milliseconds of its rounds."""
 
     name: str
     path: str
@@ -57,7 +57,7 @@ class Asked(msgspec.Struct):
 
 
 async def fill(database_url: str) -> tuple[str, str]:
-    """Store the calls; a session token, and the cursor of the far page."""
+    """Store the calls; return a session token, and the cursor of the far page."""
     sender = await insert_sender(database_url)
     database = Database(database_url, TABLES)
     await database.open()
@@ -102,7 +102,7 @@ def measure(database_url: str) -> list[Asked]:
 
 
 def report(name: str, asked: list[Asked]) -> bool:
-    """Print the table; whether the far page costs what the first one does."""
+    """Print the table; return whether the far page costs no more than the first one."""
     first = asked[1].took_ms
     print(f"\nthe log of {OURS:,} calls among {CALLS:,}, {name}; medians of {ROUNDS} alternated rounds")
     print(f"{'':36}{'ms':>8}{'of page 1':>11}{'limit':>8}")

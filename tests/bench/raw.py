@@ -16,7 +16,7 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 def main(port: int) -> None:
-    """Serve it as Callbook is served."""
+    """Serve the function as Callbook is served."""
     uvicorn.run(
         app,
         port=port,

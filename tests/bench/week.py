@@ -1,4 +1,4 @@
-"""A week of a hundred portals: what it costs in token refreshes."""
+"""A week of a hundred portals: its cost in token refreshes."""
 
 from app.demo.stand_in import StandIn
 from tests.bench.figures import Figure

@@ -1,4 +1,4 @@
-"""A small real HTTP server that answers as a test scripts it, and the clients that talk to it."""
+"""A small real HTTP server with scripted answers, and the clients that talk to it."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from app.bitrix24.transport.network import open_http_client
 from app.settings import PRIVATE_NETWORKS
 
 NOW = 1_773_239_624
-TLS = ssl.create_default_context()  # Made once: it takes milliseconds.
+TLS = ssl.create_default_context()  # Made once, because it takes milliseconds.
 
 
 class FixedClock:
@@ -54,7 +54,7 @@ class Request:
 
 
 class Reply:
-    """What the server answers: JSON unless `body` is given."""
+    """The server's answer: JSON, unless `body` is given."""
 
     def __init__(
         self, document: object = None, status: int = 200, body: bytes | None = None, **headers: str
@@ -68,7 +68,7 @@ Handler = Callable[[Request], Reply | Awaitable[Reply]]
 
 
 class LocalServer:
-    """An ASGI application that keeps what it was asked and answers by `handler`."""
+    """An ASGI application that keeps all requests and answers by `handler`."""
 
     reply = Reply
 

@@ -1,4 +1,4 @@
-"""What axe-core says against what a frame shows."""
+"""The findings of axe-core about the contents of a frame."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ _RULES = """axe.run().then(({ violations }) =>
 
 
 async def find_violations(page: Page, frame: Frame) -> list[Any]:
-    """Each rule that is broken, with the elements that break it; our policy lets no such script in itself."""
+    """Each broken rule, with the elements that break it; the policy of the page itself allows no such
+    script.
+    """
     cdp = await page.context.new_cdp_session(page)
     await cdp.send("Page.setBypassCSP", {"enabled": True})
     await frame.evaluate(AXE.read_text("utf-8"))

@@ -24,7 +24,7 @@ ARGUMENTS = [
 
 @dataclass
 class Desk:
-    """A person at a browser: the portal's page, our frame in it, and what the console said."""
+    """A person at a browser: the portal's page, Callbook's frame in it, and the lines of the console."""
 
     context: BrowserContext
     portal: StandInPortal
@@ -72,7 +72,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def desk(browser: Browser, running: Callbook, real_time_stand_in: StandIn) -> AsyncIterator[Desk]:
-    """Before the installation; the console stays silent at every level, or the test fails."""
+    """A desk before the installation. The test fails if the console says anything at any level."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     made = Desk(context, real_time_stand_in.portals[0], running)
     context.on("console", lambda message: made.console.append(f"{message.type}: {message.text}"))

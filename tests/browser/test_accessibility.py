@@ -14,7 +14,7 @@ LOOKS = [("light", "en"), ("dark", "en"), ("light", "ar")]
 
 
 def lay_calls(desk: Desk) -> None:
-    """Calls of each kind in the portal's own statistics, so that all columns and facts have something."""
+    """Write calls of each kind into the portal's own statistics, so that no column and no fact is empty."""
     now = desk.callbook.parts.clock.now()
     for number, code in enumerate(("200", "304", "603", "603-S", "486", "480", "OTHER"), 1):
         places = {"record_url": "https://media.example.com/1.mp3", "vote": 4} if code == "200" else {}
@@ -86,7 +86,7 @@ async def test_the_installer_has_no_violation(
     desk: Desk, scheme: Literal["light", "dark"], language: str
 ) -> None:
     desk.portal.state.language = language
-    desk.portal.stand_in.fail("event.bind", code="ERROR_CORE")  # So that the wizard stays where it is.
+    desk.portal.stand_in.fail("event.bind", code="ERROR_CORE")  # So that the wizard stays at its step.
     desk.portal.add_app()
     page, frame = await desk.open()
     await page.emulate_media(color_scheme=scheme)

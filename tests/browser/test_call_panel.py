@@ -14,7 +14,7 @@ NUMBER = "+12025550143"
 
 
 async def lay_calls(desk: Desk, count: int = 3) -> None:
-    """Calls with one number, the newest first, the newest of them with a contact."""
+    """Write calls with one number, the newest first; the newest has a contact."""
     at = now(desk)
     calls = [{"call_id": f"c{n}", "started_at": at - 60 * n, "phone_number": NUMBER} for n in range(count)]
     calls[0] |= {"crm_entity_type": "CONTACT", "crm_entity_id": 214}
@@ -40,7 +40,7 @@ async def test_a_click_opens_the_panel_and_escape_gives_the_focus_back(installed
     panel = frame.get_by_role("dialog", name="+1 202-555-0143")
     await expect(panel).to_be_visible()
     assert await frame.evaluate("document.activeElement.id") == "call-title"
-    # Nothing behind it can be reached: the dialog is modal, and Tab stays in it or leaves for the browser.
+    # The dialog is modal: Tab stays in it or goes to the browser, and reaches nothing behind it.
     assert await frame.evaluate("document.querySelector('#call').matches(':modal')")
     for _ in range(12):
         await page.keyboard.press("Tab")
@@ -196,7 +196,7 @@ async def test_the_open_panel_follows_its_call(installed: Desk) -> None:
 
 
 async def test_the_panel_lies_in_the_part_of_the_frame_that_is_in_view(installed: Desk) -> None:
-    """The frame is as tall as its content, and it is the portal that scrolls."""
+    """The frame is as tall as its content, and the portal scrolls."""
     await lay_calls(installed, 50)
     page, frame = await installed.open_log()
     await page.mouse.move(640, 500)
@@ -210,7 +210,7 @@ async def test_the_panel_lies_in_the_part_of_the_frame_that_is_in_view(installed
 
 
 async def until_in_view(page: Page, frame: Frame) -> None:
-    """The panel's top and bottom edges come to lie where the window begins and ends, or the frame does."""
+    """Wait until the panel's edges lie where the window, or the frame, begins and ends."""
     async with asyncio.timeout(10):
         while True:
             box = await frame.locator("#call").bounding_box()

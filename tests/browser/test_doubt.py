@@ -1,4 +1,4 @@
-"""Calls that only events told of: labelled in the tab, with both causes, the owner and the remedy."""
+"""Calls that only events told of are labelled in the tab, with both causes, the owner and the remedy."""
 
 from playwright.async_api import Frame, expect
 
@@ -7,7 +7,7 @@ from tests.browser.conftest import Desk
 
 
 async def forge_time_and_read(desk: Desk) -> None:
-    """As if four hours had passed since the events and the last read, then a read."""
+    """Move the events and the last read four hours into the past, then read."""
     await desk.callbook.run_sql("UPDATE calls SET received_at = received_at - 14400")
     await desk.callbook.run_sql("UPDATE statistics_marks SET looked_at = looked_at - 14400")
     found = await queries.find_portal(desk.portal.member_id)

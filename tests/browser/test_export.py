@@ -1,4 +1,4 @@
-"""The export of what is filtered, saved by a real browser inside the portal's frame."""
+"""The export of the filtered calls, saved by a real browser inside the portal's frame."""
 
 import asyncio
 import csv
@@ -131,7 +131,7 @@ async def test_an_export_can_be_cancelled_and_a_second_one_is_refused_in_words(i
     await frame.get_by_role("button", name="Cancel").click()
     await expect(frame.locator("#export-panel")).to_be_hidden()
     await page.unroute("**/log/export/**")
-    installed.console.clear()  # The aborted request's own line.
+    installed.console.clear()  # The browser's line about the aborted request.
 
     async def refuse(route: Route) -> None:
         problem = '{"detail": "Your last export is still running."}'
@@ -140,4 +140,4 @@ async def test_an_export_can_be_cancelled_and_a_second_one_is_refused_in_words(i
     await page.route("**/log/export/**", refuse)
     await choose(frame, "CSV file")
     await expect(frame.locator("#export-said")).to_have_text("Your last export is still running.")
-    installed.console.clear()  # Chromium's own line about the 429.
+    installed.console.clear()  # Chromium's line about the 429.

@@ -1,4 +1,4 @@
-"""The history in the tab, watched while it is read."""
+"""The tab shows the history while it is read."""
 
 import asyncio
 

@@ -19,7 +19,9 @@ def now(desk: Desk) -> int:
 
 
 async def until(frame: Frame, expression: str) -> None:
-    """Playwright's own waiting evaluates text in the page, which our content security policy forbids."""
+    """Wait for a condition without Playwright's own wait, which evaluates text in the page: our content
+    security policy forbids this.
+    """
     async with asyncio.timeout(15):
         while not await frame.evaluate(expression):  # noqa: ASYNC110  The page has no event of ours.
             await asyncio.sleep(0)
@@ -47,7 +49,7 @@ async def test_the_wizard_leads_to_the_log(desk: Desk) -> None:
     commands = await page.evaluate("receivedCommands.map((one) => one.command)")
     assert set(commands) <= {"resizeWindow", "refreshAuth", "openPath"}
     paths = await page.evaluate("receivedCommands.filter((one) => one.command === 'openPath')")
-    assert {one["params"]["path"] for one in paths} <= {""}  # A question that opens nothing.
+    assert {one["params"]["path"] for one in paths} <= {""}  # A request that opens nothing.
 
 
 async def test_a_failed_step_says_what_to_do_and_can_be_repeated(desk: Desk) -> None:
@@ -101,7 +103,7 @@ async def test_a_list_that_shares_no_row_is_replaced(installed: Desk) -> None:
 
 
 async def test_what_is_read_stays_where_it_is(installed: Desk) -> None:
-    """New rows wait while the head of the list is out of sight."""
+    """New rows wait while the top of the list is out of view."""
     at = now(installed)
     await insert_calls(installed.portal_id, *({"started_at": at - 9 - number} for number in range(40)))
     page, frame = await installed.open_log()
@@ -212,7 +214,7 @@ async def test_the_frame_has_no_scroll_bar_and_shrinks_again(installed: Desk) ->
 
 
 async def test_a_session_that_ended_is_renewed_unseen(installed: Desk) -> None:
-    """As a tab that slept: the token is dead, the page does not know."""
+    """The tab has slept: its token is dead, and the page does not know."""
     _, frame = await installed.open_log()
     token = await frame.evaluate("document.querySelector('meta[name=session]').content")
     answers: list[int] = []
@@ -242,7 +244,7 @@ async def test_what_takes_a_while_is_seen_to_load(installed: Desk) -> None:
     await expect(log).to_have_attribute("aria-busy", "true")
     await until(frame, "getComputedStyle(document.querySelector('#log'), '::before').opacity === '1'")
     await until(frame, "getComputedStyle(document.querySelector('#log .log')).opacity < 0.6")
-    await expect(frame.locator(ROWS)).to_have_count(1)  # What was there stays to be read.
+    await expect(frame.locator(ROWS)).to_have_count(1)  # The rows that were there stay.
     answering.set()
     await expect(log).not_to_have_attribute("aria-busy", "true")
     await until(frame, "getComputedStyle(document.querySelector('#log'), '::before').opacity === '0'")

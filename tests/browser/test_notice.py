@@ -1,4 +1,6 @@
-"""What stands between Callbook and the portal, as people meet it: the bar, its button, a page of its own."""
+"""The obstacles between Callbook and the portal, as people see them: the bar, its button, a page of its
+own.
+"""
 
 from playwright.async_api import expect
 
@@ -38,7 +40,8 @@ async def test_a_token_that_dies_under_an_open_tab_is_replaced_by_one_click(inst
     assert found.connection == "ok"
     await installed.callbook.settle()
     await installed.callbook.parts.access.call(found, "user.get", {})
-    refused = [line for line in installed.console if "403" in line]  # The browser tells of the failed click.
+    # The browser writes a line about the failed click.
+    refused = [line for line in installed.console if "403" in line]
     assert len(refused) == 1
     installed.console.clear()
 

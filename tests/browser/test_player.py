@@ -27,7 +27,7 @@ async def open_recorded_call(desk: Desk, *, is_on_drive: bool = False, **fields:
 
 
 async def hear(frame: Frame) -> None:
-    """It plays and comes further, and a place that is far ahead can be heard at once."""
+    """Play it: it moves on, and a place far ahead can be heard at once."""
     await frame.evaluate(f"{AUDIO}.muted = true")
     await frame.evaluate(f"{AUDIO}.play()")
     await until(frame, f"{AUDIO}.currentTime > 0.2")
@@ -39,7 +39,7 @@ async def hear(frame: Frame) -> None:
 async def test_a_recording_plays_and_seeks(installed: Desk) -> None:
     frame = await open_recorded_call(installed)
     assert await frame.get_by_label("Recording of the call").count() == 1
-    assert installed.portal.counts["record"] == 0  # Nothing is fetched before somebody wants to hear it.
+    assert installed.portal.counts["record"] == 0  # Nothing is fetched before a user plays it.
     await hear(frame)
 
 

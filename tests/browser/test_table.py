@@ -60,7 +60,7 @@ async def test_columns_are_picked_and_ordered_by_keyboard_and_are_there_again(in
 
 
 async def until_kept(desk: Desk, text: str) -> None:
-    """The page keeps a choice without waiting for it."""
+    """Wait until a choice is stored: the page does not wait for it."""
     while True:
         rows = await desk.callbook.run_sql("SELECT columns, theme FROM user_preferences")
         if any(text in (row["columns"] or "").split() or text == row["theme"] for row in rows):
@@ -224,14 +224,14 @@ async def test_nothing_but_rows_moves_when_rows_arrive(installed: Desk, width: i
         )
         installed.callbook.parts.changes.announce(installed.portal_id)
         await expect(frame.locator(ROWS)).to_have_count(13 + number)
-    # Counting takes a twentieth of the time at most: on a busy machine the next count waits for many seconds.
+    # Counts take a twentieth of the time at most, so on a busy machine the next one waits for many seconds.
     await expect(frame.locator("#summary dd").first).to_have_text("15", timeout=60_000)
     assert await frame.evaluate("window.shifts") == []
     assert await frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_every_menu_stays_within_the_frame(installed: Desk) -> None:
-    """Also over an empty log: else the frame would get a scroll bar."""
+    """This holds over an empty log too: else the frame would get a scroll bar."""
     page, frame = await installed.open_log()
     for width in (360, 800, 1280):
         await page.set_viewport_size({"width": width, "height": 900})

@@ -20,7 +20,7 @@ async def desk_with_calls(installed: Desk) -> Desk:
 
 
 async def save_view(frame: Frame, *, is_shared: bool) -> None:
-    """Keep the open log, narrowed to one number, as "Missed", and open the menu again."""
+    """Save the open log, narrowed to one number, as "Missed", and open the menu again."""
     await frame.locator("#q").fill("111")
     await expect(frame.locator(ROWS)).to_have_count(1)
     await frame.locator("#views-open").press("Enter")
@@ -32,7 +32,7 @@ async def save_view(frame: Frame, *, is_shared: bool) -> None:
 
 
 async def follow(desk: Desk, link: str, user: int) -> Frame:
-    """What a colleague finds who opens the link; `user` says to the stand-in who that is."""
+    """Open the link as a colleague; `user` tells the stand-in which one. Returns the colleague's frame."""
     page = await desk.context.new_page()
     await page.goto(f"{link}&{urlencode({'user': user})}")
     frame = await desk.app_frame(page)
@@ -77,7 +77,7 @@ async def test_a_link_with_a_number_opens_the_calls_that_have_it_and_that_its_re
 
 
 async def test_call_analytics_open_the_log_in_their_slider(desk_with_calls: Desk) -> None:
-    """By the item that the portal's own menu has for the application (TELEPHONY_ANALYTICS_MENU)."""
+    """Open it by the item that the portal's own menu has for the application (TELEPHONY_ANALYTICS_MENU)."""
     desk = desk_with_calls
     page, _ = await desk.open_log()
     await page.get_by_role("navigation", name="Portal").get_by_role("link", name="Telephony").click()
@@ -88,7 +88,7 @@ async def test_call_analytics_open_the_log_in_their_slider(desk_with_calls: Desk
     ended = await desk.portal.end_call(phone_number="+14155550107")
     assert ended.call_id
     await expect(frame.locator(".cell-number").filter(has_text="415-555-0107")).to_be_visible()
-    # A slider gives the frame its own height: the page in it scrolls, and never sideways.
+    # A slider gives the frame its own height, so the page in it scrolls, but never sideways.
     assert await frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -1,4 +1,4 @@
-"""A stand-in on free ports, its time in the test's hand, and a client that follows no redirects."""
+"""A stand-in on free ports with a clock that the test sets, and a client that follows no redirects."""
 
 from collections.abc import AsyncIterator
 
@@ -22,7 +22,7 @@ class HandClock:
 
 
 class Bitrix:
-    """What a client of the vendor would do, in a few words."""
+    """Short forms for the requests of a client of the vendor."""
 
     def __init__(self, stand_in: StandIn, http: httpx.AsyncClient) -> None:
         self.stand_in = stand_in

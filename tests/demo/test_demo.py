@@ -18,7 +18,7 @@ from app.demo.saved_state import load_state
 
 
 class FakeCallbook:
-    """Stands where the real process would: binds its event itself, and stops the demo after some calls."""
+    """Takes the place of the real process: it binds its event itself, and stops the demo after some calls."""
 
     def __init__(self, folder: Path) -> None:
         self.events: list[str] = []

@@ -1,4 +1,4 @@
-"""What the stand-in's queue server sends, as shared/samples shows it, and to whom."""
+"""The events of the stand-in's queue server, as in shared/samples, and their receivers."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +12,7 @@ from app.demo.core.php import build_query, parse_query
 
 
 class Receiver:
-    """An app that answers 200 to everything and remembers it."""
+    """An app that answers 200 to every request and remembers it."""
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, str]] = []

@@ -29,7 +29,7 @@ HTML = '<!DOCTYPE html><html><body><p id="page">{name}</p><script src="/sdk.js">
 
 
 def create_sdk_app() -> Litestar:
-    """A stranger's app: two pages that load the SDK, nothing else."""
+    """Another vendor's app: two pages that load the SDK, and nothing else."""
     modules = Path(os.environ.get("NODE_MODULES", Path(__file__).parents[2] / "node_modules"))
     sdk = (modules / SDK).read_bytes()
 
@@ -64,7 +64,7 @@ async def portal(bitrix: Any) -> AsyncIterator[Any]:
 
 
 async def open_frame(page: Page, url: str) -> Frame:
-    """Open a page of the portal; the app's frame, once the SDK is initialized in it."""
+    """Open a page of the portal; return the app's frame when the SDK in it is initialized."""
     await page.goto(url)
     frame = page.frame_locator("#app-frame")
     await frame.locator("#page").wait_for()

@@ -1,4 +1,4 @@
-"""Each kind of hostile portal does what it says, and an honest one beside it stays honest."""
+"""Each kind of hostile portal behaves as its name says, and an honest one beside it stays honest."""
 
 import asyncio
 import json
@@ -87,7 +87,7 @@ async def test_a_dripping_answer_comes_byte_by_byte(portal: StandInPortal) -> No
 async def test_an_answer_without_end_stops_when_nobody_listens(
     stand_in: StandIn, portal: StandInPortal, kind: str
 ) -> None:
-    """Else the fixture could not end the stand-in."""
+    """Else the fixture could not stop the stand-in."""
     portal.hostility = HOSTILITIES[kind]
     reader, writer = await asyncio.open_connection("127.0.0.1", portal.state.port)
     writer.write(b"GET /rest/profile HTTP/1.1\r\nHost: a\r\n\r\n")

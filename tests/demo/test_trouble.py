@@ -1,4 +1,4 @@
-"""What portals do when they are slow, cut off or late, of the stand-in."""
+"""The stand-in's behaviour as a portal that is slow, cut off or late."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from app.kit.crypto import CannotDecryptError, Keyring, KeyringError, generate_k
 
 OLD, NEW = generate_key("old"), generate_key("new")
 RING = Keyring.parse(OLD)
-RAW = bytes(range(224, 256))  # Its base64 has characters in which the two alphabets differ.
+RAW = bytes(range(224, 256))  # Its base64 has characters that differ in the two alphabets.
 
 
 @given(st.binary(max_size=300), st.text(max_size=50))
@@ -81,7 +81,7 @@ def test_a_file_holds_keys_one_a_line_or_as_the_variable_does(tmp_path: Path, be
     assert Keyring.parse(f"@{file}").keys == Keyring.parse(f"{NEW},{OLD}").keys
 
 
-KEY = base64.b64encode(bytes(range(32))).decode()  # Always the same: it names tests.
+KEY = base64.b64encode(bytes(range(32))).decode()  # Always the same, because the names of tests contain it.
 BARE = "Ab3" * 14 + "A"  # 43 letters and digits: a key whose base64 could be taken for an id.
 
 

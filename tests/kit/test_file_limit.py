@@ -1,4 +1,4 @@
-"""The limit of open files is raised where the system lets us, and a system that does not stops no start."""
+"""The limit of open files is raised if the system allows it, and the process starts in any case."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Numbers that anybody may have written: read within bounds, or not at all."""
+"""Numbers that anyone may have written: read within bounds, or not at all."""
 
 import math
 from typing import Any

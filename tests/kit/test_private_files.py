@@ -1,4 +1,4 @@
-"""Nobody but the owner reads the database's files, whatever the machine's umask is."""
+"""Only the owner can read the database's files, with any umask of the machine."""
 
 import os
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from app.kit.storage.database import Database
 
 @pytest.fixture(autouse=True)
 def open_umask() -> Iterator[None]:
-    """What is made without a mode of its own is everybody's here."""
+    """With this umask, a file made without a mode of its own is open to all."""
     former = os.umask(0)
     yield
     os.umask(former)
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """Of the folder, under the name ".", and of everything in it."""
+    """The modes of the folder, under the name ".", and of everything in it."""
     return {
         path.relative_to(folder).as_posix(): oct(path.stat().st_mode & 0o777)
         for path in (folder, *folder.rglob("*"))
@@ -27,7 +27,7 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 async def write_something(path: Path) -> dict[str, str]:
-    """Open the database, write, and look while its log lies beside it."""
+    """Open the database, write, and return the modes while its log lies beside it."""
     database = Database(f"sqlite:///{path}")
     await database.open()
     try:
@@ -45,7 +45,7 @@ async def test_a_new_database_is_the_owner_s_from_the_first_moment(tmp_path: Pat
     private = dict.fromkeys(("calls.sqlite3", "calls.sqlite3-wal", "calls.sqlite3-shm"), "0o600")
     assert seen == {".": "0o700"} | private
     assert modes(folder.parent)["."] == "0o700"
-    assert logged == []  # Nothing had to be taken away afterwards.
+    assert logged == []  # No permission had to be removed afterwards.
 
 
 async def test_what_an_older_version_left_open_is_closed_with_one_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is due is decided by monotonic seconds alone, and a step of the wall clock is told once."""
+"""Monotonic seconds alone decide which jobs are due, and a step of the wall clock is reported once."""
 
 import pytest
 from hypothesis import given

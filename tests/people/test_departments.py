@@ -1,4 +1,4 @@
-"""Departments as the portal tells of them, and system users, whom it does not."""
+"""Departments as the portal tells them, and system users, which it does not tell."""
 
 from datetime import UTC
 
@@ -34,7 +34,7 @@ async def read(portal_id: int) -> Portal:
 
 
 async def list_staff(portal_id: int, department_id: int) -> set[int | None]:
-    """Whose calls the log shows when it is filtered by the department."""
+    """The users with calls in the log when it is filtered by the department."""
     everybody = range(1, 30)
     if not await CallTable.exists():
         await insert_calls(
@@ -56,7 +56,7 @@ async def test_departments_are_read_with_the_users(callbook: Callbook, bitrix_po
         (one.department_id, one.name, one.parent_id, one.head_id) for one in await list_departments(portal_id)
     ]
     assert names == [(1, "Northwind", None, 1), (3, "Sales", 1, 14), (4, "Support", 1, 18)]
-    assert await list_staff(portal_id, 4) == {18, 21, 27}  # Dismissed ones too: their calls remain.
+    assert await list_staff(portal_id, 4) == {18, 21, 27}  # Dismissed users too, because their calls stay.
     assert await list_staff(portal_id, 1) == {1, 12, 14, 18, 21, 27}
 
 

@@ -21,7 +21,7 @@ def bitrix_portal(stand_in: StandIn) -> StandInPortal:
 
 
 async def install_unread(callbook: Callbook, portal: StandInPortal) -> int:
-    """Installed, its users not read yet: the installation itself reads them."""
+    """Install the portal without a read of its users, which the installation itself would do."""
     portal_id = await install(callbook, portal)
     await callbook.run_sql("DELETE FROM people")
     await callbook.run_sql("UPDATE portals SET people_read_at = 0")
@@ -127,7 +127,7 @@ async def test_an_uninstall_meanwhile_brings_nobody_back(
 async def test_an_uninstall_and_a_reading_come_one_after_the_other(
     callbook: Callbook, bitrix_portal: StandInPortal
 ) -> None:
-    """The uninstall has erased people without having committed when the names are stored."""
+    """The uninstall has erased people, but not committed, when the names are stored."""
     portal = await read(await install_unread(callbook, bitrix_portal))
     database = callbook.parts.database
     users = [User(user_id=1, name="Clara Winter", is_active=True)]

@@ -1,4 +1,4 @@
-"""What a portal's people, their choices and views, and the log of requests may fill."""
+"""Quotas of a portal's people, of their choices and views, and of the log of requests."""
 
 import pytest
 from structlog.testing import capture_logs

@@ -1,4 +1,4 @@
-"""A portal's structure is written in small steps, and nobody sees more than they may in between."""
+"""A portal's structure is written in small steps, and no viewer sees too much in between."""
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,7 +32,7 @@ def bitrix_portal(stand_in: StandIn) -> StandInPortal:
 
 
 def invent(seed: int) -> tuple[list[Department], dict[int, frozenset[int]]]:
-    """Some company, unlike that of any other seed."""
+    """A company, different for each seed."""
     chance = random.Random(seed)
     ids = chance.sample(range(1, 12), 8)
     departments = [
@@ -43,7 +43,7 @@ def invent(seed: int) -> tuple[list[Department], dict[int, frozenset[int]]]:
 
 
 async def see(portal_id: int) -> Visible:
-    """Whom each user sees as a head and as a colleague; 0 for heads who may see all."""
+    """The users that each user sees as a head and as a colleague; 0 for heads that may see all."""
     heads = {user_id: {0} if await is_head(portal_id, user_id) else set() for user_id in USERS}
     return {
         user_id: await select_led(portal_id, user_id)
@@ -56,7 +56,7 @@ async def see(portal_id: int) -> Visible:
 def watch(
     callbook: Callbook, monkeypatch: pytest.MonkeyPatch, look: Callable[[], Awaitable[None]]
 ) -> list[int]:
-    """Look after each transaction; how many rows each of them wrote."""
+    """Look after each transaction; return the number of rows that each wrote."""
     database, sizes = callbook.parts.database, list[int]()
     encode = encode_rows
 

@@ -1,4 +1,4 @@
-"""The rule about who sees whose calls, on a company of three levels."""
+"""The rule of visible calls, in a company of three levels."""
 
 from typing import Any
 
@@ -95,11 +95,12 @@ async def test_departments_of_another_portal_count_for_nothing(callbook: Callboo
 
 
 async def test_the_departments_below_one_are_found_by_an_index(callbook: Callbook) -> None:
-    """Else a chain of 5,000 departments is read 5,000 times for each page of its head."""
+    """Without the index a chain of 5,000 departments is read 5,000 times for each page of its head."""
     database = callbook.parts.database
     explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
     async with database.transaction():
         if not database.is_sqlite:
-            await database.run("SET LOCAL enable_seqscan = off")  # It would read an empty table whole.
+            # Else the planner reads the whole table, because it is empty.
+            await database.run("SET LOCAL enable_seqscan = off")
         plan = await database.run(f"{explain} {_LED.format(1, 7, 1)}")
     assert "departments_parent" in str(plan)

@@ -1,6 +1,6 @@
-"""Pictures of every page, taken of the app in the stand-in's frame: `python -m tests.pictures [NAME…]`.
+"""Pictures of every page of the app in the stand-in's frame: `python -m tests.pictures [NAME…]`.
 
-Those of the README show the portal around the frame; the others the frame alone, which keeps them small.
+Those of the README show the portal around the frame; the others show only the frame, which keeps them small.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ FRAME_ALONE = """Object.assign(document.querySelector("#app-frame").style, {
 
 CONTACT = 214
 View = Literal["log", "filters", "call", "settings", "export", "views", "card", "wizard"]
-# What to click once the page is there, and what shows that it is done.
+# The elements to click when the page is there, and the element that shows the end.
 STEPS: dict[View, list[tuple[str, str]]] = {
     "log": [],
     "filters": [("#more-toggle", "#more-filters")],
@@ -50,7 +50,7 @@ STEPS: dict[View, list[tuple[str, str]]] = {
     "card": [],
     "wizard": [],
 }
-# Where the portal shows it, and what shows that it is there.
+# The place in the portal, and the element that shows that the page is there.
 PLACES: dict[View, tuple[str, str]] = {
     "card": (f"/crm/contact/details/{CONTACT}/?user=1", '#status[data-state="live"]'),
     "wizard": ("/?user=1", '#wizard[data-state="failed"]'),
@@ -60,7 +60,7 @@ LOG = ("/?user=1", '#status[data-state="live"]')
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its name, the window, what is shown, the theme, in which of the portal's languages."""
+    """One picture: its name, the window, the page, the theme, and which of the portal's languages."""
 
     name: str
     width: int
@@ -96,7 +96,7 @@ SHOTS = (
 
 
 def lay_calls(portal: StandInPortal) -> None:
-    """A few days of calls in the portal's own statistics; those that were answered have a recording."""
+    """Write a few days of calls into the portal's own statistics; answered ones have a recording."""
     lay_history(portal, Caller(portal.state), DAYS)
     for row in portal.state.statistics:
         if row.code == "200":
@@ -110,7 +110,7 @@ def lay_calls(portal: StandInPortal) -> None:
 
 
 async def save_views(callbook: Callbook, portal: StandInPortal) -> None:
-    """One for everybody, and one of the viewer's own."""
+    """Save a shared view and one of the viewer's own."""
     tab = await open_tab(callbook, portal)
     for name, is_shared, parameters in (
         ("Missed this week", True, {"period": "week", "outcome": "missed"}),
@@ -123,7 +123,9 @@ async def save_views(callbook: Callbook, portal: StandInPortal) -> None:
 
 @asynccontextmanager
 async def open_portals(folder: Path) -> AsyncIterator[tuple[Callbook, StandInPortal, StandInPortal]]:
-    """A portal with Callbook installed and some calls in its log, and one that does not let it finish."""
+    """A portal with Callbook installed and some calls in its log, and a portal that does not let it
+    finish.
+    """
     url = await asyncio.to_thread(lambda: SqliteDatabases(folder).create())
     clock = SystemClock()
     async with (
@@ -157,7 +159,7 @@ async def take(browser: Browser, shot: Shot, callbook: Callbook, portal: StandIn
     if shot.is_alone:
         await page.evaluate(FRAME_ALONE)
     for click, done in STEPS[shot.view]:
-        await frame.locator(click).first.dispatch_event("click")  # Also where it is out of view.
+        await frame.locator(click).first.dispatch_event("click")  # Also if the element is out of view.
         await frame.locator(done).wait_for()
     file = FOLDER / f"{shot.name}.png"
     await page.screenshot(path=file)

@@ -1,4 +1,4 @@
-"""One ended call, from every shape in which its values come."""
+"""One ended call, from every shape that its values have in events."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Before a token is proven, a body costs memory and time in proportion to its bytes, whatever it is."""
+"""Before a token is proven, any body costs memory and time in proportion to its bytes."""
 
 import contextlib
 import json
@@ -18,11 +18,12 @@ from tests.load import Sender
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 KIB = 1_024
 LARGEST = 64 * KIB
-MOST_GROWTH = 3  # Times as long for each byte of a large body as of a small one; what is quadratic has eight.
+# The most times as long for each byte of a large body as of a small one; a quadratic cost has eight.
+MOST_GROWTH = 3
 
 
 def read_event(content_type: str, body: bytes) -> None:
-    """Everything that is done with an event, that which waits for the proof included."""
+    """Do all work on an event, also that after the proof."""
     with contextlib.suppress(NotAnEvent):
         _ = decode_event(content_type, body).data
 
@@ -43,7 +44,7 @@ def assert_memory_is_linear(read: Callable[[str, bytes], None], content_type: st
 
 
 def fill(head: bytes, unit: bytes, tail: bytes = b"") -> Callable[[int], bytes]:
-    """Bodies of about a size: the head, as many units as there is room for, the tail."""
+    """A body of about this size: the head, as many units as fit, the tail."""
     return lambda size: head + unit * ((size - len(head) - len(tail)) // len(unit)) + tail
 
 

@@ -1,4 +1,4 @@
-"""Events and pages as portals post them, and as attackers would like to."""
+"""Events and pages as portals post them, and as attackers do."""
 
 import json
 from pathlib import Path

@@ -23,7 +23,7 @@ TOKEN = "the-access-token"
 
 
 def by_method(server: Any, **answers: Any) -> None:
-    """Answer each method, spelled with `_` for its dot, by a result or a function of the request."""
+    """Answer each method (its name with `_` for the dot) with a result, or by a function of the request."""
     reply_type = server.reply
 
     def handler(request: Any) -> Any:
@@ -113,7 +113,7 @@ async def test_a_binding_that_another_made_meanwhile_is_a_success(portal: Portal
 def answer_placements(
     server: Any, bound: object, offered: Iterable[str] = (), *, told: object = True, error: object = None
 ) -> None:
-    """A portal that has bound and offers these, and that says this of each `placement.bind`."""
+    """Let a portal have bound and offer these placements, and answer each `placement.bind` so."""
 
     def batch(request: Any) -> dict[str, Any]:
         commands = request.json["cmd"]
@@ -201,7 +201,7 @@ async def test_a_portal_s_word_on_how_many_users_it_has_is_not_believed(
 
 
 async def test_no_more_is_held_of_a_list_of_users_than_is_kept(portal: PortalClient, server: Any) -> None:
-    """Each of 101 departments beside a name of emoji: 50,000 users took 670 MiB."""
+    """Each user has 101 departments beside a name of emoji; 50,000 such users took 670 MiB."""
 
     def row(number: int) -> dict[str, object]:
         departments = [number * 1_000 + one for one in range(200)]
@@ -214,7 +214,7 @@ async def test_no_more_is_held_of_a_list_of_users_than_is_kept(portal: PortalCli
     by_method(server, user_get=lambda _: {"result": [row(0)], "total": 10**17, "next": 50}, batch=batch)
     users = await list_users(portal, TOKEN, most_users=600, most_memberships=1_000)
     assert len(users) == 600
-    assert sum(len(user.department_ids) for user in users) == 1_001  # One more, so that it shows.
+    assert sum(len(user.department_ids) for user in users) == 1_001  # One more, to show that there are more.
     assert len(users[0].department_ids) == MOST_DEPARTMENTS_OF_USER + 1
     assert {len(user.name) for user in users} == {LONGEST_NAME}
     assert len(server.requests) == 3
@@ -248,4 +248,4 @@ async def test_a_card_costs_two_requests_whatever_its_portal_says_of_the_number_
     by_method(server, batch=batch)
     assert await list_call_activities(portal, TOKEN, CARDS["CRM_DEAL_DETAIL_TAB"], 1) == [7, 8]
     assert len(server.requests) == 2
-    assert len(server.requests[-1].json["cmd"]) == 9  # Five hundred in all.
+    assert len(server.requests[-1].json["cmd"]) == 9  # For five hundred users in all.

@@ -1,5 +1,5 @@
-"""Answers are read within bounds, whatever a portal sends: no method's reader raises what nobody expects, no
-answer takes more memory than a few times its own size, and none keeps the loop for long.
+"""Any answer of a portal is read within bounds: no reader raises an unexpected error, no answer takes more
+memory than a few times its own size, and none stops the loop for long.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ async def pass_by(_: float) -> None:
 
 @asynccontextmanager
 async def answering(body: bytes) -> AsyncIterator[tuple[PortalClient, AuthorizationServer]]:
-    """A portal and an authorization server that answer everything by these bytes."""
+    """A portal and an authorization server that answer every request with these bytes."""
     policy = AddressPolicy(["https://oauth.example"], allow_http=False)
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(body)))
     async with httpx.AsyncClient(transport=transport) as http:
@@ -164,7 +164,7 @@ ENDS = {
 
 
 def make_body(name: str, size: int) -> bytes:
-    """As much of it as fits, and its end."""
+    """A body of as many units as fit, with its end."""
     begin, end = RAW[name], ENDS.get(name, b"")
     unit = {"deep": b"]", "exponents": b"1]}"}.get(name, b"")
     head = begin[: size - len(end) - len(unit)]
@@ -200,7 +200,7 @@ async def test_the_largest_answers_take_a_few_times_their_size(name: str, method
 
 
 def make_densest(bounds: Bounds, unit: bytes, begin: bytes, end: bytes) -> bytes:
-    """As many elements as are just admitted, and texts up to the bound of bytes."""
+    """The largest number of elements that is allowed, and texts up to the bound of bytes."""
     units = unit * ((bounds.most_elements - 100) // sum(unit.count(one) for one in (b",", b"[", b"{")))
     name = b'"x":' if b":" in unit and not unit.startswith(b"{") else b""
     text = (
@@ -219,14 +219,16 @@ DENSEST = {
 
 @pytest.mark.parametrize("name", DENSEST)
 async def test_the_densest_answer_that_is_read_holds_the_loop_up_for_little(name: str) -> None:
-    """Compared with one honest page of the statistics, on the same machine: at 0.1 ms a page it is 0.1 s."""
+    """Compared with one honest page of the statistics on the same machine: if that takes 0.1 ms, at most 0.1
+    s.
+    """
     page = json.dumps([{f"FIELD_{n}": "some text of a call" for n in range(30)} for _ in range(50)]).encode()
     begun = time.perf_counter()
     for _ in range(100):
         msgspec.json.decode(page)
     page_s = (time.perf_counter() - begun) / 100
-    await _longest_step(page)  # What is made at the first request of a process.
-    # The best of five: what else the machine does meanwhile is no part of it.
+    await _longest_step(page)  # The first request of a process makes some parts.
+    # The best of five, so that other work of the machine does not count.
     assert min([await _longest_step(DENSEST[name]) for _ in range(5)]) <= 1_000 * page_s
 
 

@@ -1,4 +1,6 @@
-"""Our side of a portal's leaky bucket: who waits, who is refused, what is forgotten."""
+"""Our side of a portal's leaky bucket: which requests wait, which are refused, which buckets are
+forgotten.
+"""
 
 import asyncio
 from typing import Any
@@ -11,7 +13,7 @@ from app.bitrix24.rest.bucket import MAX_AT_ONCE, MAX_WAITING, RateBucket
 
 
 class Time:
-    """Stands still until it is moved; sleeping is noted and takes none."""
+    """A time that stands still until the test moves it; a sleep is noted and takes none."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""Answers that are all framing: what one costs is paid for by the bytes of its body."""
+"""Answers that are almost only framing: their cost stays in proportion to the bytes of their bodies."""
 
 import asyncio
 import ssl
@@ -41,7 +41,7 @@ Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 async def serve(
     answer: Answer, tls: ssl.SSLContext | None = None, *, is_lasting: bool = False
 ) -> AsyncIterator[str]:
-    """A server that reads a request and writes as it likes, once a connection unless `is_lasting`."""
+    """A server that reads a request and writes at will, once for each connection unless `is_lasting`."""
     connections: set[asyncio.Task[None]] = set()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -79,7 +79,7 @@ async def get(http: httpx.AsyncClient, url: str) -> Reply:
 
 
 async def measure(url: str) -> tuple[Reply | Unreachable, float, float]:
-    """The answer, the seconds of CPU that it took, and the most of it in one turn of the loop."""
+    """The answer, its seconds of CPU, and the most of them in one turn of the loop."""
     longest = 0.0
 
     async def watch() -> None:

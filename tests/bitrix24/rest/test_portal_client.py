@@ -21,7 +21,7 @@ TOKEN = "the-access-token"
 
 
 def answering(server: Any, *replies: tuple[object, dict[str, Any]]) -> None:
-    """Answer with each in turn, the last one again and again."""
+    """Answer with each reply in turn, then with the last one again and again."""
     reply_type = server.reply
     remaining = list(replies)
 
@@ -119,7 +119,7 @@ async def test_a_busy_portal_is_asked_again_and_not_for_ever(
 async def test_a_busy_portal_that_holds_its_refusals_back_has_one_time_for_all_of_them(
     portal: PortalClient, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four refusals of 74 s each took five minutes."""
+    """Four refusals of 74 s each once took five minutes."""
     totals: list[float] = []
 
     async def note(*arguments: Any, total_s: float, **options: Any) -> Reply:
@@ -145,7 +145,7 @@ async def test_a_busy_portal_that_holds_its_refusals_back_has_one_time_for_all_o
 async def test_a_redirect_is_not_followed_wherever_it_leads(
     portal: PortalClient, server: Any, other_server: Any, status: int, location: str
 ) -> None:
-    """A portal would else send our requests, and the token in them, to whomever it likes."""
+    """Else a portal could send our requests, and the token in them, to any host."""
     target = location.format(other=other_server.rest)
     answering(server, ({"result": 1}, {"status": status, "location": target}))
     with pytest.raises(Unreachable, match="redirects"):

@@ -1,4 +1,4 @@
-"""A DNS server on loopback, which answers, holds its answers back or stays silent as a test has it."""
+"""A DNS server on loopback, which answers, holds its answers back or stays silent, as the test says."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +9,7 @@ _TYPE_A = 1
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Answers 127.0.0.1 for each name that `answers` admits; `asked` are all names that it was asked for."""
+    """Answers 127.0.0.1 for each name that `answers` accepts; `asked` are the names of all questions."""
 
     def __init__(self) -> None:
         self.asked: set[str] = set()
@@ -33,7 +33,7 @@ class NameServer(asyncio.DatagramProtocol):
             self._held.append((data, addr))
 
     def answer_all(self) -> None:
-        """Answer whatever was held back."""
+        """Send all answers that were held back."""
         for data, addr in self._held:
             self._answer(data, _read_name(data)[1], addr)
         self._held.clear()

@@ -155,7 +155,7 @@ def test_only_listed_authorization_servers_are_trusted() -> None:
 
 
 class NotingBackend(httpcore.AsyncNetworkBackend):
-    """Notes where it is told to connect, and is refused there unless a mock stream is asked for."""
+    """Notes the address of each connection and refuses it, unless a mock stream is asked for."""
 
     def __init__(self, refusing: Sequence[str] = ()) -> None:
         self.contacted: list[str] = []
@@ -210,7 +210,7 @@ async def test_the_next_address_is_tried_when_one_is_silent() -> None:
 
 
 async def test_the_real_resolver_knows_this_machine_and_takes_no_number_for_it() -> None:
-    """Some resolvers read 2130706433 as 127.0.0.1; for this one it is a name, which nobody has."""
+    """Some resolvers read 2130706433 as 127.0.0.1; for this machine's it is a name that does not exist."""
     inner = NotingBackend()
     name_servers = NameServers(["127.0.0.1:1"])
     backend = GuardedBackend(CLOSED, "portals", PortalNames(name_servers.resolve), inner)

@@ -1,4 +1,4 @@
-"""A name server that does not answer keeps nobody waiting but its own portal."""
+"""A name server that does not answer keeps only its own portal waiting."""
 
 import asyncio
 import gc
@@ -55,7 +55,9 @@ async def ask(http: httpx.AsyncClient, portal: str, url: str) -> int:
 async def test_a_portal_that_names_a_thousand_silent_hosts_waits_alone(
     server: LocalServer, name_server: NameServer, asking: NameServers
 ) -> None:
-    """Also after it has given up on them: a look-up holds its portal's place until it truly ends."""
+    """This also holds after the portal has given up: a look-up keeps the portal's place until it really
+    ends.
+    """
     async with portals(asking) as http:
         for wave in range(2):
             urls = [f"http://{number}.{wave}.silent.example/" for number in range(500)]
@@ -74,7 +76,7 @@ async def test_a_portal_that_names_a_thousand_silent_hosts_waits_alone(
 async def test_the_authorization_servers_are_found_while_portals_names_are_silent(
     server: LocalServer, name_server: NameServer, asking: NameServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And when nobody answers for themselves: then their last addresses serve."""
+    """If no name server answers for them either, their last addresses serve."""
     policy = AddressPolicy(
         [f"http://oauth.honest.example:{server.port}"], allow_http=True, private=PRIVATE_NETWORKS
     )
@@ -136,7 +138,7 @@ async def test_what_rests_is_kept_within_bounds() -> None:
 async def test_channels_follow_each_other_and_end_with_their_last_question(
     name_server: NameServer, asking: NameServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that lived for ever would remember every name that a portal ever made up."""
+    """A channel that lived for ever would remember every name that a portal ever made up."""
     monkeypatch.setattr(names_module, "_LOOKUPS_OF_A_CHANNEL", 3)
     waiting = asyncio.ensure_future(asking.resolve("held.silent.example", 443))
     for number in range(30):

@@ -1,4 +1,4 @@
-"""Servers that never answer hold their own portals' connections and leave those of others."""
+"""Servers that never answer hold the connections of their own portals, and leave those of others free."""
 
 import asyncio
 from collections.abc import AsyncIterator

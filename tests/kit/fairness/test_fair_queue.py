@@ -1,4 +1,4 @@
-"""Turns at what all share: portal by portal, within a portal user by user, and never more than there are."""
+"""Turns at a shared resource: portal by portal, within a portal user by user, and never more than allowed."""
 
 import asyncio
 from collections import Counter
@@ -16,7 +16,7 @@ ONE = Share(overall=1, per_portal=1, per_user=1)
 
 
 class Line:
-    """Tasks that each take a turn and note when they had it; `release` lets one go on."""
+    """Tasks that each take a turn and note its order; `release` lets one go on."""
 
     def __init__(self, queue: FairQueue) -> None:
         self.queue = queue
@@ -70,10 +70,10 @@ async def test_whoever_leaves_the_line_takes_no_turn_with_them(line: Line, at: s
     await settle()
     if at == "given":
         line.tasks[0].cancel()
-        await asyncio.sleep(0)  # Its place is the second one's now, who has not heard of it.
+        await asyncio.sleep(0)  # The second one has its place now, but does not know it yet.
         assert line.queue.places.find_full(2, 1) == "user"
     line.tasks[1].cancel()
-    if at == "leaving":  # The place comes free before the second one has left.
+    if at == "leaving":  # The place becomes free before the second one has left.
         line.tasks[0].cancel()
     assert await line.run() == [(1, 1), (3, 1)]
 

@@ -1,4 +1,4 @@
-"""Long work lets others have their turn."""
+"""Long work pauses, so that other work has its turn."""
 
 import asyncio
 from itertools import count

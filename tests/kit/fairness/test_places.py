@@ -1,4 +1,4 @@
-"""Places of what all share: never more than there are, and never most of them for a few portals."""
+"""Places at a shared resource: never more than allowed, and never most of them for a few portals."""
 
 from collections import Counter
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.kit.fairness.places import NoPlace, Places, Sentences, Share
 
 SHARE = Share(overall=12, per_portal=5, per_user=2)
-# Few portals with ever new users, as whoever invents them would ask; True is to leave again.
+# Few portals with new users each time, as an attacker would invent them; True is to leave again.
 STEPS = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 10**6) | st.integers(1, 3), st.booleans()))
 
 
@@ -44,7 +44,7 @@ def test_a_user_a_portal_of_invented_users_and_all_together_have_a_bound() -> No
 def test_a_few_portals_never_hold_more_than_half_and_one_place_each(
     steps: list[tuple[int, int, bool]],
 ) -> None:
-    """The oracle counts by itself; whoever holds nothing finds a place while one is free."""
+    """The oracle counts by itself; a portal that holds nothing finds a place if one is free."""
     places, held = Places(SHARE), Counter[tuple[int, int]]()
     for portal_id, user_id, is_leaving in steps:
         if is_leaving and held[portal_id, user_id]:

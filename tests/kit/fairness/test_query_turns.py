@@ -1,4 +1,4 @@
-"""What the background reads for one portal holds no other portal's reads, and ends when it takes too long."""
+"""The background reads for one portal hold up no other portal's reads, and end if they take too long."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Whoever asks while a read is under way shares the next one: no answer is older than its question."""
+"""Callers that ask during a read share the next one: no answer is older than its question."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Turns of portals: a place each, one of a kind at a time, and those that last wait behind the others."""
+"""Turns of portals: one place each, one turn of a kind at a time, and long turns wait behind the others."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ LATER_S = 0.0
 
 
 class Portals:
-    """Portals of which some hold what is asked of them until they are released."""
+    """Portals, of which some hold their answers back until the test releases them."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
@@ -76,7 +76,7 @@ async def test_a_portal_that_never_answers_has_one_turn_of_a_kind(
 async def test_any_number_that_hold_their_answers_are_overtaken(
     given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their first turns make way when they last; their next ones wait among themselves."""
+    """Their first turns give way when they last; their next turns wait behind each other."""
     monkeypatch.setattr(turns, "QUICK_S", LATER_S)
     portals, hostile = Portals(), range(10, 16)
     for portal_id in hostile:
@@ -118,14 +118,14 @@ async def test_a_portal_is_forgiven_by_a_short_turn(
 ) -> None:
     monkeypatch.setattr(turns, "QUICK_S", LATER_S)
     portals = Portals()
-    await given.begin(SOME, 1, portals.answer(1))  # It lasted: any time does now.
+    await given.begin(SOME, 1, portals.answer(1))  # It was a long turn: any time is long now.
     monkeypatch.setattr(turns, "QUICK_S", 60.0)
-    await given.begin(SOME, 1, portals.answer(1))  # Among those that took long, and short.
+    await given.begin(SOME, 1, portals.answer(1))  # It is one of the long turns, and short.
     for portal_id in (2, 3):
         given.begin(SOME, portal_id, portals.hold(portal_id))
     waiting = given.begin(SOME, 1, portals.answer(1))
     await settle()
-    assert not waiting.done()  # The places to begin are taken: it waits where everybody does.
+    assert not waiting.done()  # The places to begin are taken, so it waits like all others.
     portals.may_answer.set()
     await background.drain(5)
 
@@ -158,7 +158,7 @@ async def test_a_turn_that_never_ends_is_cut_off_and_said_so(
 async def test_who_waits_while_all_places_are_held_gets_that_of_the_turn_that_lasts_longest(
     given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Portals that hold their answers back kept all places until their turns were cut off by themselves."""
+    """Portals that held their answers back once kept all places until their turns were cut off."""
     monkeypatch.setattr(turns, "QUICK_S", LATER_S)
     portals, hostile = Portals(), range(10, 10 + SOME.places * (1 + turns.LASTING))
     held = [given.begin(SOME, portal_id, portals.hold(portal_id)) for portal_id in hostile]
@@ -166,7 +166,8 @@ async def test_who_waits_while_all_places_are_held_gets_that_of_the_turn_that_la
     async with asyncio.timeout(10):
         for number in range(3):
             await given.begin(SOME, number, portals.answer(number))
-    assert [task.done() for task in held] == [True] + [False] * (len(held) - 1)  # It freed a place for all.
+    # It freed a place for all portals.
+    assert [task.done() for task in held] == [True] + [False] * (len(held) - 1)
     portals.may_answer.set()
     await background.drain(5)
 
@@ -188,7 +189,7 @@ async def test_a_turn_of_the_usual_length_is_no_long_one_and_is_not_cut_off(
     portals.may_answer.clear()
     blocking = [given.begin(slices, portal_id, portals.hold(portal_id)) for portal_id in range(all_places)]
     await settle()
-    assert portals.under_way.total() == all_places  # Not in the places of those whose last turn lasted.
+    assert portals.under_way.total() == all_places  # Not in the places for portals with a long last turn.
     portals.may_answer.set()
     await asyncio.gather(*blocking)
 
@@ -196,7 +197,7 @@ async def test_a_turn_of_the_usual_length_is_no_long_one_and_is_not_cut_off(
 async def test_a_turn_that_is_spared_no_more_makes_way_and_waits_behind_the_others_next(
     given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that was cut off comes again, and takes no place from those that begin."""
+    """A turn that was cut off comes again, and takes no place from those that begin."""
     monkeypatch.setattr(turns, "QUICK_S", LATER_S)
     slices = Kind("slices", places=1, usual_s=60.0, spared_s=LATER_S)
     portals, endless = Portals(), range(10, 10 + slices.places * (1 + turns.LASTING))
@@ -218,7 +219,7 @@ async def test_a_turn_that_is_spared_no_more_makes_way_and_waits_behind_the_othe
 async def test_queries_of_a_turn_that_lasts_make_way_and_those_of_what_it_spawns_do_not(
     given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From QUICK_S on, and from its beginning where the portal's last turn lasted."""
+    """They give way from QUICK_S on, or from the beginning if the portal's last turn was long."""
     seen: list[bool] = []
 
     async def look() -> None:
@@ -234,7 +235,7 @@ async def test_queries_of_a_turn_that_lasts_make_way_and_those_of_what_it_spawns
     monkeypatch.setattr(turns, "QUICK_S", LATER_S)
     await given.begin(SOME, 2, work)
     monkeypatch.setattr(turns, "QUICK_S", 60.0)
-    await given.begin(SOME, 2, work)  # It remembers the last one.
+    await given.begin(SOME, 2, work)  # The last turn is remembered.
     await given.begin(SOME, 3, work)
     assert seen == [False, False, True, False, True, False, False, False]
 

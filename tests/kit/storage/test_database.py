@@ -87,7 +87,9 @@ async def test_a_cancelled_transaction_leaves_nothing_and_frees_its_connection(d
 
 @pytest.mark.parametrize("steps", range(8))
 async def test_cancelled_at_any_step_the_next_transaction_still_works(database: Database, steps: int) -> None:
-    """At BEGIN above all: the thread of SQLite's writer begins one although nobody waits for it any more."""
+    """Above all at BEGIN: the thread of SQLite's writer begins a transaction although no task waits for it
+    any more.
+    """
 
     async def write() -> None:
         async with database.transaction():
@@ -120,7 +122,7 @@ async def test_many_writers_and_readers_at_once_lose_nothing(database: Database)
 
 
 async def test_two_processes_write_one_after_the_other(database: Database, database_url: str) -> None:
-    """A second Database shares nothing with the first but the file or the server."""
+    """A second Database shares only the file or the server with the first."""
     second = Database(database_url)
     await second.open()
     try:
@@ -136,7 +138,7 @@ async def test_two_processes_write_one_after_the_other(database: Database, datab
 
 
 async def test_a_commit_survives_a_power_cut(database: Database) -> None:
-    """The live settings of the very connections that write."""
+    """Read the settings of the connections that write."""
     if database.is_sqlite:
         for pragma, expected in (("synchronous", 2), ("secure_delete", 1), ("journal_mode", "wal")):
             assert list((await database.run(f"PRAGMA {pragma}"))[0].values()) == [expected]
@@ -164,7 +166,7 @@ async def test_sqlites_readers_cannot_write(sqlite_url: str) -> None:
 
 
 async def test_a_reader_outside_puts_the_overwriting_off_and_nobody_waits_for_it(sqlite_url: str) -> None:
-    """Such as a backup, or the vendor's own look at the file."""
+    """For example a backup, or the vendor's own look at the file."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     database = Database(sqlite_url, TABLES)
     await database.open()

@@ -1,4 +1,4 @@
-"""Deletions stand in the queue of what nobody waits for, whatever they delete."""
+"""All deletions wait in the queue of work that nobody waits for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -43,7 +43,7 @@ async def test_an_event_has_its_turn_after_one_step_of_ten_deletions(
 
     async with database.transaction():
         erasing = [asyncio.create_task(delete(number), context=Context()) for number in range(10)]
-        await asyncio.sleep(0)  # All of them have asked for their turn.
+        await asyncio.sleep(0)  # All tasks have asked for their turns.
         event = asyncio.create_task(write_fact("event", "value", 1), context=Context())
     await event
     steps = len(order)

@@ -22,7 +22,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def other(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Somebody who keeps the table of calls from being vacuumed, until the transaction ends."""
+    """A connection that prevents the vacuum of the table of calls until its transaction ends."""
     connection = await asyncpg.connect(postgres_url)
     await connection.execute("BEGIN")
     await connection.execute("LOCK TABLE calls IN SHARE UPDATE EXCLUSIVE MODE")
@@ -31,7 +31,7 @@ async def other(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def test_overwritings_do_not_pile_up(database: Database, other: asyncpg.Connection) -> None:
-    """One waits, on a connection of its own; those after it leave theirs due and hold nothing."""
+    """One overwriting waits, on a connection of its own; later ones stay due and hold nothing."""
     engine = database.engine
     assert isinstance(engine, postgres_engine.PooledPostgresEngine)
     assert engine.pool is not None

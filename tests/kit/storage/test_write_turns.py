@@ -1,4 +1,4 @@
-"""One at a time writes to SQLite: an event is next but a few, and work that lasts writes half of the time."""
+"""One writer at a time on SQLite: an event waits for few others, and long work writes half of the time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -34,7 +34,7 @@ def use_lasting(portal_id: int) -> AbstractContextManager[None]:
 
 
 class Line:
-    """Writers who all come while somebody writes, and the order in which they have written."""
+    """Writers that all come during another's write, and the order of their writes."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -52,13 +52,13 @@ class Line:
             with use_no_lane():
                 for name, lane in writers:
                     tasks.append(asyncio.create_task(write_outside(self, name, lane)))
-                    await asyncio.sleep(0)  # Each has asked for its turn before the next does.
+                    await asyncio.sleep(0)  # Each asks for its turn before the next one does.
         await asyncio.gather(*tasks)
         return self.order
 
 
 async def write_outside(line: Line, name: str, lane: AbstractContextManager[None]) -> None:
-    line.database.engine.current_transaction.set(None)  # Of the test's own transaction it is no part.
+    line.database.engine.current_transaction.set(None)  # It is no part of the test's own transaction.
     await line.write(name, lane)
 
 
@@ -84,7 +84,7 @@ async def test_portals_write_in_turns_however_much_one_wants(database: Database)
 
 
 async def test_work_that_lasts_rests_as_long_as_it_wrote(database: Database) -> None:
-    """Its place is free again only after that, so whoever comes meanwhile is before it."""
+    """Its place is free only after this rest, so other writers that come in the meantime go first."""
     line, engine = Line(database), database.engine
     assert isinstance(engine, KeptSQLiteEngine)
     with use_lasting(1):
@@ -96,7 +96,7 @@ async def test_work_that_lasts_rests_as_long_as_it_wrote(database: Database) -> 
 
 
 async def test_only_what_nobody_was_told_of_does_not_wait_for_the_disk(database: Database) -> None:
-    """And the next commit does, in the same task as in any other."""
+    """The next commit waits for it, in the same task as in any other."""
 
     async def read_level() -> object:
         return (await database.run("PRAGMA synchronous"))[0]["synchronous"]
