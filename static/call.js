@@ -1,4 +1,4 @@
-/* The panel of one call: opens from a row of the log, follows its call, speaks to the portal for it. */
+/* The panel of one call: opens from a row of the log, follows changes of the call, sends its commands to the portal. */
 "use strict";
 (() => {
   const panel = document.getElementById("call");
@@ -6,7 +6,7 @@
   const { base } = document.documentElement.dataset;
   const ON_DEVICE = "METHOD_NOT_SUPPORTED_ON_DEVICE";
   let shown = null; // The call that the panel shows, by Bitrix24's id.
-  let opener = null; // The call whose row opened it: where the focus goes back to.
+  let opener = null; // The call whose row opened the panel, and gets the focus back.
   let asked = 0;
   const served = new Map(); // Each part of the panel as the server wrote it.
 
@@ -37,7 +37,7 @@
     } catch {
       answer = { failure: "failed" };
     }
-    return turn === asked && panel.open ? answer : null; // Another call was asked for meanwhile.
+    return turn === asked && panel.open ? answer : null; // Else the user has opened another call meanwhile.
   }
 
   async function show(callId) {
@@ -50,7 +50,7 @@
     content.scrollTop = 0;
     panel.querySelector("#call-title").focus({ preventScroll: true });
     equip();
-    if (content.querySelector("[data-old]")) refresh({ fresh: "1" }); // What came late to it is read meanwhile.
+    if (content.querySelector("[data-old]")) refresh({ fresh: "1" }); // The server reads its late facts meanwhile.
   }
 
   function fill(fragment) {
@@ -59,12 +59,12 @@
     content.replaceChildren(fragment);
   }
 
-  /* What has changed is replaced part by part, so that neither the focus nor a recording that plays is lost. */
+  /* Replace only the parts that have changed, so that the focus and a playing recording stay. */
   async function refresh(parameters) {
     if (!panel.open || !content.querySelector("[data-part]")) return;
     const callId = shown;
     const answer = await load(callId, parameters);
-    if (!answer && parameters && shown === callId) { refresh(); return; } // Overtaken by one that read less.
+    if (!answer && parameters && shown === callId) { refresh(); return; } // A later request, which read less, came first.
     if (!answer || answer.failure && answer.failure !== "gone") return; // The next change tries again.
     if (answer.failure) { showView("gone"); return; }
     merge(answer.fragment);
@@ -107,7 +107,7 @@
     fillTranscript();
   }
 
-  /* Only Bitrix24 knows whether there is a transcript, and it is asked once for each opening. */
+  /* Only Bitrix24 knows whether there is a transcript, so Callbook asks it once each time the panel opens. */
   async function fillTranscript() {
     const place = content.querySelector("[data-transcript]:not([data-equipped])");
     if (!place) return;
@@ -141,7 +141,7 @@
   });
 
   /* The portal gives our frame its whole height and scrolls around it, so "the window" is the part of the frame
-     that is in view. Only an observer tells it, and only when asked anew. */
+     that is in view. Only an observer knows that part, and tells it only when it begins to observe. */
   let frameView = { top: 0, height: innerHeight };
   const LEAST_HEIGHT = 320;
   const observer = new IntersectionObserver(([entry]) => {
@@ -173,14 +173,14 @@
 
   async function openPath(button) {
     const answer = await callbook.frame.openPath(button.dataset.openPath);
-    if (answer?.result === "close") refresh(); // The card may have changed who the call belongs to.
+    if (answer?.result === "close") refresh(); // The user may have given the call to another card.
     if (answer?.result !== "error") return;
     const isOnDevice = answer.errorCode === ON_DEVICE;
     if (isOnDevice) document.documentElement.dataset.without = "paths";
     note(isOnDevice ? "path-on-device" : "path-refused");
   }
 
-  /* Where it cannot be copied, the link is there to be copied by hand. */
+  /* If the browser refuses to copy, show the link, so that the user can copy it by hand. */
   function copyLink(button) {
     const field = content.querySelector("[data-link]");
     field.hidden = false;
@@ -223,10 +223,10 @@
   });
 
   document.addEventListener("callbook:changed", () => refresh());
-  if (panel.dataset.wanted) open(panel.dataset.wanted); // What a link asks for.
+  if (panel.dataset.wanted) open(panel.dataset.wanted); // A link has opened the page for this call.
 
-  /* Bitrix24's mobile app opens no cards. It says so of whatever path it is asked for, and a portal in a browser
-     refuses this one: so one question tells, and nothing opens. */
+  /* Bitrix24's mobile app opens no cards, and says so for any path; a portal in a browser refuses this path. So
+     one question tells which of the two is there, and opens nothing. */
   callbook.frame.probePath().then((answer) => {
     if (answer?.errorCode === ON_DEVICE) document.documentElement.dataset.without = "paths";
   });

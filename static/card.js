@@ -1,16 +1,16 @@
-/* The tab in a CRM card: its list is kept live as the log's is, by asking the CRM anew which calls are the card's. */
+/* The tab in a CRM card. Its list is live like the log's: it asks the CRM again which calls belong to the card. */
 "use strict";
 callbook.card = (() => {
-  const REST_MS = 30000; // Between two looks: each costs the portal a request of the few that it admits.
+  const REST_MS = 30000; // Between two looks, as each costs the portal one of its few requests.
 
-  /* What the server asks the CRM with: the token of the portal's page. */
+  /* The token of the portal's page, by which the server asks the CRM. */
   async function proof() {
     const auth = await callbook.frame.readAuth();
     return auth ? { auth_id: auth.AUTH_ID } : {};
   }
 
-  /* Looks at news at once, but not before the rest is over. The page itself is new as it comes, so the first
-     news, that there is a stream, waits for a rest: of what came before the stream it may be the only news. */
+  /* Look at news at once, but not before the rest is over. The page is new when it comes, so the first news (a
+     stream has begun) waits for one rest. It may be the only news of a call that came before the stream. */
   function pace(look) {
     let isNew = true;
     let timer = 0;

@@ -1,4 +1,4 @@
-/* Exports of the log: what is filtered is asked for, and saved once its last line says that it is whole. */
+/* Exports of the log: the file has the filtered calls, and is saved once its last line says that it is whole. */
 "use strict";
 (() => {
   const root = document.getElementById("export");
@@ -15,7 +15,7 @@
     menu.hidden = !isOpen;
     opener.setAttribute("aria-expanded", String(isOpen));
     if (!isOpen) return;
-    show("idle"); // What the last one came to has been read.
+    show("idle"); // The user has read the result of the last export.
     menu.querySelector("[data-kind]").focus();
   }
 
@@ -37,7 +37,7 @@
     said.textContent = root.dataset.progress.replace("{done}", done).replace("{total}", total);
   }
 
-  /* Each part of the file comes after a line: at how many calls it is, and how many bytes follow. */
+  /* Each part of the file follows a line with the number of calls so far and the length of the part in bytes. */
   function makeReader() {
     const decoder = new TextDecoder();
     const reader = { parts: [], isWhole: false, read };

@@ -1,4 +1,4 @@
-/* The filters' form: what belongs together in it, what is set, and how it is taken back. */
+/* The filters' form: fields that depend on each other, the count of set filters, and removing them. */
 "use strict";
 (() => {
   const { form } = callbook.log;
@@ -8,7 +8,7 @@
     return control.type === "checkbox" ? control.checked : control.value !== "";
   }
 
-  /* How many filters are set where they are not in sight. */
+  /* Show how many filters are set in each closed menu. */
   function showCounts() {
     for (const menu of form().querySelectorAll("[data-counts]")) {
       const set = [...menu.querySelectorAll(".filter")].filter(isSet).length;

@@ -1,10 +1,10 @@
 /* The bridge to the portal's page around this frame (docs/bitrix24.md, "The parent frame").
-   The portal ignores what it does not like, so nothing here ever waits for an answer for good. */
+   The portal ignores commands that it does not know, so nothing here waits for an answer for ever. */
 "use strict";
 window.callbook = {};
 
-/* Whether what a field holds was copied; else it is selected. By the old command: the clipboard interface is
-   closed to frames of other sites unless the portal opens it. */
+/* Copy a field's text; returns whether that worked, else the text is selected. By the old command, because the
+   clipboard interface is closed to frames of other sites unless the portal opens it. */
 callbook.copy = (field) => {
   field.focus();
   field.select();
@@ -26,7 +26,7 @@ callbook.frame = (() => {
     try { resolve(JSON.parse(event.data.slice(end + 1))); } catch { resolve(null); }
   });
 
-  /* command:JSON:callbackId:APP_SID, without the JSON when there are no parameters. */
+  /* command:JSON:callbackId:APP_SID; the JSON is left out if there are no parameters. */
   function send(command, params) {
     const id = `callbook${++count}`;
     if (parent !== window && portal) {
@@ -35,7 +35,7 @@ callbook.frame = (() => {
     return id;
   }
 
-  /* The answer, or null when none comes in time. */
+  /* The portal's answer, or null if none comes in time. */
   function ask(command, params, patienceMs = 4000) {
     return new Promise((resolve) => {
       const id = send(command, params);
@@ -46,12 +46,12 @@ callbook.frame = (() => {
 
   return {
     refreshAuth: () => ask("refreshAuth"),
-    /* The pair that the portal's page has, old or new. */
+    /* The pair of tokens that the portal's page has, fresh or not. */
     readAuth: () => ask("getInitData"),
     finishInstall: () => { send("setInstallFinish"); },
-    /* Answered when the slider is closed, which a person does, or refused at once. */
+    /* The portal answers when the user closes the slider, or refuses at once. */
     openPath: (path) => ask("openPath", { path }, Infinity),
-    /* Answered at once, since there is no such page: refused, and why. */
+    /* The portal refuses at once and says why, because there is no such page. */
     probePath: () => ask("openPath", { path: "" }),
     dial: (phone) => { send("imPhoneTo", { phone }); },
     fit: (height) => { send("resizeWindow", { width: "100%", height }); },

@@ -1,4 +1,4 @@
-/* The wizard: shows how far the server is, and moves on to the app when everything is done. */
+/* The wizard: shows the server's progress, and moves on to the app when every step is done. */
 "use strict";
 (() => {
   const { base } = document.documentElement.dataset;
@@ -13,7 +13,7 @@
       item.querySelector(".remedy").textContent = step.remedy;
       item.querySelector(".code").textContent = step.message;
     }
-    /* Without events there is nothing to show, so there is nothing to continue to. */
+    /* Without events the log stays empty, so the user cannot continue without that step. */
     document.getElementById("finish").hidden = steps.some(
       (step) => step.name === "events" && step.state === "failed");
     const states = steps.map((step) => step.state);
@@ -33,7 +33,7 @@
     else if (wizard.dataset.state === "running") setTimeout(follow, POLL_MS);
   }
 
-  /* Never answered: the portal reloads this frame with the app. */
+  /* The portal does not answer: it reloads this frame with the app. */
   function finish() { callbook.frame.finishInstall(); }
 
   document.getElementById("retry").addEventListener("click", async () => {

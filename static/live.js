@@ -1,14 +1,14 @@
-/* The stream of /live, only while the tab is visible. It says when to look again, never what to see. */
+/* The stream of /live, only while the tab is visible. It says when to read again, and carries no data. */
 "use strict";
 callbook.follow = (lookAtList, show) => {
   const url = `${document.documentElement.dataset.base}/live`;
   const POLL_MS = 15000;
-  const TURN_MS = 60000; // How long a tab that was sent to polling waits before it asks for a stream again.
+  const TURN_MS = 60000; // A tab that was sent to polling asks for a stream again after this time.
   let stream = null;
   let timer = 0;
   let failures = 0;
 
-  /* The page's list looks again, and so does whatever else is open on it. */
+  /* Tell the page's list, and all else that is open on the page, to read again. */
   function look() {
     lookAtList();
     document.dispatchEvent(new Event("callbook:changed"));
@@ -24,7 +24,7 @@ callbook.follow = (lookAtList, show) => {
       const answer = await callbook.session.fetch(url, { signal });
       if (answer.ok) ending = await readEvents(answer.body.getReader());
       else ending = answer.status === 401 ? "over" : "lost";
-    } catch { /* Aborted, or the network went away: told apart below. */ }
+    } catch { /* Aborted, or the network is gone: the code below finds out which. */ }
     if (!signal.aborted) resume(ending);
   }
 

@@ -1,11 +1,11 @@
-/* The log: requests carry the session, failures become something to read, focus stays where it was. */
+/* The log: requests carry the session, failures become sentences, the focus stays in its place. */
 "use strict";
 callbook.log = (() => {
   const form = () => document.getElementById("filters");
   const table = () => document.getElementById("log");
   const query = () => new URLSearchParams(new FormData(form())).toString();
 
-  /* The list that the form asks for, and whatever else is to be sent with it. */
+  /* The list for the form's filters, and the further fields to send with them. */
   function ask(extra) {
     const asked = new URLSearchParams(new FormData(form()));
     for (const [name, value] of Object.entries(extra)) asked.set(name, value);
@@ -14,7 +14,7 @@ callbook.log = (() => {
       : callbook.session.fetch(`${form().getAttribute("hx-get")}?${asked}`);
   }
 
-  /* What the user reads instead of an answer that failed; its button asks for the same again. */
+  /* The sentences in place of a failed answer; their button sends the same request again. */
   function failure(kind, url, target, isPost) {
     const content = document.getElementById(`failed-${kind}`).content.cloneNode(true);
     const button = content.querySelector("button");
@@ -28,7 +28,7 @@ callbook.log = (() => {
 
   async function fetchFragment(url, options) {
     const target = new URL(url, location).searchParams.has("cursor") ? "#more" : "#log";
-    const isExtra = !url.includes("/rows"); // Without it the list is what it was.
+    const isExtra = !url.includes("/rows"); // The list can do without its answer.
     const isPost = options?.method === "POST";
     let answer;
     try {
@@ -43,7 +43,7 @@ callbook.log = (() => {
     return failure(kind, url, target, isPost);
   }
 
-  /* These listeners stand before htmx begins: its script comes after this one. */
+  /* These listeners are there before htmx begins, because its script comes after this one. */
   document.addEventListener("htmx:config:request", ({ detail }) => { detail.ctx.fetch = fetchFragment; });
   document.addEventListener("htmx:before:request", ({ target }) => {
     if (!target.closest("[hidden]")) table().setAttribute("aria-busy", "true");
@@ -53,7 +53,7 @@ callbook.log = (() => {
     document.dispatchEvent(new Event("callbook:idle"));
   });
 
-  /* What had the focus may be swapped away: the same thing gets it again, else what is nearest. */
+  /* A swap may remove the focused element: then the same one in the new content gets the focus, else the nearest. */
   let focused = "";
   document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; });
   document.addEventListener("htmx:after:swap", () => {
@@ -63,12 +63,12 @@ callbook.log = (() => {
     again.focus();
   });
 
-  /* Said to whoever does not see it. */
+  /* Say a change to screen readers. */
   function say(text) { document.getElementById("announcement").textContent = text; }
 
   document.addEventListener("submit", (event) => event.preventDefault());
 
-  /* A portal that tells no time zone: the browser's, before anything else is asked. */
+  /* If the portal tells no time zone, send the browser's before any other request. */
   const { zone } = form().elements;
   if (zone) {
     zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;

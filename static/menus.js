@@ -1,4 +1,4 @@
-/* Menus that open below their button: one at a time, closed by Escape, by a click elsewhere, by leaving. */
+/* Menus that open below their button, one at a time. Escape, a click elsewhere or leaving closes one. */
 "use strict";
 (() => {
   const MARGIN = 12;
@@ -8,7 +8,7 @@
     for (const menu of opened()) if (!menu.contains(target)) menu.open = false;
   }
 
-  /* A panel stays within the frame, whichever way it opens. */
+  /* Keep a panel within the frame, on either side. */
   document.addEventListener("toggle", ({ target }) => {
     const panel = target.matches("details.menu[open]") && target.querySelector(".menu-panel");
     if (!panel) return;

@@ -1,4 +1,4 @@
-/* New calls slide in. The head of the list as it is now replaces the head that is shown, row by row. */
+/* New calls slide in: the head of the list as it is now replaces the shown head, row by row. */
 "use strict";
 (() => {
   const { ask, query, table } = callbook.log;
@@ -61,7 +61,7 @@
     if (arrived.length) slideIn(rows, arrived, rows.getBoundingClientRect().height - height);
   }
 
-  /* What stands above the rows, when it says something else. */
+  /* Replace a part above the rows if its content has changed. */
   function replacePart(id, content) {
     const shown = document.getElementById(id);
     const fresh = content.querySelector(`#${id}`);
@@ -89,7 +89,7 @@
     return arrived;
   }
 
-  /* Where the tab stop is says nothing about the call. */
+  /* Rows that differ only in their tab stop are alike. */
   function isSame(old, row) {
     return old.innerHTML.replaceAll('tabindex="0"', 'tabindex="-1"') === row.innerHTML;
   }
@@ -118,7 +118,7 @@
     );
   }
 
-  /* Rows that arrive above what somebody reads would push it away: they wait until the head is in view. */
+  /* New rows above would push away the rows that the user reads, so they wait until the head is in view. */
   new IntersectionObserver(([entry]) => {
     isHeadVisible = entry.isIntersecting;
     if (isHeadVisible && isBehind) refresh();

@@ -1,5 +1,5 @@
 /* A recording's player. A media element sends no session, so it plays a link of its own, which lives for ten
-   minutes: one that is over is asked for again, and the recording goes on where it was. */
+   minutes. After that the player asks for a new link, and the recording goes on from its place. */
 "use strict";
 callbook.play = (player, linkAddress, sorry) => {
   const audio = player.querySelector("audio");
@@ -25,7 +25,7 @@ callbook.play = (player, linkAddress, sorry) => {
     }
   }
 
-  /* What the server said instead of the recording, for the eye: a media element tells only that it failed. */
+  /* Show the server's refusal, because a media element tells only that it failed. */
   async function explain() {
     try {
       const answer = await fetch(audio.src, { headers: { Range: "bytes=0-0" } });
@@ -39,7 +39,7 @@ callbook.play = (player, linkAddress, sorry) => {
     const { currentTime } = audio;
     if (hasRetried) { explain(); return; }
     hasRetried = true;
-    if (await load(currentTime)) audio.play().catch(() => { /* Its own error event tells. */ });
+    if (await load(currentTime)) audio.play().catch(() => { /* The element's error event follows. */ });
   });
   audio.addEventListener("playing", () => { hasRetried = false; say(""); });
   load(0);

@@ -1,4 +1,4 @@
-/* The settings stand in the place of the log, which stays as it was behind them. */
+/* The settings take the place of the log, which stays behind them as it is. */
 "use strict";
 (() => {
   const { base } = document.documentElement.dataset;
@@ -22,7 +22,7 @@
     back.focus();
   }
 
-  /* What the server drew, whether it stored the form, refuses a field, or wants something confirmed. */
+  /* Show the server's page: the form is stored, a field is refused, or a removal is to be confirmed. */
   async function show(asked) {
     const answer = await asked.catch(() => null);
     if (!answer || !(answer.headers.get("Content-Type") ?? "").startsWith("text/html")) { fail(); return; }

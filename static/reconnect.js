@@ -1,4 +1,4 @@
-/* One click gets a fresh pair from the portal's page and gives it to Callbook, which had lost its own. */
+/* One click gets a new pair of tokens from the portal's page for Callbook, which has lost its own. */
 "use strict";
 (() => {
   const { base, memberId } = document.documentElement.dataset;
@@ -25,7 +25,7 @@
     button.disabled = true;
     const isDone = await reconnect().catch(() => false);
     button.disabled = false;
-    if (isDone) bar.remove(); // The stream brings what is true from now on.
+    if (isDone) bar.remove(); // From now on the stream says when the notice changes.
     else bar.setAttribute("data-failed", "");
   });
 })();

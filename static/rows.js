@@ -1,13 +1,13 @@
-/* The table by keyboard: one row is a tab stop, arrows move it, Enter opens the call of the row. What opens it
-   is no button element, because the text of one cannot be selected.
+/* The table by keyboard: one row is a tab stop, arrows move it, Enter opens the call of the row. The opener in a
+   row is no button element, because a user cannot select a button's text.
 
-   Whoever shows a call listens to `callbook:open`, which bubbles from the row; its detail has `callId`. */
+   A panel that shows calls listens to `callbook:open`, which bubbles from the row; its detail has `callId`. */
 "use strict";
 callbook.rows = (() => {
   const PAGE = 10;
   const openers = () => [...document.querySelectorAll("#rows [data-open]")];
 
-  /* Exactly one of them is reached by Tab: the one that had the focus last, else the first. */
+  /* Tab reaches exactly one opener: the one that had the focus last, else the first. */
   function rove(chosen) {
     const all = openers();
     const stop = chosen ?? all.find((button) => button.tabIndex === 0) ?? all[0];
@@ -47,7 +47,7 @@ callbook.rows = (() => {
     const row = event.target.closest?.("#rows tr");
     if (!row || event.target.closest("button, a, input, select, audio")) return;
     const selection = getSelection();
-    if (selection.isCollapsed || !row.contains(selection.anchorNode)) open(row); // Else its text was selected.
+    if (selection.isCollapsed || !row.contains(selection.anchorNode)) open(row); // Else the user has selected its text.
   });
   document.addEventListener("htmx:after:swap", () => rove());
   rove();

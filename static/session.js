@@ -1,4 +1,4 @@
-/* The session of this tab: every request carries its token; one that is over is renewed through the portal. */
+/* The session of this tab: every request carries its token, and the portal's page renews a token that has expired. */
 "use strict";
 callbook.session = (() => {
   const meta = document.querySelector('meta[name="session"]');
@@ -22,7 +22,7 @@ callbook.session = (() => {
     return true;
   }
 
-  /* One renewal at a time, whoever asks. */
+  /* Renew the session; requests at the same time share one renewal. */
   function renew() {
     renewal ??= askForToken().catch(() => false).finally(() => { renewal = null; });
     return renewal;
@@ -32,7 +32,7 @@ callbook.session = (() => {
     return fetch(url, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } });
   }
 
-  /* As fetch. Renews a minute early, so that a tab that is open all day never sees a 401; on a 401 once more. */
+  /* As fetch. It renews the session a minute before its end, so that an open tab never meets a 401, and once after a 401. */
   async function authorizedFetch(url, options = {}) {
     if (performance.now() > endsAt - 60000) await renew();
     const answer = await attempt(url, options);

@@ -1,10 +1,10 @@
-/* Columns and theme: shown at once, and kept for this user on the server. */
+/* Columns and theme: a choice shows at once, and the server stores it for this user. */
 "use strict";
 (() => {
   const { base } = document.documentElement.dataset;
   const { form } = callbook.log;
 
-  /* What cannot be kept holds in this tab all the same; why it was refused is said in the menu. */
+  /* Store a choice. If the server refuses it, it still holds in this tab, and the menu says why. */
   async function keep(choice) {
     const answer = await callbook.session.fetch(`${base}/log/preferences`, {
       method: "POST",

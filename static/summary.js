@@ -1,7 +1,7 @@
-/* The line that sums up what is shown. To count takes longer than to show, so it comes after the rows. */
+/* The line that sums up the calls of the list. Counting takes longer than listing, so it comes after the rows. */
 "use strict";
 callbook.summary = (() => {
-  const SHARE = 20; // Of the time, one part is spent on counting while calls arrive.
+  const SHARE = 20; // While calls arrive, one part in 20 of the time goes into counting.
   let pending = null;
   let timer = 0;
   let freeAt = 0;
@@ -19,11 +19,11 @@ callbook.summary = (() => {
       if (signal.aborted) return;
       if (summary.innerHTML !== text) summary.innerHTML = text;
       if (isSaid) callbook.log.say(summary.firstElementChild?.dataset.announcement ?? "");
-    } catch { /* Offline or overtaken by the next one. */ }
+    } catch { /* Offline, or a later request has replaced this one. */ }
     freeAt = performance.now() + Math.max(1000, SHARE * (performance.now() - began));
   }
 
-  /* Calls arrived: soon, but only so often. */
+  /* Count again soon after calls arrive, but not too often. */
   function refresh() {
     if (!timer) timer = setTimeout(() => load(false), Math.max(0, freeAt - performance.now()));
   }

@@ -5,7 +5,7 @@
   const { form } = callbook.log;
   const place = document.getElementById("views");
 
-  /* The body of an answer; what was refused, or did not come at all, is said in the menu. */
+  /* The body of the answer, or null; after a refusal, or without an answer, the menu says why. */
   async function ask(url, options) {
     const failure = place.querySelector(".view-failure");
     const answer = await callbook.session.fetch(`${base}${url}`, options).catch(() => null);
@@ -29,7 +29,7 @@
     callbook.summary.load(true);
   }
 
-  /* What is set now, as the server wants to keep it: several choices of one filter are one list. */
+  /* The set filters as the server stores them: several choices of one filter are one list. */
   function describe(viewForm) {
     const parameters = {};
     for (const [name, value] of new FormData(form())) {
