@@ -128,7 +128,9 @@ def find_crm_path(entity_type: str, entity_id: int) -> str | None:
 
 
 def _find_transcript(call: LoggedCall) -> Transcript:
-    """Transcripts are made of recordings, and apps find them through the CRM activity alone."""
+    """The state of the transcript. Bitrix24 makes it from a recording, and apps find it by the CRM activity
+    alone.
+    """
     if not (call.has_transcript or call.has_recording):
         return "none"
     if call.crm_activity_id:

@@ -45,7 +45,7 @@ class RecordingClaims(msgspec.Struct, frozen=True):
     statistics_id: int
 
     def at(self, now: int, expires_at: int | None = None) -> SessionClaims:
-        """The listener's session as it is at `now`, or with another end."""
+        """The listener's session at `now`; `expires_at` replaces its end, if given."""
         return msgspec.structs.replace(
             self.session,
             is_admin=self.session.is_admin and now < self.admin_until,

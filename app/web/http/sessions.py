@@ -1,7 +1,7 @@
 """Sessions of the tab: a sealed token of ten minutes, no cookie, ended at once by an uninstall.
 
-The token names the user. Each request reads the portal and the rule of visibility again, so that no change
-takes effect late.
+The token names the user. Each request reads the portal and the rule of visibility again, so a change of them
+takes effect at once.
 """
 
 import hashlib
