@@ -1,4 +1,4 @@
-"""Indexes of the legs that a read has to settle and of the rows that reads lack, among all legs."""
+"""Indexes of the legs that a read has to settle and of the rows that reads lack: no query walks all legs."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

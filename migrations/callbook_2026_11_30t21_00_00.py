@@ -1,5 +1,5 @@
-"""An audit outlives its turn and its doubts outlive a crash; a call in doubt counts only where the token's
-owner may not see its operator.
+"""An audit outlives its turn and its doubts outlive a crash; a call in doubt counts only while several
+operators' calls are hidden from the token's owner.
 """
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager

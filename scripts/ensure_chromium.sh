@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees to it that the browser tests find a Chromium: the machine's own, else the package manager's when root,
-# else Playwright's own. A second call does nothing. Usage: ensure_chromium.sh PYTHON
+# Makes sure that the browser tests find a Chromium: the machine's own, else the package manager's when run by
+# root, else Playwright's own. A second call does nothing. Usage: ensure_chromium.sh PYTHON
 set -euo pipefail
 python=$1
 
@@ -15,5 +15,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	echo 'apt-get has no Chromium to give, trying Playwright' >&2
 fi
 
-# Playwright keeps what it has once fetched, so that a second call returns at once.
+# Playwright keeps its Chromium, so that a second call returns at once.
 "$python" -m playwright install chromium

@@ -1,12 +1,13 @@
-"""The connections of a server: fewer than the files that it may open, and none kept waiting for a request.
+"""The connections of a server: fewer than the files that it may open, and none held for a request that does
+not come.
 
 A client that has not sent a whole request, headers and body, within `PATIENCE_S` is told so and cut off.
 (uvicorn ends a connection that is idle between two requests after five seconds.)
 
-When no place is free, an old connection makes room, so that an event always finds a place. It is the one that
-has waited for its request longest; among those of the newcomer's own network, when that network has more than
-its share. When none waits, it is the one whose answer has taken longest, if that is longer than any event
-takes.
+When no place is free, an old connection makes room, so that an event always finds a place. It is the
+connection that has waited longest for its request. When none waits, it is the one whose answer has taken
+longest, if that is longer than any event takes. When the newcomer's network has more than its share of all
+places, only connections of that network make room for it.
 """
 
 import asyncio
@@ -43,9 +44,7 @@ _quiet.setLevel(logging.ERROR)
 
 
 class Connections:
-    """All connections of one server, the oldest state first: `waiting` for a request, `working` on
-    an answer.
-    """
+    """All connections of one server: `waiting` for a request or `working` on an answer, the longest first."""
 
     def __init__(self, places: int) -> None:
         self.places = places
@@ -213,7 +212,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body out of the count; the application bounds the body's size."""
+        """Subtract a part of the body from the bytes of the head; the application bounds the body's size."""
         super().on_body(body)
         self._head_bytes -= len(body)
 

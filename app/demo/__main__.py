@@ -1,6 +1,6 @@
 """`python -m app.demo`: a Bitrix24 page with Callbook in its frame, and calls that arrive.
 
-Ports: DEMO_PORTAL_PORT (8070), DEMO_OAUTH_PORT (8071), DEMO_APP_PORT (8072); in place of a taken one, a free
+Ports: DEMO_PORTAL_PORT (8070), DEMO_OAUTH_PORT (8071), DEMO_APP_PORT (8072); a free port replaces a taken
 one. Everything is kept in data/demo/; delete that folder to begin again.
 """
 

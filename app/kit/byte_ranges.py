@@ -76,7 +76,9 @@ def parse_range(header: str | None) -> AskedRange | None:
 
 
 def parse_content_range(header: str | None) -> Span | None:
-    """The bytes that an answer of 206 says it holds; None when the header, or the total in it, is missing."""
+    """The bytes that an answer of 206 says it holds; None when the header is missing, wrong or
+    without a total.
+    """
     match = _CONTENT_RANGE.fullmatch((header or "").strip())
     if match is None or match[3] == "*":
         return None

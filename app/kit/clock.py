@@ -1,4 +1,4 @@
-"""The one place that asks the machine what time it is."""
+"""The one place that reads the machine's clock."""
 
 import time
 from typing import Protocol

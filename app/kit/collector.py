@@ -3,8 +3,8 @@
 import gc
 
 # Requests in flight make and free thousands of objects without a cycle. At Python's own threshold of 700 the
-# collector looks at all of them dozens of times a second: an event paid as much for that as for being parsed
-# and stored together.
+# collector looks at all of them dozens of times a second, which cost an event as much time as parsing and
+# storing it together.
 YOUNG_OBJECTS = 20_000
 YOUNG_ROUNDS = 50
 OLD_ROUNDS = 100

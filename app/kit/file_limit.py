@@ -31,8 +31,8 @@ def raise_file_limit() -> None:
 
 
 def _raise_to(wanted: int, hard: int) -> None:
-    """Leave the limit as it is where the system refuses: macOS calls its limit "unlimited" and refuses any
-    such number.
+    """Raise the limit, or leave it as it is when the system refuses: macOS calls its limit "unlimited" and
+    refuses the number all the same.
     """
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -42,7 +42,7 @@ class Intervals:
 
 
 class Steps:
-    """Notices by the distance between the wall clock and the monotonic clock that the wall clock was set.
+    """Notices that the wall clock was set, by its distance from the monotonic clock.
 
     Small steps add up until their sum is noticed.
     """

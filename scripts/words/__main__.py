@@ -1,4 +1,4 @@
-"""Bring every catalogue up to date with the texts that the application holds, and say what lacks words."""
+"""Bring every catalogue up to date with the application's texts, and count the missing translations."""
 
 from scripts.words.catalogues import (
     TRANSLATED,

@@ -26,17 +26,17 @@ msgstr ""
 
 
 def plural_forms(locale: str) -> str:
-    """The rule as a catalogue's head holds it."""
+    """The plural rule of a language, as the head of its catalogue holds it."""
     return _ARABIC if locale == "ar" else str(get_plural(locale))
 
 
 def catalogue_path(locale: str) -> Path:
-    """Where a language's texts stand."""
+    """The path of a language's catalogue."""
     return CATALOGUES / f"{locale}.po"
 
 
 def read_catalogue(locale: str) -> Catalog:
-    """The catalogue as it is; an empty one for a language that has no file yet."""
+    """The stored catalogue; an empty one for a language without a file."""
     path = catalogue_path(locale)
     text = (
         path.read_bytes()
@@ -47,13 +47,13 @@ def read_catalogue(locale: str) -> Catalog:
 
 
 def list_messages(catalogue: Catalog) -> list[Message]:
-    """All but the head."""
+    """All messages but the head."""
     return [message for message in catalogue if message.id]
 
 
 def carry_over(template: Catalog, old: Catalog, locale: str) -> Catalog:
-    """The texts of the template with the translations of the same texts: nothing is guessed, nothing kept
-    that is no longer used.
+    """A catalogue of the template's texts with their old translations. No translation is guessed, and one
+    whose text is no longer used is dropped.
     """
     fresh = read_po(io.BytesIO(HEAD.format(locale=locale, plurals=plural_forms(locale)).encode()), locale)
     for message in list_messages(template):
@@ -64,7 +64,9 @@ def carry_over(template: Catalog, old: Catalog, locale: str) -> Catalog:
 
 
 def write_catalogue(catalogue: Catalog, locale: str) -> str:
-    """The file's text: sorted, without places, dates and line breaks, so that only changes of words show."""
+    """The text of the file: sorted, without places, dates and line breaks, so that a diff shows
+    words only.
+    """
     body = io.BytesIO()
     write_po(body, catalogue, width=0, no_location=True, omit_header=True, sort_output=True)
     return HEAD.format(locale=locale, plurals=plural_forms(locale)) + body.getvalue().decode().strip() + "\n"

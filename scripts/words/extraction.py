@@ -1,4 +1,4 @@
-"""Which texts the application holds, found by Babel in Python modules and templates."""
+"""The texts of the application, found by Babel in Python modules and templates."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,13 +9,13 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract, extract_python
 from jinja2.ext import babel_extract
 
 ROOT = Path(__file__).parents[2]
-COMMENT_TAG = "Translators:"  # A comment above a text that begins so reaches the catalogues.
+COMMENT_TAG = "Translators:"  # A comment that begins so, above a text, reaches the catalogues.
 JINJA_OPTIONS = {"trimmed": "true", "silent": "false", "newstyle_gettext": "true"}
 Method = Callable[..., Any]
 
 
 def list_sources() -> Iterator[tuple[Method, Path]]:
-    """What is read. The stand-in for Bitrix24 speaks English only: it is no part of the application."""
+    """The files to read, without the stand-in for Bitrix24, which speaks English only."""
     for path in sorted((ROOT / "app").rglob("*.py")):
         if not path.is_relative_to(ROOT / "app" / "demo"):
             yield extract_python, path
@@ -24,7 +24,7 @@ def list_sources() -> Iterator[tuple[Method, Path]]:
 
 
 def extract_messages() -> Catalog:
-    """Every text that is marked, without translations."""
+    """Every marked text, without translations."""
     found = Catalog()
     for method, path in list_sources():
         options = JINJA_OPTIONS if method is babel_extract else {}

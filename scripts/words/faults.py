@@ -1,4 +1,4 @@
-"""What can be wrong with a catalogue. Everything is pure and yields sentences."""
+"""The faults that a catalogue can have, each told in a sentence. Pure."""
 
 import re
 from collections import Counter
@@ -16,11 +16,11 @@ TAG = re.compile(r"<[^>]*>")
 MOST_IN_ENGLISH = 0.1
 # Names, and words that several languages share with English.
 SAME_EVERYWHERE = frozenset({"Callbook", "CSV", "XLSX", "CRM"})
-NUMBERS = range(202)  # Enough to see which numbers a form serves.
+NUMBERS = range(202)  # Enough to see whether a form serves one number only.
 
 
 def find_faults(catalogue: Catalog, template: Catalog, locale: str) -> Iterator[str]:
-    """Everything that is wrong with one language's catalogue."""
+    """All faults of one language's catalogue."""
     known = {_key(message) for message in list_messages(catalogue)}
     wanted = {_key(message) for message in list_messages(template)}
     yield from (f"{locale}: missing: {key}" for key in sorted(wanted - known, key=str))
@@ -59,7 +59,7 @@ def _compare(original: str, string: str, *, may_omit: bool) -> Iterator[str]:
         yield "a percent sign that is no placeholder"
     if Counter(TAG.findall(original)) != Counter(TAG.findall(string)):
         yield "unequal markup"
-    # A page writes translations as they are, in attributes too.
+    # A page writes translations unescaped, in attributes too.
     if '"' in TAG.sub("", string) or "<" in TAG.sub("", string):
         yield "a sign that HTML understands"
     if string != string.strip() or (original.endswith("…") and not string.endswith("…")):
@@ -74,7 +74,7 @@ def _find_english(catalogue: Catalog, locale: str) -> Iterator[str]:
 
 
 def forms_of(text: object) -> list[str]:
-    """The forms of a text or of a translation; one where it has no plural."""
+    """The forms of a text or of a translation; a single one when it has no plural."""
     return [str(form) for form in text] if isinstance(text, list | tuple) else [str(text or "")]
 
 
@@ -87,6 +87,6 @@ def _count_forms(locale: str) -> int:
 
 
 def _serves_one(locale: str, form: int) -> bool:
-    """Whether the form is for one number only, as Arabic's dual is, and so need not show it."""
+    """Whether the form is for one number only, as Arabic's dual is, so that it need not show the number."""
     choose = c2py(_rule(locale))
     return sum(choose(number) == form for number in NUMBERS) == 1

@@ -12,7 +12,7 @@ from app.bitrix24.incoming.call_end import (
     read_text,
 )
 
-ROW_NAME = "statistics."  # With the row's ID behind it: the call id for a row without a readable one.
+ROW_NAME = "statistics."  # The row's ID follows: a call id of ours for a row whose own cannot be used.
 
 
 class StatisticsRecord(CallRecord, frozen=True, gc=False):

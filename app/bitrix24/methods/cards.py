@@ -3,7 +3,7 @@
 A card's page passes its id and nothing more, and statistics name no deals. So the calls of a card are found
 by its call activities. Documentation: api-reference/widgets/crm/detail-tab.md;
 api-reference/crm/timeline/activities/activity-base/crm-activity-list.md (filter BINDINGS);
-api-reference/crm/data-types.md (object types); crm-contact-get.md and its like.
+api-reference/crm/data-types.md (object types); crm-contact-get.md and the pages of the other cards.
 """
 
 import msgspec

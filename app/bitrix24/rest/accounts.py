@@ -8,7 +8,7 @@ _SWEEP_ABOVE = 1000
 
 
 class Accounts(Protocol):
-    """An account for each key, a portal's or a host's; each backlog falls by a millisecond a millisecond."""
+    """An account for each key, a portal's or a host's; each backlog falls by 1,000 ms a second."""
 
     async def take(self, keys: Sequence[str], cost_ms: int, most_ms: int) -> int | None:
         """Count one more request on each account and return the largest backlog; count nothing and return

@@ -68,7 +68,7 @@ class AddressPolicy:
         return origin
 
     def is_oauth_endpoint(self, host: str, port: int) -> bool:
-        """Whether a connection there leads to a listed authorization server."""
+        """Whether this host and port belong to a listed authorization server."""
         return (host, port) in self._oauth_endpoints
 
     def check_portal(self, url: str) -> str:

@@ -1,6 +1,6 @@
 """Look-ups of a host's addresses, made so that no portal's name server keeps other portals waiting.
 
-c-ares looks up (by `aiodns`), and not the machine's `getaddrinfo`, which holds a thread until a name server
+They use c-ares (by `aiodns`) and not the machine's `getaddrinfo`, which holds a thread until a name server
 answers or it gives up by itself; nothing can end it earlier. c-ares too reads /etc/hosts and
 /etc/resolv.conf, search domains included, and knows `localhost`, but no other source of names (LDAP, mDNS).
 """

@@ -182,7 +182,7 @@ class MediaClient:
             await media.close()
 
     async def _follow(self, url: str, asked: AskedRange | None) -> httpx.Response:
-        """The answer behind all redirects. Each address on the way is checked, because it may be any."""
+        """The answer behind all redirects. Each address is checked, because a redirect may lead anywhere."""
         was_https = False
         for _ in range(MAX_HOPS):
             url = self._policy.check_file(url)

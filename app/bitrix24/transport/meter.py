@@ -1,7 +1,7 @@
-"""A bound on the work that a server can cause by one answer: the more bytes of body, the more work. Pure.
+"""A bound on the work that a server can cause by one answer: more bytes of body allow more work. Pure.
 
-Even without many bytes, a piece of a body costs about 25 µs, a read from a connection 80 µs, and a line of a
-head up to 50 µs (in a row of `100 Continue`).
+However small it is, a piece of a body costs about 25 µs, a read from a connection 80 µs, and a line of a head
+up to 50 µs (in a row of `100 Continue`).
 """
 
 from app.bitrix24.errors import Unreachable

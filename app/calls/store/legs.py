@@ -191,7 +191,7 @@ def _settle(legs: Legs) -> Legs:
 
 
 def order_of(leg: Leg) -> tuple[object, ...]:
-    """A total order: by start, id, then whatever else the legs differ in."""
+    """A total order: by start, by id, then by all other fields."""
     return leg.started_at, leg.statistics_id or 0, msgspec.json.encode(_content_of(leg)), leg.received_at
 
 

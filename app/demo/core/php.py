@@ -13,7 +13,9 @@ _BRACKETS = re.compile(r"\[([^\]]*)\]")
 
 
 def build_query(fields: Mapping[str, Any]) -> str:
-    """http_build_query: nested keys in brackets, space as `+`, nulls and empty arrays absent, false as 0."""
+    """The fields as `http_build_query` writes them: nested keys in brackets, space as `+`, nulls and empty
+    arrays absent, false as 0.
+    """
     return "&".join(f"{_encode(key)}={_encode(value)}" for key, value in _flatten(fields))
 
 
@@ -33,7 +35,9 @@ def _encode(text: str) -> str:
 
 
 def parse_query(query: str) -> dict[str, Any]:
-    """parse_str: bracket keys become nested dicts, `[]` counts up, the last value of a key wins."""
+    """The fields as `parse_str` reads them: bracket keys become nested dicts, `[]` counts up, the last value
+    of a key wins.
+    """
     parsed: dict[str, Any] = {}
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")

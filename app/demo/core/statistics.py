@@ -130,7 +130,7 @@ def select_rows(rows: Iterable[StatisticsRow], conditions: object) -> list[Stati
 
 
 def compile_filter(conditions: object) -> list[Predicate]:
-    """The predicates of a FILTER; anything but an object filters nothing, an empty array is dropped."""
+    """The predicates of a FILTER; none for anything but an object, and none for a key with an empty array."""
     if not isinstance(conditions, dict):
         return []
     predicates: list[Predicate] = []

@@ -9,7 +9,7 @@ from app.kit.messages.errors import TooManyRequests
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many questions about tokens a process asks the authorization server in a minute, 960 in all.
+    """The questions about tokens that a process asks the authorization server in a minute, 960 in all.
 
     Half of them are kept for portals that are installed. One group (a network, or a portal) may cause 120,
     because as many colleagues begin their day in the same second. No portal needs more than ten installations
@@ -47,7 +47,7 @@ class Budget:
         self.charge(key, 1)
 
     def charge(self, key: str, attempts: int) -> None:
-        """Take so many attempts that were already made; the bucket may fall below nothing."""
+        """Take so many attempts that were already made; the level may fall below zero."""
         self._buckets[key] = (self._level(key) - attempts, self._clock.now())
         self._buckets.move_to_end(key)
         if len(self._buckets) > self._max_keys:

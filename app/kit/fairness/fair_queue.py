@@ -42,7 +42,9 @@ class FairQueue:
             await self._wait(portal, user)
 
     def stop(self) -> None:
-        """Raise TimeoutError at once for all who wait, and from now on for every caller who would wait."""
+        """Raise TimeoutError at once in all waiting callers, and from now on in every caller that
+        would wait.
+        """
         self._is_stopped = True
         turns = [turn for users in self._waiting.values() for queue in users.values() for turn in queue]
         self._waiting.clear()

@@ -1,5 +1,5 @@
-"""Lanes say whose query runs. Every request has one, marked with its portal and user once they are known;
-background work has one too, for a portal or for all portals.
+"""Lanes tell for which portal and user a query runs. Every request has one, marked with its portal and user
+once they are known; background work has one too, for a portal or for all portals.
 
 The database gives its connections in turns by lane. Queries without a lane wait for none of these: those for
 events, for strangers, for the command line, and the single rows that every request begins with.

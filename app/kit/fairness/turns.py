@@ -132,7 +132,7 @@ class _Lanes:
 
     def _make_room(self) -> None:
         """While turns wait and all quick and lasting places are held, cut off the turns that have lasted
-        longest and longer than `spared_s`. Turns in slow places are not concerned.
+        longest, if longer than `spared_s`. Turns in slow places are left alone.
         """
         loop = asyncio.get_running_loop()
         while self._waiting > self._ending and self.quick.locked() and self.lasting.locked():

@@ -87,7 +87,7 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether this is the embedded default."""
+        """Whether the database is SQLite, the embedded default."""
         return self.dialect == "sqlite"
 
     async def open(self) -> None:
@@ -95,7 +95,7 @@ class Database:
         await self.engine.open()
 
     async def close(self) -> None:
-        """Close them."""
+        """Close the connections."""
         await self.engine.close()
 
     def end_waits(self) -> None:

@@ -3,7 +3,7 @@ no loss.
 
 SQLite hands them to the system without waiting for the disk (`synchronous = NORMAL`), which is fifteen times
 as fast. The next full commit that changes anything makes them durable too, in their order. A killed process
-loses none. On PostgreSQL a light commit is like any other, because its commits share their waits.
+loses none. On PostgreSQL, whose commits share one wait for the disk, a light commit is like any other.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The frame of a migration: SQL that both databases understand, which Piccolo runs and keeps account of.
+"""The frame of a migration: SQL that both databases understand. Piccolo runs it and takes note of it.
 
 Documentation: piccolo-orm, "Migrations", raw.
 """

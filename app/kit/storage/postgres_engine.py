@@ -36,7 +36,7 @@ class PooledPostgresEngine(PostgresEngine):
         self.turns = QueryTurns(OF_PORTALS, OF_BACKGROUND, OF_LASTING)
 
     async def check_version(self) -> None:
-        """Nothing: Piccolo would connect here, in a thread of its own. `open` notices when it cannot."""
+        """Do nothing. Piccolo's own check would connect, in a thread; `open` finds an unreachable server."""
 
     async def open(self) -> None:
         """Start the pool; raises asyncpg's errors when the server cannot be reached."""
