@@ -15,9 +15,7 @@ from app.portals.contact import FINE
 
 RENEW_AFTER_S = 25 * 24 * 3600  # Safe for both documented lifetimes, 28 and 180 days.
 RENEW_SPREAD_S = 24 * 3600
-RENEW_LATEST_S = (
-    RENEW_AFTER_S + 2 * RENEW_SPREAD_S
-)  # No renewal is planned later, even by a clock a day ahead.
+RENEW_LATEST_S = RENEW_AFTER_S + 2 * RENEW_SPREAD_S  # None is planned later, even by a clock a day ahead.
 
 Row = Mapping[str, Any]
 

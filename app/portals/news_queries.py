@@ -1,4 +1,4 @@
-"""What one process tells the others through PostgreSQL, and whether the connection that listens lives."""
+"""Notifications from one process to the others through PostgreSQL, and the proof that a connection lives."""
 
 import asyncpg
 
@@ -11,10 +11,10 @@ ANSWERED_WITHIN_S = 10
 
 
 async def notify(portal_id: int, origin: str, database: Database) -> None:
-    """Tell the processes that listen of a change; within a transaction, once it is committed."""
+    """Tell the listening processes of a change; in a transaction they hear it at the commit."""
     await database.run("SELECT pg_notify($1, $2)", CHANNEL, f"{origin}{portal_id}")
 
 
 async def beat(connection: asyncpg.Connection) -> None:
-    """Let the server answer; raises what the driver raises when it does not."""
+    """Let the server answer; raises the driver's error if it does not."""
     await connection.execute("SELECT 1", timeout=ANSWERED_WITHIN_S)

@@ -73,7 +73,9 @@ async def list_sealed() -> Sequence[Mapping[str, Any]]:
 
 
 async def take(member_id: str, origin: str, now: int, until: int) -> tuple[str, int] | None:
-    """Take the lease of one; (sealed, attempts so far), or None if it is not due or another has the lease."""
+    """Take the lease of the offer; return (sealed, attempts so far), or None if it is not due or another
+    process has the lease.
+    """
     is_due = And(Pending.next_at <= now, Pending.claimed_until <= now)
     rows = await (
         Pending.update({Pending.claimed_until: until})

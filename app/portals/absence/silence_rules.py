@@ -5,9 +5,8 @@ from enum import Enum
 from app.portals.model import Portal
 
 DAY_S = 24 * 3600
-SILENT_FOR_S = (
-    90 * DAY_S
-)  # A quarter: longer than any holiday, and than a lapsed token waits for its renewal.
+# A quarter: longer than any holiday, and than it takes until a page renews a lapsed token.
+SILENT_FOR_S = 90 * DAY_S
 WARNED_FOR_S = 30 * DAY_S  # Time for the vendor to ask the customer.
 
 

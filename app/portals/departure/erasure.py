@@ -156,7 +156,7 @@ class Erasure:
         await self._erase_steps(portal.id)
         are_done = [await erase(portal.id) for erase in self._erasers.with_calls]
         async with self._database.transaction():
-            if all(are_done):  # Else the row stays and is due: only by it is the rest found.
+            if all(are_done):  # Else the row stays and is due, so that the rest is found.
                 await queries.delete_buried(portal.id)
             await self.note_overwriting()
 

@@ -103,9 +103,8 @@ class Uninstaller:
         """The stored state, while another process asks or soon after a question."""
         standing = await self._announcements.find(portal_id)
         if not standing.is_installed:
-            return (
-                Outcome.PENDING if standing.noted else Outcome.ERASED
-            )  # With a note, its people are still to be erased.
+            # With a note, its people are still to be erased.
+            return Outcome.PENDING if standing.noted else Outcome.ERASED
         is_answered = standing.noted is not None and standing.noted.has_answer(self._clock.now())
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 

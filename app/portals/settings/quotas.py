@@ -16,9 +16,7 @@ class Quotas:
     """The bounds for one portal."""
 
     rows: int = 10_000_000  # Of calls and legs: about five million calls, 1,400 a day for ten years.
-    text_bytes: int = (
-        4096 * MIB
-    )  # Of their texts: 800 for each of those calls, of which an honest one has about 150.
+    text_bytes: int = 4096 * MIB  # Of their texts: 800 for each of those calls; an honest one has about 150.
     mib_a_minute: int = 256  # Of texts, and as a burst: thirty times the texts of 1,000 calls a second.
     undecodable_events: int = 1_000  # Each of at most 8 KiB.
     odd_rows: int = 200  # The latest of the statistics: Bitrix24 shows them again, but sends no event again.

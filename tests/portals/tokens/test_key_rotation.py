@@ -120,9 +120,8 @@ async def test_a_refresh_in_between_keeps_its_pair_and_asks_for_another_run(
         portal = await queries.get_portal(portal_id)
         assert portal is not None
         if pair is not None and portal.member_id == refreshed.member_id:
-            await callbook.parts.refresher.renew(
-                portal_id, pair, Cause.OWN_WORK
-            )  # A process with the old key has sealed it.
+            # A process with the old key seals the new pair.
+            await callbook.parts.refresher.renew(portal_id, pair, Cause.OWN_WORK)
         return pair
 
     monkeypatch.setattr(Vault, "read_pair", lambda self, portal_id: read_then_refresh(portal_id))
