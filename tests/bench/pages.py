@@ -16,6 +16,7 @@ from app.kit.storage.database import Database
 from app.portals import queries
 from app.tables import TABLES
 from app.web.http.sessions import CONTEXT, LIFETIME_S, SessionClaims
+from tests.bench.figures import print_table, show_limit
 from tests.databases import KEYS
 from tests.processes import insert_sender, run_serve
 
@@ -103,13 +104,16 @@ def measure(database_url: str) -> list[Asked]:
 
 def report(name: str, asked: list[Asked]) -> bool:
     """Print the table; return whether the far page costs no more than the first one."""
-    first = asked[1].took_ms
-    print(f"\nthe log of {OURS:,} calls among {CALLS:,}, {name}; medians of {ROUNDS} alternated rounds")
-    print(f"{'':36}{'ms':>8}{'of page 1':>11}{'limit':>8}")
-    for each in asked:
-        limit = f"≤ {MOST_OF_PAGE_1}" if each is asked[2] else ""
-        print(f"{each.name:36}{each.took_ms:8.1f}{each.took_ms / first:11.2f}{limit:>8}")
-    return asked[2].took_ms <= MOST_OF_PAGE_1 * first
+    first, far = asked[1].took_ms, asked[2]
+    is_met = far.took_ms <= MOST_OF_PAGE_1 * first
+    limit = show_limit(f"at most {MOST_OF_PAGE_1} of page 1", is_met=is_met)
+    title = f"the log of {OURS:,} calls among {CALLS:,}, {name}; medians of {ROUNDS} alternated rounds"
+    rows = [
+        (each.name, f"{each.took_ms:.1f}", f"{each.took_ms / first:.2f}", limit if each is far else "")
+        for each in asked
+    ]
+    print_table((title, "ms", "of page 1", "limit"), rows)
+    return is_met
 
 
 def _list_requests(cursor: str) -> Iterator[Asked]:
