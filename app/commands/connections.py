@@ -262,7 +262,8 @@ def _refusal(status: HTTPStatus, sentence: str) -> bytes:
 
 _WORDS: dict[Why, bytes] = {
     "late": _refusal(
-        HTTPStatus.REQUEST_TIMEOUT, f"The request was not whole within {PATIENCE_S:.0f} s. Send it again."
+        HTTPStatus.REQUEST_TIMEOUT,
+        f"The whole request did not arrive within {PATIENCE_S:.0f} s. Send it again.",
     ),
     "head": _refusal(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -60,4 +60,4 @@ def read_offer(event: Event, source: str, now: int) -> Offer:
 
 
 def _proves_nothing() -> Forbidden:
-    return Forbidden("The event brings no tokens, so it proves nothing.", code="invalid_application_token")
+    return Forbidden("The event has no tokens, so it proves nothing.", code="invalid_application_token")

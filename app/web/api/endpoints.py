@@ -52,7 +52,7 @@ class _Encoded(msgspec.Struct, frozen=True):
 class History(msgspec.Struct, frozen=True):
     """How many rows of the portal's own statistics Callbook has read; `total` is an estimate until the end.
 
-    `done` and `total` are null for a viewer who may not see all calls.
+    `done` and `total` are null unless the viewer may see all calls.
     """
 
     state: Literal["pending", "running", "complete", "failed"]
@@ -61,7 +61,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Sync(msgspec.Struct, frozen=True):
-    """How complete the log is. `last_event_at` is null for a viewer who may not see all calls.
+    """How complete the log is. `last_event_at` is null unless the viewer may see all calls.
 
     `quota_reached`: Callbook has no room for more calls of this portal until some are removed.
     """

@@ -1,4 +1,4 @@
-"""A call in the JSON API (docs/interface.md, "Calls"); what is absent or empty is null."""
+"""A call in the JSON API (docs/interface.md, "Calls"); an absent or empty value is null."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,14 +11,14 @@ from app.web.display.presenter import plain_cost, to_iso
 
 
 class CrmEntity(msgspec.Struct, frozen=True):
-    """The CRM card that a call belongs to."""
+    """The CRM card of a call."""
 
     type: str
     id: int
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg: the call at one operator."""
+    """One leg: the part of a call at one operator."""
 
     type: int | None
     direction: Direction | None
@@ -42,9 +42,9 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Call(Leg, frozen=True, kw_only=True):
-    """One call: the facts of its answered leg, else of its last.
+    """One call, with the facts of its answered leg, else of its last one.
 
-    `confirmed`: whether the portal's own statistics show it; null while that is not known.
+    `confirmed`: whether the portal's own statistics show the call; null while that is not known.
     """
 
     call_id: str
@@ -54,7 +54,7 @@ class Call(Leg, frozen=True, kw_only=True):
 
 
 def show_call(call: LoggedCall, legs: Sequence[LoggedLeg], names: Mapping[int, str]) -> Call:
-    """The call with its legs; `names` of the users that are known."""
+    """The call with its legs; `names` has the known users by id."""
     return Call(
         **_facts_of(call, names),
         call_id=call.call_id,
@@ -65,7 +65,7 @@ def show_call(call: LoggedCall, legs: Sequence[LoggedLeg], names: Mapping[int, s
 
 
 def _facts_of(leg: LoggedLeg, names: Mapping[int, str]) -> dict[str, Any]:
-    """The fields of `Leg`."""
+    """The values of the fields of `Leg`."""
     entity = None
     if leg.crm_entity_type and leg.crm_entity_id is not None:
         entity = CrmEntity(leg.crm_entity_type, leg.crm_entity_id)

@@ -17,7 +17,7 @@ Standing = tuple[object, ...]
 
 class HistoryView(NamedTuple):
     """The values of the template. `share` is 0 to 1. `done` and `total` count everybody's calls, so they are
-    empty for a viewer who may not see all of them.
+    empty unless the viewer may see all calls.
     """
 
     state: State

@@ -1,4 +1,4 @@
-"""The columns of an export: their heads, what each shows of a call, which column of the log says the same."""
+"""The columns of an export: their heads, their cells for a call, and the log's column that shows the same."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
@@ -17,7 +17,7 @@ from app.web.exports.cells import Cell, Duration, Moment, Phone
 class Column(NamedTuple):
     """One column; `width` in characters, for files that have widths.
 
-    `shown_as` is the column of the log that says the same; empty for what the log has no column for.
+    `shown_as` is the log's column that shows the same fact; empty if the log has none.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Column(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known besides the calls; filled batch by batch while an export runs."""
+    """Names, departments and legs for the calls, which the export fills in batch by batch."""
 
     names: dict[int, str]
     departments: dict[int, list[str]]  # Their names, by user.
@@ -36,22 +36,22 @@ class Known(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """What an export writes of each call, in which language."""
+    """The columns that an export writes, and its language."""
 
     columns: Sequence[Column]
     locale: str
 
     def has(self, name: str) -> bool:
-        """Whether a column is written."""
+        """Whether the export writes this column."""
         return any(column.name == name for column in self.columns)
 
     @property
     def heads(self) -> list[str]:
-        """The first line."""
+        """The cells of the first line."""
         return [column.head for column in self.columns]
 
     def cells(self, call: LoggedCall) -> list[Cell]:
-        """One line."""
+        """The cells of one call's line."""
         return [
             visible(cell) if isinstance(cell, str) else cell
             for cell in (column.read(call) for column in self.columns)
@@ -59,7 +59,7 @@ class Sheet(NamedTuple):
 
 
 class Addressee:
-    """What is shown of a call in one language and zone; `known` may be filled meanwhile."""
+    """Makes cells in the language and zone of the file's receiver. The export fills `known` meanwhile."""
 
     def __init__(
         self,
@@ -78,30 +78,32 @@ class Addressee:
         self.no, self.yes = words.gettext("No"), words.gettext("Yes")
 
     def direction(self, call: LoggedCall) -> Cell:
-        """Nothing for a type that is not known."""
+        """The direction; None for an unknown type."""
         return self.directions.get(call.direction or "")
 
     def outcome(self, call: LoggedCall) -> Cell:
-        """Nothing where nothing is known."""
+        """The outcome; None if it is not known."""
         return self.outcomes.get(call.outcome or "")
 
     def moment(self, call: LoggedCall) -> Cell:
-        """When the call began, by the reader's clock."""
+        """The moment when the call began, in the zone of the file."""
         return Moment(to_local(call.started_at, self.zone).replace(tzinfo=None))
 
     def operator(self, call: LoggedLeg) -> Cell:
-        """Whom the log shows: the name of a user, or what stands for one without."""
+        """The employee as in the log: a name, `User 12` if the name is not known, `Robot`, or None."""
         if call.user_id is None:
             return self.words.gettext("Robot") if is_of_robot(call) else None
         return self.known.names.get(call.user_id) or self.words.gettext("User %(id)s", id=call.user_id)
 
     def departments(self, call: LoggedCall) -> Cell:
-        """Those that the employee belongs to."""
+        """The departments of the employee, with commas between."""
         names = ", ".join(self.known.departments.get(call.user_id or 0, ()))
         return shorten(names, LONGEST_DEPARTMENTS) or None
 
     def legs(self, call: LoggedCall) -> Cell:
-        """Who was asked, in their order, and what came of it; nothing where one leg is all of the call."""
+        """The legs in order, each with its employee, outcome and duration; None if the call has
+        one leg only.
+        """
         legs = self.known.legs.get(call.id, [])
         return "; ".join(map(self._leg, legs)) if len(legs) > 1 else None
 
@@ -111,7 +113,7 @@ class Addressee:
         return " · ".join(str(fact) for fact in (self.operator(leg), outcome, length) if fact)
 
     def line(self, call: LoggedCall) -> Cell:
-        """The name that the portal gave it, else its number."""
+        """The name that the portal's administrators gave to the line, else its number."""
         return self.line_names.get(call.portal_number or "") or _number(call.portal_number)
 
     def card(self, call: LoggedCall) -> Cell:
@@ -121,12 +123,12 @@ class Addressee:
         return f"{self.card_kinds.get(call.crm_entity_type, call.crm_entity_type)} {call.crm_entity_id}"
 
     def is_so(self, fact: bool | None) -> Cell:  # noqa: FBT001  It is about the fact.
-        """A yes or a no; nothing while it is not known."""
+        """Yes or no; None while the fact is not known."""
         return None if fact is None else self.yes if fact else self.no
 
 
 def make_columns(addressee: Addressee) -> tuple[Column, ...]:
-    """All columns. New ones come before the last, so that programs find the others where they were."""
+    """All columns. A new one comes before the last, so that programs find the others in their places."""
     pgettext, gettext = addressee.words.pgettext, addressee.words.gettext
     time = pgettext("column", "Time (%(zone)s)", zone=addressee.zone)
     return (
@@ -170,7 +172,9 @@ def make_columns(addressee: Addressee) -> tuple[Column, ...]:
 
 
 def choose_columns(columns: Sequence[Column], shown: Sequence[log_columns.Column]) -> tuple[Column, ...]:
-    """What says the same as these columns of the log, in their order; all columns when it names none."""
+    """The columns that show the same as these columns of the log, in their order; all columns if `shown`
+    names none.
+    """
     chosen = tuple(column for name in shown for column in columns if column.shown_as == name)
     return chosen or tuple(columns)
 

@@ -36,7 +36,7 @@ def parse_cursor(text: str | None, sort: Sort) -> Cursor | None:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         cursor = decode_json(raw, Cursor)
     except (binascii.Error, ValueError) as error:
-        raise BadFilter("cursor is not one that this list gave. Begin again without it.") from error
+        raise BadFilter("cursor is not a cursor of this list. Begin again without it.") from error
     if cursor.sort != sort or not _fits(cursor.key) or not _fits(cursor.row_id):
         raise BadFilter("cursor belongs to another list. Begin again without it.")
     return cursor
