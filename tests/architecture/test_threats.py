@@ -10,7 +10,7 @@ from tests.architecture.sources import ROOT
 
 DOCUMENT = ROOT / "docs" / "threats.md"
 MOST_LINES = 200
-HEAD = "| who | what they could do | the bound, with its number | where it stands | the test |"
+HEAD = "| attacker | attack | bound, with its number | code | test |"
 RULE = "|---|---|---|---|---|"
 COLUMNS = 5  # Columns of that head.
 LIST = re.compile(r"`[^`]+`(?:, `[^`]+`)*")
@@ -21,7 +21,7 @@ def read_rows(text: str) -> Iterator[list[str]]:
     """The cells of each row of the tables of bounds, heads aside."""
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if line.startswith("|") and len(cells) == COLUMNS and cells[0] != "who":
+        if line.startswith("|") and len(cells) == COLUMNS and cells[0] != "attacker":
             yield cells
 
 
