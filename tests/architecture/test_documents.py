@@ -2,11 +2,13 @@
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import pytest
 
 from tests.architecture.sources import ROOT, list_tracked_texts
+from tests.architecture.test_plain_english import KINDS, MOST, WORD
 from tests.architecture.test_shelves import FLOORS
 
 MOST_README_BYTES = 12_000
@@ -16,6 +18,8 @@ SOURCE = re.compile(r'(?:src|srcset)="([^"]+)"')
 PATH = re.compile(r"`((?:app|docs|migrations|scripts|static|templates|tests)/[\w./-]*\w)/?`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+# `name` in [file](path), or `name` in `path`.
+NAMED = re.compile(r"`(\w+)` (?:in|of) (?:\[[^\]]*\]\(([^)#]+\.py)\)|`([\w/]+\.py)`)")
 FOLDER = re.compile(r"^\| \[(app[^\]]*)\]", re.MULTILINE)
 OUTSIDE = re.compile(r"(?<![\w./])shared/\w+")  # A folder that no checkout has.
 
@@ -49,6 +53,14 @@ def find_dead_paths(name: str, text: str) -> Iterator[str]:
     yield from (f"{name}: {path}" for path in PATH.findall(FENCE.sub("", text)) if not (ROOT / path).exists())
 
 
+def find_dead_names(name: str, text: str) -> Iterator[str]:
+    """Each name that is said to be in a module and is not."""
+    for word, link, path in NAMED.findall(text):
+        full = posixpath.normpath(posixpath.join(posixpath.dirname(name), link)) if link else path
+        if (ROOT / full).exists() and not re.search(rf"\b{word}\b", (ROOT / full).read_text("utf-8")):
+            yield f"{name}: {word} in {full}"
+
+
 def find_ways_out(name: str, text: str) -> Iterator[str]:
     """Each place that sends its reader to a folder outside of the repository."""
     yield from (f"{name}: {found}" for found in OUTSIDE.findall(text))
@@ -61,9 +73,11 @@ def read_words(text: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", sorted(read_documents()))
-def test_links_and_paths_lead_somewhere(name: str) -> None:
+def test_links_paths_and_names_lead_somewhere(name: str) -> None:
     documents = read_documents()
-    assert [*find_dead_links(name, documents), *find_dead_paths(name, documents[name])] == []
+    text = documents[name]
+    dead = [*find_dead_links(name, documents), *find_dead_paths(name, text), *find_dead_names(name, text)]
+    assert dead == []
 
 
 def test_nobody_is_sent_out_of_the_repository() -> None:
@@ -75,6 +89,13 @@ def test_nobody_is_sent_out_of_the_repository() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= MOST_README_BYTES
+
+
+def test_documents_name_the_noun() -> None:
+    texts = [text for name, text in read_documents().items() if not name.startswith("docs/decisions/")]
+    words = WORD.findall("\n".join(texts).lower())
+    found = Counter(KINDS[word] for word in words if word in KINDS)
+    assert {kind: n for kind, n in found.items() if 1000 * n > MOST[kind] * len(words)} == {}
 
 
 def test_the_glossary_is_in_order_and_names_modules() -> None:
@@ -95,6 +116,9 @@ def test_what_is_not_there_is_found() -> None:
     assert len(list(find_dead_links("docs/a.md", documents))) == 3
     assert len(list(find_dead_paths("docs/a.md", documents["docs/a.md"]))) == 1
     assert list_anchors(documents["docs/b.md"]) == ["c-d"]
+    place = "app/portals/tokens/purchases.py"
+    named = f"`buy` in [purchases](../{place}), `sell` in `{place}`"
+    assert list(find_dead_names("docs/a.md", named)) == [f"docs/a.md: sell in {place}"]
 
 
 def test_a_way_out_is_found() -> None:
