@@ -117,7 +117,9 @@ async def test_a_device_that_opens_no_cards_is_offered_none(installed: Desk) -> 
         assert await commands(page, "openPath") == [{"path": ""}]
 
 
-async def test_the_link_to_a_call_is_copied_and_opens_its_panel_for_who_may_see_it(installed: Desk) -> None:
+async def test_the_link_to_a_call_is_copied_and_opens_its_panel_for_viewers_of_the_call(
+    installed: Desk,
+) -> None:
     await lay_calls(installed)
     page, frame = await installed.open_log()
     await open_call(frame, 1)

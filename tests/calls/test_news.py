@@ -29,7 +29,7 @@ async def listener(database_url: str) -> AsyncIterator[Changes]:
     await database.close()
 
 
-async def test_who_watches_hears_of_its_own_portal_only(changes: Changes) -> None:
+async def test_a_watcher_hears_of_its_own_portal_only(changes: Changes) -> None:
     async with changes.watch(1) as watch, changes.watch(1) as second, changes.watch(2) as other:
         changes.announce(1)
         await watch.wait()

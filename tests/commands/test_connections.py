@@ -138,7 +138,7 @@ async def test_dripping_headers_wins_no_time(monkeypatch: pytest.MonkeyPatch) ->
         writer.transport.abort()
 
 
-async def test_whoever_waits_for_an_answer_of_ours_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_waits_for_our_answer_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
     room = Room()
     async with serve(room) as port:

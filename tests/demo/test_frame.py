@@ -171,7 +171,9 @@ async def test_a_placement_opens_in_a_slider_where_resizing_is_denied(
     ("user", "status", "text"),
     [("12", 403, "Almost ready"), ("27", 403, "no such active user"), ("2", 403, "no such active user")],
 )
-async def test_who_may_not_gets_a_plain_page(bitrix: Any, user: str, status: int, text: str) -> None:
+async def test_a_user_without_the_right_gets_a_plain_page(
+    bitrix: Any, user: str, status: int, text: str
+) -> None:
     bitrix.stand_in.app_url = "http://127.0.0.1:1"
     answer = await bitrix.http.get(f"{bitrix.portal.origin}/", params={"user": user})
     assert answer.status_code == status

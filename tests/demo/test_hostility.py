@@ -37,7 +37,7 @@ async def ask(
     return await client.post(f"{portal.client_endpoint}{method}", json=body)
 
 
-async def test_statistics_go_on_behind_whatever_was_asked_for(
+async def test_statistics_go_on_behind_any_range_that_was_asked_for(
     client: httpx.AsyncClient, portal: StandInPortal
 ) -> None:
     portal.hostility = HOSTILITIES["endless"]

@@ -89,7 +89,7 @@ async def test_a_system_user_is_never_listed(bitrix: Any) -> None:
     assert listed["total"] == len(listed["result"]) == 6
 
 
-async def test_a_batch_answers_200_whatever_its_commands_do(bitrix: Any) -> None:
+async def test_a_batch_answers_200_with_any_outcome_of_its_commands(bitrix: Any) -> None:
     commands = {"first": "user.get", "bad": "nope", "last": "profile"}
     whole = await bitrix.call("batch", {"cmd": commands})
     parts = whole.json()["result"]

@@ -29,7 +29,7 @@ def test_a_value_copied_to_another_row_column_or_table_does_not_open(place: str)
         RING.open(sealed, place)
 
 
-def test_another_key_does_not_open_whatever_its_id() -> None:
+def test_another_key_does_not_open_under_any_id() -> None:
     sealed = RING.seal(b"secret", "here")
     for other in (NEW, generate_key("old")):
         with pytest.raises(CannotDecryptError):

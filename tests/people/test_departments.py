@@ -123,7 +123,7 @@ async def test_circles_and_lost_parents_end(callbook: Callbook, bitrix_portal: S
     assert await list_staff(portal_id, 3) == await list_staff(portal_id, 4) == {12, 14, 18, 21, 27}
 
 
-async def test_who_is_asked_for_and_never_listed_is_a_system_user(
+async def test_a_user_that_calls_name_and_the_portal_never_lists_is_a_system_user(
     callbook: Callbook, bitrix_portal: StandInPortal, clock: FakeClock
 ) -> None:
     portal_id = await install(callbook, bitrix_portal)

@@ -82,7 +82,7 @@ def watch(
     return sizes
 
 
-async def test_nobody_sees_in_between_whom_neither_structure_shows(
+async def test_no_viewer_sees_in_between_a_user_that_neither_structure_shows(
     callbook: Callbook, bitrix_portal: StandInPortal, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     portal_id = await install(callbook, bitrix_portal)

@@ -50,7 +50,7 @@ async def test_as_usual_administrators_see_all_heads_theirs_and_below_others_the
     assert await look(portal_id, SELLER) == only(SELLER)
 
 
-async def test_who_is_in_several_departments_sees_the_union(portal_id: int) -> None:
+async def test_a_user_in_several_departments_sees_the_union(portal_id: int) -> None:
     assert await look(portal_id, HELPER, employees_see="department") == only(18, 21, 27, 12)
     assert await look(portal_id, SELLER, employees_see="department") == only(12, 14, 21)
 

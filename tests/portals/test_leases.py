@@ -71,7 +71,7 @@ async def test_a_dead_holder_is_followed_after_a_minute_that_cannot_step(
     assert not await holder.take()
 
 
-async def test_who_slept_for_long_takes_nothing_from_a_holder_that_lives(
+async def test_a_process_that_slept_for_long_takes_nothing_from_a_holder_that_lives(
     callbook: Callbook, clock: FakeClock, monotonic: FakeClock
 ) -> None:
     holder, sleeper = (Process(name, clock, monotonic) for name in ("holder", "sleeper"))
@@ -98,7 +98,7 @@ async def test_machines_whose_clocks_differ_follow_each_other_too(
 
 
 @pytest.mark.parametrize("step_s", [-20 * 60, -DAY_S, 0])
-async def test_silence_is_told_whatever_end_the_lease_names(
+async def test_silence_is_told_with_any_end_that_the_lease_names(
     callbook: Callbook, clock: FakeClock, monotonic: FakeClock, step_s: int
 ) -> None:
     holder, web = (Process(name, clock, monotonic) for name in ("holder", "web"))
@@ -114,7 +114,7 @@ async def test_silence_is_told_whatever_end_the_lease_names(
     assert not await web.tells_silence()
 
 
-async def test_who_gave_the_lease_back_does_not_take_it_again(
+async def test_a_holder_that_gave_the_lease_back_does_not_take_it_again(
     callbook: Callbook, clock: FakeClock, monotonic: FakeClock
 ) -> None:
     """For example by a job that began just before the shutdown."""
@@ -125,7 +125,7 @@ async def test_who_gave_the_lease_back_does_not_take_it_again(
     assert await heir.take()
 
 
-async def test_who_gives_the_lease_back_while_it_is_being_taken_does_not_keep_it(
+async def test_a_holder_that_gives_the_lease_back_while_taking_it_does_not_keep_it(
     callbook: Callbook, clock: FakeClock, monotonic: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder, heir = (Process(name, clock, monotonic) for name in ("holder", "heir"))

@@ -255,9 +255,7 @@ async def test_ids_that_no_call_names_are_not_looked_for(installed: Callbook, st
     assert await installed.run_sql("SELECT * FROM people WHERE user_id IN (4711, 4712)") == []
 
 
-async def test_how_much_there_is_in_all_is_told_only_to_who_sees_all(
-    installed: Callbook, stand_in: StandIn
-) -> None:
+async def test_totals_are_told_only_to_viewers_that_see_all(installed: Callbook, stand_in: StandIn) -> None:
     """The number of statistics rows counts all users' calls, and the last event may be any user's."""
     portal = stand_in.portals[0]
     await portal.end_call()

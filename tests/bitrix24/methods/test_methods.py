@@ -34,7 +34,7 @@ def by_method(server: Any, **answers: Any) -> None:
     server.handler = handler
 
 
-async def test_a_profile_tells_who_is_an_admin(portal: PortalClient, server: Any) -> None:
+async def test_a_profile_tells_whether_the_user_is_an_admin(portal: PortalClient, server: Any) -> None:
     by_method(server, profile={"ID": "1", "ADMIN": True, "NAME": "Ann", "LAST_NAME": "Lee", "TIME_ZONE": ""})
     assert await fetch_profile(portal, TOKEN) == Profile(1, True, "Ann Lee", "", None)
     by_method(
@@ -44,7 +44,7 @@ async def test_a_profile_tells_who_is_an_admin(portal: PortalClient, server: Any
 
 
 @pytest.mark.parametrize("admin", [False, "N", "", None, [1], "0", 0, {"x": 1}])
-async def test_whatever_is_not_yes_is_no_admin(portal: PortalClient, server: Any, admin: object) -> None:
+async def test_any_answer_but_yes_is_no_admin(portal: PortalClient, server: Any, admin: object) -> None:
     by_method(server, profile={"ID": "1", "ADMIN": admin})
     assert not (await fetch_profile(portal, TOKEN)).is_admin
 
@@ -240,7 +240,7 @@ async def test_a_page_that_fails_fails_the_list(portal: PortalClient, server: An
     assert await read_users(portal, TOKEN) == [User(1, "", is_active=True)]
 
 
-async def test_a_card_costs_two_requests_whatever_its_portal_says_of_the_number_of_activities(
+async def test_a_card_costs_two_requests_with_any_number_of_activities_that_its_portal_tells(
     portal: PortalClient, server: Any
 ) -> None:
     found = {"card": {"ID": "1"}, "activities": [], "from50": [{"ID": "7"}], "from450": [{"ID": "8"}]}

@@ -115,7 +115,7 @@ BODIES = st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=6).flatmap(
 @pytest.mark.parametrize("name", READERS)
 @settings(max_examples=60, deadline=None)
 @given(document=BODIES)
-def test_no_reader_raises_what_nobody_expects(name: str, document: Any) -> None:
+def test_no_reader_raises_an_unexpected_error(name: str, document: Any) -> None:
     async def read() -> None:
         async with answering(json.dumps(document).encode()) as (portal, server):
             with suppress(BitrixFailure):

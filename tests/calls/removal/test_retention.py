@@ -142,7 +142,7 @@ async def test_a_longer_time_has_what_the_shorter_one_left_out_read_again(
     assert len(await list_ids(callbook)) == 300
 
 
-async def test_who_reads_while_the_time_is_lengthened_promises_nothing(
+async def test_a_read_while_the_time_is_lengthened_promises_nothing(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
     """The shorter time cut the rows that the reader has read."""

@@ -248,7 +248,7 @@ async def test_a_read_that_meets_the_quota_midway_claims_nothing_and_goes_on(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_whatever_happens_the_claim_is_true(open_place: Any, clock: FakeClock, seed: int) -> None:
+async def test_the_claim_is_true_after_any_events(open_place: Any, clock: FakeClock, seed: int) -> None:
     """All that the statistics showed at the moment of the claim is in the log, except for removed calls."""
     chance = random.Random(seed)
     place = await open_place(Quotas(rows=30))

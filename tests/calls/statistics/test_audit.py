@@ -138,7 +138,7 @@ async def test_a_restored_portal_gives_ids_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("count", [120, 4_000])
-async def test_ids_that_begin_anew_are_other_calls(world: World, count: int) -> None:
+async def test_ids_that_begin_again_are_other_calls(world: World, count: int) -> None:
     old = world.clock.now() - 40 * DAY
     world.fill(range(1, count + 500), started_at=old)
     await world.read()
@@ -153,7 +153,7 @@ async def test_ids_that_begin_anew_are_other_calls(world: World, count: int) -> 
     assert mark.complete_up_to is not None
 
 
-async def test_one_renamed_row_has_not_the_whole_history_read_anew(world: World) -> None:
+async def test_one_renamed_row_does_not_cause_another_read_of_the_whole_history(world: World) -> None:
     world.fill(range(1, 4_000), started_at=world.clock.now() - 40 * DAY)
     world.fill(range(4_000, 4_100))
     await world.read()

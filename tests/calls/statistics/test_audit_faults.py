@@ -153,7 +153,7 @@ async def test_rights_that_are_cut_after_the_count_and_come_back_limit_nothing(w
 
 
 @pytest.mark.parametrize(("count", "restored"), [(4_100, 2_800), (2_600, 2_300)])
-async def test_ids_that_a_restored_portal_gives_anew_are_found_wherever_they_lie(
+async def test_ids_that_a_restored_portal_gives_again_are_found_anywhere(
     world: World, count: int, restored: int
 ) -> None:
     world.fill(range(1, count + 1), started_at=old(world))
@@ -202,7 +202,7 @@ async def test_reads_that_show_nothing_date_nothing_however_many(world: World) -
         assert (await world.read(is_full=False)).read_up_to == before.read_up_to
 
 
-async def test_a_history_that_begins_anew_with_an_empty_page_dates_nothing(world: World) -> None:
+async def test_a_history_that_begins_again_with_an_empty_page_dates_nothing(world: World) -> None:
     world.fill(range(1, 301))
     await world.read()
     world.clock.advance(HOUR)

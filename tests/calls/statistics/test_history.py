@@ -220,7 +220,7 @@ async def test_calls_that_end_meanwhile_are_complete_too_and_once(
 
 
 @pytest.mark.quick
-async def test_a_reinstallation_reads_anew_and_an_uninstall_leaves_no_mark(
+async def test_a_reinstallation_reads_again_and_an_uninstall_leaves_no_mark(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal
 ) -> None:
     fill(portal, range(1, 101))

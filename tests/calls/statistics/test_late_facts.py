@@ -31,7 +31,7 @@ async def test_what_comes_late_is_there_minutes_after_the_call_while_the_token_l
     assert portal.counts["oauth.refresh"] == 0
 
 
-async def test_an_older_call_is_read_anew_when_somebody_opens_it(
+async def test_an_older_call_is_read_again_when_a_user_opens_it(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
     old = clock.now() - 200 * DAY

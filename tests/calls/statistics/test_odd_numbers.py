@@ -46,7 +46,7 @@ def say(stand_in: StandIn, value: Any, *fields: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["duration", "operating", "operating_reset_at", "date_start"])
-async def test_a_history_is_read_whatever_the_portal_says_of_its_time(
+async def test_a_history_is_read_with_any_times_that_the_portal_tells(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, field: str
 ) -> None:
     installed = await install(callbook, portal)

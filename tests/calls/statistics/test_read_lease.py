@@ -118,7 +118,7 @@ async def test_a_read_ends_with_its_process_and_can_go_on_in_another_at_once(
     assert mark.pass_low_id is not None
 
 
-async def test_who_lost_the_lease_gives_nothing_back(
+async def test_a_reader_that_lost_the_lease_gives_nothing_back(
     callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
 ) -> None:
     await install_and_read(callbook, portal)

@@ -48,7 +48,7 @@ def viewer(world: World, user_id: int) -> Viewer:
 
 
 @pytest.mark.parametrize("is_forged_before", [True, False])
-async def test_a_deleted_row_leaves_its_call_to_its_operator_whatever_was_forged(
+async def test_a_deleted_row_leaves_its_call_to_its_operator_despite_any_forged_event(
     world: World, ingest: Ingest, *, is_forged_before: bool
 ) -> None:
     name = f"call.{DELETED}"

@@ -123,7 +123,7 @@ def _with_start_of(row: Leg, before: Leg) -> Leg:
 
 
 @given(data=st.data(), events=st.lists(EVENTS, max_size=4), rows=ROWS)
-def test_in_any_order_of_whatever_events_a_call_is_what_the_statistics_say_of_it(
+def test_after_any_events_in_any_order_a_call_is_as_in_the_statistics(
     data: st.DataObject, events: Sequence[Leg], rows: dict[int, list[Any]]
 ) -> None:
     """The rows may have one start and user, be corrected in any field, be deleted; events may be forged."""

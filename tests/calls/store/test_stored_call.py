@@ -62,7 +62,7 @@ def facts_of(row: StatisticsRow) -> tuple[object, ...]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-async def test_whatever_was_told_in_whatever_order_the_log_shows_the_last_version_of_each_row(
+async def test_after_any_events_in_any_order_the_log_shows_the_last_version_of_each_row(
     database: Database, clock: FakeClock, ingest: Ingest, steps: list[Any]
 ) -> None:
     world = await make_world(database, clock)

@@ -52,7 +52,7 @@ async def test_a_failure_is_logged_and_fails_nothing_else() -> None:
     assert [(entry["task"], str(entry["exc_info"])) for entry in logs] == [("bad", "broken")]
 
 
-async def test_who_awaits_a_task_gets_its_failure_too() -> None:
+async def test_a_caller_that_awaits_a_task_gets_its_failure_too() -> None:
     background = Background()
 
     async def fail() -> None:

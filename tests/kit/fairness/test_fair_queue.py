@@ -63,7 +63,7 @@ async def test_portals_and_their_users_take_turns_however_much_one_wants(line: L
 
 
 @pytest.mark.parametrize("at", ["waiting", "given", "leaving"])
-async def test_whoever_leaves_the_line_takes_no_turn_with_them(line: Line, at: str) -> None:
+async def test_a_task_that_leaves_the_line_takes_no_turn_along(line: Line, at: str) -> None:
     line.add(1, 1)
     line.add(2, 1)
     line.add(3, 1)
@@ -78,7 +78,7 @@ async def test_whoever_leaves_the_line_takes_no_turn_with_them(line: Line, at: s
     assert await line.run() == [(1, 1), (3, 1)]
 
 
-async def test_whoever_waits_too_long_is_told_so(line: Line) -> None:
+async def test_a_task_that_waits_too_long_is_told_so(line: Line) -> None:
     line.add(1, 1)
     await settle()
     with pytest.raises(TimeoutError):

@@ -41,7 +41,7 @@ async def test_any_number_of_questions_share_the_next_read_and_see_what_changed_
     assert store.reads == [{"a"}, {"a"}]
 
 
-async def test_no_read_grows_with_the_number_of_those_who_ask() -> None:
+async def test_no_read_grows_with_the_number_of_its_callers() -> None:
     store = Store()
     store.gate.set()
     reads = SharedReads(store.read)

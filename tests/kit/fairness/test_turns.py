@@ -155,7 +155,7 @@ async def test_a_turn_that_never_ends_is_cut_off_and_said_so(
     assert [entry["portal_id"] for entry in logs if entry["event"] == "a portal's turn was cut off"] == [1, 2]
 
 
-async def test_who_waits_while_all_places_are_held_gets_that_of_the_turn_that_lasts_longest(
+async def test_a_portal_that_waits_while_all_places_are_held_gets_that_of_the_longest_turn(
     given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Portals that held their answers back once kept all places until their turns were cut off."""

@@ -209,7 +209,7 @@ async def test_names_are_written_once(database: Database) -> None:
     assert await read_fact("once") == first
 
 
-async def test_who_is_waited_for_has_their_turn_after_one_step_of_those_who_are_not(sqlite_url: str) -> None:
+async def test_work_that_is_waited_for_has_its_turn_after_one_step_of_other_work(sqlite_url: str) -> None:
     database = Database(sqlite_url, TABLES)
     await database.open()
     order: list[str] = []

@@ -191,7 +191,7 @@ async def test_four_in_more_than_a_day_are_believed(
     assert [(await read_state(callbook, one))[0] for one in many] == ["uninstalled"] * 4
 
 
-async def test_those_that_the_vendor_keeps_are_asked_anew(
+async def test_portals_that_the_vendor_keeps_are_asked_again(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock, many: list[StandInPortal]
 ) -> None:
     for one in many:

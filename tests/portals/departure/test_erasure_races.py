@@ -125,7 +125,7 @@ async def test_what_was_written_late_goes_with_the_calls(
     await assert_nothing_is_left(callbook)
 
 
-async def test_an_installation_before_the_erasure_begins_anew(
+async def test_an_installation_before_the_erasure_begins_without_calls(
     callbook: Callbook, installed: StandInPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A portal that asked for the erasure of its calls does not get them back by a quick reinstallation."""
@@ -230,7 +230,7 @@ async def listener(database_url: str, callbook: Callbook) -> AsyncIterator[Chang
     await database.close()
 
 
-async def test_every_process_hears_of_an_uninstall_whoever_finds_it(
+async def test_every_process_hears_of_an_uninstall_that_any_of_them_finds(
     callbook: Callbook, installed: StandInPortal, clock: FakeClock, listener: Changes
 ) -> None:
     portal_id = (await read_portal(callbook, installed.member_id))["id"]

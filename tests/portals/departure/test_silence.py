@@ -95,7 +95,7 @@ async def send_another_event(callbook: Callbook, portal: StandInPortal) -> int:
 @pytest.mark.parametrize(
     "sign", [open_as_operator, open_session, send_call, send_odd_call, send_another_event]
 )
-async def test_each_sign_of_life_begins_the_90_days_anew(
+async def test_each_sign_of_life_begins_the_90_days_again(
     callbook: Callbook, clock: FakeClock, dead: StandInPortal, sign: Sign
 ) -> None:
     await end_silent(callbook.parts)

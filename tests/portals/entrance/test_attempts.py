@@ -27,7 +27,7 @@ def take(shares: Shares, group: str, member: str) -> bool:
 
 
 @given(STEPS)
-def test_whoever_made_no_attempt_has_one_whatever_fewer_others_made(
+def test_a_member_without_attempts_has_one_despite_the_attempts_of_a_few_others(
     steps: list[tuple[int, int, int]],
 ) -> None:
     clock = FakeClock()

@@ -73,7 +73,7 @@ async def test_an_answer_that_is_kept_moves_no_portal_back(
     assert (await read_portal(callbook, installed.member_id))["client_endpoint"] == installed.client_endpoint
 
 
-async def test_an_installation_asks_now_whatever_was_answered_before(
+async def test_an_installation_asks_now_despite_a_kept_answer(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
     pair = installed.issue_pair()

@@ -59,7 +59,7 @@ async def test_a_portal_that_does_not_answer_is_unreachable_and_not_marked(
     assert (await read_portal(callbook, installed.member_id))["token_state"] == "ok"
 
 
-async def test_who_holds_an_older_installation_cannot_use_the_newer_ones_token(
+async def test_a_caller_with_an_older_installation_cannot_use_the_newer_ones_token(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
     older = await find(installed)

@@ -142,7 +142,7 @@ async def test_the_server_is_asked_about_the_other_portal_once_in_ten_minutes(
     assert victim.counts["app.info"] - asked == 2
 
 
-async def test_all_who_ask_about_a_portal_that_has_left_hear_the_same(
+async def test_all_callers_that_ask_about_a_portal_that_has_left_hear_the_same(
     callbook: Callbook, stand_in: StandIn, victim: StandInPortal, liar: StandInPortal, clock: FakeClock
 ) -> None:
     """A portal that was set up again at its old host brings its page and its event, at once or one by one."""

@@ -60,7 +60,7 @@ async def renew_everywhere(
 
 
 @pytest.mark.parametrize("network", ["drop", "503"])
-async def test_who_waited_for_an_answer_that_broke_off_buys_nothing(
+async def test_a_caller_that_waited_for_an_answer_that_broke_off_buys_nothing(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, network: str
 ) -> None:
     stand_in.fail("oauth.refresh", network=network, portal=installed)  # type: ignore[arg-type]
@@ -239,7 +239,7 @@ async def test_all_at_once_gone_are_found_in_turns_though_one_alone_can_tell(
     assert "client_secret_rejected" not in await find_problems(callbook.parts)
 
 
-async def test_while_those_who_could_tell_are_resting_nobody_is_asked_again_and_again(
+async def test_while_all_witnesses_rest_no_portal_is_asked_again_and_again(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal, clock: FakeClock
 ) -> None:
     other = stand_in.portals[1]

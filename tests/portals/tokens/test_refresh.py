@@ -69,7 +69,7 @@ async def test_however_often_a_portal_says_expired_few_pairs_are_bought(
     assert (await read_portal(callbook, installed.member_id))["token_state"] == "ok"
 
 
-async def test_a_pair_of_another_process_serves_those_who_wait(
+async def test_a_pair_of_another_process_serves_waiting_callers(
     callbook: Callbook, stand_in: StandIn, installed: StandInPortal
 ) -> None:
     """A second Refresher shares only the database with the first."""

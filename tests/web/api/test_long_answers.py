@@ -125,7 +125,9 @@ async def test_unread_answers_hold_few_places_and_little_memory(
     assert peak - before <= 32 * MIB
 
 
-async def test_who_does_not_read_is_cut_off_and_their_place_is_free(callbook: Callbook, tab: Tab) -> None:
+async def test_a_client_that_does_not_read_is_cut_off_and_its_place_is_free(
+    callbook: Callbook, tab: Tab
+) -> None:
     answers = callbook.parts.answers
     answers.stall_s = 0.05
     async with ask_and_read_nothing(callbook, tab, 8) as sockets, asyncio.timeout(60):

@@ -72,7 +72,7 @@ async def test_the_drive_is_asked_last_and_not_again_without_its_scope(
 
 
 @pytest.mark.quick
-async def test_the_address_is_fetched_anew_for_each_play_and_told_to_nobody(
+async def test_the_address_is_fetched_again_for_each_play_and_told_to_no_viewer(
     studio: Studio, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first = await studio.play("bytes=0-1")

@@ -6,7 +6,7 @@ from tests.web.browsing import open_tab
 from tests.web.call.studio import CRM, Studio
 
 
-async def test_a_transcript_is_shown_to_who_may_see_the_call(studio: Studio) -> None:
+async def test_a_transcript_is_shown_to_viewers_of_the_call(studio: Studio) -> None:
     studio.portal.installation.scope = list(CRM)
     studio.portal.state.transcripts["7001"] = "Good morning <b>you</b>"
     operator = await open_tab(studio.callbook, studio.portal, user=12)
@@ -48,7 +48,7 @@ async def test_a_transcript_that_apps_cannot_read_is_said_to_be_one(studio: Stud
     assert "data-transcript" not in panel
 
 
-async def test_an_old_call_is_read_anew_when_it_is_looked_at(studio: Studio, clock: FakeClock) -> None:
+async def test_an_old_call_is_read_again_when_it_is_looked_at(studio: Studio, clock: FakeClock) -> None:
     path = f"/log/calls/{studio.call_id}"
     assert "data-old" not in (await studio.tab.get(path)).text
     clock.advance(40 * 86_400)

@@ -79,9 +79,7 @@ async def test_the_file_has_exactly_the_rows_of_the_list_in_its_order(
         assert list_ids((await export(tab, **asked)).content) == expected, asked
 
 
-async def test_whoever_sees_only_their_own_calls_exports_only_those(
-    callbook: Callbook, stand_in: StandIn
-) -> None:
+async def test_a_viewer_of_their_own_calls_exports_only_those(callbook: Callbook, stand_in: StandIn) -> None:
     portal_id = await install(callbook, stand_in.portals[0])
     await insert_calls(portal_id, *make_many()[:60])
     tab = await open_tab(callbook, stand_in.portals[0], user=OPERATOR)
@@ -247,7 +245,7 @@ async def test_a_second_export_of_a_user_waits_its_turn(callbook: Callbook, stan
     assert (await tab.get("/api/v1/calls.csv")).status_code == 200
 
 
-async def test_who_has_no_place_for_an_export_counts_nothing_either(
+async def test_an_export_that_gets_no_place_counts_nothing_either(
     callbook: Callbook, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A count reads every call; a count that fails gives the place back."""
@@ -281,7 +279,7 @@ async def test_an_export_whose_calls_take_too_long_to_count_has_no_total(
     assert progress[-1] == {"rows": 2, "of": 2, "bytes": 0, "end": True}
 
 
-async def test_whoever_hangs_up_makes_room_at_once(callbook: Callbook, stand_in: StandIn) -> None:
+async def test_a_client_that_hangs_up_makes_room_at_once(callbook: Callbook, stand_in: StandIn) -> None:
     portal_id = await install(callbook, stand_in.portals[0])
     await insert_calls(portal_id, *make_many())
     tab = await open_tab(callbook, stand_in.portals[0])

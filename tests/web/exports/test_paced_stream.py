@@ -25,7 +25,7 @@ async def write(exports: Places, pieces: int) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("limits", [(0.05, 60.0), (60.0, 0.05)])
-async def test_who_takes_no_piece_gives_up_their_place(limits: tuple[float, float]) -> None:
+async def test_a_client_that_takes_no_piece_gives_up_its_place(limits: tuple[float, float]) -> None:
     exports = make_export_places()
     taken: list[bytes] = []
 
@@ -42,7 +42,7 @@ async def test_who_takes_no_piece_gives_up_their_place(limits: tuple[float, floa
     assert taken == [b"piece"]
 
 
-async def test_who_reads_gets_everything() -> None:
+async def test_a_client_that_reads_gets_everything() -> None:
     ended: list[bool] = []
 
     async def send(message: Any) -> None:

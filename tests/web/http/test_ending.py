@@ -22,7 +22,7 @@ SEARCHES = 16
 HAVE_CONNECTIONS = 2  # The most of one user.
 
 
-async def test_whoever_waits_for_a_turn_or_a_connection_is_told_to_come_again(
+async def test_a_request_that_waits_for_a_turn_or_a_connection_is_told_to_come_again(
     callbook: Callbook, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(filter_queries, "_having_number", lambda _: WhereRaw(ENDLESS))

@@ -152,7 +152,7 @@ async def test_a_session_keeps_the_language_of_its_page(callbook: Callbook, stan
         assert words in (await callbook.client.get("/log/rows", headers=headers)).text
 
 
-async def test_refusals_are_told_in_the_language_of_who_reads_them(
+async def test_refusals_are_told_in_the_language_of_their_reader(
     callbook: Callbook, stand_in: StandIn
 ) -> None:
     """A page that was refused knows its LANG, a request its session, and everything else the browser."""

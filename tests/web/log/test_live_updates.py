@@ -66,7 +66,7 @@ async def test_the_first_event_comes_at_once_the_next_with_a_change(
 
 
 @pytest.mark.parametrize("user", ["admin", "operator"])
-async def test_a_call_slides_in_whenever_it_began_and_whatever_lies_in_the_future(
+async def test_a_call_slides_in_with_any_start_also_beside_calls_in_the_future(
     callbook: Callbook, portal: StandInPortal, user: str
 ) -> None:
     user_id = 1 if user == "admin" else portal.operator.id
@@ -132,7 +132,7 @@ async def test_a_tab_without_a_place_for_its_stream_asks_from_time_to_time(
         assert await anext(events) == "changed"
 
 
-async def test_others_calls_wake_nobody_who_may_not_see_them(
+async def test_others_calls_wake_no_stream_of_a_viewer_that_may_not_see_them(
     callbook: Callbook, portal: StandInPortal
 ) -> None:
     portal_id = await install(callbook, portal)

@@ -69,7 +69,7 @@ async def test_calls_of_two_days_are_read_again_however_many_they_are_and_once_a
     assert sum(len(access.answer(one)) for one in access.requests[0]) == 200  # The rest is the day's slice.
 
 
-async def test_an_event_that_dates_an_old_call_anew_makes_no_read_longer(
+async def test_an_event_that_gives_an_old_call_another_date_makes_no_read_longer(
     reading: Reading, ingest: Ingest
 ) -> None:
     old = reading.clock.now() - 100 * 24 * HOUR

@@ -74,7 +74,7 @@ async def test_a_machine_whose_clock_is_set_buries_neither_itself_nor_another(
 
 
 @pytest.mark.parametrize("ahead_s", [-86_400, 0, 600])
-async def test_who_was_killed_is_found_once_by_any_clock(read: Callbook, ahead_s: int) -> None:
+async def test_a_killed_process_is_found_once_by_any_clock(read: Callbook, ahead_s: int) -> None:
     living, killed = Machine(read), Machine(read, ahead_s)
     for machine in (killed, living):
         await machine.beat()
@@ -86,7 +86,7 @@ async def test_who_was_killed_is_found_once_by_any_clock(read: Callbook, ahead_s
     assert await count(read, HEARTBEATS) == 1
 
 
-async def test_who_was_suspended_took_no_events(read: Callbook) -> None:
+async def test_a_suspended_process_took_no_events(read: Callbook) -> None:
     machine = Machine(read)
     await machine.beat()
     machine.elapsed.advance(DEAD_AFTER_S - PERIOD_S)

@@ -139,7 +139,7 @@ async def test_a_forward_read_that_the_portal_cuts_off_goes_on_where_it_was(
     assert len((await list_stored(callbook))[1]) == 14_999
 
 
-async def test_another_owner_of_the_token_begins_the_history_anew(
+async def test_another_owner_of_the_token_begins_the_history_again(
     callbook: Callbook, portal: StandInPortal, clock: FakeClock
 ) -> None:
     """The next administrator may not see all that the last one's rights showed."""

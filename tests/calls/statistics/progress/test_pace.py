@@ -33,7 +33,7 @@ def test_a_rest_comes_before_the_execution_time_runs_out() -> None:
         ({"operating_reset_at": 9_000_000, "date_start": "1970-01-12T13:46:40+00:00"}, 601),
     ],
 )
-def test_a_rest_lasts_until_the_portal_counts_anew_by_its_own_clock(
+def test_a_rest_lasts_until_the_portal_counts_from_zero_by_its_own_clock(
     block: dict[str, object], expected: int
 ) -> None:
     assert read_rest(block) == expected
