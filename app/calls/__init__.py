@@ -1,1 +1,1 @@
-"""The log: ingest, statistics, queries."""
+"""The log: taking in events, reading the portals' statistics, showing calls to viewers."""

@@ -1,4 +1,4 @@
-"""The columns of the log that a user may pick and order. Pure; their words are in templates."""
+"""The columns of the log that a user may pick and order. Pure; the templates have their names."""
 
 from collections.abc import Iterable
 from typing import Literal, get_args

@@ -93,7 +93,7 @@ async def find_view(viewer: Viewer, view_id: int) -> SavedView:
 
 
 async def save_view(viewer: Viewer, generation: int, draft: Draft, database: Database, quotas: Quotas) -> int:
-    """Store a new view; its id. Raises BadView, QuotaReached, and ViewNotFound when the portal is gone."""
+    """Store a new view; its id. Raises BadView, QuotaReached, and ViewNotFound on an uninstalled portal."""
     row = _to_row(0, viewer.user_id, draft)
     async with database.transaction():
         await view_queries.hold_views(viewer.portal_id, database)

@@ -33,7 +33,7 @@ class Task(msgspec.Struct, frozen=True):
 
     @property
     def range(self) -> Range:
-        """Its ids."""
+        """The ids to look at."""
         return Range(self.low, self.high)
 
     @property

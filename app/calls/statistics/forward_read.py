@@ -94,7 +94,7 @@ class Pass(msgspec.Struct, frozen=True):
         return self.looked_at - self.since >= FULL_WINDOW_S
 
     def moved_to(self, low_id: int, began_at: int | None) -> "Pass":
-        """The same read after one more batch of an attempt that began then, by the portal's clock."""
+        """The same read after one more batch; `began_at`: of its attempt, by the portal's clock."""
         began_at = began_at if self.began_at is None else self.began_at
         return msgspec.structs.replace(self, low_id=low_id, began_at=began_at)
 

@@ -19,7 +19,7 @@ from app.kit.clock import Clock
 
 
 class Slice:
-    """Reads on from a claimed mark; `mark`: where it stands now, None once another process has moved it."""
+    """Reads on from a leased mark; `mark`: where it stands now, None once another process has moved it."""
 
     def __init__(
         self, reader: BatchReader, clock: Clock, mark: Mark, tell: Callable[[int], Awaitable[None]]

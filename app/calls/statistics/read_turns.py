@@ -51,7 +51,7 @@ UNEXPECTED = "internal_error"
 # Each history writes all the time, so more at once would be no quicker. A slice and its last batch are no
 # long turn. Where endless histories hold all places, a portal just installed need not wait for them.
 HISTORY = Kind("history", places=2, usual_s=SLICE_S + 15, spared_s=10.0, longest_s=LONGEST_TURN_S)
-MOST_DUE = 500  # Ids at once; of more, those that have waited longest.
+MOST_DUE = 500  # Ids at once: those that have waited longest.
 FAILURES = (
     *(BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError, QuotaReached),
     QueryTooSlowError,
@@ -101,7 +101,7 @@ class Histories:
         mark = await self._find_mark(portal)
         if mark is None or mark.history_state == "complete":
             return None
-        now = self._clock.now()  # Not before: a new mark is due from its own moment on.
+        now = self._clock.now()  # After the mark is made, because a new mark is due from its own moment on.
         mark = await take_history_lease(portal.id, portal.generation, now, now + LEASE_S, is_forced=is_forced)
         if mark is None:
             return None
@@ -208,7 +208,7 @@ class Histories:
         return Share(self._clock, lambda: self.is_stopping, is_bounded=is_bounded)
 
     def destination_of(self, portal: Portal) -> Destination:
-        """Where a read of this portal writes."""
+        """The place where a read of this portal writes."""
         return Destination(self._database, self._changes, portal.id, portal.generation, self._room)
 
     async def _give_back(self, mark: Mark) -> Mark | None:
