@@ -16,7 +16,7 @@ class LeaseLostError(PortalUnreachableError):
     """The lease ran out, or the history was reopened: the next read goes on from the mark."""
 
     def __init__(self) -> None:
-        super().__init__("another reader is at these statistics by now", code="lease_lost")
+        super().__init__("another process reads these statistics by now", code="lease_lost")
 
 
 class ReadLease:
