@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from app.kit.storage.database import Database
+from tests.patience import wait_until
 
 Result = TypeVar("Result")
 
@@ -21,7 +22,12 @@ async def wait_until_blocked(database: Database, task: asyncio.Task[Any], words:
     """
     sql = f"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{words}%'"
     await asyncio.sleep(0)
-    while not database.is_sqlite and not await database.run(sql):
-        # A transaction sees only one snapshot of the statistics.
-        await database.run("SELECT pg_stat_clear_snapshot()")
+    if database.is_sqlite:
+        return
+
+    async def is_blocked() -> bool:
+        await database.run("SELECT pg_stat_clear_snapshot()")  # A transaction sees one snapshot of it.
         assert not task.done(), "it did not wait for the transaction"
+        return bool(await database.run(sql))
+
+    await wait_until(is_blocked)

@@ -1,6 +1,5 @@
 """A small real HTTP server with scripted answers, and the clients that talk to it."""
 
-import asyncio
 import json
 import socket
 import ssl
@@ -21,6 +20,7 @@ from app.bitrix24.rest.portal_client import PortalClient
 from app.bitrix24.transport.address_policy import AddressPolicy
 from app.bitrix24.transport.network import open_http_client
 from app.settings import PRIVATE_NETWORKS
+from tests.patience import wait_until
 
 NOW = 1_773_239_624
 TLS = ssl.create_default_context()  # Made once, because it takes milliseconds.
@@ -121,8 +121,7 @@ async def running_server() -> AsyncIterator[LocalServer]:
             listening.close()
         for connection in list(server.server_state.connections):
             connection.shutdown()
-        while server.server_state.connections:  # noqa: ASYNC110  uvicorn signals this by no event.
-            await asyncio.sleep(0)
+        await wait_until(lambda: not server.server_state.connections)
         listener.close()
 
 

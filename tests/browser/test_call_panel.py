@@ -1,12 +1,12 @@
 """The panel of one call, in the portal's frame."""
 
-import asyncio
 from dataclasses import replace
 
 from playwright.async_api import Frame, Page, expect
 
 from tests.browser.conftest import Desk
 from tests.browser.test_log import now, until
+from tests.patience import wait_until
 from tests.pictures.__main__ import FRAME_ALONE
 from tests.web.logged_calls import insert_calls
 
@@ -213,16 +213,16 @@ async def test_the_panel_lies_in_the_part_of_the_frame_that_is_in_view(installed
 
 async def until_in_view(page: Page, frame: Frame) -> None:
     """Wait until the panel's edges lie where the window, or the frame, begins and ends."""
-    async with asyncio.timeout(10):
-        while True:
-            box = await frame.locator("#call").bounding_box()
-            outer = await page.locator("#app-frame").bounding_box()
-            assert box is not None
-            assert outer is not None
-            top, bottom = max(0, outer["y"]), min(800, outer["y"] + outer["height"])
-            if abs(box["y"] - top) < 2 and abs(box["y"] + box["height"] - bottom) < 2:
-                return
-            await asyncio.sleep(0.05)
+
+    async def is_in_view() -> bool:
+        box = await frame.locator("#call").bounding_box()
+        outer = await page.locator("#app-frame").bounding_box()
+        assert box is not None
+        assert outer is not None
+        top, bottom = max(0, outer["y"]), min(800, outer["y"] + outer["height"])
+        return abs(box["y"] - top) < 2 and abs(box["y"] + box["height"] - bottom) < 2
+
+    await wait_until(is_in_view)
 
 
 async def test_an_empty_log_is_made_tall_enough(installed: Desk) -> None:

@@ -5,6 +5,7 @@ import pytest
 from playwright.async_api import Frame, Route, expect
 
 from tests.browser.conftest import Desk
+from tests.patience import PATIENCE_S, wait_until
 from tests.web.logged_calls import insert_calls
 
 ROWS = "tr[data-id]"
@@ -22,9 +23,7 @@ async def until(frame: Frame, expression: str) -> None:
     """Wait for a condition without Playwright's own wait, which evaluates text in the page: our content
     security policy forbids this.
     """
-    async with asyncio.timeout(15):
-        while not await frame.evaluate(expression):  # noqa: ASYNC110  The page has no event of ours.
-            await asyncio.sleep(0)
+    await wait_until(lambda: frame.evaluate(expression))
 
 
 async def choose(frame: Frame, menu: str, *choices: str) -> None:
@@ -235,7 +234,8 @@ async def test_what_takes_a_while_is_seen_to_load(installed: Desk) -> None:
     log, answering = frame.locator("#log"), asyncio.Event()
 
     async def hold_back(route: Route) -> None:
-        await answering.wait()
+        async with asyncio.timeout(PATIENCE_S):  # A test that fails before it answers still closes its page.
+            await answering.wait()
         await route.continue_()
 
     await installed.context.route(re.compile("/log/rows"), hold_back)
@@ -270,17 +270,12 @@ async def test_a_server_that_fails_is_said_and_asked_again(installed: Desk) -> N
 
 async def test_eight_tabs_leave_the_app_answering(installed: Desk) -> None:
     opened = [await installed.open_log() for _ in range(8)]
-    await asyncio.wait_for(until_at_most_two_stream(installed), 15)
+    await wait_until(lambda: installed.callbook.parts.streams.count <= 2)
     for _, frame in opened:
         await frame.get_by_label("Direction", exact=True).select_option("in")
         await frame.get_by_text("No calls match").wait_for()
     states = [await frame.locator("#status").get_attribute("data-state") for _, frame in opened]
     assert states.count("polling") >= 6
-
-
-async def until_at_most_two_stream(desk: Desk) -> None:
-    while desk.callbook.parts.streams.count > 2:  # noqa: ASYNC110  As above.
-        await asyncio.sleep(0)
 
 
 async def test_an_uninstall_ends_the_session(installed: Desk) -> None:

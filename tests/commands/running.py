@@ -11,10 +11,10 @@ from pathlib import Path
 
 from app.demo.stand_in import StandIn
 from tests.databases import KEYS
+from tests.patience import PATIENCE_S
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 60  # Longer than any honest answer takes on a busy machine.
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import uvicorn
 from app.commands import connections
 from app.commands.connections import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, Connections, GuardedProtocol
 from tests.load import Load
+from tests.patience import PATIENCE_S
 from tests.ports import free_port
 from tests.processes import insert_sender, make_environment, run_process
 
 FILES = 256
 STALLED = 300
-PATIENCE_S = 60
 UNDER_A_SMALL_LIMIT = (
     f"import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES}, {FILES}));"
     " sys.argv = ['app', 'serve']; runpy.run_module('app', run_name='__main__')"
@@ -122,7 +122,7 @@ async def test_a_request_that_begins_where_an_answered_one_ends_is_not_kept_open
         answer = await connection[0].readuntil(b"ok")
         connection[1].write(b"helloGET / HTTP/1.1\r\nX-")
         assert answer.startswith(b"HTTP/1.1 200")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             assert await read_to_the_end(connection) == b""
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from app.commands.processes import limit_unread
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system can be told")
@@ -26,6 +27,6 @@ async def test_a_connection_whose_other_side_does_not_read_is_ended_by_the_syste
 
     async with await asyncio.start_server(answer, sock=listener):
         _, silent = await asyncio.open_connection(*listener.getsockname())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await ended.wait()
         silent.transport.abort()

@@ -15,6 +15,7 @@ from app.demo.callbook import choose_port, load_keys, run_callbook
 from app.demo.core.listener import listen
 from app.demo.core.state import EventBinding
 from app.demo.saved_state import load_state
+from tests.patience import PATIENCE_S
 
 
 class FakeCallbook:
@@ -58,7 +59,7 @@ async def run_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCallboo
     for name in ("OAUTH", "PORTAL", "APP"):
         monkeypatch.setenv(f"DEMO_{name}_PORT", "0")
     arguments = argparse.Namespace(folder=folder, pace=0.001, days=2)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await demo.run_demo(arguments, fake.stop)
     monkeypatch.undo()
     return fake

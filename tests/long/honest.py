@@ -12,13 +12,12 @@ from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.web.http.sessions import LIFETIME_S
 from tests.calls.statistics_rows import fill
-from tests.commands.running import PATIENCE_S
+from tests.patience import wait_until
 from tests.roles.living import open_session
 
 EVENT_EVERY_S = 0.1
 PAGE_EVERY_S = 0.5
 OPEN_EVERY_S = 2.0
-LOOK_EVERY_S = 0.05
 HISTORY_ROWS = 2_500
 LOST_EVERY_S = (
     62.0  # What is new is read once a minute at most (app/calls/statistics/progress/read_schedule.py).
@@ -127,9 +126,7 @@ class Honest:
 
 async def _wait_for(is_there: Callable[[], Awaitable[bool]]) -> bool:
     """Look again and again until it is there; raise TimeoutError if it never is."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not await is_there():  # noqa: ASYNC110  Another process: there is nothing to await but its answer.
-            await asyncio.sleep(LOOK_EVERY_S)
+    await wait_until(is_there)
     return True
 
 

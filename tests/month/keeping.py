@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 
 from app.demo.stand_in import StandIn
-from tests.commands.running import PATIENCE_S, ROOT, make_environment
+from tests.commands.running import ROOT, make_environment
 from tests.month.clock import SharedClock
+from tests.patience import PATIENCE_S, wait_until
 from tests.ports import free_port
 
 
@@ -38,10 +39,7 @@ class Keeper:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, *arguments, cwd=ROOT, env=self._environment, stdout=output, stderr=output
             )
-        async with asyncio.timeout(PATIENCE_S):
-            while not await self._is_answering():
-                assert self._process.returncode is None, self._log.read_text()[-4000:]
-                await asyncio.sleep(0.02)  # Nothing but the other process's answer can be awaited.
+        await wait_until(self._has_begun)
 
     async def turn(self) -> None:
         """Run every job whose interval has passed; a killed process runs none."""
@@ -66,6 +64,12 @@ class Keeper:
         """Kill the process for good."""
         await self.kill()
         await self._http.aclose()
+
+    async def _has_begun(self) -> bool:
+        """Raises AssertionError with the last lines of its log when the process has ended instead."""
+        assert self._process is not None
+        assert self._process.returncode is None, self._log.read_text()[-4000:]
+        return await self._is_answering()
 
     async def _is_answering(self) -> bool:
         try:

@@ -13,7 +13,8 @@ import httpx
 
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.kit.storage.database import Database
-from tests.commands.running import PATIENCE_S, start_command
+from tests.commands.running import start_command
+from tests.patience import PATIENCE_S, wait_until
 from tests.ports import free_port
 
 
@@ -59,28 +60,35 @@ async def run_role(
 
 
 async def wait_until_alive(role: Role) -> None:
-    async with httpx.AsyncClient(base_url=role.url, trust_env=False) as client, asyncio.timeout(PATIENCE_S):
-        while True:
+    async with httpx.AsyncClient(base_url=role.url, trust_env=False) as client:
+
+        async def is_alive() -> bool:
             assert role.process.returncode is None, role.output
             try:
-                if (await client.get("/healthz")).status_code == httpx.codes.OK:
-                    return
+                return (await client.get("/healthz")).status_code == httpx.codes.OK
             except httpx.TransportError:
-                await asyncio.sleep(0.02)  # Nothing but the other process's answer can be awaited.
+                return False
+
+        await wait_until(is_alive)
 
 
 async def wait_until_started(role: Role) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while "scheduler started" not in role.output:
-            assert role.process.returncode is None, role.output
-            await asyncio.sleep(0.02)  # Nothing but the other process's writes can be awaited.
+    def is_started() -> bool:
+        assert role.process.returncode is None, role.output
+        return "scheduler started" in role.output
+
+    await wait_until(is_started)
 
 
 async def wait_for_rows(database: Database, sql: str, *args: object) -> list[dict[str, Any]]:
     """Repeat the query until another process has written the rows that it finds; return them."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not (rows := await database.run(sql, *args)):  # noqa: ASYNC110  Another process writes.
-            await asyncio.sleep(0.02)
+    rows: list[dict[str, Any]] = []
+
+    async def are_written() -> bool:
+        rows[:] = await database.run(sql, *args)
+        return bool(rows)
+
+    await wait_until(are_written)
     return rows
 
 

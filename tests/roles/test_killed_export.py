@@ -14,7 +14,8 @@ from app.kit.clock import SystemClock
 from app.kit.storage.database import Database
 from app.portals import queries
 from app.tables import TABLES
-from tests.commands.running import PATIENCE_S, make_environment, run_command
+from tests.commands.running import make_environment, run_command
+from tests.patience import wait_until
 from tests.roles.living import Role, open_session, run_role
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
@@ -52,9 +53,7 @@ def list_open_files(role: Role, folder: Path) -> list[str]:
 
 
 async def wait_until_writing(role: Role, folder: Path) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not list_open_files(role, folder):  # noqa: ASYNC110  Another process opens them.
-            await asyncio.sleep(0.01)
+    await wait_until(lambda: list_open_files(role, folder))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system shows what a process has open")

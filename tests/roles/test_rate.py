@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from app.demo.stand_in import StandIn
-from tests.commands.running import PATIENCE_S, ROOT, make_environment
+from tests.commands.running import ROOT, make_environment
+from tests.patience import PATIENCE_S
 from tests.roles.living import run_role
 from tests.roles.test_serving import install
 from tests.running import CLIENT_ID, CLIENT_SECRET

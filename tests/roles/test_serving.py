@@ -14,7 +14,8 @@ import pytest
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import Database
-from tests.commands.running import PATIENCE_S, make_environment, run_command
+from tests.commands.running import make_environment, run_command
+from tests.patience import PATIENCE_S
 from tests.roles.living import Role, open_session, run_role, wait_for_rows
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
@@ -142,8 +143,7 @@ async def test_a_call_in_one_process_wakes_a_stream_in_another(
         assert b"changed" in await anext(chunks)
         await deliver_call(portal, one.url)
         async with asyncio.timeout(PATIENCE_S):
-            while b"changed" not in await anext(chunks):
-                pass
+            await anext(chunk async for chunk in chunks if b"changed" in chunk)
 
 
 async def test_an_uninstall_in_one_process_ends_what_another_remembers(

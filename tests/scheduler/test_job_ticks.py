@@ -13,6 +13,7 @@ from app.job_ticks import Plan, Ticks, keep_ticking
 from app.kit.clock import SystemClock
 from app.kit.ticks import JITTER
 from app.scheduler import JOBS, renew_pairs
+from tests.patience import PATIENCE_S
 from tests.running import FakeClock
 
 INTERVALS_S = {job.__name__: interval_s for job, interval_s in JOBS if job is not renew_pairs}
@@ -82,7 +83,7 @@ async def test_a_tick_that_fails_is_logged_and_followed_by_the_next(
     time.pass_by(60)
     with capture_logs() as logs:
         running = asyncio.create_task(jobs.run())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             await begun.wait()
         running.cancel()
     assert [entry["event"] for entry in logs] == ["a tick failed"]
@@ -107,6 +108,6 @@ async def test_a_step_of_more_than_a_minute_has_the_renewal_begin_at_once(direct
         assert plan.next_at == planned
         time.step(direction)
         ticks.tick()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             assert await begun.get() == "renewal"
         assert plan.next_at != planned

@@ -25,6 +25,7 @@ from app.scheduler import (
     sweep,
     verify_pending,
 )
+from tests.patience import PATIENCE_S
 from tests.portals.portal_rows import read_portal
 from tests.running import Callbook, FakeClock
 
@@ -76,7 +77,7 @@ async def test_a_portal_that_never_answers_delays_neither_the_next_one_nor_the_j
         ]
         for portal in (silent, other)
     }
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(2):
             await run_job(callbook.parts, "one", job)
         for portal in (silent, other):

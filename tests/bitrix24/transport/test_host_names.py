@@ -24,6 +24,7 @@ from app.bitrix24.transport.network import on_behalf_of, open_http_client
 from app.settings import PRIVATE_NETWORKS
 from tests.bitrix24.conftest import LocalServer
 from tests.bitrix24.transport.name_server import NameServer, serve_names
+from tests.patience import wait_until
 
 PRIVATE = AddressPolicy([], allow_http=True, private=PRIVATE_NETWORKS)
 
@@ -164,8 +165,7 @@ async def test_a_host_with_more_addresses_than_any_is_not_contacted() -> None:
 async def test_nothing_is_open_any_more_when_name_servers_are_closed(name_server: NameServer) -> None:
     servers = NameServers([name_server.address])
     waiting = [asyncio.ensure_future(servers.resolve(f"{n}.silent.example", 443)) for n in range(3)]
-    while len(name_server.asked) < len(waiting):  # noqa: ASYNC110  Nothing announces it.
-        await asyncio.sleep(0)
+    await wait_until(lambda: len(name_server.asked) == len(waiting))
     await servers.close()
     ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(error, OSError) for error in ended)

@@ -16,6 +16,7 @@ from app.portals.outbound.access import PortalNotConnectedError
 from app.scheduler import reconcile, run_job
 from tests.calls.statistics.reconciling import DAY, install_and_read, is_logged, read_call, turn
 from tests.calls.statistics_rows import install, make_row, read_mark, read_portal
+from tests.patience import PATIENCE_S, wait_until
 from tests.running import Callbook, FakeClock
 
 
@@ -43,16 +44,19 @@ async def test_portals_that_answer_are_read_while_one_holds_its_answer_back(
     for portal in (slow, *others):
         await install_and_read(callbook, portal)
     gate, asked = stand_in.hold("batch", portal=slow), slow.counts["batch"]
+
+    async def all_are_read() -> bool:
+        return all([(await read_mark(portal)).looked_at == clock.now() for portal in others])
+
     for _ in range(2):
         clock.advance(read_schedule.READ_EVERY_S)
         portal_ids = [(await read_portal(portal)).id for portal in (slow, *others)]
         await want_reads(callbook.parts.database, portal_ids, clock.now())
         lost = [await portal.end_call(lose=True) for portal in others]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await run_job(callbook.parts, "one", reconcile)
             await gate.reached()
-            while any([(await read_mark(portal)).looked_at != clock.now() for portal in others]):
-                pass  # Once a read has ended, the next turn may begin another.
+            await wait_until(all_are_read)  # Once a read has ended, the next turn may begin another.
         assert all([await is_logged(callbook, call.call_id) for call in lost])
         assert slow.counts["batch"] == asked + 1
     gate.release()

@@ -10,6 +10,7 @@ from app.kit.fairness.query_turns import QueryTooSlowError
 from app.kit.storage.database import Database
 from app.portals import queries
 from app.tables import TABLES
+from tests.patience import PATIENCE_S
 
 ENDLESS = "SELECT (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT 1 FROM c) SELECT COUNT(*) FROM c)"
 TIMES = 16  # More often than there are connections.
@@ -32,7 +33,7 @@ async def read(database: Database, portal_id: int | None, sql: str = "SELECT 1")
 async def test_one_portals_long_reads_hold_no_other_portals_and_not_its_own_row(database: Database) -> None:
     database.engine.turns.background_limit_s = 3600
     long = [asyncio.create_task(read(database, 1, ENDLESS)) for _ in range(TIMES)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         for portal_id in (2, 3, None) * TIMES:
             await read(database, portal_id)
         with use_background(1):

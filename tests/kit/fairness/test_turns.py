@@ -11,6 +11,7 @@ from app.kit.fairness import turns
 from app.kit.fairness.background import Background
 from app.kit.fairness.lanes import find_lane
 from app.kit.fairness.turns import Kind, PortalTurns
+from tests.patience import PATIENCE_S
 
 SOME = Kind("some", places=2)
 LATER_S = 0.0
@@ -106,7 +107,7 @@ async def test_a_turn_that_lasts_frees_its_place_for_those_that_begin(
     portals = Portals()
     for portal_id in range(10, 10 + SOME.places * turns.LASTING):
         given.begin(SOME, portal_id, portals.hold(portal_id))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await given.begin(SOME, 1, portals.answer(1))
     assert portals.under_way.total() == SOME.places * turns.LASTING
     portals.may_answer.set()
@@ -163,7 +164,7 @@ async def test_a_portal_that_waits_while_all_places_are_held_gets_that_of_the_lo
     portals, hostile = Portals(), range(10, 10 + SOME.places * (1 + turns.LASTING))
     held = [given.begin(SOME, portal_id, portals.hold(portal_id)) for portal_id in hostile]
     await settle()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         for number in range(3):
             await given.begin(SOME, number, portals.answer(number))
     # It freed a place for all portals.
@@ -205,7 +206,7 @@ async def test_a_turn_that_is_spared_no_more_makes_way_and_waits_behind_the_othe
         given.begin(slices, portal_id, portals.hold(portal_id))
     await settle()
     with capture_logs() as logs:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             for portal_id in range(3):
                 await given.begin(slices, portal_id, portals.answer(portal_id))
                 given.begin(slices, endless[0], portals.hold(endless[0]))

@@ -10,7 +10,9 @@ import pytest
 from app.bitrix24.errors import BitrixError
 from app.bitrix24.rest.exchange import Exchange
 from app.demo.acts.stand_in_portal import StandInPortal
+from app.demo.core.faults import Gate
 from app.demo.stand_in import StandIn
+from app.kit.fairness.background import Background
 from app.portals import queries
 from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
 from app.portals.tokens.refresh import LEASE_S, Verdict
@@ -236,7 +238,19 @@ async def test_dead_pair_is_replaced_when_an_admin_opens_the_app(
     assert (await stored(callbook, installed)).token_state == "ok"
 
 
-async def test_shutdown_lets_a_refresh_finish(database_url: str, stand_in: StandIn, clock: FakeClock) -> None:
+async def test_shutdown_lets_a_refresh_finish(
+    database_url: str, stand_in: StandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The authorization server answers only when the shutdown already waits for all that runs."""
+    gates: list[Gate] = []
+    drain = Background.drain
+
+    async def drain_after_the_answer(background: Background, timeout_s: float) -> None:
+        for gate in gates:
+            gate.release()
+        await drain(background, timeout_s)
+
+    monkeypatch.setattr(Background, "drain", drain_after_the_answer)
     installed = stand_in.portals[0]
     installed.add_app()
     async with run_callbook(database_url, stand_in, clock, GENEROUS) as callbook:
@@ -249,7 +263,7 @@ async def test_shutdown_lets_a_refresh_finish(database_url: str, stand_in: Stand
         call = asyncio.create_task(callbook.parts.access.call(portal, "user.get", {}))
         await gate.reached()
         call.cancel()
-        asyncio.get_running_loop().call_later(0.05, gate.release)
+        gates.append(gate)
     async with run_callbook(database_url, stand_in, clock, GENEROUS) as again:
         assert await read_pair(again, installed.member_id) != old
         assert (await read_portal(again, installed.member_id))["refresh_lease_id"] is None

@@ -15,6 +15,7 @@ from app.calls.log.logged_calls import LEGS_OF_A_CALL
 from app.demo.stand_in import StandIn
 from app.kit.file_limit import count_places
 from app.web.http.answer_turns import MOST_IN_ALL, Answers, find_in_all
+from tests.patience import wait_until
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.logged_calls import NOW, insert_calls, insert_legs
@@ -113,9 +114,8 @@ async def test_unread_answers_hold_few_places_and_little_memory(
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        async with ask_and_read_nothing(callbook, tab, UNREAD), asyncio.timeout(60):
-            while answers.places.count < UNREAD:  # noqa: ASYNC110  Nothing announces it.
-                await asyncio.sleep(0)
+        async with ask_and_read_nothing(callbook, tab, UNREAD):
+            await wait_until(lambda: answers.places.count == UNREAD)
             for _ in range(10):
                 assert (await other.get("/log/rows")).status_code == 200
             assert answers.queue.places.count == answers.queue.places.share.per_user
@@ -130,9 +130,8 @@ async def test_a_client_that_does_not_read_is_cut_off_and_its_place_is_free(
 ) -> None:
     answers = callbook.parts.answers
     answers.stall_s = 0.05
-    async with ask_and_read_nothing(callbook, tab, 8) as sockets, asyncio.timeout(60):
-        while answers.places.count or not sockets:  # noqa: ASYNC110  Nothing announces it.
-            await asyncio.sleep(0.01)
+    async with ask_and_read_nothing(callbook, tab, 8) as sockets:
+        await wait_until(lambda: sockets and not answers.places.count)
     assert len(await tab.list_ids()) == 50
 
 

@@ -8,6 +8,7 @@ import httpx
 
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.recordings import make_recording
+from tests.patience import wait_until
 from tests.running import Callbook
 from tests.web.browsing import Tab
 from tests.web.recording_server import Exchange, Source
@@ -70,17 +71,25 @@ def drip_after(size: int) -> Any:
     """A server that sends so much at once, and the rest byte by byte as long as the client reads."""
 
     async def behave(exchange: Exchange) -> None:
-        beginning = WHOLE[:size]
-        await exchange.answer("200 OK", beginning, Content_Type="audio/mpeg", Content_Length=str(10**6))
-        while not exchange.writer.is_closing():
-            exchange.writer.write(b"x")
-            await exchange.writer.drain()
-            await asyncio.sleep(0)
+        await exchange.answer("200 OK", WHOLE[:size], **told_length(10**6))
+        await drip(exchange)
 
     return behave
 
 
+async def drip(exchange: Exchange) -> None:
+    """Byte by byte, for as long as somebody listens."""
+    while not exchange.writer.is_closing():
+        exchange.writer.write(b"x")
+        await exchange.writer.drain()
+        await asyncio.sleep(0)
+
+
+def told_length(length: int) -> dict[str, str]:
+    """The head of an answer of audio that tells its length."""
+    return {"Content_Type": "audio/mpeg", "Content_Length": str(length)}
+
+
 async def until_free(studio: Studio) -> None:
-    async with asyncio.timeout(10):
-        while studio.callbook.parts.audio_places.count:  # noqa: ASYNC110  Nothing announces it.
-            await asyncio.sleep(0.01)
+    """No recording is played any more."""
+    await wait_until(lambda: not studio.callbook.parts.audio_places.count)

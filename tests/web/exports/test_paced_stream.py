@@ -10,6 +10,7 @@ from litestar.response.streaming import ASGIStreamingResponse
 from app.kit.fairness.places import Places
 from app.web.exports.paced_stream import PacedAnswer
 from app.web.http.stream_places import make_export_places
+from tests.patience import PATIENCE_S, wait_until
 
 SCOPE: Any = {"type": "http", "method": "GET", "path": "/"}
 
@@ -36,7 +37,7 @@ async def test_a_client_that_takes_no_piece_gives_up_its_place(limits: tuple[flo
             taken.append(message["body"])
 
     answer = ASGIStreamingResponse(iterator=write(exports, 3))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await PacedAnswer(answer, *limits)(SCOPE, never, send)
     assert exports.count == 0
     assert taken == [b"piece"]
@@ -49,8 +50,7 @@ async def test_a_client_that_reads_gets_everything() -> None:
         ended.append(message["type"] == "http.response.body" and not message["more_body"])
 
     async def leave_at_the_end(*_: Any) -> Any:
-        while not any(ended):  # noqa: ASYNC110  A server says so of its own accord.
-            await asyncio.sleep(0)
+        await wait_until(lambda: any(ended))
         return {"type": "http.disconnect"}
 
     answer = ASGIStreamingResponse(iterator=write(make_export_places(), 3))

@@ -13,6 +13,7 @@ from app.asgi import end_waits
 from app.calls.log.selection import filter_queries
 from app.demo.stand_in import StandIn
 from app.web.http.answer_turns import Answering, Answers
+from tests.patience import PATIENCE_S, wait_until
 from tests.running import Callbook
 from tests.web.browsing import install, open_tab
 from tests.web.logged_calls import insert_calls
@@ -30,9 +31,8 @@ async def test_a_request_that_waits_for_a_turn_or_a_connection_is_told_to_come_a
     await insert_calls(await install(callbook, stand_in.portals[0]), {})
     tab = await open_tab(callbook, stand_in.portals[0])
     searches = [asyncio.create_task(tab.get("/api/v1/calls", q="7")) for _ in range(SEARCHES)]
-    async with asyncio.timeout(30):
-        while callbook.parts.answers.places.count < SEARCHES:  # noqa: ASYNC110  The server takes them in its own time.
-            await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_S):
+        await wait_until(lambda: callbook.parts.answers.places.count == SEARCHES)
         end_waits(callbook.parts)
         while len(refused := [task for task in searches if task.done()]) < SEARCHES - HAVE_CONNECTIONS:
             await asyncio.wait(set(searches) - set(refused), return_when=asyncio.FIRST_COMPLETED)

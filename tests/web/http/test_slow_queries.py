@@ -9,6 +9,7 @@ from piccolo.columns.combination import WhereRaw
 
 from app.calls.log.selection import filter_queries
 from app.demo.stand_in import StandIn
+from tests.patience import PATIENCE_S
 from tests.running import Callbook
 from tests.web.browsing import Tab, install, open_tab
 from tests.web.logged_calls import insert_calls
@@ -49,7 +50,7 @@ async def test_others_get_their_pages_and_events_are_stored_while_a_portal_searc
     await insert_calls(await install(callbook, quick), {})
     searches = await begin_slow_searches(callbook, stand_in)
     tab = await open_tab(callbook, quick)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(PAGES):
             assert (await tab.get("/log/rows")).status_code == 200
             assert (await slow.end_call()).response.status_code == 200
@@ -65,7 +66,7 @@ async def test_one_users_searches_leave_their_colleagues_a_connection(
     await insert_calls(await install(callbook, portal), {"user_id": portal.operator.id})
     searches = search(await open_tab(callbook, portal), 16)
     colleague = await open_tab(callbook, portal, portal.operator.id)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(PAGES):
             assert (await colleague.get("/log/rows")).status_code == 200
     assert not any(search.done() for search in searches)

@@ -17,7 +17,9 @@ from app.demo.stand_in import StandIn
 from app.kit.fairness import turns
 from app.kit.fairness.turns import Kind
 from app.scheduler import look_up, read_histories, reconcile
+from tests.calls.statistics.reconciling import is_logged
 from tests.calls.statistics_rows import fill, install, list_stored, read_mark, read_portal
+from tests.patience import PATIENCE_S, wait_until
 from tests.running import Callbook, FakeClock
 
 MOST_BATCHES = 8
@@ -133,12 +135,11 @@ async def test_portals_that_hold_all_places_keep_no_lost_call_of_another_from_be
     lost = await honest.end_call(lose=True)
     portal_ids = [(await read_portal(portal)).id for portal in (*hostile, honest)]
     await want_reads(callbook.parts.database, portal_ids, clock.now())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await reconcile(callbook.parts)
         for gate in gates:
             await gate.reached()
-        while lost.call_id not in (await list_stored(callbook))[0]:
-            pass
+        await wait_until(lambda: is_logged(callbook, lost.call_id))
     stand_in.heal()
     await callbook.settle()
 
@@ -152,14 +153,14 @@ async def test_calls_that_are_opened_ask_a_portal_that_does_not_answer_a_few_at_
     gate, reading = stand_in.hold("batch", portal=portal), callbook.parts.reconciliation
     for number in range(1, 11):
         assert not await reading.read_call(found, f"call.{number}")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await gate.reached(CALLS_AT_ONCE)
     gate.release()
     await callbook.settle()
     assert gate.arrivals == CALLS_AT_ONCE
     gate = stand_in.hold("batch", portal=portal)
     await reading.read_call(found, "call.11")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await gate.reached()
     gate.release()
     await callbook.settle()
@@ -183,7 +184,7 @@ async def test_a_read_whose_turn_is_cut_off_gives_its_lease_back_and_misses_noth
         parts.reconciliation.read(found) if is_whole else parts.histories.run_slice(found)
     )
     reading = asyncio.create_task(read)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await gate.reached()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
