@@ -12,6 +12,8 @@ import pytest
 from app.demo.core.bucket import Bucket
 from app.demo.stand_in import StandIn
 from app.kit.fairness.budget import Limits
+from app.kit.storage.database import Database
+from app.portals.news import Changes
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.quick import mark_quick
 from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, run_callbook
@@ -110,3 +112,16 @@ async def callbook(database_url: str, stand_in: StandIn, clock: FakeClock) -> As
     """Callbook on either database, with limits that no test reaches."""
     async with run_callbook(database_url, stand_in, clock, GENEROUS, rate_clock=HurriedClock()) as running:
         yield running
+
+
+@pytest.fixture
+async def listener(database_url: str, callbook: Callbook) -> AsyncIterator[Changes]:
+    """The news of the running Callbook as another process hears them."""
+    database = Database(database_url)
+    await database.open()
+    changes = Changes(database)
+    await changes.start()
+    await changes.listening.wait()
+    yield changes
+    await changes.stop()
+    await database.close()

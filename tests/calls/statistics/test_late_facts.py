@@ -4,6 +4,7 @@ import pytest
 
 from app.calls.statistics.progress import read_schedule
 from app.demo.acts.stand_in_portal import StandInPortal
+from app.portals.news import Changes
 from tests.calls.statistics.reconciling import DAY, HOUR, install_and_read, read_call, turn
 from tests.calls.statistics_rows import make_row, read_portal
 from tests.running import Callbook, FakeClock
@@ -54,6 +55,21 @@ async def test_an_older_call_is_read_again_when_a_user_opens_it(
     portal.stand_in.fail("batch", network="drop", portal=portal)
     clock.advance(600)
     assert not await reading.read_call(found, "call.1")
+
+
+async def test_every_process_hears_of_a_call_that_is_read_again(
+    callbook: Callbook, portal: StandInPortal, listener: Changes
+) -> None:
+    portal.state.statistics.append(make_row(1))
+    await install_and_read(callbook, portal)
+    found = await read_portal(portal)
+    portal.change_row(1, vote=2)
+    async with listener.watch(found.id) as there, callbook.parts.changes.watch(found.id) as here:
+        assert await callbook.parts.reconciliation.read_call(found, "call.1")
+        if listener.is_polling:
+            await listener.check_file()
+        await there.wait()
+        await here.wait()
 
 
 async def test_what_comes_late_to_a_second_call_is_read_as_soon_as_that_of_the_first(

@@ -8,6 +8,8 @@ from app.calls.statistics import forward_read
 from app.calls.statistics.fetch.range_requests import StatisticsRefusedError
 from app.calls.statistics.fetch.turn_share import SLICE_S
 from app.calls.statistics.progress.evidence_queries import want_reads
+from app.calls.statistics.progress.pace import OPERATING_WINDOW_S
+from app.calls.statistics.progress.read_schedule import READ_EVERY_S
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals.model import Portal
@@ -61,6 +63,26 @@ async def test_commands_that_were_not_run_are_asked_for_again(
     fill(portal, range(1, 3_000))
     portal.most_commands = 7
     await read_until_whole(callbook, portal, clock)
+
+
+async def test_a_portal_whose_execution_time_ran_out_inside_a_batch_rests_for_ten_minutes(
+    callbook: Callbook, stand_in: StandIn, portal: StandInPortal, clock: FakeClock
+) -> None:
+    """The batch itself is answered, and its commands fail without saying when their time comes back."""
+    fill(portal, range(1, 1_000))
+    found = await install(callbook, portal)
+    fill(portal, range(1_000, 1_100))
+    clock.advance(READ_EVERY_S)
+    rule = stand_in.fail("voximplant.statistic.get", code="OPERATION_TIME_LIMIT", status=429, portal=portal)
+    before = portal.counts["batch"]
+    assert not await callbook.parts.reconciliation.read(found)
+    mark = await read_mark(portal)
+    assert (mark.next_at, mark.failures) == (clock.now() + OPERATING_WINDOW_S, 0)
+    assert portal.counts["batch"] == before + 1
+    rule.cancel()
+    clock.advance(OPERATING_WINDOW_S)
+    assert await callbook.parts.reconciliation.read(found)
+    assert (await list_stored(callbook))[1] == list(range(1, 1_100))
 
 
 async def test_a_portal_that_becomes_slow_is_asked_for_less_at_once(

@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.absence.uninstall_queries import CHECK_LEASE_S, note_uninstall
 from app.portals.departure.erasure import CALLS_KEPT_S, Calls, Erasure
@@ -215,19 +214,6 @@ async def test_one_portal_that_fails_keeps_no_other_from_being_erased_or_asked_a
         await parts.background.drain(30)
     assert sorted(asked) == erased == [first, second]
     assert [entry["portal_id"] for entry in logs if entry["log_level"] == "error"] == [first, first]
-
-
-@pytest.fixture
-async def listener(database_url: str, callbook: Callbook) -> AsyncIterator[Changes]:
-    """Another process that shows pages."""
-    database = Database(database_url)
-    await database.open()
-    changes = Changes(database)
-    await changes.start()
-    await changes.listening.wait()
-    yield changes
-    await changes.stop()
-    await database.close()
 
 
 async def test_every_process_hears_of_an_uninstall_that_any_of_them_finds(
