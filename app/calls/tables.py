@@ -9,15 +9,11 @@ def _optional(column: type[Column]) -> Column:
     return column(null=True, default=None)
 
 
-class CallTable(Table, tablename="calls"):
-    """One call as the log shows it, unique on (portal_id, call_id)."""
+class FieldColumns:
+    """The columns that calls and legs have in common: those of `CallFields` (app/calls/store/legs.py)."""
 
-    id = BigSerial(primary_key=True)
-    portal_id = BigInt()
-    call_id = Text()
     type = _optional(Integer)
     phone_number = _optional(Text)
-    phone_digits = _optional(Text)
     portal_number = _optional(Text)
     user_id = _optional(BigInt)
     started_at = BigInt()
@@ -34,6 +30,15 @@ class CallTable(Table, tablename="calls"):
     has_transcript = Boolean()
     vote = _optional(BigInt)
     comment = _optional(Text)
+
+
+class CallTable(FieldColumns, Table, tablename="calls"):
+    """One call as the log shows it, unique on (portal_id, call_id)."""
+
+    id = BigSerial(primary_key=True)
+    portal_id = BigInt()
+    call_id = Text()
+    phone_digits = _optional(Text)
     is_confirmed = Boolean()  # a row of the statistics tells of it
     is_gone = Boolean()  # a row of the statistics told of it and is there no longer: it never counts
     sum_duration_s = _optional(BigInt)  # of all rows; null: as `duration_s`, of the one leg that is shown
@@ -41,7 +46,7 @@ class CallTable(Table, tablename="calls"):
     received_at = BigInt()
 
 
-class CallLegTable(Table, tablename="call_legs"):
+class CallLegTable(FieldColumns, Table, tablename="call_legs"):
     """One leg of a call: a row of the portal's statistics, or what an event alone told.
 
     Unique on (portal_id, statistics_id). A call that came as one event and is not in the statistics yet has
@@ -52,24 +57,6 @@ class CallLegTable(Table, tablename="call_legs"):
     portal_id = BigInt()
     call_id = Text()
     statistics_id = _optional(BigInt)
-    type = _optional(Integer)
-    phone_number = _optional(Text)
-    portal_number = _optional(Text)
-    user_id = _optional(BigInt)
-    started_at = BigInt()
-    is_start_guessed = Boolean()  # the event named no start: ours stands in until one is known
-    duration_s = _optional(BigInt)
-    cost_e4 = _optional(BigInt)
-    currency = _optional(Text)
-    code = _optional(Text)
-    reason = _optional(Text)
-    crm_activity_id = _optional(BigInt)
-    crm_entity_type = _optional(Text)
-    crm_entity_id = _optional(BigInt)
-    has_recording = Boolean()
-    has_transcript = Boolean()
-    vote = _optional(BigInt)
-    comment = _optional(Text)
     received_at = BigInt()
     gone_at = _optional(BigInt)  # since when this row is known to be deleted
     lacked_at = _optional(BigInt)  # since when reads lack it for another reason

@@ -31,7 +31,7 @@ class Undecodable(ValueError):
         return self.reason.partition(" ")[0]
 
 
-class CallRecord(msgspec.Struct, frozen=True, gc=False):
+class CallRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A call as Bitrix24 tells it; None stands for a value that is absent or an empty text.
 
     `started_at` is Unix seconds, `cost_e4` ten-thousandths of `currency`, `code` Bitrix24's own text.
@@ -61,18 +61,18 @@ def decode_call_end(data: Mapping[str, object]) -> CallRecord:
     Documentation: api-reference/telephony/voximplant/events/on-voximplant-call-end.md.
     """
     return CallRecord(
-        read_call_id(data),
-        read_type(data),
-        read_number(data, "PHONE_NUMBER"),
-        read_number(data, "PORTAL_NUMBER"),
-        read_integer(data, "PORTAL_USER_ID") or None,  # No user has id 0.
-        read_moment(data, "CALL_START_DATE"),
-        read_integer(data, "CALL_DURATION"),
-        read_money_e4(data, "COST"),
-        read_text(data, "COST_CURRENCY"),
-        read_text(data, "CALL_FAILED_CODE"),
-        read_text(data, "CALL_FAILED_REASON"),
-        read_integer(data, "CRM_ACTIVITY_ID"),
+        call_id=read_call_id(data),
+        type=read_type(data),
+        phone_number=read_number(data, "PHONE_NUMBER"),
+        portal_number=read_number(data, "PORTAL_NUMBER"),
+        user_id=read_integer(data, "PORTAL_USER_ID") or None,  # No user has id 0.
+        started_at=read_moment(data, "CALL_START_DATE"),
+        duration_s=read_integer(data, "CALL_DURATION"),
+        cost_e4=read_money_e4(data, "COST"),
+        currency=read_text(data, "COST_CURRENCY"),
+        code=read_text(data, "CALL_FAILED_CODE"),
+        reason=read_text(data, "CALL_FAILED_REASON"),
+        crm_activity_id=read_integer(data, "CRM_ACTIVITY_ID"),
     )
 
 

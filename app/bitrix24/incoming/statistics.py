@@ -15,7 +15,7 @@ from app.bitrix24.incoming.call_end import (
 ROW_NAME = "statistics."  # The row's ID follows: a call id of ours for a row whose own cannot be used.
 
 
-class StatisticsRecord(CallRecord, frozen=True, gc=False):
+class StatisticsRecord(CallRecord, frozen=True, gc=False, kw_only=True):
     """A call, or one leg of it, with the fields that only the statistics have. None is unknown."""
 
     statistics_id: int

@@ -5,19 +5,21 @@ inserts nothing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-
-import msgspec
+from operator import attrgetter
 
 from app.calls.intake.arrivals import Arrival
-from app.calls.store.known_calls import KEY_TYPES, LEG_TYPES, digits_of
+from app.calls.store.call_queries import KEY_TYPES, LEG_TYPES
+from app.calls.store.known_calls import digits_of
+from app.calls.store.legs import TOLD_FIELDS
 from app.kit.storage.database import Database
 from app.kit.storage.row_arrays import encode_rows, rows_source
 from app.portals.news_queries import ALL, CHANNEL, LONGEST_PAYLOAD
 
 # Runs a statement with its one value and commits it, on a connection that the caller need not wait for.
 Execute = Callable[[str, object], Awaitable[object]]
-_TOLD = 13  # The fields of a leg that an event can tell, received_at the last of them.
-_COLUMNS = KEY_TYPES | {"token_hash": "text", "phone_digits": "text"} | dict(list(LEG_TYPES.items())[:_TOLD])
+_TOLD_TYPES = {name: LEG_TYPES[name] for name in TOLD_FIELDS}
+_COLUMNS = KEY_TYPES | {"token_hash": "text", "phone_digits": "text"} | _TOLD_TYPES
+_told_of = attrgetter(*TOLD_FIELDS)
 _STORED = ", ".join(name for name in _COLUMNS if name != "token_hash")
 _LAST_TYPES = {"portal_id": "bigint", "at": "bigint"}
 
@@ -48,8 +50,8 @@ def make_sqlite_insert(count: int) -> str:
     row = f"({', '.join('?' * len(_COLUMNS))})"
     names = ", ".join(f"column{i} AS {name}" for i, name in enumerate(_COLUMNS, 1))
     return (
-        f"INSERT INTO calls ({_STORED}, source, has_recording, has_transcript)"  # noqa: S608  Our names.
-        f" SELECT {_STORED}, 'event', 0, 0 FROM (SELECT {names}"
+        f"INSERT INTO calls ({_STORED}, source)"  # noqa: S608  Our own names only.
+        f" SELECT {_STORED}, 'event' FROM (SELECT {names}"
         f" FROM (VALUES {', '.join([row] * count)}))"
         " WHERE EXISTS (SELECT 1 FROM portals p WHERE p.id = portal_id AND p.state = 'installed'"
         " AND p.application_token_hash = token_hash)"
@@ -61,7 +63,7 @@ def values_of(arrival: Arrival) -> tuple[object, ...]:
     """One row of either insert."""
     leg = arrival.leg
     digits = digits_of(leg.phone_number)
-    return (*arrival.key, arrival.token_hash, digits, *msgspec.structs.astuple(leg)[:_TOLD])
+    return (arrival.portal_id, arrival.call_id, arrival.token_hash, digits, *_told_of(leg))
 
 
 async def write_last_events(seen: Mapping[int, int], execute: Execute, database: Database) -> None:

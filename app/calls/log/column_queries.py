@@ -6,26 +6,24 @@ The database cuts the texts, so that a page stays small for any texts that a por
 from piccolo.columns import Column
 from piccolo.querystring import QueryString
 
+from app.calls.store.legs import CALL_FIELDS, TEXT_FIELDS
 from app.calls.tables import CallLegTable, CallTable
 
 IN_LISTS = 255  # As long as any text of Bitrix24 that is not prose; the panel has the whole text.
 IN_FILES = 8_000  # As long as the longest comment that is stored (app/calls/store/legs.py).
 MARK = "…"
-_FREE = ("phone_number", "portal_number", "currency", "code", "reason", "crm_entity_type", "comment")
 
 COLUMNS = (
-    *(CallTable.id, CallTable.call_id, CallTable.type, CallTable.phone_number, CallTable.portal_number),
-    *(CallTable.user_id, CallTable.started_at, CallTable.duration_s, CallTable.cost_e4, CallTable.currency),
-    *(CallTable.code, CallTable.reason, CallTable.crm_activity_id, CallTable.crm_entity_type),
-    *(CallTable.crm_entity_id, CallTable.has_recording, CallTable.has_transcript, CallTable.vote),
-    *(CallTable.comment, CallTable.source, CallTable.is_confirmed, CallTable.is_gone, CallTable.received_at),
+    *(CallTable.id, CallTable.call_id),
+    *(CallTable._meta.get_column_by_name(name) for name in CALL_FIELDS),  # noqa: SLF001  Piccolo has no public way.
+    *(CallTable.source, CallTable.is_confirmed, CallTable.is_gone, CallTable.received_at),
 )
 Readable = Column | QueryString
 
 
 def cut_columns(columns: tuple[Column, ...], longest: int) -> tuple[Readable, ...]:
     """The same columns, with texts of more than `longest` characters cut and marked at their end."""
-    return tuple(_cut(column, longest) if column._meta.name in _FREE else column for column in columns)  # noqa: SLF001  Piccolo has no public name of a column.
+    return tuple(_cut(column, longest) if column._meta.name in TEXT_FIELDS else column for column in columns)  # noqa: SLF001  Piccolo has no public name of a column.
 
 
 def _cut(column: Column, longest: int) -> QueryString:

@@ -1,6 +1,6 @@
 """Reading the log: a page, one call, its legs, what is new; cut to what the viewer may see."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,7 +12,7 @@ from app.calls.log.selection.filters import Filters, ListRequest
 from app.calls.store.counted_calls import Counting
 from app.calls.store.counted_queries import find_counting
 from app.calls.store.known_calls import leg_of_row
-from app.calls.store.legs import Leg
+from app.calls.store.legs import CALL_FIELDS, FLAG_FIELDS, TEXT_FIELDS, CallFields, Leg
 from app.calls.store.outcome import Direction, Outcome, direction_of, outcome_of
 from app.calls.store.shown_legs import Shown, show
 from app.kit.fairness.pauses import let_others_run
@@ -28,6 +28,7 @@ RECENT_CALLS = 5_000
 PULSE_CALLS = 200
 PULSE_WINDOW_S = 86_400
 PULSE_DEPTH = 5_000
+_PLAIN_FIELDS = tuple(name for name in CALL_FIELDS if name not in {*TEXT_FIELDS, *FLAG_FIELDS})
 
 
 class CallNotFound(Refusal):
@@ -55,31 +56,14 @@ class Viewer(msgspec.Struct, frozen=True):
         return self.sees is Everyone.EVERYONE or user_id in self.sees
 
 
-class LoggedLeg(msgspec.Struct, frozen=True, kw_only=True):
+class LoggedLeg(CallFields, frozen=True, kw_only=True):
     """One leg of a call; texts are as they came, `cost_e4` in ten-thousandths of `currency`.
 
     `confirmed`: whether the portal's statistics show it, None while that is not known.
     """
 
-    type: int | None
     direction: Direction | None
     outcome: Outcome | None
-    code: str | None
-    reason: str | None
-    phone_number: str | None
-    portal_number: str | None
-    user_id: int | None
-    started_at: int
-    duration_s: int | None
-    cost_e4: int | None
-    currency: str | None
-    crm_activity_id: int | None
-    crm_entity_type: str | None
-    crm_entity_id: int | None
-    has_recording: bool
-    has_transcript: bool
-    vote: int | None
-    comment: str | None
     confirmed: bool | None
 
 
@@ -250,31 +234,14 @@ def _to_call(row: dict[str, Any], counting: Counting) -> LoggedCall:
     )
 
 
-def _facts_of(row: dict[str, Any]) -> dict[str, Any]:
+def _facts_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `LoggedLeg` but one, from a row of `calls` or the fields of a leg."""
-    code = _text(row["code"])
-    return {
-        "type": row["type"],
-        "direction": direction_of(row["type"]),
-        "outcome": outcome_of(row["type"], code),
-        "code": code,
-        "reason": _text(row["reason"]),
-        "phone_number": _text(row["phone_number"]),
-        "portal_number": _text(row["portal_number"]),
-        "user_id": row["user_id"],
-        "started_at": row["started_at"],
-        "duration_s": row["duration_s"],
-        "cost_e4": row["cost_e4"],
-        "currency": _text(row["currency"]),
-        "crm_activity_id": row["crm_activity_id"],
-        "crm_entity_type": _text(row["crm_entity_type"]),
-        "crm_entity_id": row["crm_entity_id"],
-        "has_recording": bool(row["has_recording"]),
-        "has_transcript": bool(row["has_transcript"]),
-        "vote": row["vote"],
-        "comment": _text(row["comment"]),
-    }
-
-
-def _text(value: str | None) -> str | None:
-    return original(value) if value else None
+    facts: dict[str, Any] = {name: row[name] for name in _PLAIN_FIELDS}
+    for name in TEXT_FIELDS:
+        text = row[name]
+        facts[name] = original(text) if text else None
+    for name in FLAG_FIELDS:
+        facts[name] = bool(row[name])
+    facts["direction"] = direction_of(facts["type"])
+    facts["outcome"] = outcome_of(facts["type"], facts["code"])
+    return facts

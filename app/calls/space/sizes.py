@@ -4,16 +4,18 @@ The number of rows also stands for numbers, indexes and the database's own overh
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 import msgspec
 
 from app.calls.store.known_calls import Change, digits_of, rows_of_legs
-from app.calls.store.legs import Leg, Legs
+from app.calls.store.legs import TEXT_FIELDS, TOLD_FIELDS, Leg, Legs
 from app.calls.store.shown_legs import show
 
-_TEXTS = ("phone_number", "portal_number", "currency", "code", "reason", "crm_entity_type", "comment")
-TEXTS_OF_LEG = ("call_id", *_TEXTS)
+TEXTS_OF_LEG = ("call_id", *TEXT_FIELDS)
 TEXTS_OF_CALL = (*TEXTS_OF_LEG, "phone_digits")
+_texts_of = attrgetter(*TEXT_FIELDS)
+_told_texts_of = attrgetter(*(name for name in TEXT_FIELDS if name in TOLD_FIELDS))
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -33,8 +35,7 @@ class Size(msgspec.Struct, frozen=True):
 
 def size_of_event(call_id: str, leg: Leg) -> Size:
     """The size of a call of which only one event has told."""
-    told = (call_id, leg.phone_number, leg.portal_number, leg.currency, leg.code, leg.reason)
-    return Size(1, _count_bytes((*told, digits_of(leg.phone_number))))
+    return Size(1, _count_bytes((call_id, *_told_texts_of(leg), digits_of(leg.phone_number))))
 
 
 def growth_of(changes: Iterable[Change]) -> Size:
@@ -60,10 +61,6 @@ def _size(call_id: str, legs: Legs, leg_rows: Legs) -> Size:
     text_bytes = _count_bytes((call_id, *_texts_of(shown), digits_of(shown.phone_number)))
     text_bytes += sum(_count_bytes((call_id, *_texts_of(leg))) for leg in leg_rows)
     return Size(1 + len(leg_rows), text_bytes)
-
-
-def _texts_of(leg: Leg) -> Iterable[str | None]:
-    return (getattr(leg, name) for name in _TEXTS)
 
 
 def _count_bytes(texts: Iterable[str | None]) -> int:

@@ -8,33 +8,42 @@ portal.
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from piccolo.columns import BigInt, Boolean, Column, Integer, Text
+from piccolo.table import Table
 
 from app.calls.store.known_calls import (
-    KEY_TYPES,
-    LEG_TYPES,
     Change,
     Key,
     KnownCall,
+    Values,
     digits_of,
     leg_of_row,
     rows_of_legs,
 )
-from app.calls.store.legs import Leg, Legs
+from app.calls.store.legs import CALL_FIELDS, Leg, Legs
 from app.calls.store.retries import OvertakenError
 from app.calls.store.shown_legs import find_operators, show, sum_durations
+from app.calls.tables import CallLegTable, CallOperatorTable, CallTable
 from app.kit.storage.database import Database
 from app.kit.storage.row_arrays import encode_rows, rows_source
 
+_SQL_TYPES: dict[type[Column], str] = {BigInt: "bigint", Integer: "integer", Text: "text", Boolean: "boolean"}
+
+
+def types_of(table: type[Table], names: Iterable[str]) -> dict[str, str]:
+    """The SQL type of each of these columns."""
+    columns = {name: table._meta.get_column_by_name(name) for name in names}  # noqa: SLF001  Piccolo has no public way.
+    return {name: _SQL_TYPES[type(column)] for name, column in columns.items()}
+
+
+KEY_TYPES = types_of(CallTable, ("portal_id", "call_id"))
+LEG_TYPES = types_of(CallLegTable, Leg.__struct_fields__)
 _PAIR_TYPES = {"portal_id": "bigint", "token_hash": "text"}
-_OWN = {"received_at", "statistics_id", "gone_at", "lacked_at"}  # Of a leg, and not of its call.
-_SHOWN = [name for name in LEG_TYPES if name not in _OWN]
-_CALL_TYPES = {name: LEG_TYPES[name] for name in _SHOWN} | {
-    "phone_digits": "text",
-    "is_confirmed": "boolean",
-    "is_gone": "boolean",
-    "sum_duration_s": "bigint",
-}
-_OPERATOR_TYPES = KEY_TYPES | {"user_id": "bigint"}
+_OPERATOR_TYPES = types_of(CallOperatorTable, ("portal_id", "call_id", "user_id"))
+_OF_LEG = (*CALL_FIELDS, "is_start_guessed")  # What a call's row has of the leg that speaks for it.
+_DERIVED = ("phone_digits", "is_confirmed", "is_gone", "sum_duration_s")
+_CALL_TYPES = types_of(CallTable, (*_OF_LEG, *_DERIVED))
+_INSERTED_TYPES = KEY_TYPES | types_of(CallTable, ("source", "received_at")) | _CALL_TYPES
 
 
 async def load_calls(database: Database, keys: Iterable[Key]) -> dict[Key, KnownCall]:
@@ -83,14 +92,13 @@ async def _delete_calls(database: Database, changes: Sequence[Change]) -> None:
 async def _insert_calls(database: Database, changes: Sequence[Change]) -> None:
     if not changes:
         return
-    types = KEY_TYPES | {"source": "text", "received_at": "bigint"} | _CALL_TYPES
-    names = ", ".join(types)
-    rows = [_call_values(change) for change in sorted(changes, key=lambda change: change.key)]
+    names = ", ".join(_INSERTED_TYPES)
+    rows = [_inserted_values(change) for change in sorted(changes, key=lambda change: change.key)]
     inserted = await database.run(
         f"INSERT INTO calls ({names}) SELECT {names}"  # noqa: S608  Our own column names only.
-        f" FROM {rows_source(database, types)} k WHERE true"
+        f" FROM {rows_source(database, _INSERTED_TYPES)} k WHERE true"
         " ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING call_id",
-        encode_rows(rows),
+        encode_rows([row[name] for name in _INSERTED_TYPES] for row in rows),
     )
     if len(inserted) != len(changes):
         raise OvertakenError
@@ -104,7 +112,11 @@ async def _update_calls(database: Database, changes: Sequence[Change]) -> None:
     await database.run(
         f"UPDATE calls SET {assignments} FROM {rows_source(database, types)} k"  # noqa: S608
         " WHERE calls.portal_id = k.portal_id AND calls.call_id = k.call_id",
-        encode_rows((*change.key, *_values_of(change.legs)) for change in changes),
+        encode_rows(
+            (*change.key, *(values[name] for name in _CALL_TYPES))
+            for change in changes
+            for values in [_values_of(change.legs)]
+        ),
     )
 
 
@@ -168,26 +180,31 @@ def _operators_of(legs: Legs) -> frozenset[int]:
     return find_operators(show(legs)) if len(legs) > 1 else frozenset()
 
 
-def _call_values(change: Change) -> tuple[object, ...]:
+def _inserted_values(change: Change) -> Values:
     received_at = min(leg.received_at for leg in change.legs)
-    return (*change.key, change.source, received_at, *_values_of(change.legs))
+    portal_id, call_id = change.key
+    key = {"portal_id": portal_id, "call_id": call_id}
+    return key | {"source": change.source, "received_at": received_at} | _values_of(change.legs)
 
 
-def _values_of(legs: Legs) -> tuple[object, ...]:
-    """What the call's own row says, in the order of `_CALL_TYPES`."""
+def _values_of(legs: Legs) -> Values:
+    """What the call's own row says."""
     shown = show(legs)
     leg = shown.leg
-    facts = (getattr(leg, name) for name in _SHOWN)
-    digits, talk_s = digits_of(leg.phone_number), sum_durations(shown)
-    return (*facts, digits, shown.is_confirmed, shown.is_gone, talk_s)
+    return {name: getattr(leg, name) for name in _OF_LEG} | {
+        "phone_digits": digits_of(leg.phone_number),
+        "is_confirmed": shown.is_confirmed,
+        "is_gone": shown.is_gone,
+        "sum_duration_s": sum_durations(shown),
+    }
 
 
 def _known_call(row: Mapping[str, object], leg_ids: dict[Leg, int]) -> KnownCall:
     return KnownCall(_key_of(row), _stored_values(row), tuple(leg_ids) or (leg_of_row(row),), leg_ids)
 
 
-def _stored_values(row: Mapping[str, object]) -> tuple[object, ...]:
-    return tuple(bool(row[name]) if kind == "boolean" else row[name] for name, kind in _CALL_TYPES.items())
+def _stored_values(row: Mapping[str, object]) -> Values:
+    return {name: bool(row[name]) if kind == "boolean" else row[name] for name, kind in _CALL_TYPES.items()}
 
 
 def _key_of(row: Mapping[str, object]) -> Key:

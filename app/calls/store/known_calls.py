@@ -5,45 +5,22 @@ from collections.abc import Mapping
 
 import msgspec
 
-from app.calls.store.legs import Leg, Legs
+from app.calls.store.legs import FLAG_FIELDS, Leg, Legs
 
 Key = tuple[int, str]  # portal_id, call_id as stored
-KEY_TYPES = {"portal_id": "bigint", "call_id": "text"}
-LEG_TYPES = {  # In the order of Leg's fields.
-    "type": "integer",
-    "phone_number": "text",
-    "portal_number": "text",
-    "user_id": "bigint",
-    "started_at": "bigint",
-    "is_start_guessed": "boolean",
-    "duration_s": "bigint",
-    "cost_e4": "bigint",
-    "currency": "text",
-    "code": "text",
-    "reason": "text",
-    "crm_activity_id": "bigint",
-    "received_at": "bigint",
-    "crm_entity_type": "text",
-    "crm_entity_id": "bigint",
-    "has_recording": "boolean",
-    "has_transcript": "boolean",
-    "vote": "bigint",
-    "comment": "text",
-    "statistics_id": "bigint",
-    "gone_at": "bigint",
-    "lacked_at": "bigint",
-}
+Values = dict[str, object]  # Of a row of `calls`, by column.
+_FLAGS = (*FLAG_FIELDS, "is_start_guessed")  # SQLite has them as integers.
 _NOT_A_DIGIT = re.compile("[^0-9]")
 
 
 class KnownCall(msgspec.Struct):
-    """A call as stored: the values of its own row, in the order of `_CALL_TYPES`, its legs, and their ids.
+    """A call as stored: what its own row says, its legs, and their ids.
 
     `leg_ids` is empty while the call is one event's, whose leg has no row of its own.
     """
 
     key: Key
-    values: tuple[object, ...]
+    values: Values
     legs: Legs
     leg_ids: dict[Leg, int]
 
@@ -79,7 +56,7 @@ def rows_of_legs(change: Change) -> Legs:
 
 def leg_of_row(row: Mapping[str, object]) -> Leg:
     """The leg that a row of `call_legs` is, or the telling that a row of `calls` is."""
-    values = {name: row[name] for name in LEG_TYPES if name in row}
-    for name in ("is_start_guessed", "has_recording", "has_transcript"):
+    values = {name: row[name] for name in Leg.__struct_fields__ if name in row}
+    for name in _FLAGS:
         values[name] = bool(values[name])
     return msgspec.convert(values, Leg)

@@ -11,6 +11,7 @@
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -24,17 +25,14 @@ LONGEST_TEXT, LONGEST_REASON, LONGEST_COMMENT = 255, 500, 8_000
 CUT = "…"
 MOST_TOLD = 20  # Tellings of one call; every event of a call reads all of them.
 MOST_SHOWN = 50  # Legs of one call that are rows of the statistics; each further row is a call of its own.
-_TOLD = (
-    *("user_id", "type", "phone_number", "portal_number", "duration_s", "cost_e4", "currency", "code"),
-    *("reason", "crm_activity_id"),
-)
 
 
-class Leg(msgspec.Struct, frozen=True):
-    """One leg as stored: texts are storable and cut, times Unix seconds, None is unknown.
+class CallFields(msgspec.Struct, frozen=True, kw_only=True):
+    """The one list of the fields of a leg, and so of the call that it speaks for; None is unknown.
 
-    `is_start_guessed`: the event named no start, and `started_at` is ours. `lacked_at`: since when reads
-    lack this row, which the owner of our token may not see; `gone_at`: since when it is known to be deleted.
+    Times are Unix seconds, `cost_e4` ten-thousandths of `currency`. A field of which no event tells has a
+    default. Statements, sizes and reading follow this list by name. `tests/web/test_fields.py` holds that the
+    tables, the API, the exports and the panel have each of the fields.
     """
 
     type: int | None
@@ -42,20 +40,36 @@ class Leg(msgspec.Struct, frozen=True):
     portal_number: str | None
     user_id: int | None
     started_at: int
-    is_start_guessed: bool
     duration_s: int | None
     cost_e4: int | None
     currency: str | None
     code: str | None
     reason: str | None
     crm_activity_id: int | None
-    received_at: int
     crm_entity_type: str | None = None
     crm_entity_id: int | None = None
     has_recording: bool = False
     has_transcript: bool = False
     vote: int | None = None
     comment: str | None = None
+
+
+_FIELDS = msgspec.structs.fields(CallFields)
+CALL_FIELDS = tuple(field.name for field in _FIELDS)
+TEXT_FIELDS = tuple(field.name for field in _FIELDS if field.type == str | None)
+FLAG_FIELDS = tuple(field.name for field in _FIELDS if field.type is bool)
+_TOLD = tuple(name for name in CALL_FIELDS if name in CallRecord.__struct_fields__)
+
+
+class Leg(CallFields, frozen=True, kw_only=True):
+    """One leg as stored: texts are storable and cut.
+
+    `is_start_guessed`: the event named no start, and `started_at` is ours. `lacked_at`: since when reads
+    lack this row, which the owner of our token may not see; `gone_at`: since when it is known to be deleted.
+    """
+
+    is_start_guessed: bool
+    received_at: int
     statistics_id: int | None = None
     gone_at: int | None = None
     lacked_at: int | None = None
@@ -77,24 +91,29 @@ class Leg(msgspec.Struct, frozen=True):
 
 Legs = tuple[Leg, ...]
 
+# Of a leg that came by an event; the others only the statistics know.
+TOLD_FIELDS = (*_TOLD, "is_start_guessed", "received_at")
+# The user first: the order of legs that began at once follows it (`order_of`).
+_content = attrgetter("user_id", *(name for name in _TOLD if name not in {"user_id", "started_at"}))
+
 
 def leg_of_event(record: CallRecord, received_at: int, fallback_started_at: int | None = None) -> Leg:
     """The telling of a call-end event; without a start it gets the fallback, else the time of its arrival."""
     guess = received_at if fallback_started_at is None else fallback_started_at
     return Leg(
-        record.type,
-        _stored(record.phone_number),
-        _stored(record.portal_number),
-        record.user_id,
-        guess if record.started_at is None else record.started_at,
-        record.started_at is None,
-        record.duration_s,
-        record.cost_e4,
-        _stored(record.currency),
-        _stored(record.code),
-        _stored(record.reason, LONGEST_REASON),
-        record.crm_activity_id,
-        received_at,
+        type=record.type,
+        phone_number=_stored(record.phone_number),
+        portal_number=_stored(record.portal_number),
+        user_id=record.user_id,
+        started_at=guess if record.started_at is None else record.started_at,
+        is_start_guessed=record.started_at is None,
+        duration_s=record.duration_s,
+        cost_e4=record.cost_e4,
+        currency=_stored(record.currency),
+        code=_stored(record.code),
+        reason=_stored(record.reason, LONGEST_REASON),
+        crm_activity_id=record.crm_activity_id,
+        received_at=received_at,
     )
 
 
@@ -198,7 +217,7 @@ def order_of(leg: Leg) -> tuple[object, ...]:
 def _content_of(leg: Leg) -> tuple[object, ...]:
     """All that an event tells; a start that is ours is none of it."""
     start = None if leg.is_start_guessed else leg.started_at
-    return (leg.gone_at is not None, start, *(getattr(leg, name) for name in _TOLD))
+    return (leg.gone_at is not None, start, *_content(leg))
 
 
 def _replace_row(before: Leg, row: Leg) -> Leg:
