@@ -35,8 +35,9 @@ LEASE = "scheduler"
 LEASE_S = 60
 PURGED_EVERY_S = 3600
 MOST_DUE = 500  # Portals that a job takes at once; those that have waited longest come first.
-UNINSTALL_CHECK, PROBE, SILENCE = Kind("uninstall check"), Kind("probe"), Kind("silence")
-PENDING = Kind("pending installation")  # Turns by the waiting row: several networks may offer one portal.
+UNINSTALL_CHECK, PROBE, SILENCE = Kind(name="uninstall check"), Kind(name="probe"), Kind(name="silence")
+# Turns by the waiting row: several networks may offer one portal.
+PENDING = Kind(name="pending installation")
 Job = Callable[[Parts], Awaitable[None]]
 
 

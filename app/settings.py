@@ -26,7 +26,7 @@ class SettingsError(ValueError):
     """A setting is missing or wrong: one clear line, without the value of a secret."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The installation's settings; secrets are kept out of `repr`."""
 

@@ -115,7 +115,15 @@ async def open_parts(
         await vault.open()
         accounts = SharedAccounts(database, rate_clock)
         outbound = await _open_outbound(settings, clock, accounts, stack)
-        ground = Ground(settings, clock, database, vault, Background(), limits or Limits(), quotas)
+        ground = Ground(
+            settings=settings,
+            clock=clock,
+            database=database,
+            vault=vault,
+            background=Background(),
+            limits=limits or Limits(),
+            quotas=quotas,
+        )
         parts = _put_together(ground, outbound)
         await parts.changes.start()
         stack.push_async_callback(parts.changes.stop)
@@ -154,7 +162,9 @@ async def _open_outbound(
     to_servers = await stack.enter_async_context(open_http_client(policy, "oauth"))
     return Outbound(
         policy,
-        PortalClients(to_portals, policy, RateBucket(accounts), record_exchange, clock),
+        PortalClients(
+            http=to_portals, policy=policy, bucket=RateBucket(accounts), record=record_exchange, clock=clock
+        ),
         AuthorizationServer(
             to_servers, policy, settings.client_id, settings.client_secret, record_exchange, clock
         ),
@@ -162,7 +172,7 @@ async def _open_outbound(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """The basis of most parts. `limits` bound the questions that strangers and portals cause, `quotas` the
     storage of each portal.

@@ -11,18 +11,17 @@ import pytest
 
 from app.demo.core.bucket import Bucket
 from app.demo.stand_in import StandIn
-from app.kit.fairness.budget import Limits
 from app.kit.storage.database import Database
 from app.portals.news import Changes
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.quick import mark_quick
-from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, run_callbook
+from tests.running import CLIENT_ID, CLIENT_SECRET, Callbook, FakeClock, limit_questions, run_callbook
 from tests.waits import add_waits
 
 HURRY = (
     100  # The portals' buckets drain so much faster, on both sides: no test waits for two requests a second.
 )
-GENEROUS = Limits(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)
+GENEROUS = limit_questions(1_000_000, installations=1_000_000)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -60,6 +60,17 @@ class Callbook:
         return await self.parts.database.run(sql, *args)
 
 
+def limit_questions(most: int, *, of_group: int | None = None, installations: int = 10) -> Limits:
+    """So many questions of each kind a minute."""
+    return Limits(
+        questions_of_strangers=most,
+        questions_about_known=most,
+        questions_of_proven=most,
+        questions_per_group=most if of_group is None else of_group,
+        installations_per_member=installations,
+    )
+
+
 def make_settings(database_url: str, stand_in: StandIn, app_url: str, **changes: Any) -> Settings:
     fields: dict[str, Any] = {
         "client_id": CLIENT_ID,

@@ -93,7 +93,13 @@ def _number(given: dict[str, Any], names: tuple[str, ...], otherwise: int) -> in
     return otherwise if found is None else int(found)
 
 
-ENDLESS_STATISTICS = Lie(STATISTICS, endless_statistics)
-FAT_TEXTS = Lie(STATISTICS, fat_texts)
-WILD_NUMBERS = (Lie(STATISTICS, wild_numbers), Lie("portal.app.info", wild_days))
-INVENTED_PEOPLE = (Lie("user.get", endless_users), Lie("department.get", endless_departments))
+ENDLESS_STATISTICS = Lie(operation=STATISTICS, change=endless_statistics)
+FAT_TEXTS = Lie(operation=STATISTICS, change=fat_texts)
+WILD_NUMBERS = (
+    Lie(operation=STATISTICS, change=wild_numbers),
+    Lie(operation="portal.app.info", change=wild_days),
+)
+INVENTED_PEOPLE = (
+    Lie(operation="user.get", change=endless_users),
+    Lie(operation="department.get", change=endless_departments),
+)

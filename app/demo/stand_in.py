@@ -100,4 +100,6 @@ class StandIn(World[StandInPortal]):
         def bend(told: Any, _: object) -> Any:  # noqa: ANN401  Any value of JSON, or a method's answer.
             return replace(told, result=change(told.result)) if isinstance(told, RestAnswer) else change(told)
 
-        return self.faults.add_lie(Lie(operation, bend, portal.member_id if portal else None, times))
+        return self.faults.add_lie(
+            Lie(operation=operation, change=bend, member_id=portal.member_id if portal else None, times=times)
+        )

@@ -35,7 +35,7 @@ ANSWERS_S = 240  # For all pages of a list; 20,000 users come in a fifth of that
 MAX_UNKNOWN = 500
 LONGEST_NAME = 100  # In characters; a name stands in every row of a list.
 # The longest list that a portal may have takes 50 MiB; it is read once a day.
-PEOPLE = Kind("people", places=2)
+PEOPLE = Kind(name="people", places=2)
 
 
 Result = TypeVar("Result")

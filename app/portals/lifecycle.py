@@ -20,7 +20,7 @@ RENEW_LATEST_S = RENEW_AFTER_S + 2 * RENEW_SPREAD_S  # None is planned later, ev
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedPair:
     """The secrets that a page or an event brings along; only the access token is verified."""
 
@@ -31,7 +31,7 @@ class OfferedPair:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
     """An installation that the authorization server and the portal confirmed, with an administrator's
     pair.

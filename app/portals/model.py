@@ -11,7 +11,7 @@ Connection = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Portal:
     """One tenant as stored, without its secrets."""
 

@@ -74,7 +74,15 @@ async def fill(database_url: str) -> tuple[str, str]:
             f"SELECT started_at, id FROM calls WHERE portal_id = {portal.id}"
             f" ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET {(FAR_PAGE - 1) * PAGE - 1}"
         )
-        claims = SessionClaims(portal.id, 1, 1, True, "Europe/Berlin", "en", now + LIFETIME_S)
+        claims = SessionClaims(
+            portal_id=portal.id,
+            generation=1,
+            user_id=1,
+            is_admin=True,
+            time_zone="Europe/Berlin",
+            locale="en",
+            expires_at=now + LIFETIME_S,
+        )
         token = Keyring.parse(KEYS).seal(msgspec.json.encode(claims), CONTEXT)
         cursor = Cursor("-started_at", int(str(far[0]["started_at"])), int(str(far[0]["id"])))
         return token, cursor.to_text()

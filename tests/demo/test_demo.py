@@ -53,7 +53,7 @@ async def run_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCallboo
     async def install_and_bind(portal: Any, app_url: str) -> None:
         await install(portal, app_url)
         handler = f"{app_url}/events"
-        portal.installation.events[:] = [EventBinding(1, "ONVOXIMPLANTCALLEND", handler)]
+        portal.installation.events[:] = [EventBinding(id=1, event="ONVOXIMPLANTCALLEND", handler=handler)]
 
     monkeypatch.setattr(demo, "install", install_and_bind)
     for name in ("OAUTH", "PORTAL", "APP"):

@@ -127,7 +127,13 @@ async def test_no_row_of_the_statistics_closes_the_log(
 ) -> None:
     parts = opened.callbook.parts
     (stored,) = await opened.callbook.run_sql("SELECT id, generation FROM portals")
-    destination = Destination(parts.database, parts.changes, stored["id"], stored["generation"], parts.room)
+    destination = Destination(
+        database=parts.database,
+        changes=parts.changes,
+        portal_id=stored["id"],
+        generation=stored["generation"],
+        room=parts.room,
+    )
     records = []
     for row in rows:
         with contextlib.suppress(Undecodable):

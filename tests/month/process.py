@@ -16,14 +16,13 @@ import msgspec
 from app.asgi import create_app
 from app.calls.statistics.progress import evidence
 from app.demo.core.listener import listen
-from app.kit.fairness.budget import Limits
 from app.kit.messages.logging import configure_logging
 from app.settings import Settings
 from tests.month.clock import SharedClock
 from tests.month.turns import NEVER_S, Turns
-from tests.running import hold_lifespan
+from tests.running import hold_lifespan, limit_questions
 
-LIMITS = Limits(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)
+LIMITS = limit_questions(1_000_000, installations=1_000_000)
 
 
 async def serve(clock: SharedClock) -> None:

@@ -67,7 +67,7 @@ async def test_what_changed_in_the_structure_changes_here(
     bitrix_portal.users[21].department_ids = [3, 5]
     bitrix_portal.state.departments = [
         *bitrix_portal.state.departments[:2],
-        Department(5, "Field <b>\u05d0\U0001f600", parent_id=3),
+        Department(id=5, name="Field <b>\u05d0\U0001f600", parent_id=3),
     ]
     await read_again(callbook, portal_id, clock)
     assert [one.name for one in await list_departments(portal_id)] == [
@@ -82,7 +82,7 @@ async def test_what_changed_in_the_structure_changes_here(
 
 async def test_more_departments_than_a_page_holds(callbook: Callbook, bitrix_portal: StandInPortal) -> None:
     bitrix_portal.state.departments += [
-        Department(number, f"D{number}", parent_id=1) for number in range(10, 190)
+        Department(id=number, name=f"D{number}", parent_id=1) for number in range(10, 190)
     ]
     portal_id = await install(callbook, bitrix_portal)
     assert len(await list_departments(portal_id)) == 183
@@ -116,8 +116,8 @@ async def test_a_portal_that_does_not_tell_just_now_keeps_what_is_known(
 
 async def test_circles_and_lost_parents_end(callbook: Callbook, bitrix_portal: StandInPortal) -> None:
     bitrix_portal.state.departments = [
-        Department(3, "A", parent_id=4),
-        Department(4, "B", parent_id=3, head_id=99),
+        Department(id=3, name="A", parent_id=4),
+        Department(id=4, name="B", parent_id=3, head_id=99),
     ]
     portal_id = await install(callbook, bitrix_portal)
     assert await list_staff(portal_id, 3) == await list_staff(portal_id, 4) == {12, 14, 18, 21, 27}

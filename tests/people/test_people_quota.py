@@ -97,7 +97,18 @@ async def test_the_oldest_requests_of_a_busy_portal_go_and_no_others(
     for number in range(60):
         for member_id in (portal.member_id, None):
             await record_exchange(
-                Exchange(number, "rest", member_id, "", f"{number}", "{}", 200, None, 5, "")
+                Exchange(
+                    at=number,
+                    kind="rest",
+                    member_id=member_id,
+                    host="",
+                    method=f"{number}",
+                    parameters="{}",
+                    status=200,
+                    error_code=None,
+                    duration_ms=5,
+                    result_summary="",
+                )
             )
     await trim_exchanges(50)
     assert await count_exchanges(portal_id) == 50

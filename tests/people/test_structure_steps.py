@@ -117,7 +117,9 @@ async def test_fifty_users_in_every_department_are_a_bounded_number_of_rows_in_s
     portal_id = await install(callbook, bitrix_portal)
     small = Quotas(departments=1_000, memberships=550)
     monkeypatch.setattr(callbook.parts.people, "_quotas", small)
-    bitrix_portal.state.departments = [state.Department(number, f"D{number}") for number in range(1, 1_101)]
+    bitrix_portal.state.departments = [
+        state.Department(id=number, name=f"D{number}") for number in range(1, 1_101)
+    ]
     for user in bitrix_portal.users.values():
         user.department_ids = list(range(1, 1_101))
 

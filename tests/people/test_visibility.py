@@ -23,7 +23,7 @@ ADMIN, HEAD_OF_SALES, SELLER, HEAD_OF_SUPPORT, HELPER, DISMISSED = 1, 14, 12, 18
 async def portal_id(callbook: Callbook, stand_in: StandIn) -> int:
     """Northwind (head 1) over Sales (14: 12, 14) and Support (18: 18, 21, 27); Field (12, 21) under Sales."""
     portal: StandInPortal = stand_in.portals[0]
-    portal.state.departments.append(Department(7, "Field", parent_id=3))
+    portal.state.departments.append(Department(id=7, name="Field", parent_id=3))
     portal.users[SELLER].department_ids = [3, 7]
     portal.users[HELPER].department_ids = [4, 7]
     return await install(callbook, portal)

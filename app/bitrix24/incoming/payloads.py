@@ -47,7 +47,7 @@ class InstallTokens(msgspec.Struct, frozen=True):
         return "InstallTokens(…)"
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event. An absent `member_id` or `application_token` is empty; any other absent value is None.
 
     `name` is upper-cased and cut to 64 characters; `sent_at` is Unix seconds by the portal's queue. `raw`
@@ -83,7 +83,7 @@ class Event(msgspec.Struct, frozen=True):
         return f"Event(name={self.name!r}, member_id={self.member_id!r})"
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """A request of a portal to open a page in its frame. Nothing in it is proven. The repr shows no token."""
 
     member_id: str
@@ -231,14 +231,14 @@ def _event(
             auth["access_token"], auth.get("refresh_token", ""), lifetime_s or _DEFAULT_LIFETIME_S
         )
     return Event(
-        name,
-        member_id,
-        auth.get("application_token", ""),
-        data,
-        is_escaped,
-        _whole_number(top.get("ts")),
-        auth.get("server_endpoint") or None,
-        install,
+        name=name,
+        member_id=member_id,
+        application_token=auth.get("application_token", ""),
+        raw=data,
+        is_escaped=is_escaped,
+        sent_at=_whole_number(top.get("ts")),
+        server_endpoint=auth.get("server_endpoint") or None,
+        install=install,
     )
 
 

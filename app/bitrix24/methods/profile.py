@@ -16,7 +16,7 @@ _DAY_S = 86_400  # No time zone is further from UTC.
 TOTAL_S = 15.0
 
 
-class Profile(msgspec.Struct, frozen=True):
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """The user of a token; `time_zone` is empty when the user set none, the offset None when it is absent."""
 
     user_id: int

@@ -43,7 +43,7 @@ PATIENT = Bounds(1024 * 1024, 50_000)
 SMALL = Bounds(64 * 1024, 1_000)
 
 
-class Document(msgspec.Struct, frozen=True):
+class Document(msgspec.Struct, frozen=True, kw_only=True):
     """An answer's result and the parts beside it, none of them decoded yet."""
 
     result: Part = _ABSENT
@@ -54,7 +54,7 @@ class Document(msgspec.Struct, frozen=True):
     time: Part = _ABSENT
 
 
-class _RawDocument(msgspec.Struct):
+class _RawDocument(msgspec.Struct, kw_only=True):
     result: msgspec.Raw = _ABSENT
     error: msgspec.Raw = _ABSENT
     error_description: msgspec.Raw = _ABSENT

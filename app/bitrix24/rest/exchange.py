@@ -34,7 +34,7 @@ _HARMLESS_KEYS = frozenset(
 )
 
 
-class Exchange(msgspec.Struct, frozen=True):
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """One request and its answer, redacted. `at` is Unix seconds; `status` and `error_code` None if unknown.
 
     `method` is the REST method, or `app.info` and `oauth/token` at the authorization server; `parameters` is

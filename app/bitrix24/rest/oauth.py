@@ -26,7 +26,7 @@ _DEFAULT_LIFETIME_S = 3600
 MOST_LIFETIME_S = 366 * 24 * 3600  # The documentation tells of an hour, and of 180 days for a refresh token.
 
 
-class AppInfo(msgspec.Struct, frozen=True):
+class AppInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The owner of a token, by the authorization server, the only one that knows it.
 
     `expires_at` is Unix seconds by the server's clock; `server` is the origin that answered; `domain` and
@@ -45,7 +45,7 @@ class AppInfo(msgspec.Struct, frozen=True):
     is_installed: bool
 
 
-class TokenPair(msgspec.Struct, frozen=True):
+class TokenPair(msgspec.Struct, frozen=True, kw_only=True):
     """A new pair; the old refresh token is spent. Times are Unix seconds by the server's clock."""
 
     access_token: str
@@ -166,7 +166,16 @@ class AuthorizationServer:
         finally:
             host, parameters = request.url.netloc.decode(), redact(told)
             exchange = Exchange(
-                started_at, "oauth", member_id, host, method, parameters, status, code, duration_ms, summary
+                at=started_at,
+                kind="oauth",
+                member_id=member_id,
+                host=host,
+                method=method,
+                parameters=parameters,
+                status=status,
+                error_code=code,
+                duration_ms=duration_ms,
+                result_summary=summary,
             )
             await keep(self._record, exchange)
 

@@ -56,7 +56,7 @@ class Answer(msgspec.Struct, frozen=True):
     time: dict[str, Any]
 
 
-class BatchAnswer(msgspec.Struct, frozen=True):
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answers of a batch, by the command's name; a command that was not run has neither result nor error.
 
     `time` is the `time` block of the whole request, `times` holds those of the commands.
@@ -135,7 +135,7 @@ class PortalClient:
         if any(name.isdecimal() for name in commands):
             raise ValueError("PHP makes a list of what has numbers for names")
         if not commands:
-            return BatchAnswer({}, {}, {}, {}, {})
+            return BatchAnswer(results={}, errors={}, totals={}, nexts={}, time={})
         lines = {name: f"{method}?{encode_form(inner)}" for name, (method, inner) in commands.items()}
         told = {name: {method: inner} for name, (method, inner) in commands.items()}
         body = msgspec.json.encode({"halt": int(is_halting), "cmd": lines, "auth": access_token})
@@ -187,7 +187,16 @@ class PortalClient:
             duration_ms = round((time.perf_counter() - begun) * 1000)
             host, method, told = request.url.netloc.decode(), prepared.method, prepared.told
             exchange = Exchange(
-                started_at, "rest", self.member_id, host, method, told, status, code, duration_ms, summary
+                at=started_at,
+                kind="rest",
+                member_id=self.member_id,
+                host=host,
+                method=method,
+                parameters=told,
+                status=status,
+                error_code=code,
+                duration_ms=duration_ms,
+                result_summary=summary,
             )
             await keep(self._record, exchange)
         return answer

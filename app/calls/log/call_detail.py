@@ -16,7 +16,7 @@ class Neighbours(msgspec.Struct, frozen=True):
     has_more: bool
 
 
-class CallDetail(msgspec.Struct, frozen=True):
+class CallDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One call in full. `recordings`: how many of its legs have one. `earlier`, `later`: calls with its
     number.
     """
@@ -37,7 +37,7 @@ async def read_detail(viewer: Viewer, call_id: str) -> CallDetail | None:
     later = await list_neighbours(viewer, call, "later")
     legs = await list_legs(viewer, [call], is_whole=True)
     recorded = await log_queries.select_recorded_legs(viewer.portal_id, viewer.sees, call_id)
-    return CallDetail(call, legs[call.id], len(recorded), earlier, later)
+    return CallDetail(call=call, legs=legs[call.id], recordings=len(recorded), earlier=earlier, later=later)
 
 
 async def list_neighbours(

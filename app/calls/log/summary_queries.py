@@ -27,7 +27,7 @@ _STATEMENT = f"""
 """  # noqa: S608  Constants of ours.
 
 
-class Summary(msgspec.Struct, frozen=True):
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of calls, and the seconds that the answered calls lasted. Of more than 100,000 calls only the
     newest count (`is_partial`).
     """
@@ -60,4 +60,4 @@ async def summarize(portal_id: int, visible: Visible, filters: Filters) -> Summa
         .limit(COUNTED_CALLS + 1)
     )
     (row,) = await CallTable.raw(_STATEMENT, newest.querystrings[0])
-    return Summary(*(int(row[name]) for name in Summary.__struct_fields__))
+    return Summary(**{name: int(row[name]) for name in Summary.__struct_fields__})

@@ -110,10 +110,10 @@ def _select(portal_id: int, user_id: int) -> Any:  # noqa: ANN401  Piccolo's sel
 
 def _to_row(row: dict[str, Any]) -> ViewRow:
     return ViewRow(
-        row["id"],
-        row["user_id"],
-        original(row["name"]),
-        bool(row["is_shared"]),
-        row["parameters"],
-        row["columns"],
+        id=row["id"],
+        user_id=row["user_id"],
+        name=original(row["name"]),
+        is_shared=bool(row["is_shared"]),
+        parameters=row["parameters"],
+        columns=row["columns"],
     )

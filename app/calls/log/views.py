@@ -53,7 +53,7 @@ class BadView(Refusal):
     code = "bad_view"
 
 
-class SavedView(msgspec.Struct, frozen=True):
+class SavedView(msgspec.Struct, frozen=True, kw_only=True):
     """One saved view; `parameters`: those of the log's list."""
 
     id: int
@@ -151,9 +151,23 @@ def _to_row(view_id: int, user_id: int, draft: Draft) -> ViewRow:
     parameters = urlencode(kept, errors="replace")
     if len(parameters) > MAX_PARAMETERS:
         raise BadView  # No form of ours is so long.
-    return ViewRow(view_id, user_id, name, draft.is_shared, parameters, " ".join(draft.columns))
+    return ViewRow(
+        id=view_id,
+        user_id=user_id,
+        name=name,
+        is_shared=draft.is_shared,
+        parameters=parameters,
+        columns=" ".join(draft.columns),
+    )
 
 
 def _to_view(row: ViewRow) -> SavedView:
     parameters = join_lists(parse_qsl(row.parameters))
-    return SavedView(row.id, row.user_id, row.name, row.is_shared, parameters, tuple(row.columns.split()))
+    return SavedView(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        is_shared=row.is_shared,
+        parameters=parameters,
+        columns=tuple(row.columns.split()),
+    )

@@ -22,7 +22,7 @@ ROW = "voximplant.statistic.get"  # A row has the method's name in the place of 
 ROWS_A_PAGE = 5  # Where no row of a page can be decoded, a few show it.
 
 
-class UndecodableEvent(msgspec.Struct, frozen=True):
+class UndecodableEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event or row that could not be decoded. `received_at`: Unix seconds. `reason`: the key that could
     not be read, and a note when not all data were kept.
     """
@@ -76,7 +76,11 @@ async def list_undecodable(portal_id: int) -> list[UndecodableEvent]:
     """All kept events and rows of a portal, oldest first."""
     return [
         UndecodableEvent(
-            row["id"], original(row["event"]), json.loads(row["payload"]), row["reason"], row["received_at"]
+            id=row["id"],
+            event=original(row["event"]),
+            data=json.loads(row["payload"]),
+            reason=row["reason"],
+            received_at=row["received_at"],
         )
         for row in await select_events(portal_id)
     ]

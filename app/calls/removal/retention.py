@@ -19,7 +19,7 @@ from app.portals.settings.portal_settings import PortalSettings
 from app.portals.settings.settings_queries import find_settings, hold_settings, list_limited, save_settings
 
 log = structlog.get_logger(__name__)
-PURGE = Kind("purge", places=2)  # A purge waits only for the database, which has about one writer.
+PURGE = Kind(name="purge", places=2)  # A purge waits only for the database, which has about one writer.
 PORTALS_A_PAGE = 100
 STEPS_A_TURN = 1_000  # Then another portal's turn; the next one goes on.
 

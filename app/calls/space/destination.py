@@ -7,7 +7,7 @@ from app.kit.storage.database import Database
 from app.portals.news import Changes
 
 
-class Destination(msgspec.Struct, frozen=True):
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """Where a read writes, and for which installation of the portal."""
 
     database: Database

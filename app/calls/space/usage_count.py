@@ -54,5 +54,5 @@ class Recount:
         """Note the count, and add all that was stored while it went on: rather twice than never."""
         size = counted + (await find_usage(portal_id)).size + -before
         others = {name: await count(portal_id) for name, count in self._counters.items()}
-        usage = Usage(size.rows, size.text_bytes, self._clock.now(), **others)
+        usage = Usage(row_count=size.rows, text_bytes=size.text_bytes, counted_at=self._clock.now(), **others)
         await note_counted(portal_id, usage, is_sqlite=self._database.is_sqlite)

@@ -28,7 +28,7 @@ _COUNTED = """
 _NAMES = {"row_count": "rows", "text_bytes": "bytes"}  # The other quotas have the names of their columns.
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """How much a portal stores; `counted_at`: when it was last counted (0: never)."""
 
     row_count: int = 0

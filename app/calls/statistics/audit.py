@@ -118,7 +118,13 @@ class Audit:
         width = fitting_width(self._high_id, sum(stored))
         old = plan_slice(self._mark.audit_slice_id, self._read_from, width)
         slice_id = min((task.low for task in old), default=0)
-        return Search(parts, counts, [*old, *unequal, *tasks], is_suspicious, slice_id)
+        return Search(
+            parts=parts,
+            counts=counts,
+            tasks=[*old, *unequal, *tasks],
+            is_suspicious=is_suspicious,
+            slice_id=slice_id,
+        )
 
     async def _work(self, search: Search) -> None:
         """Do one task after the other until the turn ends, and keep the rest."""

@@ -42,7 +42,7 @@ class Task(msgspec.Struct, frozen=True):
         return cut(self.range, min(MOST_PAGES, ceil((self.high - self.low + 1) / PAGE_ROWS)))
 
 
-class Search(msgspec.Struct, frozen=True):
+class Search(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison. `counts`: the portal's count of each of the `parts` when it began. `tasks`: the rest to
     look at, the last task first. `is_suspicious`: it also looks for ids that belong to other calls now.
     `slice_id`: the lowest id of the slice of old rows that it reads again.

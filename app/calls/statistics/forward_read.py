@@ -46,7 +46,7 @@ LIMITED_FROM = 2  # Operators: one alone may be a forger.
 LATE_S = 3 * 3600  # Statistics have been seen two hours late: until then that alone may be the cause.
 
 
-class SyncResult(msgspec.Struct, frozen=True):
+class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a read. `undecodable`: rows in which not everything could be read. Unix seconds."""
 
     history: str
@@ -77,7 +77,7 @@ class PortalRestsError(PortalUnreachableError):
         self.rest_s = rest_s
 
 
-class Pass(msgspec.Struct, frozen=True):
+class Pass(msgspec.Struct, frozen=True, kw_only=True):
     """One read, over all its attempts. It began at `looked_at` by our clock and at `began_at` by the
     portal's. It looks at calls from `since` on, whose ids begin at `bottom_id`.
     """
@@ -132,7 +132,7 @@ async def _begin(mark: Mark, now: int, window_s: int) -> Pass:
     first_id = await find_first_leg(mark.portal_id, now - window_s, now + DAY_S)
     stood = stood_at(mark, now, is_full=window_s >= FULL_WINDOW_S)
     bottom_id = max(1, min(mark.high_id - BEHIND_IDS + 1, first_id or mark.high_id, stood + 1))
-    return Pass(now, now - window_s, min(bottom_id, mark.high_id + 1))
+    return Pass(looked_at=now, since=now - window_s, bottom_id=min(bottom_id, mark.high_id + 1))
 
 
 def _resume(mark: Mark, window_s: int) -> Pass | None:
@@ -140,7 +140,11 @@ def _resume(mark: Mark, window_s: int) -> Pass | None:
     if mark.pass_low_id is None or mark.pass_looked_at - mark.pass_since < window_s:
         return None
     return Pass(
-        mark.pass_looked_at, mark.pass_since, mark.pass_bottom_id, mark.pass_low_id, mark.pass_began_at
+        looked_at=mark.pass_looked_at,
+        since=mark.pass_since,
+        bottom_id=mark.pass_bottom_id,
+        low_id=mark.pass_low_id,
+        began_at=mark.pass_began_at,
     )
 
 
@@ -211,7 +215,13 @@ async def _date(reader: BatchReader, mark: Mark, going: Pass, newest_id: int, sh
     if current is None or began_at is None:
         return
     compared_ago_s = None if current.audited_at is None else going.looked_at - current.audited_at
-    seen = Seen(newest_id, mark.high_id, await has_rows(mark.portal_id), shown_id, compared_ago_s)
+    seen = Seen(
+        newest_id=newest_id,
+        known_id=mark.high_id,
+        has_known=await has_rows(mark.portal_id),
+        shown_id=shown_id,
+        compared_ago_s=compared_ago_s,
+    )
     if doubt := find_doubt(seen):
         log.warning("nothing is promised of this read", portal_id=mark.portal_id, doubt=doubt)
         return

@@ -91,7 +91,7 @@ async def begin_history(reader: BatchReader, mark: Mark, now: int) -> Mark | Non
     """
     newest, lowest = await reader.read_ends()
     changes = _first_changes(newest, lowest, reader, now)
-    if find_doubt(Seen(reader.high_id, 0, await has_rows(mark.portal_id))):
+    if find_doubt(Seen(newest_id=reader.high_id, known_id=0, has_known=await has_rows(mark.portal_id))):
         changes["read_up_to"] = None
     begun = await begin_mark(mark.portal_id, mark, changes)
     return begun or await find_mark(mark.portal_id, mark.generation)

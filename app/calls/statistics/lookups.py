@@ -15,7 +15,7 @@ from app.portals.tokens.refresh_budget import is_affordable
 
 log = structlog.get_logger(__name__)
 PAUSE_S = 60
-LOOKUP = Kind("lookup")
+LOOKUP = Kind(name="lookup")
 MOST_WAITING = 500  # Portals at once: those that have waited longest.
 
 

@@ -50,7 +50,7 @@ MOST_FAILURES = 4  # Then the history counts as failed, though it is tried again
 UNEXPECTED = "internal_error"
 # Each history writes all the time, so more at once would be no quicker. A slice and its last batch are no
 # long turn. Where endless histories hold all places, a portal just installed need not wait for them.
-HISTORY = Kind("history", places=2, usual_s=SLICE_S + 15, spared_s=10.0, longest_s=LONGEST_TURN_S)
+HISTORY = Kind(name="history", places=2, usual_s=SLICE_S + 15, spared_s=10.0, longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once: those that have waited longest.
 FAILURES = (
     *(BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError, QuotaReached),
@@ -159,8 +159,14 @@ class Histories:
                 await self._tell(portal.id)  # At least "complete up to" has changed.
                 if mark.has_begun and reader.inserted:  # No event told of these: is the event still bound?
                     await want_soon(portal.id, portal.generation, self._clock.now())
-                counts = (reader.rows, reader.inserted, reader.changed, reader.undecodable)
-                return SyncResult(moved.history_state, moved.complete_up_to, *counts)
+                return SyncResult(
+                    history=moved.history_state,
+                    complete_up_to=moved.complete_up_to,
+                    rows=reader.rows,
+                    calls_inserted=reader.inserted,
+                    calls_changed=reader.changed,
+                    undecodable=reader.undecodable,
+                )
         raise PortalNotConnectedError("the portal was uninstalled or installed again meanwhile")
 
     async def _read_to_end(self, reader: BatchReader, mark: Mark, attempt: Attempt) -> Mark | None:
@@ -209,7 +215,13 @@ class Histories:
 
     def destination_of(self, portal: Portal) -> Destination:
         """The place where a read of this portal writes."""
-        return Destination(self._database, self._changes, portal.id, portal.generation, self._room)
+        return Destination(
+            database=self._database,
+            changes=self._changes,
+            portal_id=portal.id,
+            generation=portal.generation,
+            room=self._room,
+        )
 
     async def _give_back(self, mark: Mark) -> Mark | None:
         """End the lease; the mark afterwards, or None when another process has taken the lease over."""

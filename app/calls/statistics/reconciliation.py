@@ -30,7 +30,7 @@ from app.portals.settings.quotas import QuotaReached
 from app.portals.tokens.refresh_budget import is_affordable, is_alive
 
 log = structlog.get_logger(__name__)
-READ, WELCOME = Kind("read", longest_s=LONGEST_TURN_S), Kind("welcome", longest_s=LONGEST_TURN_S)
+READ, WELCOME = Kind(name="read", longest_s=LONGEST_TURN_S), Kind(name="welcome", longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once: those that have waited longest.
 CALLS_AT_ONCE = 4  # Of one portal: it may hold each answer back for a minute.
 CALL_EVERY_S = 300

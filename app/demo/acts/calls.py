@@ -17,7 +17,7 @@ REDIRECT_AFTER_S = 15
 GAP_EVERY = 17
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EndingCall:
     """A call at its end. `started_at` is Unix seconds (default: the call ends now), `cost` decimal text.
 

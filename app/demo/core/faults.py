@@ -36,7 +36,7 @@ class BrokenNetwork(Exception):
         self.mode = mode
 
 
-@dataclass
+@dataclass(kw_only=True)
 class FaultRule:
     """One `fail(...)`: it applies `times` times (None: always), and has applied `hits` times."""
 
@@ -59,7 +59,7 @@ class FaultRule:
         return is_left and operation == self.operation and self.member_id in (None, member_id)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Lie:
     """A false answer: `change` makes it of the true answer and of the call. It applies `times` times (None:
     always).
@@ -83,7 +83,7 @@ class Lie:
         return is_left and operation == self.operation and self.member_id in (None, member_id)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Gate:
     """Holds requests or answers of an operation: a test awaits `reached()`, looks around, then calls
     `release()`.

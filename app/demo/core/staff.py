@@ -21,15 +21,17 @@ STAFF = (
 def staff_portal(state: PortalState) -> None:
     """Fill an empty portal with invented departments and users; ids have gaps, as on real portals."""
     state.departments = [
-        Department(id_, name, parent_id=parent_id, head_id=head_id)
+        Department(id=id_, name=name, parent_id=parent_id, head_id=head_id)
         for id_, name, parent_id, head_id in DEPARTMENTS
     ]
-    admin = User(ADMIN_ID, "Clara", "Winter", is_admin=True, statistics_right="all", gender="F")
+    admin = User(
+        id=ADMIN_ID, name="Clara", last_name="Winter", is_admin=True, statistics_right="all", gender="F"
+    )
     admin.work_position, admin.time_zone = "Director", "Europe/Berlin"
-    robot = User(2, "Queue", "Robot", is_system=True, statistics_right="none")
+    robot = User(id=2, name="Queue", last_name="Robot", is_system=True, statistics_right="none")
     state.users = {admin.id: admin, robot.id: robot}
     for id_, name, last_name, gender, department_id, position, time_zone in STAFF:
-        user = User(id_, name, last_name, gender=gender, department_ids=[department_id])
+        user = User(id=id_, name=name, last_name=last_name, gender=gender, department_ids=[department_id])
         user.work_position, user.time_zone = position, time_zone
         user.is_active = id_ != STAFF[-1][0]
         state.users[id_] = user

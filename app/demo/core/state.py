@@ -12,7 +12,7 @@ RestRefusal = Literal["payment_required", "portal_closed", "plan_without_rest"]
 DEFAULT_SCOPE = ("telephony", "placement", "user_brief", "crm", "department")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class User:
     """A user of a portal, as `user.get` and `profile` describe one.
 
@@ -40,7 +40,7 @@ class User:
         return f"{self.name} {self.last_name}".strip()
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Department:
     """A department of `department.get` (api-reference/departments/department-get.md)."""
 
@@ -71,7 +71,7 @@ class ClosedCard:
     owner_id: int
 
 
-@dataclass
+@dataclass(kw_only=True)
 class EventBinding:
     """One handler of `event.bind`; with `auth_type` 0 the event carries tokens of the user that caused it."""
 
@@ -82,7 +82,7 @@ class EventBinding:
     is_offline: bool = False
 
 
-@dataclass
+@dataclass(kw_only=True)
 class PlacementBinding:
     """One handler of `placement.bind` (api-reference/widgets/placement-bind.md)."""
 
@@ -99,7 +99,7 @@ class PlacementBinding:
         return self.lang_all.get(language, {}).get("TITLE") or self.title
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Token:
     """An access or refresh token; `expires_at` is Unix seconds.
 
@@ -127,7 +127,7 @@ def default_dead_answers() -> dict[str, tuple[str, int]]:
     }
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Installation:
     """One app in one portal: present once an administrator pressed Install, finished after
     `installFinish`.
@@ -149,7 +149,7 @@ class Installation:
     dead_answers: dict[str, tuple[str, int]] = field(default_factory=default_dead_answers)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class PortalState:
     """A whole portal. It is served at `port` now; `member_id` never changes."""
 
@@ -173,7 +173,7 @@ class PortalState:
 
     def installation(self, client_id: str) -> Installation:
         """The installation of an app; at the first call it is made, present and not finished."""
-        return self.installations.setdefault(client_id, Installation(client_id))
+        return self.installations.setdefault(client_id, Installation(client_id=client_id))
 
 
 @dataclass

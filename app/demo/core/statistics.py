@@ -15,7 +15,7 @@ from typing import Any
 Predicate = Callable[["StatisticsRow"], bool]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class StatisticsRow:
     """One leg of a call in the portal's store; times are Unix seconds, `cost` is decimal text.
 

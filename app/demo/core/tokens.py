@@ -15,7 +15,7 @@ ACCESS_LIFE_S = 3600
 DAY_S = 86400
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TokenPair:
     """The pair that a portal hands out; `expires_at`, in Unix seconds, is the access token's."""
 
@@ -36,12 +36,30 @@ class TokenBook:
     def issue(self, portal: PortalState, user_id: int, client_id: str) -> TokenPair:
         """A new pair for a user and an app."""
         now = self.clock.now()
-        access = Token(secrets.token_hex(35), "access", client_id, user_id, now + ACCESS_LIFE_S)
+        access = Token(
+            value=secrets.token_hex(35),
+            kind="access",
+            client_id=client_id,
+            user_id=user_id,
+            expires_at=now + ACCESS_LIFE_S,
+        )
         life_s = self.refresh_life_days * DAY_S
-        refresh = Token(secrets.token_hex(35), "refresh", client_id, user_id, now + life_s)
+        refresh = Token(
+            value=secrets.token_hex(35),
+            kind="refresh",
+            client_id=client_id,
+            user_id=user_id,
+            expires_at=now + life_s,
+        )
         portal.tokens[access.value] = access
         portal.tokens[refresh.value] = refresh
-        return TokenPair(access.value, refresh.value, user_id, client_id, access.expires_at)
+        return TokenPair(
+            access_token=access.value,
+            refresh_token=refresh.value,
+            user_id=user_id,
+            client_id=client_id,
+            expires_at=access.expires_at,
+        )
 
     def find(self, portal: PortalState, value: str, asked: str) -> Token:
         """The token of this value, even when it is spent or expired. `asked` is "app.info", "oauth.refresh"

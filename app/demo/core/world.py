@@ -25,7 +25,7 @@ from app.kit.clock import Clock
 KEPT_REQUESTS = 20_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReceivedRequest:
     """One received request; `member_id` is None at the authorization server."""
 
@@ -234,7 +234,15 @@ class World(Generic[P_co]):
         """
         member_id = portal.member_id if portal else None
         return self.faults.add_rule(
-            FaultRule(operation, code, status, description, network, member_id, times)
+            FaultRule(
+                operation=operation,
+                code=code,
+                status=status,
+                description=description,
+                network=network,
+                member_id=member_id,
+                times=times,
+            )
         )
 
     def hold(
@@ -246,7 +254,9 @@ class World(Generic[P_co]):
         times: int | None = None,
     ) -> Gate:
         """Hold answers ("after": the work is done) or requests ("before") until the gate is released."""
-        return self.faults.add_gate(Gate(operation, when, portal.member_id if portal else None, times))
+        return self.faults.add_gate(
+            Gate(operation=operation, when=when, member_id=portal.member_id if portal else None, times=times)
+        )
 
     def heal(self) -> None:
         """Drop every rule and lie and open every gate."""

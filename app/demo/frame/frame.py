@@ -22,16 +22,16 @@ ANALYTICS = "TELEPHONY_ANALYTICS_MENU"
 ANALYTICS_URI = "/report/telephony/?IFRAME=Y&IFRAME_TYPE=SIDE_SLIDER"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Frame:
     """An opened frame; `app_sid` is new at every rendering, as on a portal."""
 
-    app_sid: str
     user: User
     placement: str
     handler: str
-    is_install: bool
-    is_slider: bool
+    app_sid: str = field(default_factory=lambda: secrets.token_hex(16))
+    is_install: bool = False
+    is_slider: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -63,14 +63,14 @@ def open_frame(
         raise PageRefused("Almost ready", "An administrator has to finish the installation first.")
     app_url = portal.stand_in.app_url
     if not installation.is_finished:
-        return Frame(secrets.token_hex(16), user, "DEFAULT", f"{app_url}/install", True, False)
+        return Frame(user=user, placement="DEFAULT", handler=f"{app_url}/install", is_install=True)
     if placement == "DEFAULT":
-        return Frame(secrets.token_hex(16), user, placement, f"{app_url}/", False, False)
+        return Frame(user=user, placement=placement, handler=f"{app_url}/")
     bound = portal.bound_placement(placement)
     if bound is None:
         raise PageRefused("Nothing here", "The application has bound no handler for this placement.", 404)
     is_slider = placement in {ANALYTICS, LINK}
-    return Frame(secrets.token_hex(16), user, placement, bound.handler, False, is_slider, options)
+    return Frame(user=user, placement=placement, handler=bound.handler, is_slider=is_slider, options=options)
 
 
 def describe_frame(portal: StandInPortal, frame: Frame) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def bind_event(call: RestCall) -> RestAnswer:
     auth_type = _auth_type(call)
     if _find(call, event, handler, auth_type):
         raise Refusal("ERROR_CORE", 400, "Unable to set event handler: Handler already binded")
-    binding = EventBinding(call.state.next_binding_id, event, handler, auth_type)
+    binding = EventBinding(id=call.state.next_binding_id, event=event, handler=handler, auth_type=auth_type)
     call.state.next_binding_id += 1
     call.installation.events.append(binding)
     return RestAnswer(True)

@@ -34,8 +34,8 @@ def bind_placement(call: RestCall) -> RestAnswer:
         raise Refusal("ERROR_CORE", 400, "Unable to set placement handler: Handler already binded")
     call.installation.placements.append(
         PlacementBinding(
-            placement,
-            handler,
+            placement=placement,
+            handler=handler,
             title=call.text("TITLE"),
             description=call.text("DESCRIPTION"),
             group_name=call.text("GROUP_NAME"),

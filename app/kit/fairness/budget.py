@@ -7,7 +7,7 @@ from app.kit.clock import Clock
 from app.kit.messages.errors import TooManyRequests
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The questions about tokens that a process asks the authorization server in a minute, 960 in all.
 

@@ -32,7 +32,7 @@ MOST_REMEMBERED = 10_000  # Portals whose last turn lasted; beyond that the leas
 Work = Callable[[], Awaitable[object]]
 
 
-class Kind(msgspec.Struct, frozen=True):
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of work: its name in the log, and how many turns may begin at once.
 
     A turn that takes longer than `usual_s` has lasted (default QUICK_S). For `spared_s` no turn is cut off in

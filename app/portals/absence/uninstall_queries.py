@@ -28,7 +28,7 @@ class TakenCheck:
     is_accepted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
     """The note of a portal's uninstall; times are Unix seconds."""
 
@@ -50,7 +50,7 @@ class Noted:
         return self.is_answered and self.claimed_until <= now < self.next_at
 
 
-class Gone(msgspec.Struct, frozen=True):
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
     """A portal that seems to be gone, as the vendor sees it; times are Unix seconds."""
 
     member_id: str
@@ -169,12 +169,12 @@ async def find_noted(portal_ids: Collection[int]) -> dict[int, Noted]:
 
 def _to_noted(row: Mapping[str, Any]) -> Noted:
     return Noted(
-        row["generation"],
-        bool(row["is_clean"]),
-        bool(row["is_unannounced"]),
-        bool(row["is_answered"]),
-        row["claimed_until"],
-        row["next_at"],
+        generation=row["generation"],
+        is_clean=bool(row["is_clean"]),
+        is_unannounced=bool(row["is_unannounced"]),
+        is_answered=bool(row["is_answered"]),
+        claimed_until=row["claimed_until"],
+        next_at=row["next_at"],
     )
 
 

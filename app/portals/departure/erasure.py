@@ -29,7 +29,7 @@ from app.portals.outbound.rate_queries import erase_buckets
 log = structlog.get_logger(__name__)
 CALLS_KEPT_S = 30 * 24 * 3600
 OVERWRITE_DUE = "overwrite_due"
-ERASURE = Kind("erasure")
+ERASURE = Kind(name="erasure")
 
 EraseSome = Callable[[int], Awaitable[bool]]  # Erases a step; returns False if nothing is left.
 EraseAll = Callable[[int], Awaitable[bool]]  # Returns whether nothing is left.

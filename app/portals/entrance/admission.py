@@ -33,7 +33,7 @@ HOLDER = "holds the application token"  # From any network.
 GiveBack = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The facts that a request claims about itself, not yet proven."""
 

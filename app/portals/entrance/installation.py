@@ -39,7 +39,7 @@ from app.portals.tokens.purchases import Purse
 from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
-FOLLOW_UP = Kind("follow up")
+FOLLOW_UP = Kind(name="follow up")
 FollowUp = Callable[[Portal, str], Coroutine[Any, Any, None]]  # With the administrator's access token.
 
 
@@ -91,7 +91,13 @@ class Installer:
     async def install_from_page(self, page: Page, source: str) -> Opened:
         """Install by the installer page; raises a Refusal, and then nothing has changed."""
         standing = await self._judge(page.member_id, page.application_token)
-        claim = Claim(page.member_id, page.auth_id, page.server_endpoint, source, standing)
+        claim = Claim(
+            member_id=page.member_id,
+            access_token=page.auth_id,
+            server_endpoint=page.server_endpoint,
+            source=source,
+            standing=standing,
+        )
         return await self.install_proven(page, claim, await self._prove(claim))
 
     async def install_proven(
@@ -107,7 +113,11 @@ class Installer:
                 code="wrong_domain",
             )
         pair = OfferedPair(
-            page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang
+            access_token=page.auth_id,
+            refresh_token=page.refresh_id,
+            expires_in_s=page.auth_expires_in,
+            application_token=page.application_token,
+            language=page.lang,
         )
         return await self._install(claim, info, pair, is_wanted)
 
@@ -124,7 +134,13 @@ class Installer:
     async def judge(self, offer: Offer) -> Claim:
         """The claim of an offer, with its standing before its token is proven."""
         standing = await self._judge(offer.member_id, offer.application_token)
-        return Claim(offer.member_id, offer.access_token, offer.server_endpoint, offer.source, standing)
+        return Claim(
+            member_id=offer.member_id,
+            access_token=offer.access_token,
+            server_endpoint=offer.server_endpoint,
+            source=offer.source,
+            standing=standing,
+        )
 
     async def install_offer(self, offer: Offer, claim: Claim, is_wanted: IsWanted | None = None) -> Opened:
         """Install by the offer of an event. The event's own tokens verify it, so its sender does not matter.
@@ -140,7 +156,11 @@ class Installer:
         info = await self._prove(claim)
         lifetime_s = max(0, offer.expires_at - self._clock.now())
         pair = OfferedPair(
-            offer.access_token, offer.refresh_token, lifetime_s, offer.application_token, offer.language
+            access_token=offer.access_token,
+            refresh_token=offer.refresh_token,
+            expires_in_s=lifetime_s,
+            application_token=offer.application_token,
+            language=offer.language,
         )
         return await self._install(claim, info, pair, is_wanted_still)
 

@@ -25,7 +25,7 @@ class OfferRecord:
     pair_bought_at: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class OfferPurse:
     """The installation of this portal and origin; `sealed` is its offer as stored."""
 

@@ -15,7 +15,7 @@ MOST_OF_LANGUAGE = 16
 IsWanted = Callable[[], Awaitable[bool]]  # Whether the portal has not been forgotten in the meantime.
 
 
-class Offer(msgspec.Struct, frozen=True):
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of an event that an installation needs. Its repr shows no token.
 
     `expires_at` is Unix seconds by our clock, counted from the receipt; `pair_bought_at` is when a new pair

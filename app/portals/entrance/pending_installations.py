@@ -120,7 +120,10 @@ class PendingInstallations:
         taken = await pending_queries.take(member_id, origin, now, now + LEASE_S)
         if taken is None:
             return
-        purse, attempts = OfferPurse(self._keyring, self._clock, member_id, origin, taken[0]), taken[1]
+        sealed, attempts = taken
+        purse = OfferPurse(
+            keyring=self._keyring, clock=self._clock, member_id=member_id, origin=origin, sealed=sealed
+        )
         waits = partial(pending_queries.postpone, member_id, origin)
         pause_s = ASK_AGAIN_AFTER_S[min(attempts, len(ASK_AGAIN_AFTER_S) - 1)]
         try:

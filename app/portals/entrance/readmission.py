@@ -48,7 +48,13 @@ class Readmission:
         if not page.refresh_id or await self._tombstones.is_barred(page.member_id):
             raise NotInstalled
         server = self._verifier.choose_server(page.server_endpoint)
-        claim = Claim(page.member_id, page.auth_id, server, source, Standing.STRANGER)
+        claim = Claim(
+            member_id=page.member_id,
+            access_token=page.auth_id,
+            server_endpoint=server,
+            source=source,
+            standing=Standing.STRANGER,
+        )
         try:
             opened = await self._install(page, claim)
         except Forbidden as refusal:

@@ -46,7 +46,7 @@ HINT_EVERY_S = 6 * 3600
 LEAST_LIFE_S = 120  # Of a token that a check uses: a check never buys a pair.
 DAY_S = 86_400
 STALLED_AFTER_S = 60
-SETUP, CHECKUP = Kind("setup"), Kind("checkup")
+SETUP, CHECKUP = Kind(name="setup"), Kind(name="checkup")
 MOST_DUE = 500  # Portals in one pass; if more are due, those checked the longest ago.
 REMEDIES = {
     "insufficient_scope": N_(
@@ -68,7 +68,7 @@ Use = Callable[[Work[object]], Awaitable[object]]  # Does a piece of work with a
 StepName = Literal["verified", "events", "placement", "cards"]
 
 
-class Step(msgspec.Struct):
+class Step(msgspec.Struct, kw_only=True):
     """One step of the installation; `code` and `remedy` say why it failed, or `remedy` why it was skipped."""
 
     name: StepName
@@ -114,8 +114,8 @@ def is_stalled(portal: Portal, now: int) -> bool:
 
 
 def _make_steps() -> list[Step]:
-    waiting = [Step(name, "running") for name in WAITING]
-    return [Step("verified", "done"), *waiting]
+    waiting = [Step(name=name, state="running") for name in WAITING]
+    return [Step(name="verified", state="done"), *waiting]
 
 
 def _write(steps: list[Step], now: int) -> str:

@@ -74,7 +74,13 @@ class Opener:
             return await self._readmission.readmit(page, source)
         standing = judge_standing(portal, page.application_token, self._vault)
         server = page.server_endpoint or portal.oauth_server
-        claim = Claim(page.member_id, page.auth_id, server, source, standing)
+        claim = Claim(
+            member_id=page.member_id,
+            access_token=page.auth_id,
+            server_endpoint=server,
+            source=source,
+            standing=standing,
+        )
         opened, info = await self._open(portal, claim)
         await self._note_status(opened.portal, info)
         if opened.profile.is_admin:
@@ -97,7 +103,13 @@ class Opener:
         portal = await self._portals.find(member_id)
         if portal is None or not portal.is_installed:
             raise NotInstalled
-        claim = Claim(member_id, access_token, portal.oauth_server, source, Standing.KNOWN)
+        claim = Claim(
+            member_id=member_id,
+            access_token=access_token,
+            server_endpoint=portal.oauth_server,
+            source=source,
+            standing=Standing.KNOWN,
+        )
         opened, _ = await self._open(portal, claim)
         return opened
 
@@ -151,7 +163,11 @@ class Opener:
         if not page.refresh_id:
             return
         pair = OfferedPair(
-            page.auth_id, page.refresh_id, page.auth_expires_in, page.application_token, page.lang
+            access_token=page.auth_id,
+            refresh_token=page.refresh_id,
+            expires_in_s=page.auth_expires_in,
+            application_token=page.application_token,
+            language=page.lang,
         )
         offer = lifecycle.build_installation(
             info, opened.profile, opened.portal.client_endpoint, pair, self._clock.now()

@@ -11,7 +11,7 @@ from app.bitrix24.transport.address_policy import AddressPolicy
 from app.kit.clock import Clock
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PortalClients:
     """Makes a client for a REST root; raises AddressRefused if the root may not be contacted."""
 

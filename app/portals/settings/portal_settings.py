@@ -17,7 +17,7 @@ RETENTION_MONTHS = (1, 3, 6, 12, 24, 36, 60)
 YEAR_MONTHS = 12
 
 
-class PortalSettings(msgspec.Struct, frozen=True):
+class PortalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one portal; the defaults hold until an administrator saves others.
 
     If `time_zone` or `locale` is empty, each user has their own. `line_names` gives names to the portal's

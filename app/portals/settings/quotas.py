@@ -11,7 +11,7 @@ MIB = 1024 * 1024
 RETRY_AFTER_S = 60  # Only the removal of calls makes room, and that is no matter of seconds.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quotas:
     """The bounds for one portal."""
 

@@ -23,7 +23,7 @@ Sleep = Callable[[float], Awaitable[None]]
 Monotonic = Callable[[], float]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class PortalPurse:
     """A pair and the right to spend it, which ends at `ends_at` by `monotonic`.
 

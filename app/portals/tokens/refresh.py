@@ -152,7 +152,15 @@ class Refresher:
         return verdict
 
     async def _ask(self, portal: Portal, old: StoredPair, cause: Cause, ends_at: float) -> Verdict:
-        purse = PortalPurse(portal, old, self._vault, self._clock, self._sleep, self._monotonic, ends_at)
+        purse = PortalPurse(
+            portal=portal,
+            spent=old,
+            vault=self._vault,
+            clock=self._clock,
+            sleep=self._sleep,
+            monotonic=self._monotonic,
+            ends_at=ends_at,
+        )
         try:
             pair = await buy(self._server, purse, cause, self._clock)
         except NotNow:

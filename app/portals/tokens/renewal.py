@@ -14,7 +14,7 @@ from app.portals.tokens.refresh_budget import Cause
 from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
-RENEWAL = Kind("renewal")
+RENEWAL = Kind(name="renewal")
 MOST_DUE = 500  # Portals in one pass; if more are due, those with the oldest pairs.
 AGAIN_AFTER_S = 6 * 3600  # A pair that is due has three days left even by the shorter documented lifetime.
 

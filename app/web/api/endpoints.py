@@ -60,7 +60,7 @@ class History(msgspec.Struct, frozen=True):
     total: int | None
 
 
-class Sync(msgspec.Struct, frozen=True):
+class Sync(msgspec.Struct, frozen=True, kw_only=True):
     """How complete the log is. `last_event_at` is null unless the viewer may see all calls.
 
     `quota_reached`: Callbook has no room for more calls of this portal until some are removed.

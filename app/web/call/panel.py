@@ -91,7 +91,9 @@ async def _find_names(parts: WebParts, session: Session, user_ids: set[int]) -> 
 
 def _presenter(request: AnyRequest, parts: WebParts, session: Session) -> Presenter:
     zone = choose_zone(session, dict(request.query_params))
-    return Presenter(zone, session.locale, parts.clock.now(), session.settings.line_names)
+    return Presenter(
+        zone=zone, locale=session.locale, now=parts.clock.now(), line_names=session.settings.line_names
+    )
 
 
 HANDLERS = [show_call, show_neighbours, show_transcript]

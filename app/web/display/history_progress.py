@@ -34,7 +34,7 @@ async def view_history(session: Session, presenter: Presenter) -> HistoryView:
     mark = await find_mark(portal.id, portal.generation)
     if mark is None or not mark.has_begun:
         state, code = ("pending", None) if mark is None else (mark.history_state, mark.failure_code)
-        return HistoryView(state, None, "", "", None, code)
+        return HistoryView(state=state, share=None, done="", total="", complete_up_to=None, failure_code=code)
     up_to = mark.complete_up_to
     sees_all = session.viewer.sees is EVERYONE
     return HistoryView(

@@ -109,11 +109,11 @@ async def view_notice(parts: WebParts, session: Session, failure_code: str | Non
     )
     texts = FOR_ADMINS if is_admin else FOR_OTHERS
     return Notice(
-        kind,
-        "bad" if kind == "reinstall_needed" else "warn",
-        words.gettext(TITLES[kind], owner=owner),
-        words.gettext(texts[kind], owner=owner),
-        is_admin and kind in RECONNECTABLE,
+        kind=kind,
+        tone="bad" if kind == "reinstall_needed" else "warn",
+        title=words.gettext(TITLES[kind], owner=owner),
+        text=words.gettext(texts[kind], owner=owner),
+        can_reconnect=is_admin and kind in RECONNECTABLE,
     )
 
 
@@ -144,7 +144,13 @@ def _describe_license(portal: Portal, words: Words, now: int) -> Notice | None:
             "Pay for Callbook in the Bitrix24 Market before Bitrix24 closes it. Until then, no "
             "calls are lost."
         )
-        return Notice("license_over", "warn", words.gettext(title), words.gettext(text), can_reconnect=False)
+        return Notice(
+            kind="license_over",
+            tone="warn",
+            title=words.gettext(title),
+            text=words.gettext(text),
+            can_reconnect=False,
+        )
     if portal.license_ends_at is None:
         return None
     days = max(0, (portal.license_ends_at - now + DAY_S - 1) // DAY_S)
@@ -155,4 +161,4 @@ def _describe_license(portal: Portal, words: Words, now: int) -> Notice | None:
     else:
         return None
     tone: Tone = "warn" if days <= SOON_DAYS else "plain"
-    return Notice("license_ends", tone, title, "", can_reconnect=False)
+    return Notice(kind="license_ends", tone=tone, title=title, text="", can_reconnect=False)

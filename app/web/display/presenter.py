@@ -127,12 +127,12 @@ class Presenter(NamedTuple):
         """A moment in the viewer's zone and language."""
         local = to_local(at, self.zone)
         return Moment(
-            to_iso(at),
-            self._day(local),
-            _format_date(local.year, local.month, local.day, self._is_this_year(local), self.locale),
-            _format_clock(local.hour, local.minute, self.locale),
-            format_datetime(local, "medium", locale=self.locale),
-            format_date(local, "medium", locale=self.locale),
+            moment=to_iso(at),
+            day=self._day(local),
+            date=_format_date(local.year, local.month, local.day, self._is_this_year(local), self.locale),
+            time=_format_clock(local.hour, local.minute, self.locale),
+            full_time=format_datetime(local, "medium", locale=self.locale),
+            full_date=format_date(local, "medium", locale=self.locale),
         )
 
     def _day(self, local: datetime) -> str | None:

@@ -37,5 +37,7 @@ async def present_calls(
     refresh_people(parts, session, is_somebody_unknown=not user_ids <= names.keys())
     departments = await find_department_names(session.portal.id, user_ids if "department" in columns else ())
     lines = session.settings.line_names
-    presenter = Presenter(zone, session.locale, parts.clock.now(), lines, departments)
+    presenter = Presenter(
+        zone=zone, locale=session.locale, now=parts.clock.now(), line_names=lines, departments=departments
+    )
     return Presented([presenter.present(call, names) for call in calls], names, presenter)

@@ -105,7 +105,13 @@ def _read(request: AnyRequest, parts: WebParts, session: Session, kind: str) -> 
     today = to_local(now, zone).date().isoformat()
     headers = {**data_headers(), "Content-Disposition": f'attachment; filename="callbook-{today}.{kind}"'}
     columns = parse_choices(parameters, "columns", COLUMNS)
-    return Asked(kind, read_list_request(session, parameters, now), columns, zone, headers)
+    return Asked(
+        format=kind,
+        request=read_list_request(session, parameters, now),
+        columns=columns,
+        zone=zone,
+        headers=headers,
+    )
 
 
 async def _count(session: Session, asked: Asked, pieces: AsyncGenerator[Piece]) -> int | None:

@@ -132,42 +132,44 @@ def make_columns(addressee: Addressee) -> tuple[Column, ...]:
     pgettext, gettext = addressee.words.pgettext, addressee.words.gettext
     time = pgettext("column", "Time (%(zone)s)", zone=addressee.zone)
     return (
-        Column("time", "time", time, 21, addressee.moment),
-        Column("direction", "call", pgettext("column", "Direction"), 14, addressee.direction),
-        Column("outcome", "call", pgettext("column", "Outcome"), 14, addressee.outcome),
-        Column("number", "number", pgettext("column", "Number"), 20, lambda call: _number(call.phone_number)),
-        Column("operator", "operator", pgettext("column", "Employee"), 24, addressee.operator),
-        Column("line", "line", pgettext("column", "Line"), 20, addressee.line),
-        Column(
+        _column("time", "time", time, 21, addressee.moment),
+        _column("direction", "call", pgettext("column", "Direction"), 14, addressee.direction),
+        _column("outcome", "call", pgettext("column", "Outcome"), 14, addressee.outcome),
+        _column(
+            "number", "number", pgettext("column", "Number"), 20, lambda call: _number(call.phone_number)
+        ),
+        _column("operator", "operator", pgettext("column", "Employee"), 24, addressee.operator),
+        _column("line", "line", pgettext("column", "Line"), 20, addressee.line),
+        _column(
             "duration", "duration", pgettext("column", "Duration"), 11, lambda call: _length(call.duration_s)
         ),
-        Column("cost", "cost", pgettext("column", "Cost"), 11, lambda call: _money(call.cost_e4)),
-        Column("currency", "cost", pgettext("column", "Currency"), 10, lambda call: call.currency),
-        Column("code", "code", pgettext("column", "Code"), 8, lambda call: call.code),
-        Column("reason", "code", pgettext("column", "Reason"), 24, lambda call: call.reason),
-        Column("crm", "client", pgettext("column", "CRM card"), 18, addressee.card),
-        Column(
+        _column("cost", "cost", pgettext("column", "Cost"), 11, lambda call: _money(call.cost_e4)),
+        _column("currency", "cost", pgettext("column", "Currency"), 10, lambda call: call.currency),
+        _column("code", "code", pgettext("column", "Code"), 8, lambda call: call.code),
+        _column("reason", "code", pgettext("column", "Reason"), 24, lambda call: call.reason),
+        _column("crm", "client", pgettext("column", "CRM card"), 18, addressee.card),
+        _column(
             "recording",
             "recording",
             pgettext("column", "Recording"),
             11,
             lambda call: addressee.is_so(call.has_recording),
         ),
-        Column(
+        _column(
             "transcript",
             "",
             pgettext("column", "Transcript"),
             11,
             lambda call: addressee.is_so(call.has_transcript),
         ),
-        Column("department", "department", pgettext("column", "Department"), 20, addressee.departments),
-        Column("vote", "vote", pgettext("column", "Vote"), 8, lambda call: call.vote or None),
-        Column("comment", "comment", pgettext("column", "Comment"), 30, lambda call: call.comment),
-        Column("legs", "", pgettext("column", "Legs"), 40, addressee.legs),
-        Column(
+        _column("department", "department", pgettext("column", "Department"), 20, addressee.departments),
+        _column("vote", "vote", pgettext("column", "Vote"), 8, lambda call: call.vote or None),
+        _column("comment", "comment", pgettext("column", "Comment"), 30, lambda call: call.comment),
+        _column("legs", "", pgettext("column", "Legs"), 40, addressee.legs),
+        _column(
             "confirmed", "", gettext("In the statistics"), 11, lambda call: addressee.is_so(call.confirmed)
         ),
-        Column("id", "", pgettext("column", "Call ID"), 40, lambda call: call.call_id),
+        _column("id", "", pgettext("column", "Call ID"), 40, lambda call: call.call_id),
     )
 
 
@@ -177,6 +179,16 @@ def choose_columns(columns: Sequence[Column], shown: Sequence[log_columns.Column
     """
     chosen = tuple(column for name in shown for column in columns if column.shown_as == name)
     return chosen or tuple(columns)
+
+
+def _column(
+    name: str,
+    shown_as: log_columns.Column | Literal[""],
+    head: str,
+    width: int,
+    read: Callable[[LoggedCall], Cell],
+) -> Column:
+    return Column(name=name, shown_as=shown_as, head=head, width=width, read=read)
 
 
 def _number(text: str | None) -> Phone | None:

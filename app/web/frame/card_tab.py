@@ -123,14 +123,16 @@ async def _view_card(
 ) -> CardView:
     columns = read_columns(given.get("columns", "").split(","))
     if card.id is None or known.failure:
-        return CardView(card, known.failure or "unknown", columns, [])
+        return CardView(card=card, state=known.failure or "unknown", columns=columns, rows=[])
     limit = parse_number(given, "limit", MAX_LIMIT) or DEFAULT_LIMIT
     cursor = parse_cursor(given.get("cursor"), NEWEST_FIRST)
     ids = known.activity_ids
     page = await list_card_calls(session.viewer, (card.kind.name, card.id), ids, limit, cursor)
     shown = await present_calls(parts, session, page.calls, columns, choose_zone(session, given))
     state = "calls" if shown.rows or cursor else "none"
-    return CardView(card, state, columns, shown.rows, page.next_cursor, ids)
+    return CardView(
+        card=card, state=state, columns=columns, rows=shown.rows, next_cursor=page.next_cursor, activities=ids
+    )
 
 
 def _read_card(fields: Mapping[str, str]) -> Card:

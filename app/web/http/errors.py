@@ -21,7 +21,7 @@ AnyRequest = Request  # Litestar's request has three type parameters that say no
 SERVER_ERROR = 500
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a refusal or fault; `detail` is a sentence for people, `code` is for programs."""
 
     title: str
@@ -33,7 +33,9 @@ class Problem(msgspec.Struct, frozen=True):
 
 def encode_problem(status: int, code: str, detail: str) -> bytes:
     """The JSON of a Problem, with the title that HTTP gives to the status."""
-    return msgspec.json.encode(Problem(http.HTTPStatus(status).phrase, status, detail, code))
+    return msgspec.json.encode(
+        Problem(title=http.HTTPStatus(status).phrase, status=status, detail=detail, code=code)
+    )
 
 
 def problem_response(

@@ -48,7 +48,7 @@ class PortalUninstalled(Refusal):
     message = N_("Callbook was removed from your Bitrix24. Install it again to see your calls.")
 
 
-class SessionClaims(msgspec.Struct, frozen=True):
+class SessionClaims(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of a token."""
 
     portal_id: int

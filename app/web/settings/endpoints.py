@@ -141,14 +141,14 @@ async def _render(
     settings = given or session.settings
     words = load_words(session.locale)
     view = SettingsView(
-        settings,
-        {name: words.gettext(sentence) for name, sentence in (errors or {}).items()},
-        doomed or None,
-        is_saved,
-        await _list_lines(session, settings),
-        await find_structure(session.portal.id),
-        await _view_state(request, parts, session),
-        list_zones(),
+        settings=settings,
+        errors={name: words.gettext(sentence) for name, sentence in (errors or {}).items()},
+        doomed=doomed or None,
+        is_saved=is_saved,
+        lines=await _list_lines(session, settings),
+        structure=await find_structure(session.portal.id),
+        state=await _view_state(request, parts, session),
+        zones=list_zones(),
     )
     return parts.pages.render(
         "portal_settings.html",
@@ -175,7 +175,9 @@ async def _list_lines(session: Session, settings: PortalSettings) -> list[Line]:
 
 async def _view_state(request: AnyRequest, parts: WebParts, session: Session) -> State:
     portal, clock = session.portal, parts.clock
-    presenter = Presenter(choose_zone(session, dict(request.query_params)), session.locale, clock.now())
+    presenter = Presenter(
+        zone=choose_zone(session, dict(request.query_params)), locale=session.locale, now=clock.now()
+    )
     history = await view_history(session, presenter)
     stock = await find_stock(portal.id, EVERYONE)
     names = await parts.people.find_names(portal, [portal.token_user_id])
@@ -184,13 +186,13 @@ async def _view_state(request: AnyRequest, parts: WebParts, session: Session) ->
         for at in (stock.oldest_at, portal.last_event_at)
     ]
     return State(
-        history,
-        await view_notice(parts, session, history.failure_code),
-        stock,
-        moments[0],
-        moments[1],
-        names.get(portal.token_user_id or 0, ""),
-        await view_doubt(session, parts.people, is_any_doubted=False),
+        history=history,
+        notice=await view_notice(parts, session, history.failure_code),
+        stock=stock,
+        oldest=moments[0],
+        last_event=moments[1],
+        owner=names.get(portal.token_user_id or 0, ""),
+        doubt=await view_doubt(session, parts.people, is_any_doubted=False),
     )
 
 

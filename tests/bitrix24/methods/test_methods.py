@@ -36,11 +36,15 @@ def by_method(server: Any, **answers: Any) -> None:
 
 async def test_a_profile_tells_whether_the_user_is_an_admin(portal: PortalClient, server: Any) -> None:
     by_method(server, profile={"ID": "1", "ADMIN": True, "NAME": "Ann", "LAST_NAME": "Lee", "TIME_ZONE": ""})
-    assert await fetch_profile(portal, TOKEN) == Profile(1, True, "Ann Lee", "", None)
+    assert await fetch_profile(portal, TOKEN) == Profile(
+        user_id=1, is_admin=True, name="Ann Lee", time_zone="", time_zone_offset_s=None
+    )
     by_method(
         server, profile={"ID": 7, "NAME": None, "TIME_ZONE": "Europe/Berlin", "TIME_ZONE_OFFSET": "-3600"}
     )
-    assert await fetch_profile(portal, TOKEN) == Profile(7, False, "", "Europe/Berlin", -3600)
+    assert await fetch_profile(portal, TOKEN) == Profile(
+        user_id=7, is_admin=False, name="", time_zone="Europe/Berlin", time_zone_offset_s=-3600
+    )
 
 
 @pytest.mark.parametrize("admin", [False, "N", "", None, [1], "0", 0, {"x": 1}])

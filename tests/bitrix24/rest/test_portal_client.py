@@ -202,7 +202,9 @@ async def test_php_s_empty_lists_of_a_batch_are_empty_mappings(portal: PortalCli
     empty: list[object] = []
     parts = dict.fromkeys(("result", "result_error", "result_total", "result_next", "result_time"), empty)
     answering(server, ({"result": parts}, {}))
-    assert await portal.batch({"a": ("a", {})}, TOKEN) == BatchAnswer({}, {}, {}, {}, {})
+    assert await portal.batch({"a": ("a", {})}, TOKEN) == BatchAnswer(
+        results={}, errors={}, totals={}, nexts={}, time={}
+    )
     with pytest.raises(ValueError, match="numbers"):
         await portal.batch({"0": ("a", {})}, TOKEN)
 

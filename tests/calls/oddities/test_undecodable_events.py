@@ -62,7 +62,13 @@ async def test_at_its_quota_nothing_that_was_acknowledged_is_pushed_out(
         assert await keep(first, {"CALL_ID": str(number)})
     with pytest.raises(QuotaReached):
         await check_room_for_undecodable(first, quotas)
-    place = Destination(database, Changes(database), first, 1, Room(database, clock, quotas))
+    place = Destination(
+        database=database,
+        changes=Changes(database),
+        portal_id=first,
+        generation=1,
+        room=Room(database, clock, quotas),
+    )
     for number in range(4):
         await keep_rows(place, [({"ID": str(number)}, "CALL_ID")], STARTED_AT)
     kept = await list_undecodable(first)
@@ -80,7 +86,11 @@ async def test_a_replay_stores_what_can_be_read_by_now(
     portal = await queries.get_portal(portal_id)
     assert portal is not None
     destination = Destination(
-        database, Changes(database), portal_id, portal.generation, Room(database, clock)
+        database=database,
+        changes=Changes(database),
+        portal_id=portal_id,
+        generation=portal.generation,
+        room=Room(database, clock),
     )
     result = await replay_undecodable(ingest, destination, portal)
     assert (result.stored, result.left) == (1, 1)

@@ -38,7 +38,7 @@ async def test_portals_that_answer_are_read_while_one_holds_its_answer_back(
     """The holding portal takes one place; all others go on with the rest, in this turn and in the next
     ones.
     """
-    monkeypatch.setattr(reconciliation, "READ", Kind("read", places=2))
+    monkeypatch.setattr(reconciliation, "READ", Kind(name="read", places=2))
     slow = stand_in.portals[0]
     others = [stand_in.portals[1], await stand_in.add_portal(), await stand_in.add_portal()]
     for portal in (slow, *others):

@@ -59,7 +59,13 @@ async def test_every_text_of_an_event_is_bounded_and_all_of_them_are_under_8_kib
 
 async def test_every_text_of_a_row_is_bounded(database: Database) -> None:
     portal_id = await insert_portal()
-    destination = Destination(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
+    destination = Destination(
+        database=database,
+        changes=Changes(database),
+        portal_id=portal_id,
+        generation=1,
+        room=Room(database, FakeClock()),
+    )
     row = CALL | {"ID": "1", "COMMENT": WIDE, "CRM_ENTITY_TYPE": WIDE}
     await write_rows(destination, [decode_statistics_row(row)], STARTED_AT)
     calls, legs = await read_calls(database, portal_id), await read_legs(database, portal_id)
@@ -82,7 +88,13 @@ async def test_what_is_kept_of_an_odd_event_or_row_is_under_8_kib_marked_and_nev
 ) -> None:
     portal_id = await insert_portal()
     assert await keep_undecodable(portal_id, TOKEN_HASH, "ONVOXIMPLANTCALLEND", data, "odd", STARTED_AT)
-    destination = Destination(database, Changes(database), portal_id, 1, Room(database, FakeClock()))
+    destination = Destination(
+        database=database,
+        changes=Changes(database),
+        portal_id=portal_id,
+        generation=1,
+        room=Room(database, FakeClock()),
+    )
     await keep_rows(destination, [(data, "odd")], STARTED_AT)
     for row in await database.run("SELECT payload, reason FROM undecodable_events"):
         assert len(str(row["payload"])) <= KIB_8

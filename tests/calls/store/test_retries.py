@@ -42,7 +42,13 @@ def write(request: pytest.FixtureRequest, database: Database, changes: Changes, 
         await ingest.store(portal_id, TOKEN_HASH, make_record(started_at=STARTED_AT + 40))
 
     async def read_row(portal_id: int) -> None:
-        destination = Destination(database, changes, portal_id, 1, Room(database, FakeClock()))
+        destination = Destination(
+            database=database,
+            changes=changes,
+            portal_id=portal_id,
+            generation=1,
+            room=Room(database, FakeClock()),
+        )
         await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
 
     return tell_again if request.param == "event" else read_row
@@ -74,7 +80,13 @@ async def test_it_is_done_three_times_and_no_more(
 ) -> None:
     portal_id = await insert_portal()
     await make_trouble(database, "another process changed the row", 3)
-    destination = Destination(database, changes, portal_id, 1, Room(database, FakeClock()))
+    destination = Destination(
+        database=database,
+        changes=changes,
+        portal_id=portal_id,
+        generation=1,
+        room=Room(database, FakeClock()),
+    )
     with pytest.raises(asyncpg.SerializationError):
         await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
     assert await read_legs(database, portal_id) == []

@@ -45,7 +45,13 @@ def write(request: pytest.FixtureRequest, database: Database, changes: Changes) 
         await meet_arrivals(database, changes, lambda *_: None, [arrival])
 
     async def read_row(portal_id: int) -> None:
-        destination = Destination(database, changes, portal_id, 1, Room(database, FakeClock()))
+        destination = Destination(
+            database=database,
+            changes=changes,
+            portal_id=portal_id,
+            generation=1,
+            room=Room(database, FakeClock()),
+        )
         await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
 
     return meet_event if request.param == "event" else read_row

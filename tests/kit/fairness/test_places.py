@@ -20,7 +20,7 @@ def fill(places: Places, stack: ExitStack, portal_id: int, count: int) -> None:
 
 
 def test_a_user_a_portal_of_invented_users_and_all_together_have_a_bound() -> None:
-    sentences = Sentences("too_many", "you", "yours", "all", retry_after_s=7)
+    sentences = Sentences(code="too_many", user="you", portal="yours", overall="all", retry_after_s=7)
     places = Places(SHARE, sentences)
     with ExitStack() as stack:
         fill(places, stack, 1, 5)

@@ -13,7 +13,7 @@ from app.kit.fairness.lanes import find_lane
 from app.kit.fairness.turns import Kind, PortalTurns
 from tests.patience import PATIENCE_S
 
-SOME = Kind("some", places=2)
+SOME = Kind(name="some", places=2)
 LATER_S = 0.0
 
 
@@ -64,7 +64,7 @@ async def test_a_portal_that_never_answers_has_one_turn_of_a_kind(
     portals = Portals()
     for _ in range(5):
         given.begin_all(SOME, [1, 2], lambda portal_id: portals.hold(portal_id)())
-        given.begin(Kind("other"), 1, portals.answer(3))
+        given.begin(Kind(name="other"), 1, portals.answer(3))
         await settle()
     assert portals.asked == {1: 1, 2: 1, 3: 5}
     portals.may_answer.set()
@@ -152,7 +152,7 @@ async def test_a_turn_that_never_ends_is_cut_off_and_said_so(
     portals = Portals()
     with capture_logs() as logs:
         await given.begin(SOME, 1, portals.hold(1))
-        await given.begin(Kind("short", longest_s=LATER_S), 2, portals.hold(2))
+        await given.begin(Kind(name="short", longest_s=LATER_S), 2, portals.hold(2))
     assert [entry["portal_id"] for entry in logs if entry["event"] == "a portal's turn was cut off"] == [1, 2]
 
 
@@ -177,7 +177,7 @@ async def test_a_turn_of_the_usual_length_is_no_long_one_and_is_not_cut_off(
     given: PortalTurns, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "QUICK_S", LATER_S)
-    slices = Kind("slices", places=1, usual_s=60.0)
+    slices = Kind(name="slices", places=1, usual_s=60.0)
     portals, all_places = Portals(), slices.places * (1 + turns.LASTING)
     held = [given.begin(slices, portal_id, portals.hold(portal_id)) for portal_id in range(all_places)]
     await settle()
@@ -200,7 +200,7 @@ async def test_a_turn_that_is_spared_no_more_makes_way_and_waits_behind_the_othe
 ) -> None:
     """A turn that was cut off comes again, and takes no place from those that begin."""
     monkeypatch.setattr(turns, "QUICK_S", LATER_S)
-    slices = Kind("slices", places=1, usual_s=60.0, spared_s=LATER_S)
+    slices = Kind(name="slices", places=1, usual_s=60.0, spared_s=LATER_S)
     portals, endless = Portals(), range(10, 10 + slices.places * (1 + turns.LASTING))
     for portal_id in endless:
         given.begin(slices, portal_id, portals.hold(portal_id))
@@ -245,7 +245,7 @@ async def test_a_turn_that_is_spared_no_more_is_no_long_one_where_nobody_waits(
     given: PortalTurns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "QUICK_S", 60.0)
-    slices = Kind("slices", places=1, usual_s=60.0, spared_s=LATER_S)
+    slices = Kind(name="slices", places=1, usual_s=60.0, spared_s=LATER_S)
     lasting: list[bool] = []
 
     async def work() -> None:

@@ -9,13 +9,23 @@ from app.kit.messages.errors import TooManyRequests
 from app.portals.entrance.admission import REFUSED_OF_PORTAL, Admission, Claim
 from app.portals.entrance.attempts import Shares
 from app.portals.entrance.standing import Standing
-from tests.running import FakeClock
+from tests.running import FakeClock, limit_questions
 
 KEPT = 8
 IN_ALL = 4 * KEPT
-LIMITS = Limits(IN_ALL, IN_ALL, IN_ALL, IN_ALL, 10)
+LIMITS = limit_questions(IN_ALL)
 GROUPS = st.integers(0, KEPT - 2)  # Fewer than the attempts that are kept for new groups.
 STEPS = st.lists(st.tuples(GROUPS, st.integers(0, 20), st.integers(0, 3)), max_size=200)
+
+
+def make_claim(member_id: str, access_token: str, source: str, standing: Standing) -> Claim:
+    return Claim(
+        member_id=member_id,
+        access_token=access_token,
+        server_endpoint=None,
+        source=source,
+        standing=standing,
+    )
 
 
 def take(shares: Shares, group: str, member: str) -> bool:
@@ -89,7 +99,7 @@ def test_an_attacker_from_many_networks_stops_no_known_portal_from_another_netwo
     clock = FakeClock()
     admission = Admission(clock, LIMITS)
     standing = Standing.PROVEN if is_proven else Standing.KNOWN
-    honest = Claim("member 0", "a" * 40, None, "203.0.113.9", standing)
+    honest = make_claim("member 0", "a" * 40, "203.0.113.9", standing)
     if is_welcome:
         admission.welcome(honest)
     asked, minute = 0, clock.now() // 60
@@ -97,8 +107,8 @@ def test_an_attacker_from_many_networks_stops_no_known_portal_from_another_netwo
         clock.advance(passed_s)
         if clock.now() // 60 != minute:
             asked, minute = 0, clock.now() // 60
-        forged = Claim(
-            f"member {member}", "b" * 40, None, f"{provider}.51.{network}.{address}", standing_of_attacker
+        forged = make_claim(
+            f"member {member}", "b" * 40, f"{provider}.51.{network}.{address}", standing_of_attacker
         )
         try:
             admission.admit(forged)
@@ -107,7 +117,7 @@ def test_an_attacker_from_many_networks_stops_no_known_portal_from_another_netwo
             pass
         assert asked <= 2 * IN_ALL
         admission.admit(honest)()
-        newcomer = Claim("member 99", "c" * 40, None, "100.64.0.1", Standing.STRANGER)
+        newcomer = make_claim("member 99", "c" * 40, "100.64.0.1", Standing.STRANGER)
         admission.admit(newcomer)()
 
 
@@ -123,7 +133,7 @@ def guess(admission: Admission, member: str, source: str, standing: Standing, ti
     """The number of questions that so many guesses cause, one after the other."""
     asked = 0
     for number in range(times):
-        claim = Claim(member, f"{member}{source}{number}", None, source, standing)
+        claim = make_claim(member, f"{member}{source}{number}", source, standing)
         if ask(admission, claim):
             admission.reject(claim)
             asked += 1
@@ -137,14 +147,14 @@ def test_two_portals_whose_own_people_guess_leave_others_their_colleagues(
     admission = Admission(clock, Limits())
     for trial in ("a" * 32, "b" * 32):
         if is_burst:
-            claims = [Claim(trial, f"{n}", None, "198.51.100.1", Standing.PROVEN) for n in range(500)]
+            claims = [make_claim(trial, f"{n}", "198.51.100.1", Standing.PROVEN) for n in range(500)]
             asked = [claim for claim in claims if ask(admission, claim)]
             for claim in asked:
                 admission.reject(claim)
         else:
             assert guess(admission, trial, "198.51.100.1", Standing.PROVEN, 500) <= 60 + REFUSED_OF_PORTAL
-    admission.welcome(Claim("c" * 32, "t", None, "203.0.113.1", Standing.KNOWN))
-    visitors = [Claim("c" * 32, f"t{n}", None, "203.0.113.1", Standing.KNOWN) for n in range(8)]
+    admission.welcome(make_claim("c" * 32, "t", "203.0.113.1", Standing.KNOWN))
+    visitors = [make_claim("c" * 32, f"t{n}", "203.0.113.1", Standing.KNOWN) for n in range(8)]
     assert all(ask(admission, visitor) for visitor in visitors)
 
 
@@ -153,7 +163,7 @@ def test_expired_tokens_do_not_use_up_their_portals_minute(clock: FakeClock) -> 
     for trial in range(4):
         guess(admission, f"{trial}" * 32, f"198.{trial}.100.1", Standing.PROVEN, 500)
     guess(admission, "c" * 32, "203.0.113.1", Standing.PROVEN, 3)
-    assert ask(admission, Claim("c" * 32, "good", None, "203.0.113.1", Standing.PROVEN))
+    assert ask(admission, make_claim("c" * 32, "good", "203.0.113.1", Standing.PROVEN))
 
 
 def test_a_portal_whose_people_guess_without_end_is_counted_like_one_that_others_name(
@@ -161,10 +171,10 @@ def test_a_portal_whose_people_guess_without_end_is_counted_like_one_that_others
 ) -> None:
     admission = Admission(clock, Limits())
     guess(admission, "a" * 32, "198.51.100.1", Standing.PROVEN, 500)
-    assert not ask(admission, Claim("a" * 32, "good", None, "198.51.100.1", Standing.PROVEN))
-    assert ask(admission, Claim("a" * 32, "good", None, "203.0.113.1", Standing.PROVEN))
+    assert not ask(admission, make_claim("a" * 32, "good", "198.51.100.1", Standing.PROVEN))
+    assert ask(admission, make_claim("a" * 32, "good", "203.0.113.1", Standing.PROVEN))
     clock.advance(60)
-    assert ask(admission, Claim("a" * 32, "good", None, "198.51.100.1", Standing.PROVEN))
+    assert ask(admission, make_claim("a" * 32, "good", "198.51.100.1", Standing.PROVEN))
 
 
 @pytest.mark.parametrize("source", ["2001:db8:{0:x}::1", "198.51.{0}.1"])
@@ -176,9 +186,9 @@ def test_all_networks_of_one_provider_leave_half_to_others(
     admission = Admission(clock, limits)
     of_all = limits.questions_of_strangers if standing is Standing.STRANGER else limits.questions_about_known
     asked = [
-        ask(admission, Claim(f"{n:032x}", f"{n}", None, source.format(n % 256), standing))
+        ask(admission, make_claim(f"{n:032x}", f"{n}", source.format(n % 256), standing))
         for n in range(1_000)
     ]
     assert sum(asked) <= of_all // 2
     for n in range(20):
-        assert ask(admission, Claim("9" * 32, "honest", None, f"203.{n}.113.1", standing))
+        assert ask(admission, make_claim("9" * 32, "honest", f"203.{n}.113.1", standing))

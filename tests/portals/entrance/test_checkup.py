@@ -101,13 +101,13 @@ async def test_what_an_older_address_bound_goes_and_what_is_not_for_all_stays(
 ) -> None:
     installation, old = portal.installation, "https://old.example.com"
     installation.events += [
-        EventBinding(1, "ONVOXIMPLANTCALLEND", f"{old}/events"),
-        EventBinding(2, "ONVOXIMPLANTCALLEND", f"{old}/own", auth_type=portal.operator.id),
-        EventBinding(3, "ONUSERADD", f"{old}/events"),
+        EventBinding(id=1, event="ONVOXIMPLANTCALLEND", handler=f"{old}/events"),
+        EventBinding(id=2, event="ONVOXIMPLANTCALLEND", handler=f"{old}/own", auth_type=portal.operator.id),
+        EventBinding(id=3, event="ONUSERADD", handler=f"{old}/events"),
     ]
     installation.placements += [
-        PlacementBinding(PLACEMENT, f"{old}/"),
-        PlacementBinding("CALL_CARD", f"{old}/"),
+        PlacementBinding(placement=PLACEMENT, handler=f"{old}/"),
+        PlacementBinding(placement="CALL_CARD", handler=f"{old}/"),
     ]
     await callbook.parts.setup.repeat(await find(portal))
     kept = {(one.event, one.handler) for one in installation.events if old in one.handler}
@@ -120,7 +120,9 @@ async def test_any_number_of_old_bindings_is_no_failure_and_goes_by_and_by(
     callbook: Callbook, portal: StandInPortal
 ) -> None:
     portal.installation.events += [
-        EventBinding(number, "ONVOXIMPLANTCALLEND", f"https://old{number}.example.com/events")
+        EventBinding(
+            id=number, event="ONVOXIMPLANTCALLEND", handler=f"https://old{number}.example.com/events"
+        )
         for number in range(1, 81)
     ]
     left = [sum("old" in one.handler for one in portal.installation.events)]

@@ -176,7 +176,13 @@ async def test_an_update_of_all_portals_is_not_held_up_by_the_limits(
     database_url: str, stand_in: StandIn, clock: FakeClock
 ) -> None:
     """Bitrix24 sends ONAPPUPDATE for every portal from few addresses, and sends none again."""
-    limits = Limits(2, 2, 2, 2, installations_per_member=20)
+    limits = Limits(
+        questions_of_strangers=2,
+        questions_about_known=2,
+        questions_of_proven=2,
+        questions_per_group=2,
+        installations_per_member=20,
+    )
     async with run_callbook(database_url, stand_in, clock, limits) as callbook:
         for portal in stand_in.portals:
             await portal.install(callbook.url)

@@ -9,7 +9,6 @@ import pytest
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.crypto import Keyring, generate_key
-from app.kit.fairness.budget import Limits
 from app.portals.entrance.pending_installations import PendingInstallations
 from app.portals.pending_queries import KEPT_FOR_NEW_ORIGINS, KEPT_FOR_S, MOST_IN_ALL, MOST_OF_ORIGIN
 from app.portals.tokens.key_rotation import rotate_keys
@@ -18,7 +17,7 @@ from app.scheduler import verify_pending
 from tests.conftest import GENEROUS
 from tests.databases import KEYS
 from tests.portals.portal_rows import count, read_pair, read_portal
-from tests.running import Callbook, FakeClock, run_callbook
+from tests.running import Callbook, FakeClock, limit_questions, run_callbook
 
 PENDING = (202, {"status": "pending"})
 TABLE = "pending_installations"
@@ -63,7 +62,7 @@ async def post_forged(
 async def test_an_installation_that_finds_no_room_is_kept_and_verified_in_the_next_minute(
     database_url: str, stand_in: StandIn, clock: FakeClock, portal: StandInPortal
 ) -> None:
-    async with run_callbook(database_url, stand_in, clock, Limits(2, 2, 2, 2, 10)) as callbook:
+    async with run_callbook(database_url, stand_in, clock, limit_questions(2)) as callbook:
         for network in range(2):
             assert (await post_forged(callbook, f"198.{network}.100.1")).status_code == 403
         answer = await portal.install_event()
@@ -359,7 +358,7 @@ async def test_the_right_application_token_is_asked_about_wherever_it_comes_from
     database_url: str, stand_in: StandIn, clock: FakeClock, portal: StandInPortal
 ) -> None:
     """A stranger in the network of Bitrix24's own servers uses up the strangers' attempts there."""
-    async with run_callbook(database_url, stand_in, clock, Limits(8, 8, 8, 4, 10)) as callbook:
+    async with run_callbook(database_url, stand_in, clock, limit_questions(8, of_group=4)) as callbook:
         assert (await portal.install(callbook.url)).status_code == 200
         await callbook.settle()
         flood = [await post_forged(callbook, "127.0.0.1", portal.member_id) for _ in range(200)]

@@ -16,7 +16,18 @@ async def test_a_portal_makes_up_no_figures(callbook: Callbook) -> None:
     """The error codes are the portal's own text; the table keeps them as they are."""
     before = count("other"), count("expired_token"), count("ok")
     for code in ("made_up_1", "made_up_2", "expired_token", None):
-        exchange = Exchange(1, "rest", "a" * 32, "b.example", "profile", "{}", 400, code, 5, "")
+        exchange = Exchange(
+            at=1,
+            kind="rest",
+            member_id="a" * 32,
+            host="b.example",
+            method="profile",
+            parameters="{}",
+            status=400,
+            error_code=code,
+            duration_ms=5,
+            result_summary="",
+        )
         await record_exchange(exchange)
     assert (count("other"), count("expired_token"), count("ok")) == (
         before[0] + 2,
@@ -44,7 +55,18 @@ async def test_an_answer_after_the_uninstall_names_no_portal(
     portal.add_app()
     await portal.install(callbook.url)
     await callbook.settle()
-    late = Exchange(clock.now(), "rest", portal.member_id, "b.example", "late", "{}", 200, None, 5, "")
+    late = Exchange(
+        at=clock.now(),
+        kind="rest",
+        member_id=portal.member_id,
+        host="b.example",
+        method="late",
+        parameters="{}",
+        status=200,
+        error_code=None,
+        duration_ms=5,
+        result_summary="",
+    )
     await record_exchange(late)
     assert await read_named(callbook, "late") == [(portal.member_id, "b.example")]
     await portal.uninstall(clean=False)
@@ -62,7 +84,18 @@ async def test_an_answer_after_the_erasure_names_none_at_once_or_within_hours(
     for portal in (installed, erased):
         for method in ("app.info", "late"):
             at = clock.now()
-            exchange = Exchange(at, "rest", portal.member_id, "b.example", method, "{}", 200, None, 5, "")
+            exchange = Exchange(
+                at=at,
+                kind="rest",
+                member_id=portal.member_id,
+                host="b.example",
+                method=method,
+                parameters="{}",
+                status=200,
+                error_code=None,
+                duration_ms=5,
+                result_summary="",
+            )
             await record_exchange(exchange)
     assert await read_named(callbook, "late") == [(None, ""), (None, "")]
     await installed.install(callbook.url)

@@ -30,7 +30,12 @@ def find_unnamed(names: Iterator[str], text: str) -> list[str]:
 
 
 def test_the_document_names_the_whole_api() -> None:
-    settings = Settings("local.client", "secret", "https://callbook.example.com", Keyring.parse(KEYS))
+    settings = Settings(
+        client_id="local.client",
+        client_secret="secret",
+        app_url="https://callbook.example.com",
+        keyring=Keyring.parse(KEYS),
+    )
     schema = create_app(settings).openapi_schema.to_schema()
     names = list(list_names(schema))
     assert {"/api/v1/calls", "duration_from", "crm_entity"} <= set(names)

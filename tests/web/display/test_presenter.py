@@ -103,7 +103,7 @@ def test_dates_money_and_shares_have_the_form_of_the_locale(
     locale: str, day: str, clock: str, cost: str, share: str
 ) -> None:
     at = 1_795_000_000 - 2 * 86_400 + 4 * 3600  # 2026-11-16T15:06:40Z
-    moment = Presenter(UTC, locale, 1_795_000_000).describe_moment(at)
+    moment = Presenter(zone=UTC, locale=locale, now=1_795_000_000).describe_moment(at)
     assert (moment.date, moment.time) == (day, clock)
     assert format_cost(145, "USD", locale) == cost
     assert format_share(0.873, locale) == share
@@ -112,7 +112,7 @@ def test_dates_money_and_shares_have_the_form_of_the_locale(
 def test_digits_are_the_same_in_every_language() -> None:
     """Arabic too has the digits of phone numbers, which stand beside them and are dialled."""
     for locale in LANGUAGES:
-        moment = Presenter(UTC, locale, 1_795_000_000).describe_moment(1_600_000_000)
+        moment = Presenter(zone=UTC, locale=locale, now=1_795_000_000).describe_moment(1_600_000_000)
         shown = f"{moment.date}{moment.time}{moment.full_time}{format_cost(123_456_789, 'EUR', locale)}"
         shown += format_talk_time(4321, locale) + format_share(0.5, locale)
         assert {character for character in shown if character.isdigit()} <= set("0123456789")
@@ -133,14 +133,14 @@ def test_no_year_is_too_far(at: int) -> None:
     assert to_iso(at).endswith("Z")
     for zone in (UTC, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Pacific/Pago_Pago")):
         assert to_local(at, zone).year in {1, 1969, 1970, 9999}
-        assert Presenter(zone, "en", 1_795_000_000).present(logged(started_at=at), {}).date
+        assert Presenter(zone=zone, locale="en", now=1_795_000_000).present(logged(started_at=at), {}).date
 
 
 def test_days_are_those_of_the_zone() -> None:
     now = 1_795_000_000  # 2026-11-18T11:06:40Z
     midnight = now - now % 86_400
-    utc = Presenter(UTC, "en", now)
-    berlin = Presenter(ZoneInfo("Europe/Berlin"), "en", now)
+    utc = Presenter(zone=UTC, locale="en", now=now)
+    berlin = Presenter(zone=ZoneInfo("Europe/Berlin"), locale="en", now=now)
     assert utc.present(logged(started_at=midnight), {}).day == "today"
     assert utc.present(logged(started_at=midnight - 1), {}).day == "yesterday"
     assert berlin.present(logged(started_at=midnight - 1), {}).day == "today"

@@ -29,7 +29,7 @@ from app.calls.log.selection.parameters import (
 from app.calls.store.outcome import DIRECTIONS, OUTCOMES, Direction, Outcome
 
 
-class Filters(msgspec.Struct, frozen=True):
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls a list holds; None and empty filters let every call pass. `until`: the first second after
     the period. `duration_to`: the longest duration. A call passes `outcomes` and `codes` if it has any one of
     them.

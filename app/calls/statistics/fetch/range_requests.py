@@ -72,7 +72,7 @@ class Page(msgspec.Struct, frozen=True):
     is_whole: bool
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a batch: pages or totals by question, codes of failed questions, and the portal's times.
 
     `partial`: the records of failed pages, which hold a row without an id. These records are true.

@@ -14,7 +14,7 @@ AUDITED_WITHIN_S = 2 * DAY_S
 Doubt = Literal["nothing_shown", "newest_not_shown", "not_compared"]
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """The ids that a read saw in a portal's statistics (0: none), beside those that were known.
 
     `newest_id`: the highest of the read. `known_id`: the highest before it. `has_known`: whether any row is

@@ -73,7 +73,7 @@ _FINISH = """
 """
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a whole read that began at `looked_at`, by our clock; `failure_code` tells how the
     comparison after it failed (None: it did not).
     """

@@ -26,7 +26,7 @@ MOST_ROWS = 2**53  # A browser knows no greater whole number; the distance betwe
 State = Literal["pending", "running", "complete", "failed"]
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """The mark of one portal in one generation. Times are Unix seconds, `read_up_to` by the portal's clock.
 
     The log has every row from `low_id` to `high_id` that the token's owner, `token_user_id` (0: unknown), may

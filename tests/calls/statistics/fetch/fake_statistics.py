@@ -40,7 +40,13 @@ class FakeAccess:
         if counted:
             self.requests.pop()
             self.audits += 1
-        return BatchAnswer(results, {}, totals, {}, {"date_start": "2026-11-23T10:00:00+01:00"})
+        return BatchAnswer(
+            results=results,
+            errors={},
+            totals=totals,
+            nexts={},
+            time={"date_start": "2026-11-23T10:00:00+01:00"},
+        )
 
     def count(self, parameters: Mapping[str, Any]) -> int:
         """The portal's own total, for requests that ask for one."""

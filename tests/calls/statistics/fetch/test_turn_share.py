@@ -124,7 +124,7 @@ def test_a_minute_s_rows_are_many_times_what_a_portal_is_called_in_it() -> None:
 async def test_portals_that_hold_all_places_keep_no_lost_call_of_another_from_being_found(
     callbook: Callbook, stand_in: StandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciliation, "READ", Kind("read", places=1))
+    monkeypatch.setattr(reconciliation, "READ", Kind(name="read", places=1))
     monkeypatch.setattr(turns, "QUICK_S", 0.0)
     honest = stand_in.portals[1]
     hostile = [stand_in.portals[0], await stand_in.add_portal()]
