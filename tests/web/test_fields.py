@@ -1,4 +1,4 @@
-"""Each field of a call, from the portal to whoever reads it: the API, the files, the panel."""
+"""Each field of a call, from the portal to its readers: the API, the files, the panel."""
 
 import csv
 import io

@@ -31,7 +31,7 @@ class CallFields(msgspec.Struct, frozen=True, kw_only=True):
     """The one list of the fields of a leg, and so of the call that it speaks for; None is unknown.
 
     Times are Unix seconds, `cost_e4` ten-thousandths of `currency`. A field of which no event tells has a
-    default. Statements, sizes and reading follow this list by name. `tests/web/test_fields.py` holds that the
+    default. Statements, sizes and reading follow this list by name; tests (`test_fields.py`) hold that the
     tables, the API, the exports and the panel have each of the fields.
     """
 
