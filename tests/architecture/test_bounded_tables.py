@@ -17,23 +17,23 @@ from app.tables import TABLES
 from app.web.http.requests import MAX_BODY_BYTES
 from app.web.settings.form import MAX_LINES
 
-ONE_A_PORTAL = "one row a portal, whom the authorization server vouched for"
+ONE_A_PORTAL = "one row a portal that the authorization server confirmed"
 
 # The bound of each table's rows and of their size, with the constants that hold it.
 BOUNDS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "portals": (f"{ONE_A_PORTAL}; its texts are the steps of a setup and what that server told", ()),
+    "portals": (f"{ONE_A_PORTAL}; its texts are the steps of a setup and that server's answers", ()),
     "uninstall_checks": (f"{ONE_A_PORTAL}, of numbers", ()),
     "pending_installations": (
         "so many of a network and in all, for a day; each of 2 KiB before it is sealed",
         (MOST_OF_ORIGIN, MOST_IN_ALL, PENDING_FOR_S, MOST_BYTES),
     ),
-    "forgotten_portals": ("one row a portal that was installed here and is not any more", ()),
+    "forgotten_portals": ("one row a portal that was installed here and no longer is", ()),
     "rest_exchanges": ("a week, and so many a portal; each is cut", (KEPT_FOR_S, USUAL.requests)),
     "rate_buckets": (
-        "so many minutes after the last request to a portal or a host, where that server says that one is",
+        "so many minutes after the last request to a portal, or to the host that that server named for one",
         (KEPT_MS, PURGED_EVERY_S),
     ),
-    "leases": ("one row for each thing that is done alone", ()),
+    "leases": ("one row for each kind of work that one process does alone", ()),
     "facts": ("one row for each value of the installation, and each of its processes", ()),
     "calls": ("rows and bytes together with the legs", (USUAL.rows, USUAL.text_bytes)),
     "call_legs": ("rows and bytes together with the calls", (USUAL.rows, USUAL.text_bytes)),
@@ -53,7 +53,7 @@ BOUNDS: dict[str, tuple[str, tuple[int, ...]]] = {
     "departments": ("so many a portal", (USUAL.departments,)),
     "department_members": ("so many a portal", (USUAL.memberships,)),
     "structures": (f"{ONE_A_PORTAL}, of numbers", ()),
-    "portal_settings": (f"{ONE_A_PORTAL}, of what one form holds", (MAX_BODY_BYTES, MAX_LINES)),
+    "portal_settings": (f"{ONE_A_PORTAL}, as large as one form", (MAX_BODY_BYTES, MAX_LINES)),
 }
 
 

@@ -24,7 +24,7 @@ def find_holding(statements: Iterable[str]) -> Iterator[str]:
 def test_an_index_of_a_table_with_rows_is_a_migration_of_its_own(name: str) -> None:
     module = importlib.import_module(f"migrations.{name}")
     held = list(find_holding(getattr(module, "STATEMENTS", ())))
-    assert held == [], "make_index_manager builds it beside whoever writes"
+    assert held == [], "make_index_manager builds it while others write"
 
 
 def test_one_that_would_hold_calls_up_is_found() -> None:

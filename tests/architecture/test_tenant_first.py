@@ -19,67 +19,53 @@ NAMES_OF_NO_PORTAL = {"leases", "facts"}
 # Queries that are for all portals on purpose, each with its reason.
 FOR_ALL_PORTALS: dict[str, str] = {
     "app.portals.queries.list_portals": "The vendor's command line lists every portal.",
-    "app.portals.queries.list_due_for_renewal": "The scheduler renews tokens of whichever portals are due.",
-    "app.portals.states.checkup_queries.list_due": (
-        "The scheduler looks at whichever portals are due for a check."
-    ),
+    "app.portals.queries.list_due_for_renewal": "The scheduler renews the tokens of all due portals.",
+    "app.portals.states.checkup_queries.list_due": ("The scheduler checks all portals that are due."),
     "app.portals.states.contact_queries.list_due_for_probe": (
-        "The scheduler asks whichever paused portals are due."
+        "The scheduler asks all paused portals that are due."
     ),
     "app.portals.states.contact_queries.count_connections": (
         "The vendor's metrics count all portals by state."
     ),
-    "app.portals.queries.list_due_for_erasure": "The scheduler erases whichever portals are due.",
+    "app.portals.queries.list_due_for_erasure": "The scheduler erases all portals that are due.",
     "app.portals.outbound.exchange_queries.record_exchange": (
         "An exchange names its portal itself, if it has one."
     ),
     "app.portals.outbound.exchange_queries.purge_exchanges": (
-        "The scheduler deletes the oldest of all portals."
+        "The scheduler deletes the oldest exchanges of all portals."
     ),
     "app.portals.outbound.exchange_queries.erase_some_uninstalled_exchanges": (
-        "It goes for all that are uninstalled."
+        "A sweep empties the log of all uninstalled portals."
     ),
-    "app.portals.outbound.rate_queries.purge_buckets": "The scheduler deletes the empty ones of all portals.",
-    "app.portals.outbound.rate_queries.take_from_buckets": (
-        "A portal and the host that it claims are counted at once."
-    ),
-    "app.portals.outbound.rate_queries.fill_buckets": (
-        "A portal and the host that it claims are counted at once."
-    ),
+    "app.portals.outbound.rate_queries.purge_buckets": "The scheduler deletes all empty buckets.",
+    "app.portals.outbound.rate_queries.take_from_buckets": ("One statement counts a portal and its host."),
+    "app.portals.outbound.rate_queries.fill_buckets": ("One statement counts a portal and its host."),
     "app.portals.absence.uninstall_queries.list_due_checks": (
-        "The scheduler asks about whichever uninstalls are due."
+        "The scheduler checks all uninstalls that are due."
     ),
-    "app.portals.absence.uninstall_queries.list_gone": (
-        "The vendor is shown whichever portals say they are gone."
-    ),
+    "app.portals.absence.uninstall_queries.list_gone": ("The vendor sees all portals that seem to be gone."),
     "app.portals.absence.uninstall_queries.list_times_gone": (
-        "Only the number of all that say so shows a fault."
+        "Only the number of all portals that seem gone shows a fault."
     ),
     "app.portals.absence.uninstall_queries.count_installed": (
-        "So many are too many of all that are installed."
+        "A share of all installed portals is too many."
     ),
-    "app.portals.absence.uninstall_queries.accept_gone": "The vendor answers for all that say they are gone.",
-    "app.portals.absence.uninstall_queries.keep_gone": "The vendor answers for all that say they are gone.",
-    "app.portals.absence.silence_queries.date_dead_pairs": (
-        "The scheduler counts for whichever pairs are dead."
-    ),
-    "app.portals.absence.silence_queries.list_silent": (
-        "The scheduler ends whichever portals have been silent."
-    ),
-    "app.portals.absence.tombstone_queries.purge": (
-        "The scheduler forgets whichever were remembered for a day."
-    ),
-    "app.portals.pending_queries.list_due": "The scheduler verifies whichever installations wait.",
-    "app.portals.pending_queries.list_sealed": "A rotation of keys seals all of them anew.",
-    "app.portals.pending_queries.purge_pending": "The scheduler forgets whichever waited for a day.",
+    "app.portals.absence.uninstall_queries.accept_gone": "The vendor answers for all portals that seem gone.",
+    "app.portals.absence.uninstall_queries.keep_gone": "The vendor answers for all portals that seem gone.",
+    "app.portals.absence.silence_queries.date_dead_pairs": ("The scheduler dates all dead pairs."),
+    "app.portals.absence.silence_queries.list_silent": ("The scheduler ends all silent portals."),
+    "app.portals.absence.tombstone_queries.purge": ("The scheduler deletes all notes whose day is over."),
+    "app.portals.pending_queries.list_due": "The scheduler verifies all waiting installations.",
+    "app.portals.pending_queries.list_sealed": "A rotation of keys seals all of them again.",
+    "app.portals.pending_queries.purge_pending": "The scheduler deletes all that have waited for a day.",
     "app.calls.statistics.progress.mark_queries.list_due_histories": (
-        "The scheduler reads on whichever histories are due."
+        "The scheduler reads all histories that are due."
     ),
     "app.portals.settings.settings_queries.list_limited": (
-        "The scheduler purges whichever portals limit their log."
+        "The scheduler purges all portals that limit their log."
     ),
     "app.calls.statistics.progress.forward_queries.list_due_reads": (
-        "The scheduler reads whichever portals are due."
+        "The scheduler reads all portals that are due."
     ),
     "app.calls.statistics.progress.evidence_queries.want_read_everywhere": (
         "After a downtime every portal may have lost events."
@@ -91,21 +77,21 @@ FOR_ALL_PORTALS: dict[str, str] = {
         "Notes of many portals are written by one statement."
     ),
     "app.calls.space.usage_queries.add_sizes": "Notes of many portals are written by one statement.",
-    "app.calls.space.usage_queries.list_due_counts": "The scheduler counts whichever portals are due.",
+    "app.calls.space.usage_queries.list_due_counts": "The scheduler counts all portals that are due.",
     "app.calls.space.usage_queries.count_at_quota": "The vendor's metrics count all portals at a quota.",
-    "app.portals.outbound.exchange_queries.trim_exchanges": "The scheduler trims whoever has too many.",
+    "app.portals.outbound.exchange_queries.trim_exchanges": "The scheduler trims all above their quota.",
     "app.portals.absence.uninstall_queries.find_installed": "Announcements at the same time share one look.",
     "app.portals.absence.uninstall_queries.find_noted": "Announcements at the same time share one look.",
     "app.portals.absence.tombstone_queries.find_barred": "Updates that come at the same time share one look.",
     "app.portals.queries.find_portals": "Events that wait at the same time share one look at their portals.",
-    "app.portals.queries.list_waiting_for_lookup": "The scheduler looks up calls for whichever portals wait.",
+    "app.portals.queries.list_waiting_for_lookup": "The scheduler serves all portals that wait for a lookup.",
     "app.calls.store.call_queries.load_calls": "Each key names its portal: one batch has events of many.",
     "app.calls.store.call_queries.save_calls": "Each change names its portal: one batch has events of many.",
     "app.calls.store.call_queries.hold_portals": "Each pair names its portal: one batch has events of many.",
     "app.calls.intake.intake_queries.write_last_events": (
         "Notes of many portals are written by one statement."
     ),
-    "app.portals.news_queries.beat": "Whether a connection lives has to do with no portal.",
+    "app.portals.news_queries.beat": "The life of a connection concerns no portal.",
 }
 
 

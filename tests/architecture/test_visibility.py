@@ -14,25 +14,25 @@ CALLS_IN_SQL = re.compile(r"\b(FROM|JOIN|INTO|UPDATE)\s+(calls|call_legs)\b")
 
 # Queries on calls that serve no viewer, each with its reason.
 FOR_NO_VIEWER: dict[str, str] = {
-    "app.calls.removal.retention_queries.purge_some_calls": "A purge deletes whatever is too old.",
+    "app.calls.removal.retention_queries.purge_some_calls": "A purge deletes all calls that are too old.",
     "app.calls.space.removal_queries.evict_some_calls": (
-        "At a quota the oldest unconfirmed calls go, whosever."
+        "At a quota the oldest unconfirmed calls of all users go."
     ),
-    "app.calls.space.removal_queries.remove_calls": "A purge or an eviction removes what it has chosen.",
-    "app.calls.space.usage_queries.count_page": "What a portal stores is counted whole.",
-    "app.calls.removal.erasure_queries.delete_some_calls": "An erasure deletes whatever the portal has.",
-    "app.calls.removal.erasure_queries.delete_some_legs": "An erasure deletes whatever the portal has.",
-    "app.calls.removal.erasure_queries.has_calls": "An erasure asks whether something is left.",
-    "app.calls.statistics.audit_queries.count_stored": "An audit counts whatever the portal has.",
-    "app.calls.statistics.audit_queries.list_stored": "An audit compares whatever the portal has.",
-    "app.calls.statistics.audit_queries.list_lacked": "An audit judges rows that reads lack, whosever.",
-    "app.calls.statistics.audit_queries.find_newest_stored": "An audit compares whatever the portal has.",
-    "app.calls.statistics.audit_queries.has_rows": "A read asks whether anything is known, whosever.",
-    "app.calls.statistics.audit_queries.has_lacked": "An audit asks whether rows are lacked, whosever.",
-    "app.calls.store.call_queries.load_calls": "What a call shall be is decided by all of its legs.",
-    "app.calls.statistics.fetch.merge_queries.find_holders": "A read asks which call has a row, whosever.",
-    "app.calls.statistics.fetch.merge_queries.list_unsettled": "A read forgets whichever legs are too old.",
-    "app.calls.log.log_queries.select_legs": "A call is seen with all its legs; the calls were cut before.",
+    "app.calls.space.removal_queries.remove_calls": "A purge or an eviction removes its own choice.",
+    "app.calls.space.usage_queries.count_page": "A count is of all that a portal stores.",
+    "app.calls.removal.erasure_queries.delete_some_calls": "An erasure deletes all that the portal has.",
+    "app.calls.removal.erasure_queries.delete_some_legs": "An erasure deletes all that the portal has.",
+    "app.calls.removal.erasure_queries.has_calls": "An erasure asks whether any call is left.",
+    "app.calls.statistics.audit_queries.count_stored": "An audit counts all rows of the portal.",
+    "app.calls.statistics.audit_queries.list_stored": "An audit compares all rows of the portal.",
+    "app.calls.statistics.audit_queries.list_lacked": "An audit judges the lacked rows of all users.",
+    "app.calls.statistics.audit_queries.find_newest_stored": "An audit compares all rows of the portal.",
+    "app.calls.statistics.audit_queries.has_rows": "A read asks for a row of any user.",
+    "app.calls.statistics.audit_queries.has_lacked": "An audit asks for lacked rows of all users.",
+    "app.calls.store.call_queries.load_calls": "All legs of a call decide its fields.",
+    "app.calls.statistics.fetch.merge_queries.find_holders": "A read asks for the call of a row of any user.",
+    "app.calls.statistics.fetch.merge_queries.list_unsettled": "A read forgets all legs that are too old.",
+    "app.calls.log.log_queries.select_legs": "A visible call shows all its legs; the calls were cut before.",
 }
 
 

@@ -12,12 +12,12 @@ from app.demo.core.bucket import Bucket
 from app.demo.stand_in import StandIn
 from app.kit.storage.database import Database
 from app.tables import TABLES
-from tests.month import rewriting, trouble, unsteady
+from tests.month import state_faults, statistics_faults, trouble
 from tests.month.clock import SharedClock
-from tests.month.comparing import count_counted, expect_log, list_differences, look_at_log, read_log
 from tests.month.copies import DatabaseCopy
 from tests.month.keeping import Keeper
 from tests.month.life import MINUTE_S, Agenda, PortalLife
+from tests.month.log_comparison import count_counted, expect_log, list_differences, look_at_log, read_log
 from tests.month.purchases import Purchases
 from tests.month.truth import DAY_S, HOUR_S
 from tests.running import CLIENT_ID, CLIENT_SECRET
@@ -27,7 +27,7 @@ CALLS_BEFORE = 120  # Calls before the installation.
 CALLS_A_DAY = 12
 QUIET_S = 26 * HOUR_S  # So long after the last call, everything must be known.
 CHECKED_EVERY_S = 7 * HOUR_S
-KINDS = (*trouble.KINDS, *rewriting.KINDS, *unsteady.KINDS)
+KINDS = (*trouble.KINDS, *statistics_faults.KINDS, *state_faults.KINDS)
 LEFT_OUT = 0.15  # The share of kinds that a month leaves out by chance.
 
 
@@ -59,9 +59,13 @@ class Month:
         self.life = PortalLife(self.portal, self.agenda, seed)
         self.keeper = Keeper(database_url, stand_in, clock, folder / "callbook.log")
         self.trouble = trouble.Trouble(self.life, self.keeper, self.agenda, seed)
-        self.rewriting = rewriting.Rewriting(self.life, self.agenda, seed, self.trouble.visit, self.check)
+        self.statistics_faults = statistics_faults.StatisticsFaults(
+            self.life, self.agenda, seed, self.trouble.visit, self.check
+        )
         copy = DatabaseCopy(self.database)
-        self.unsteady = unsteady.Unsteady(self.life, self.keeper, self.agenda, copy, seed, self.trouble.visit)
+        self.state_faults = state_faults.StateFaults(
+            self.life, self.keeper, self.agenda, copy, seed, self.trouble.visit
+        )
         self.clock = clock
         self.lies: list[str] = []
         self.looks = 0
@@ -73,13 +77,13 @@ class Month:
         days, kinds = self._course.days, self._course.kinds
         await self.keeper.start()
         self.life.plan_calls(BEGIN, days, CALLS_A_DAY)
-        self.rewriting.lay_old(kinds, days)
+        self.statistics_faults.lay_old(kinds, days)
         for _ in range(CALLS_BEFORE):
             await self.life.end_call()  # Before the installation no event is bound.
         assert (await self.portal.install(self.keeper.url)).status_code == httpx.codes.OK
         await self.keeper.turn()
         end = self.life.quiet_from
-        for part in (self.trouble, self.rewriting, self.unsteady):
+        for part in (self.trouble, self.statistics_faults, self.state_faults):
             part.plan(kinds, BEGIN, days)
         self._plan_turns(end + QUIET_S)
         for at in range(BEGIN, end + QUIET_S, CHECKED_EVERY_S):
@@ -91,7 +95,7 @@ class Month:
 
     async def check(self) -> None:
         """Check that the log's claims of now are true (see `tests.month.truth`)."""
-        look = await look_at_log(self.database, unsteady.MOST_AHEAD_S)
+        look = await look_at_log(self.database, state_faults.MOST_AHEAD_S)
         if look is None:
             return
         self.looks += 1
@@ -115,7 +119,7 @@ class Month:
         """The other facts that are wrong after a month, in words."""
         refusals = self.portal.bucket.refusals
         found = [*self.lies, *self.keeper.unexpected]
-        found += self.purchases.list_too_many(self.unsteady.restored_at)
+        found += self.purchases.list_too_many(self.state_faults.restored_at)
         found += [f"the portal's rate limit was met {refusals} times"] if refusals else []
         wanted = sum(kind in self._course.kinds for kind in trouble.CRASHES)
         found += [f"crashes: {self.trouble.crashes}"] if len(self.trouble.crashes) != wanted else []

@@ -23,7 +23,7 @@ OLD = 60 * DAY
 USERS = (7, 12)
 LAST_OLD = 60
 FIRST_NEW = 500
-KINDS = ("delete", "late", "rename", "restore", "anew", "cut", "day", "day")
+KINDS = ("delete", "late", "rename", "restore", "new name", "cut", "day", "day")
 
 
 class Fate:
@@ -96,9 +96,9 @@ class Fate:
                 self.next_id = rows[kept - 1].id + 1
                 del rows[kept:]
                 self.end_with_everybody()
-            case "anew":
+            case "new name":
                 for row in rows[self.chance.randrange(len(rows)) :]:
-                    row.call_id = f"anew.{next(self.names)}"
+                    row.call_id = f"new_name.{next(self.names)}"
             case "cut":
                 self.world.access.shown_users = None if self.world.access.shown_users else {7}
 
@@ -126,7 +126,7 @@ async def test_two_quiet_days_later_the_log_is_the_statistics_row_for_row(
     assert (mark.complete_up_to is not None, mark.is_limited, mark.audit_offset) == (True, False, 0)
 
 
-@pytest.mark.parametrize("kind", ["delete", "late", "rename", "anew"])
+@pytest.mark.parametrize("kind", ["delete", "late", "rename", "new name"])
 async def test_each_change_of_old_rows_is_found(database: Database, clock: FakeClock, kind: str) -> None:
     """Without an audit no change would be found: no read goes back that far."""
     world = await make_world(database, clock)

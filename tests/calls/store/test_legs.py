@@ -200,8 +200,8 @@ def test_a_row_takes_no_fact_of_an_event(user_id: int, *, is_event_first: bool) 
     row = make_row(1, phone_number=None, reason=None, currency=None, code=None, cost_e4=None)
     legs = meet_statistics((event,), [row]) if is_event_first else meet_event((row,), event)
     assert facts_of(show(legs).deciding) == facts_of([row])
-    anew = make_row(1, phone_number="+12025550123")
-    legs = meet_statistics(meet_statistics(legs, [anew]), [row])
+    corrected = make_row(1, phone_number="+12025550123")
+    legs = meet_statistics(meet_statistics(legs, [corrected]), [row])
     assert facts_of(show(legs).deciding) == facts_of([row])
 
 

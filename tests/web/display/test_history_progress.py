@@ -26,7 +26,7 @@ def read_line(html: str) -> str:
     return " ".join(TAGS.sub("", found[0]).split())
 
 
-async def begin_anew(callbook: Callbook, portal: StandInPortal, rows: int) -> None:
+async def begin_again(callbook: Callbook, portal: StandInPortal, rows: int) -> None:
     await callbook.run_sql("DELETE FROM statistics_marks")
     fill(portal, range(1, rows + 1))
 
@@ -41,7 +41,7 @@ async def test_the_line_follows_the_history(
 ) -> None:
     portal.admin.time_zone = "Europe/Berlin"
     await install(callbook, portal)
-    await begin_anew(callbook, portal, 20_000)
+    await begin_again(callbook, portal, 20_000)
     tab = await open_tab(callbook, portal)
     assert read_line(tab.page.text) == "Reading history…"
     portal.execution_s = 2.0

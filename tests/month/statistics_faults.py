@@ -25,10 +25,10 @@ RECENT_S = 10 * DAY_S
 IMPORT_VISITS_S = (2 * MINUTE_S, 90 * MINUTE_S, 6 * HOUR_S)
 OLD = 150  # Rows older than any window of a read.
 OLD_LATE = 0.15
-KINDS = ("old", "import", "renamed", "removed", "ids anew", "rights", "forged")
+KINDS = ("old", "import", "renamed", "removed", "ids again", "rights", "forged")
 
 
-class Rewriting:
+class StatisticsFaults:
     """Plans these faults, and keeps the truth up to date."""
 
     def __init__(self, life: PortalLife, agenda: Agenda, seed: int, visit: Deed, check: Deed) -> None:
@@ -60,7 +60,7 @@ class Rewriting:
             ),
             "renamed": lambda: self._plan_often(8, begin, until, self.rename),
             "removed": lambda: self._plan_often(8, begin, until, self.remove),
-            "ids anew": lambda: self._plan_often(1, begin + DAY_S, until, self.give_ids_anew),
+            "ids again": lambda: self._plan_often(1, begin + DAY_S, until, self.give_ids_again),
             "rights": lambda: self._plan_often(2, begin + DAY_S, until, self.cut_rights),
             "forged": lambda: self._plan_often(12, begin, until, self.forge),
         }
@@ -107,12 +107,12 @@ class Rewriting:
         self._rows[:] = [one for one in self._rows if one is not row]
         self._life.counts["removed"] += 1
 
-    async def give_ids_anew(self) -> None:
+    async def give_ids_again(self) -> None:
         """Restore the portal from a backup: its last rows are gone, and the next rows get their ids."""
         backup_at = self._agenda.clock.now() - self._chance.randrange(6 * HOUR_S, 3 * DAY_S)
         held = sum(self._life.truth.made_at[row.id] <= backup_at for row in self._rows)
         kept = self._rows[: max(held, len(self._rows) - MOST_LOST)]
-        self._life.counts["given anew"] += len(self._rows) - len(kept)
+        self._life.counts["given again"] += len(self._rows) - len(kept)
         self._rows[:] = kept
 
     async def cut_rights(self) -> None:

@@ -1,4 +1,4 @@
-"""Faults of tokens and time: tokens that die early, clocks that step, Callbook's own database restored."""
+"""Faults of Callbook's own state: tokens that die early, clocks that step, a database that is restored."""
 
 import random
 from collections.abc import Collection
@@ -20,7 +20,7 @@ STEPS_S = (-20 * MINUTE_S, HOUR_S)
 MOST_AHEAD_S = max(STEPS_S)
 
 
-class Unsteady:
+class StateFaults:
     """Plans these faults; `restored_at` are the moments, by true time, at which the database lost
     purchases.
     """
