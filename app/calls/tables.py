@@ -17,7 +17,7 @@ class FieldColumns:
     portal_number = _optional(Text)
     user_id = _optional(BigInt)
     started_at = BigInt()
-    is_start_guessed = Boolean()  # the event named no start: ours stands in until one is known
+    is_start_guessed = Boolean()  # the event named no start: `started_at` is our guess until one is known
     duration_s = _optional(BigInt)
     cost_e4 = _optional(BigInt)
     currency = _optional(Text)
@@ -40,17 +40,17 @@ class CallTable(FieldColumns, Table, tablename="calls"):
     call_id = Text()
     phone_digits = _optional(Text)
     is_confirmed = Boolean()  # a row of the statistics tells of it
-    is_gone = Boolean()  # a row of the statistics told of it and is there no longer: it never counts
-    sum_duration_s = _optional(BigInt)  # of all rows; null: as `duration_s`, of the one leg that is shown
+    is_gone = Boolean()  # a row of the statistics told of it and is deleted by now: it never counts
+    sum_duration_s = _optional(BigInt)  # of all rows; null: `duration_s`, for one leg speaks for all
     source = Text()  # event | history
     received_at = BigInt()
 
 
 class CallLegTable(FieldColumns, Table, tablename="call_legs"):
-    """One leg of a call: a row of the portal's statistics, or what an event alone told.
+    """One leg of a call: a row of the portal's statistics, or a leg that only an event told.
 
-    Unique on (portal_id, statistics_id). A call that came as one event and is not in the statistics yet has
-    none.
+    Unique on (portal_id, statistics_id). A call that came by one event and is not in the statistics yet has
+    no row here.
     """
 
     id = BigSerial(primary_key=True)
@@ -63,7 +63,7 @@ class CallLegTable(FieldColumns, Table, tablename="call_legs"):
 
 
 class CallOperatorTable(Table, tablename="call_operators"):
-    """Who took a confirmed leg of a call beside the operator of its own row; hardly any call has such.
+    """The user of a confirmed leg of a call, beside the operator of the call's own row; few calls have any.
 
     Unique on (portal_id, user_id, call_id).
     """
@@ -88,12 +88,12 @@ class UndecodableEventTable(Table, tablename="undecodable_events"):
 class StatisticsMarkTable(Table, tablename="statistics_marks"):
     """How far a portal's statistics have been read, in one generation of the portal.
 
-    Everything from `low_id` to `high_id` is in the log; the history goes down from there to `bottom_id`.
+    The log has all rows from `low_id` to `high_id`; the history goes down from there to `bottom_id`.
     """
 
     portal_id = BigInt(primary_key=True)
     generation = Integer()
-    token_user_id = BigInt()  # whose rights showed the rows; 0 is unknown
+    token_user_id = BigInt()  # the token's owner, who was shown the rows; 0: unknown
     history_state = Text()  # pending | running | complete | failed
     top_id = _optional(BigInt)  # the highest id at the first read; null before it
     low_id = BigInt()
@@ -108,27 +108,27 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
     failure_code = _optional(Text)
     next_at = BigInt()
     claimed_until = BigInt()
-    next_read_at = BigInt()  # when the schedule wants the next read of what is new
-    evidence_at = _optional(BigInt)  # since when something speaks for a call that is missing
-    late_facts_at = _optional(BigInt)  # when what comes late to a call will be there
+    next_read_at = BigInt()  # when the schedule wants the next forward read
+    evidence_at = _optional(BigInt)  # since when there is evidence that a call is missing
+    late_facts_at = _optional(BigInt)  # when the portal will have the late facts of a call
     full_read_at = _optional(BigInt)  # the last read that went back 30 days
     looked_at = _optional(BigInt)  # by our clock: when the last whole read began
     is_limited = Boolean()  # rows that were shown, or several operators' calls, are hidden from the owner
     counts_all = Boolean()  # several operators' calls are missing: those in doubt count
     reopened_at = _optional(BigInt)  # by our clock: when the history was last opened to be read again
-    pass_low_id = _optional(BigInt)  # of a read that was cut off: how far down it has come; null if none was
+    pass_low_id = _optional(BigInt)  # how far down a read that was cut off has come; null: none was
     pass_bottom_id = BigInt()
     pass_since = BigInt()
     pass_looked_at = BigInt()  # by our clock
     pass_began_at = _optional(BigInt)  # by the portal's clock
     audited_at = _optional(BigInt)  # by our clock: when the portal's count last agreed; null: not yet
-    unequal_since = _optional(BigInt)  # since when it differs
-    audit_offset = BigInt()  # what it says beyond the rows that are stored, all of which were compared
+    unequal_since = _optional(BigInt)  # since when the portal's count differs
+    audit_offset = BigInt()  # by how much the portal counts more than the stored rows, all of them compared
     suspected_from = _optional(BigInt)  # the lowest id that may be another call's; null: none is suspected
-    audit_state = Text()  # what a comparison that was cut off has found and has still to do; empty: none was
+    audit_state = Text()  # the search of a comparison that was cut off; empty: none was
     audit_tries = Integer()  # how often in a row a comparison did not end
-    audit_next_at = BigInt()  # when it is to go on
-    audit_slice_id = BigInt()  # below it lies the slice that the next day's comparison reads again
+    audit_next_at = BigInt()  # when the comparison is to go on
+    audit_slice_id = BigInt()  # the next day's comparison reads the slice below this id again
     hour_id = (
         BigInt()
     )  # where the mark stood at hour_at, and before: see app.calls.statistics.progress.window
@@ -140,11 +140,11 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
 
 
 class SavedViewTable(Table, tablename="saved_views"):
-    """A view of the log that a user saved; shared ones are for everybody in the portal."""
+    """A saved view of the log; the whole portal sees shared ones."""
 
     id = BigSerial(primary_key=True)
     portal_id = BigInt()
-    user_id = BigInt()  # whose it is
+    user_id = BigInt()  # the owner
     name = Text()
     is_shared = Boolean()
     parameters = Text()  # filters and order, as the query of `GET /log/rows`
@@ -152,7 +152,7 @@ class SavedViewTable(Table, tablename="saved_views"):
 
 
 class UsageTable(Table, tablename="portal_usage"):
-    """What a portal stores, as it was counted at `counted_at` (0: never) and has grown and shrunk since.
+    """How much a portal stores: the count of `counted_at` (0: never) and the growth since.
 
     `row_count` and `text_bytes` are of its calls and their legs.
     """

@@ -1,7 +1,7 @@
 """The statements of the intake, each on the connection that inserts: new calls, last events, a probe.
 
-The insert asks the portals' rows for state and token hash itself, so an event that came after an uninstall
-inserts nothing.
+The insert asks the portals' rows for state and token hash itself, so an event after an uninstall inserts
+nothing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -46,7 +46,7 @@ AND (portal_id, call_id) NOT IN (SELECT portal_id, call_id FROM inserted)
 
 
 def make_sqlite_insert(count: int) -> str:
-    """The insert of so many events, whose values follow each other as `values_of` gives them."""
+    """The insert of `count` events; its values are those of `values_of`, event after event."""
     row = f"({', '.join('?' * len(_COLUMNS))})"
     names = ", ".join(f"column{i} AS {name}" for i, name in enumerate(_COLUMNS, 1))
     return (
@@ -60,18 +60,18 @@ def make_sqlite_insert(count: int) -> str:
 
 
 def values_of(arrival: Arrival) -> tuple[object, ...]:
-    """One row of either insert."""
+    """The values of one event for either insert."""
     leg = arrival.leg
     digits = digits_of(leg.phone_number)
     return (arrival.portal_id, arrival.call_id, arrival.token_hash, digits, *_told_of(leg))
 
 
 async def write_last_events(seen: Mapping[int, int], execute: Execute, database: Database) -> None:
-    """Write when each of these portals sent its last event, but for a portal whose row is held just now."""
+    """Write when each of these portals sent its last event, except portals with a row that is held now."""
     source = rows_source(database, _LAST_TYPES)
     if database.is_sqlite:
         free = "SELECT id FROM portals"
-    else:  # Never a wait, so never a deadlock with a batch that holds several portals.
+    else:  # It never waits, so there is no deadlock with a batch that holds several portals.
         held = "FOR NO KEY UPDATE OF portals SKIP LOCKED"
         free = f"SELECT id FROM portals JOIN wanted ON id = portal_id {held}"  # noqa: S608  As below.
     await execute(
@@ -84,7 +84,7 @@ async def write_last_events(seen: Mapping[int, int], execute: Execute, database:
 
 
 async def write_probe(now: int, execute: Execute, database: Database) -> None:
-    """Write a value that nobody reads, as an event would be written."""
+    """Write a value in the way of an event; nobody reads it."""
     mark = "?" if database.is_sqlite else "$1"
     await execute(
         f"INSERT INTO facts (name, value, at) VALUES ('storing_probe', 'written', {mark})"  # noqa: S608  As above.

@@ -1,4 +1,4 @@
-"""Reading the log: a page, one call, its legs, what is new; cut to what the viewer may see."""
+"""Reading the log: a page, one call, its legs, its news; only of calls that the viewer may see."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from app.portals.settings.visible_users import Everyone, Visible
 
 PAGE_CHARACTERS = 250_000  # Of texts: honest pages of 500 calls have 50,000.
 LEGS_AT_ONCE = 2_000
-LEGS_OF_A_CALL = 200  # A queue that rings through everybody has some dozens.
+LEGS_OF_A_CALL = 200  # A call to a queue that rings at everybody has some dozens.
 RECENT_CALLS = 5_000
 PULSE_CALLS = 200
 PULSE_WINDOW_S = 86_400
@@ -40,7 +40,7 @@ class CallNotFound(Refusal):
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """Who looks: a user of one portal, and whose calls they see."""
+    """A user of one portal, together with the users whose calls this user may see now."""
 
     portal_id: int
     user_id: int
@@ -48,18 +48,18 @@ class Viewer(msgspec.Struct, frozen=True):
 
     @property
     def sees_others(self) -> bool:
-        """Whether there can be calls of others in the log, so that it is worth to filter by employee."""
+        """Whether the viewer's log can hold calls of others, so that a filter by employee makes sense."""
         return self.sees != frozenset((self.user_id,))
 
     def sees_calls_of(self, user_id: int) -> bool:
-        """Whether calls of this employee would be in the log."""
+        """Whether the viewer may see calls of this employee."""
         return self.sees is Everyone.EVERYONE or user_id in self.sees
 
 
 class LoggedLeg(CallFields, frozen=True, kw_only=True):
-    """One leg of a call; texts are as they came, `cost_e4` in ten-thousandths of `currency`.
+    """One leg of a call; its texts are as the portal wrote them, `cost_e4` in ten-thousandths of `currency`.
 
-    `confirmed`: whether the portal's statistics show it, None while that is not known.
+    `confirmed`: whether the portal's statistics show it (None: not known yet).
     """
 
     direction: Direction | None
@@ -68,7 +68,7 @@ class LoggedLeg(CallFields, frozen=True, kw_only=True):
 
 
 class LoggedCall(LoggedLeg, frozen=True, kw_only=True):
-    """One call as the log shows it: the facts of its answered leg, else of its last."""
+    """One call as the log shows it: with the facts of its answered leg, else of its last."""
 
     id: int
     call_id: str
@@ -91,7 +91,7 @@ class RecentValues(NamedTuple):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """What a viewer's calls were at one look; two looks are equal while nothing is new or different."""
+    """The state of a viewer's calls at one look; two looks are equal while no call is new or different."""
 
     latest_id: int
     facts: int
@@ -104,7 +104,7 @@ async def list_calls(viewer: Viewer, request: ListRequest, columns: Sequence[Rea
 
 
 async def count_calls(viewer: Viewer, filters: Filters) -> int:
-    """How many calls match of those that the viewer may see."""
+    """How many of the calls that the viewer may see match the filters."""
     return await log_queries.count_calls(viewer.portal_id, viewer.sees, filters)
 
 
@@ -131,12 +131,11 @@ async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:
 async def list_legs(
     viewer: Viewer, calls: Sequence[LoggedCall], *, is_whole: bool = False
 ) -> dict[int, list[LoggedLeg]]:
-    """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began: of
-    the first of these calls, as many as have 2,000 legs together, and of each the first 200.
+    """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began.
 
-    A call of which one event alone has told is its own leg. Of a leg that only an event told of, beside
-    confirmed ones, nothing is said once the statistics should have shown it. Texts are cut as in a list,
-    unless `is_whole`.
+    It reads the first of these calls, as many as have 2,000 legs together, and the first 200 legs of each. A
+    call of which only one event has told is its own leg. A leg that only an event told, beside confirmed
+    ones, is left out once the statistics should have shown it. Texts are cut as in a list, unless `is_whole`.
     """
     ids = {storable(call.call_id): call.id for call in calls}
     columns = WHOLE_LEGS if is_whole else LISTED_LEGS
@@ -162,7 +161,7 @@ def _list_shown(shown: Shown, counting: Counting) -> Iterator[LoggedLeg]:
 
 
 async def list_recent_values(viewer: Viewer) -> RecentValues:
-    """What the newest calls that the viewer may see hold."""
+    """The employees, lines and codes of the newest calls that the viewer may see."""
     rows = await log_queries.select_recent_values(viewer.portal_id, viewer.sees, RECENT_CALLS)
     return RecentValues(
         {row["user_id"] for row in rows if row["user_id"] is not None},
@@ -172,29 +171,29 @@ async def list_recent_values(viewer: Viewer) -> RecentValues:
 
 
 async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> Pulse:
-    """Differs from the one before when a call that the viewer may see is new, whenever it began, or is told
-    otherwise, if it began within a day of now.
+    """The pulse of now. It differs from the one before when a call that the viewer may see is new, or when
+    one that began within a day of now has changed.
 
-    It tells an open page when to look again, and nobody about calls that are not theirs.
+    It tells an open page when to look again, and no viewer about calls that they may not see.
     """
     portal_id, visible = viewer.portal_id, viewer.sees
     latest_id = await log_queries.find_latest_id(portal_id, visible, PULSE_DEPTH) or 0
     since, until = now - PULSE_WINDOW_S, now + PULSE_WINDOW_S
     rows = await log_queries.select_between(portal_id, visible, since, until, PULSE_CALLS)
     facts = hash(tuple(tuple(row.values()) for row in rows))
-    # Others' calls may have buried the latest one meanwhile, which is no news.
+    # So many calls of others may have come since that the latest one is not found; that is no news.
     return Pulse(max(latest_id, before.latest_id if before else 0), facts)
 
 
 async def _to_page(viewer: Viewer, rows: Sequence[dict[str, Any]], sort: Sort, limit: int) -> CallPage:
-    """Of `limit` rows, and one more when there is a next page."""
+    """The page of these rows: `limit` of them, and one more if there is a next page."""
     fitting = rows[: _count_fitting(rows[:limit])]
     calls = await to_calls(viewer, fitting)
     return CallPage(calls, cursor_after(sort, calls[-1]) if len(rows) > len(fitting) else None)
 
 
 def _count_fitting(rows: Sequence[dict[str, Any]]) -> int:
-    """How many rows a page has room for: one at least."""
+    """For how many of these rows a page has room: at least one."""
     characters = 0
     for count, row in enumerate(rows):
         characters += sum(len(value) for value in row.values() if isinstance(value, str))
@@ -204,7 +203,7 @@ def _count_fitting(rows: Sequence[dict[str, Any]]) -> int:
 
 
 def cursor_after(sort: Sort, call: LoggedCall) -> str:
-    """Where the page begins that follows this call."""
+    """The cursor of the page that begins after this call."""
     return _cursor_of(sort, call).to_text()
 
 
@@ -216,7 +215,7 @@ def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:
 
 
 async def to_calls(viewer: Viewer, rows: Sequence[dict[str, Any]]) -> list[LoggedCall]:
-    """Rows of `column_queries.COLUMNS`, cut to what the viewer may see, as the log shows them."""
+    """The calls in rows of `column_queries.COLUMNS` that the viewer may see, as the log shows them."""
     is_clear = all(row["is_confirmed"] for row in rows)
     counting = Counting() if is_clear else await find_counting(viewer.portal_id)
     return [_to_call(row, counting) async for row in let_others_run(rows)]

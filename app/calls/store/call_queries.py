@@ -1,8 +1,7 @@
-"""Reading and writing calls that may be known already: they and their legs under locks, then what changed.
+"""Calls that may be known already: reading them and their legs under locks, then writing the changes.
 
-The one place, beside the fast insert (app/calls/intake), that writes calls and their legs. Everything here
-runs in a transaction that first holds the portal's row, so that nothing is written under an uninstalled
-portal.
+Only this module and the fast insert (app/calls/intake) write calls and their legs. Every function here runs
+in a transaction that first holds the portal's row, so that nothing is written for an uninstalled portal.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,14 +39,14 @@ KEY_TYPES = types_of(CallTable, ("portal_id", "call_id"))
 LEG_TYPES = types_of(CallLegTable, Leg.__struct_fields__)
 _PAIR_TYPES = {"portal_id": "bigint", "token_hash": "text"}
 _OPERATOR_TYPES = types_of(CallOperatorTable, ("portal_id", "call_id", "user_id"))
-_OF_LEG = (*CALL_FIELDS, "is_start_guessed")  # What a call's row has of the leg that speaks for it.
+_OF_LEG = (*CALL_FIELDS, "is_start_guessed")  # A call's row has these of the leg that speaks for it.
 _DERIVED = ("phone_digits", "is_confirmed", "is_gone", "sum_duration_s")
 _CALL_TYPES = types_of(CallTable, (*_OF_LEG, *_DERIVED))
 _INSERTED_TYPES = KEY_TYPES | types_of(CallTable, ("source", "received_at")) | _CALL_TYPES
 
 
 async def load_calls(database: Database, keys: Iterable[Key]) -> dict[Key, KnownCall]:
-    """The calls among the keys that are stored, held until the transaction ends."""
+    """The stored calls of these keys, locked until the transaction ends."""
     wanted = encode_rows(sorted(set(keys)))
     held = "" if database.is_sqlite else " FOR UPDATE OF c"
     calls_of = f"{rows_source(database, KEY_TYPES)} k JOIN calls c USING (portal_id, call_id)"
@@ -64,7 +63,7 @@ async def load_calls(database: Database, keys: Iterable[Key]) -> dict[Key, Known
 
 
 async def save_calls(database: Database, changes: Sequence[Change]) -> None:
-    """Write what differs; raise OvertakenError when another process was faster with a new call or row."""
+    """Write the differences; raise OvertakenError when another process was faster with a new call or row."""
     await _delete_legs(database, changes)
     await _delete_calls(database, [change for change in changes if change.known and not change.legs])
     kept = [change for change in changes if change.legs]
@@ -152,12 +151,12 @@ async def _insert_legs(database: Database, changes: Sequence[Change]) -> None:
             f" FROM {rows_source(database, types)} k WHERE true ON CONFLICT DO NOTHING RETURNING id",
             encode_rows(new),
         )
-        if len(inserted) != len(new):  # Another call has the statistics' id since it was looked for.
+        if len(inserted) != len(new):  # Another call has taken the statistics' id since the look for it.
             raise OvertakenError
 
 
 async def _replace_operators(database: Database, changes: Sequence[Change]) -> None:
-    """Write who took a confirmed leg of the call beside its own operator: hardly any call has such."""
+    """Write the users of confirmed legs beside the operator of the call's own row; few calls have any."""
     before = {change.key: _operators_of(change.known.legs if change.known else ()) for change in changes}
     after = {change.key: _operators_of(change.legs) for change in changes}
     gone = [(*key, user_id) for key in before for user_id in sorted(before[key] - after[key])]
@@ -188,7 +187,7 @@ def _inserted_values(change: Change) -> Values:
 
 
 def _values_of(legs: Legs) -> Values:
-    """What the call's own row says."""
+    """The values of the call's own row."""
     shown = show(legs)
     leg = shown.leg
     return {name: getattr(leg, name) for name in _OF_LEG} | {
@@ -216,9 +215,10 @@ def _as_integer(value: object) -> int:
 
 
 async def hold_portals(database: Database, pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
-    """Those of the pairs (portal id, hash of its application_token) that are true of an installed portal.
+    """The pairs (portal id, hash of its application_token) that are true of an installed portal.
 
-    The portals' rows are held until the transaction ends, in one order, so that no uninstall comes between.
+    The portals' rows are held until the transaction ends, in one order, so that no uninstall comes in
+    between.
     """
     rows = await database.run(
         f"SELECT k.portal_id, k.token_hash FROM {rows_source(database, _PAIR_TYPES)} k"  # noqa: S608

@@ -1,4 +1,4 @@
-"""A call that may be known already, and what it shall be. Pure; `call_queries.py` reads and writes them."""
+"""Calls that may be known already, and their changes. Pure; `call_queries.py` reads and writes them."""
 
 import re
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ _NOT_A_DIGIT = re.compile("[^0-9]")
 
 
 class KnownCall(msgspec.Struct):
-    """A call as stored: what its own row says, its legs, and their ids.
+    """A stored call: the values of its own row, its legs, and their ids.
 
-    `leg_ids` is empty while the call is one event's, whose leg has no row of its own.
+    `leg_ids` is empty while the call comes from one event: then the call's own row holds the leg.
     """
 
     key: Key
@@ -26,7 +26,9 @@ class KnownCall(msgspec.Struct):
 
 
 class Change(msgspec.Struct):
-    """What a call shall be: `known` None inserts it with its source, no legs delete it."""
+    """The new state of a call: its `legs`. Where `known` is None it is inserted with its `source`; without
+    legs it is deleted.
+    """
 
     key: Key
     known: KnownCall | None
@@ -41,21 +43,21 @@ def digits_of(phone_number: str | None) -> str | None:
 
 
 def is_changed(change: Change) -> bool:
-    """Whether anything would be written."""
+    """Whether the change writes anything."""
     if change.known is None:
         return bool(change.legs)
     return set(change.legs) != set(change.known.legs)
 
 
 def rows_of_legs(change: Change) -> Legs:
-    """The legs that have rows: none while the call is one event's, which its own row tells in full."""
+    """The legs that have rows: none while the call comes from one event, for its own row holds the leg."""
     if len(change.legs) == 1 and change.legs[0].is_telling:
         return ()
     return change.legs
 
 
 def leg_of_row(row: Mapping[str, object]) -> Leg:
-    """The leg that a row of `call_legs` is, or the telling that a row of `calls` is."""
+    """The leg in a row of `call_legs`, or the telling in a row of `calls`."""
     values = {name: row[name] for name in Leg.__struct_fields__ if name in row}
     for name in _FLAGS:
         values[name] = bool(values[name])

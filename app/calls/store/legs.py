@@ -1,13 +1,13 @@
-"""The legs of a call as they are stored: rows of the portal's statistics, and what events alone told. Pure.
+"""The stored legs of a call: rows of the portal's statistics, and legs that only events told. Pure.
 
-- A row of the statistics is a leg, known by its id there. It is confirmed until a read shows that it is gone.
-  It says all that its leg is, and takes nothing from an event: the portal makes its events from its rows, and
-  any user of a portal can forge one.
-- A telling is what one call-end event said. It is kept until there is a row of the same user and the same
-  start: nothing acknowledged is lost before the statistics have spoken.
-- A former row has lost its id to another call's; it is marked as gone.
+- A row of the statistics is a leg, with its id there. It is confirmed until a read shows that it is gone. It
+  has all facts of its leg and takes none from an event: the portal makes its events from its rows, and any
+  user of a portal can forge an event.
+- A telling is a leg that one call-end event told. It is kept until there is a row of the same user and the
+  same start, so that no acknowledged event is lost before the statistics show its call.
+- A former row has lost its id to the row of another call; it is marked as gone.
 
-`app.calls.store.shown_legs` says which of them the log shows.
+`app.calls.store.shown_legs` says which legs the log shows.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from app.bitrix24.incoming.call_end import CallRecord
 from app.bitrix24.incoming.statistics import StatisticsRecord
 from app.kit.text import storable
 
-# Characters: every text of a call is cut to these, whoever tells it, so that all that is kept of one event is
-# under 8 KiB. Bitrix24's own columns hold 255, but for a comment.
+# Characters. Every text of a call is cut to these lengths, so that an event takes less than 8 KiB. Bitrix24's
+# own columns hold 255, but for a comment.
 LONGEST_TEXT, LONGEST_REASON, LONGEST_COMMENT = 255, 500, 8_000
 CUT = "…"
 MOST_TOLD = 20  # Tellings of one call; every event of a call reads all of them.
@@ -28,10 +28,10 @@ MOST_SHOWN = 50  # Legs of one call that are rows of the statistics; each furthe
 
 
 class CallFields(msgspec.Struct, frozen=True, kw_only=True):
-    """The one list of the fields of a leg, and so of the call that it speaks for; None is unknown.
+    """The one list of the fields of a leg, and so of the call for which it speaks; None: unknown.
 
-    Times are Unix seconds, `cost_e4` ten-thousandths of `currency`. A field of which no event tells has a
-    default. Statements, sizes and reading follow this list by name; tests (`test_fields.py`) hold that the
+    Times are Unix seconds, `cost_e4` ten-thousandths of `currency`. A field that no event tells has a
+    default. Statements, sizes and reading follow this list by name. Tests (`test_fields.py`) check that the
     tables, the API, the exports and the panel have each of the fields.
     """
 
@@ -64,8 +64,9 @@ _TOLD = tuple(name for name in CALL_FIELDS if name in CallRecord.__struct_fields
 class Leg(CallFields, frozen=True, kw_only=True):
     """One leg as stored: texts are storable and cut.
 
-    `is_start_guessed`: the event named no start, and `started_at` is ours. `lacked_at`: since when reads
-    lack this row, which the owner of our token may not see; `gone_at`: since when it is known to be deleted.
+    `is_start_guessed`: the event named no start, and `started_at` is our guess. `lacked_at`: since when reads
+    lack this row, perhaps because the owner of our token may not see it. `gone_at`: since when it is known to
+    be deleted.
     """
 
     is_start_guessed: bool
@@ -81,24 +82,24 @@ class Leg(CallFields, frozen=True, kw_only=True):
 
     @property
     def is_telling(self) -> bool:
-        """Whether an event alone told of it."""
+        """Whether only an event told of this leg."""
         return self.statistics_id is None and self.gone_at is None
 
     def __repr__(self) -> str:
-        """No facts: a repr may reach a log, and they hold a phone number."""
+        """Names no facts: a repr may reach a log, and they hold a phone number."""
         return f"Leg(statistics_id={self.statistics_id!r})"
 
 
 Legs = tuple[Leg, ...]
 
-# Of a leg that came by an event; the others only the statistics know.
+# The fields of a leg that came by an event; only the statistics know the others.
 TOLD_FIELDS = (*_TOLD, "is_start_guessed", "received_at")
 # The user first: the order of legs that began at once follows it (`order_of`).
 _content = attrgetter("user_id", *(name for name in _TOLD if name not in {"user_id", "started_at"}))
 
 
 def leg_of_event(record: CallRecord, received_at: int, fallback_started_at: int | None = None) -> Leg:
-    """The telling of a call-end event; without a start it gets the fallback, else the time of its arrival."""
+    """The telling of a call-end event; without a start it has the fallback, else the time of its arrival."""
     guess = received_at if fallback_started_at is None else fallback_started_at
     return Leg(
         type=record.type,
@@ -118,7 +119,7 @@ def leg_of_event(record: CallRecord, received_at: int, fallback_started_at: int 
 
 
 def leg_of_statistics(record: StatisticsRecord, read_at: int) -> Leg:
-    """The leg that a row of the statistics is."""
+    """The leg of a row of the statistics."""
     return msgspec.structs.replace(
         leg_of_event(record, read_at),
         crm_entity_type=_stored(record.crm_entity_type),
@@ -132,12 +133,12 @@ def leg_of_statistics(record: StatisticsRecord, read_at: int) -> Leg:
 
 
 def meet_event(legs: Legs, told: Leg) -> Legs:
-    """The legs after an event; the same ones when all of it is known."""
+    """The legs after an event; unchanged when all of it is known."""
     return _settle((*legs, told))
 
 
 def meet_statistics(legs: Legs, rows: Sequence[Leg]) -> Legs:
-    """The legs after rows of the statistics, of which each says all that its leg is, gone facts included."""
+    """The legs after rows of the statistics; a fact that a row has no longer goes from its leg too."""
     known: dict[int | None, Leg] = {leg.statistics_id: leg for leg in legs if leg.statistics_id is not None}
     rest = [leg for leg in legs if leg.statistics_id is None]
     for row in rows:
@@ -147,12 +148,12 @@ def meet_statistics(legs: Legs, rows: Sequence[Leg]) -> Legs:
 
 
 def is_overfull(legs: Legs) -> bool:
-    """Whether events told of a call more often, and each time otherwise, than is kept."""
+    """Whether a call has more different tellings than are kept."""
     return sum(leg.is_telling for leg in legs) > MOST_TOLD
 
 
 def list_surplus(legs: Legs, rows: Sequence[Leg]) -> list[Leg]:
-    """The rows of the statistics for which the call has no room: those that are new, the highest ids."""
+    """The rows of the statistics for which the call has no room: the highest ids among the new ones."""
     shown = {leg.statistics_id for leg in legs if leg.statistics_id is not None}
     new = sorted(
         (row for row in rows if row.statistics_id not in shown), key=lambda row: row.statistics_id or 0
@@ -161,7 +162,7 @@ def list_surplus(legs: Legs, rows: Sequence[Leg]) -> list[Leg]:
 
 
 def mark_lacked(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
-    """The legs once a read has lacked these rows, for a reason that is not known yet."""
+    """The legs after a read that lacked these rows, for a reason that is not known yet."""
     return tuple(
         msgspec.structs.replace(leg, lacked_at=at)
         if leg.is_confirmed and leg.lacked_at is None and leg.statistics_id in statistics_ids
@@ -171,7 +172,7 @@ def mark_lacked(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
 
 
 def mark_gone(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
-    """The legs once it is known that these rows are not there any more."""
+    """The legs after a read has shown that these rows are deleted."""
     return tuple(
         msgspec.structs.replace(leg, gone_at=at, lacked_at=None)
         if leg.is_confirmed and leg.statistics_id in statistics_ids
@@ -181,7 +182,7 @@ def mark_gone(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
 
 
 def give_up_ids(legs: Legs, statistics_ids: frozenset[int], at: int) -> Legs:
-    """The legs once rows of another call bear these ids."""
+    """The legs after rows of another call have taken these ids."""
     return _settle(
         tuple(
             msgspec.structs.replace(leg, statistics_id=None, gone_at=leg.gone_at or at)
@@ -199,7 +200,7 @@ def same_leg(one: Leg, other: Leg) -> bool:
 
 
 def _settle(legs: Legs) -> Legs:
-    """The rows, and once each telling that no row stands for; in an order that hangs on the legs alone."""
+    """The rows, and each telling without a row once; in an order that depends on the legs alone."""
     rows = [leg for leg in legs if leg.statistics_id is not None]
     rest: dict[tuple[object, ...], Leg] = {}
     for leg in legs:
@@ -215,13 +216,13 @@ def order_of(leg: Leg) -> tuple[object, ...]:
 
 
 def _content_of(leg: Leg) -> tuple[object, ...]:
-    """All that an event tells; a start that is ours is none of it."""
+    """All facts that an event tells; a start that we guessed is none."""
     start = None if leg.is_start_guessed else leg.started_at
     return (leg.gone_at is not None, start, *_content(leg))
 
 
 def _replace_row(before: Leg, row: Leg) -> Leg:
-    """The row as it is now. One whose start cannot be read keeps the one that it had."""
+    """The row as it is now; if its start cannot be read, it keeps the start that it had."""
     kept: dict[str, object] = {}
     if row.is_start_guessed:
         kept = {"started_at": before.started_at, "is_start_guessed": before.is_start_guessed}
