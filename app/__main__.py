@@ -6,14 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from app.bitrix24.errors import BitrixFailure
 from app.calls.statistics.fetch.range_requests import StatisticsRefusedError
+from app.calls.statistics.forward_read import PortalRestsError
 from app.commands import keys, portals, processes
 from app.kit.crypto import CannotDecryptError
 from app.kit.messages.logging import configure_logging
 from app.kit.private_files import keep_files_private
 from app.kit.storage.database import DATABASE_ERRORS, DatabaseUrlError
-from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.outbound.access import ACCESS_FAILURES
 from app.schema import SchemaOutdatedError
 from app.settings import Settings, SettingsError
 from app.web.http.assets import FrontEndMissingError
@@ -23,9 +23,8 @@ EXPECTED_ERRORS = (
     DatabaseUrlError,
     SchemaOutdatedError,
     CannotDecryptError,
-    PortalNotConnectedError,
-    PortalUnreachableError,
-    BitrixFailure,
+    *ACCESS_FAILURES,
+    PortalRestsError,
     StatisticsRefusedError,
     portals.NoSuchPortalError,
     FrontEndMissingError,

@@ -14,7 +14,6 @@ from functools import partial
 
 import structlog
 
-from app.bitrix24.errors import BitrixFailure
 from app.job_ticks import Plan, Ticks, keep_ticking
 from app.kit.fairness.turns import Kind
 from app.kit.messages.errors import Refusal
@@ -23,7 +22,7 @@ from app.portals.absence import tombstone_queries, uninstall_queries
 from app.portals.departure import silence
 from app.portals.departure.erasure import ERASURE
 from app.portals.model import Portal
-from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.outbound.access import ACCESS_FAILURES
 from app.portals.outbound.exchange_queries import purge_exchanges, trim_exchanges
 from app.portals.outbound.rate_queries import purge_buckets
 from app.portals.states import contact_queries
@@ -94,7 +93,7 @@ async def probe_paused(parts: Parts) -> None:
 async def _probe(parts: Parts, portal: Portal) -> None:
     try:
         await parts.access.probe(portal)
-    except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as failure:
+    except ACCESS_FAILURES as failure:
         log.info("portal still refuses", portal_id=portal.id, code=failure.code)
 
 

@@ -11,7 +11,6 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.methods.departments import Department, list_departments
 from app.bitrix24.methods.users import User, list_users
 from app.bitrix24.rest.portal_client import PortalClient
@@ -24,7 +23,11 @@ from app.people.queries import find_people, note_read_at, note_unlisted, take_re
 from app.people.structure import take
 from app.people.structure_queries import store_structure
 from app.portals.model import Portal
-from app.portals.outbound.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
+from app.portals.outbound.access import (
+    ACCESS_FAILURES,
+    PortalAccess,
+    Work,
+)
 from app.portals.settings.quotas import Quotas
 from app.portals.tokens.refresh_budget import is_affordable
 
@@ -178,7 +181,7 @@ class People:
         try:
             async with asyncio.timeout(ANSWERS_S):
                 return await self._access.use(portal, work)
-        except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError, TimeoutError) as error:
+        except (*ACCESS_FAILURES, TimeoutError) as error:
             log.warning("people not read", portal_id=portal.id, what=what, error=type(error).__name__)
             return None
 

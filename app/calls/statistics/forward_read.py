@@ -39,7 +39,6 @@ from app.calls.statistics.progress.read_schedule import (
 from app.calls.statistics.progress.window import note_stand, stood_at
 from app.calls.store.counted_calls import GRACE_S
 from app.kit.clock import Clock
-from app.portals.outbound.access import PortalUnreachableError
 
 log = structlog.get_logger(__name__)
 LIMITED_FROM = 2  # Operators: one alone may be a forger.
@@ -67,7 +66,7 @@ class Attempt(msgspec.Struct, frozen=True):
     share: Share
 
 
-class PortalRestsError(PortalUnreachableError):
+class PortalRestsError(Exception):
     """The read goes on later. `rest_s`: for so many seconds the portal allows no more execution time, or its
     rows of this minute are used up; 0: its turn is over, or this process ends.
     """

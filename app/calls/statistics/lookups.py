@@ -4,6 +4,7 @@ from functools import partial
 
 import structlog
 
+from app.calls.statistics.forward_read import PortalRestsError
 from app.calls.statistics.progress.evidence_queries import want_reads
 from app.calls.statistics.read_turns import FAILURES, Histories
 from app.kit.clock import Clock
@@ -60,6 +61,9 @@ class Lookups:
             return False
         try:
             await self._histories.catch_up(portal)
+        except PortalRestsError as rest:
+            log.info("lookup goes on later", portal_id=portal.id, rest_s=rest.rest_s)
+            return False
         except FAILURES as error:
             log.warning("lookup failed", portal_id=portal.id, error=type(error).__name__)
             return False

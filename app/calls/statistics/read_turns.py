@@ -10,14 +10,14 @@ import asyncio
 
 import structlog
 
-from app.bitrix24.errors import BitrixError, BitrixFailure
+from app.bitrix24.errors import BitrixError
 from app.calls.space.destination import Destination
 from app.calls.space.room import Room
 from app.calls.statistics.audit import Audit
 from app.calls.statistics.fetch.batch_reader import OUT_OF_TIME, BatchReader
 from app.calls.statistics.fetch.range_requests import StatisticsAccess, StatisticsRefusedError
 from app.calls.statistics.fetch.turn_share import LONGEST_TURN_S, SLICE_S, Share
-from app.calls.statistics.forward_read import Attempt, SyncResult, read_forward
+from app.calls.statistics.forward_read import Attempt, PortalRestsError, SyncResult, read_forward
 from app.calls.statistics.history import Slice, begin_history
 from app.calls.statistics.progress.mark_queries import (
     change_leased,
@@ -38,7 +38,7 @@ from app.kit.storage.database import Database
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.news import Changes
-from app.portals.outbound.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
+from app.portals.outbound.access import ACCESS_FAILURES, PortalNotConnectedError, PortalPausedError
 from app.portals.settings.quotas import QuotaReached
 from app.portals.states.checkup_queries import want_soon
 
@@ -52,10 +52,7 @@ UNEXPECTED = "internal_error"
 # long turn. Where endless histories hold all places, a portal just installed need not wait for them.
 HISTORY = Kind(name="history", places=2, usual_s=SLICE_S + 15, spared_s=10.0, longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once: those that have waited longest.
-FAILURES = (
-    *(BitrixFailure, PortalUnreachableError, PortalNotConnectedError, StatisticsRefusedError, QuotaReached),
-    QueryTooSlowError,
-)
+FAILURES = (*ACCESS_FAILURES, StatisticsRefusedError, QuotaReached, QueryTooSlowError)
 
 
 class Histories:
@@ -190,6 +187,8 @@ class Histories:
                 await self._tell(portal.id)
             else:
                 await self.catch_up(portal)
+        except PortalRestsError as rest:
+            log.info("statistics are read on later", portal_id=portal.id, rest_s=rest.rest_s)
         except FAILURES as failure:
             log.warning("statistics not read", portal_id=portal.id, code=code_of(failure))
 

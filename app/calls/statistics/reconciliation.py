@@ -16,7 +16,7 @@ from app.calls.statistics.fetch.turn_share import LONGEST_TURN_S
 from app.calls.statistics.forward_read import PortalRestsError
 from app.calls.statistics.progress.forward_queries import list_due_reads, take_read_lease
 from app.calls.statistics.progress.marks import Mark
-from app.calls.statistics.progress.read_lease import LEASE_S, ReadLease
+from app.calls.statistics.progress.read_lease import LEASE_S, LeaseLostError, ReadLease
 from app.calls.statistics.progress.read_schedule import plan_delay
 from app.calls.statistics.read_turns import FAILURES, Histories, code_of
 from app.kit.clock import Clock
@@ -69,6 +69,8 @@ class Reconciliation:
             await self._histories.catch_up(portal, lease=lease)
         except PortalRestsError as rest:
             await lease.give_back({"next_at": self._clock.now() + rest.rest_s})
+        except LeaseLostError:  # The mark is another process's, and says nothing of this read.
+            log.warning("statistics not read", portal_id=portal.id, code="lease_lost")
         except asyncio.CancelledError:  # Its turn is over: the batch that was under way is read again.
             next_at = self._clock.now() + plan_delay(mark.failures)
             await lease.give_back({"next_at": next_at, "batch_pages": mark.fewer_pages})

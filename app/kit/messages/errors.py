@@ -49,7 +49,7 @@ class TooManyRequests(Refusal):
 
 
 class Unavailable(Refusal):
-    """A service that Callbook depends on does not answer just now."""
+    """Callbook cannot do this just now: something that it needs does not answer, or has no room."""
 
     status = 503
     code = "unavailable"

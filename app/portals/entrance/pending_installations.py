@@ -38,7 +38,7 @@ class NoRoom(Unavailable):
     retry_after_s = 60
 
 
-class Forgotten(Unavailable):
+class Forgotten(Refusal):
     """The vendor forgot the portal, so it waits for the installer page."""
 
     code = "forgotten"

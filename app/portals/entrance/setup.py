@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 import structlog
 
-from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.languages import portal_language
 from app.bitrix24.methods.bindings import bind_events, bind_placements
 from app.bitrix24.methods.cards import CARDS
@@ -24,7 +23,12 @@ from app.kit.messages.languages import LANGUAGES
 from app.kit.messages.words import N_, load_words
 from app.portals import queries
 from app.portals.model import Portal
-from app.portals.outbound.access import PortalAccess, PortalNotConnectedError, PortalUnreachableError, Work
+from app.portals.outbound.access import (
+    ACCESS_FAILURES,
+    PortalAccess,
+    PortalNotConnectedError,
+    Work,
+)
 from app.portals.outbound.clients import PortalClients
 from app.portals.states import checkup_queries, contact_queries
 
@@ -58,7 +62,6 @@ REMEDIES = {
     "expired_token": N_("Reload the page: your Bitrix24 session has ended."),
     PortalNotConnectedError.code: N_("Reload this page to connect Callbook to this Bitrix24 again."),
 }
-FAILURES = (BitrixFailure, PortalNotConnectedError, PortalUnreachableError)
 DEFAULT_REMEDY = N_("Try again in a minute. If that does not help, send the code to the vendor of Callbook.")
 
 
@@ -209,7 +212,7 @@ class PortalSetup:
 
         try:
             await use(ask)
-        except FAILURES as failure:
+        except ACCESS_FAILURES as failure:
             log.warning("licence not read", portal_id=portal.id, code=failure.code)
             return
         license_, now = found[-1], self._clock.now()
@@ -226,7 +229,7 @@ class PortalSetup:
     async def _do(self, step: Step, work: Awaitable[object], portal: Portal) -> None:
         try:
             lacking = await work
-        except FAILURES as failure:
+        except ACCESS_FAILURES as failure:
             step.state, step.code = "failed", failure.code
             step.remedy = REMEDIES.get(failure.code, DEFAULT_REMEDY)
             log.warning("setup step failed", portal_id=portal.id, step=step.name, code=failure.code)

@@ -44,11 +44,15 @@ class PortalUnreachableError(Unavailable):
     code = "portal_unreachable"
 
 
-class PortalPausedError(PortalUnreachableError):
+class PortalPausedError(Unavailable):
     """The portal refuses everything for now; Callbook asks it again later. `code` is the contact state."""
 
     def __init__(self, state: ContactState) -> None:
         super().__init__("This Bitrix24 refuses Callbook for now. Callbook asks again by itself.", code=state)
+
+
+# The errors of `PortalAccess`, for a caller that goes on without the answer.
+ACCESS_FAILURES = (BitrixFailure, PortalNotConnectedError, PortalPausedError, PortalUnreachableError)
 
 
 class PortalAccess:
@@ -102,8 +106,6 @@ class PortalAccess:
     async def _use(self, portal: Portal, work: Work[Result], cause: Cause) -> Result:
         try:
             return await self._use_here(portal, work, cause)
-        except PortalPausedError:
-            raise
         except PortalUnreachableError:
             if not await self._moves.has_moved(portal):
                 raise

@@ -13,7 +13,6 @@ import structlog
 from litestar import Response, post
 from litestar.status_codes import HTTP_200_OK
 
-from app.bitrix24.errors import BitrixFailure
 from app.bitrix24.incoming.payloads import Page, decode_form, is_token
 from app.bitrix24.methods.cards import CARDS, MAX_ACTIVITIES, CardKind, list_call_activities, read_card_id
 from app.calls.log.columns import Column, read_columns
@@ -21,7 +20,7 @@ from app.calls.log.logged_calls import list_card_calls
 from app.calls.log.selection.cursors import DEFAULT_LIMIT, MAX_LIMIT, NEWEST_FIRST, parse_cursor
 from app.calls.log.selection.parameters import INT64_MAX, BadFilter, parse_choice, parse_number
 from app.people.preference_queries import find_preferences
-from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.outbound.access import ACCESS_FAILURES
 from app.web.display.presenter import CallRow
 from app.web.display.rows import present_calls
 from app.web.http.parts import GivenParts, WebParts
@@ -112,7 +111,7 @@ async def _ask(parts: WebParts, session: Session, card: Card, token: str) -> Kno
             token,
             lambda client, access_token: list_call_activities(client, access_token, kind, card_id),
         )
-    except (BitrixFailure, PortalNotConnectedError, PortalUnreachableError) as failure:
+    except ACCESS_FAILURES as failure:
         log.warning("card not read", portal_id=session.portal.id, code=failure.code)
         return Known([], "scope" if failure.code == "insufficient_scope" else "away")
     return Known([], "closed") if activity_ids is None else Known(activity_ids)

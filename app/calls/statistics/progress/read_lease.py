@@ -7,16 +7,15 @@ lost its lease changes nothing that depends on it. How high the ids are read sta
 
 from app.calls.statistics.progress.mark_queries import change_leased
 from app.calls.statistics.progress.marks import Mark
-from app.portals.outbound.access import PortalUnreachableError
 
 LEASE_S = 300  # Longer than a batch with every repetition; each batch renews the lease.
 
 
-class LeaseLostError(PortalUnreachableError):
+class LeaseLostError(Exception):
     """The lease ran out, or the history was reopened: the next read goes on from the mark."""
 
     def __init__(self) -> None:
-        super().__init__("another process reads these statistics by now", code="lease_lost")
+        super().__init__("another process reads these statistics by now")
 
 
 class ReadLease:

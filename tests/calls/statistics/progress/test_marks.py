@@ -3,10 +3,10 @@
 import asyncio
 from contextlib import suppress
 
+from app.calls.statistics.forward_read import PortalRestsError
 from app.calls.statistics.progress.read_schedule import HOUR_S
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.portals.outbound.access import PortalUnreachableError
 from app.scheduler import look_up, read_histories, reconcile
 from tests.calls.statistics_rows import (
     STARTED_AT,
@@ -127,7 +127,7 @@ async def test_a_forward_read_that_the_portal_cuts_off_goes_on_where_it_was(
     fill(portal, range(60, 15_000))
     high_ids = [(first := await read_mark(portal)).high_id]
     while high_ids[-1] < 14_999:
-        with suppress(PortalUnreachableError):
+        with suppress(PortalRestsError):
             await callbook.parts.histories.catch_up(installed)
         mark = await read_mark(portal)
         assert mark.high_id > high_ids[-1]
