@@ -26,11 +26,17 @@ def list_sources() -> Iterator[tuple[Method, Path]]:
 def extract_messages() -> Catalog:
     """Every marked text, without translations."""
     found = Catalog()
+    for _, text, comments, context in extract_texts():
+        found.add(text, auto_comments=comments, context=context)
+    return found
+
+
+def extract_texts() -> Iterator[tuple[Path, Any, list[str], str | None]]:
+    """Each text where it is marked: the file, the text or its plural forms, the comments, the context."""
     for method, path in list_sources():
         options = JINJA_OPTIONS if method is babel_extract else {}
         with path.open("rb") as file:
             for _, text, comments, context in extract(
                 method, file, DEFAULT_KEYWORDS, (COMMENT_TAG,), options
             ):
-                found.add(text, auto_comments=comments, context=context)
-    return found
+                yield path, text, comments, context

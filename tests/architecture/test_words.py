@@ -1,6 +1,7 @@
 """Every text has its translation in every language, and no other one."""
 
 import re
+from collections import defaultdict
 from gettext import c2py
 
 import pytest
@@ -17,7 +18,7 @@ from scripts.words.catalogues import (
     read_catalogue,
     write_catalogue,
 )
-from scripts.words.extraction import extract_messages
+from scripts.words.extraction import extract_messages, extract_texts
 from scripts.words.faults import find_faults
 
 
@@ -33,6 +34,15 @@ def test_every_text_is_plain_english(template: Catalog) -> None:
     """A reader of Bitrix24's own English does not meet these words there."""
     texts = [text for message in list_messages(template) for text in texts_of(message)]
     assert [text for text in texts if STUMBLES.search(text)] == []
+
+
+def test_a_name_is_marked_in_one_file() -> None:
+    """Outcomes, directions, columns have a context; pages and exports take them from one place."""
+    files = defaultdict(set)
+    for path, text, _, context in extract_texts():
+        if context is not None:
+            files[context, text].add(path.name)
+    assert {name: marked for name, marked in files.items() if len(marked) > 1} == {}
 
 
 def texts_of(message: Message) -> list[str]:

@@ -1,4 +1,4 @@
-"""The columns of the log that a user may pick and order. Pure; the templates have their names."""
+"""The columns of the log that a user may pick and order. Pure; `call_words` has their names."""
 
 from collections.abc import Iterable
 from typing import Literal, get_args

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from app.calls.log import columns as log_columns
+from app.calls.log.call_words import name_cards, name_columns, name_directions, name_outcomes
 from app.calls.log.logged_calls import LoggedCall, LoggedLeg
 from app.kit.messages.words import Words
 from app.kit.text import shorten
@@ -72,18 +73,19 @@ class Addressee:
         self.zone = zone
         self.known = known
         self.line_names = line_names
-        self.directions = _name_directions(words)
-        self.outcomes = _name_outcomes(words)
-        self.card_kinds = _name_cards(words)
+        # Where the log says that something is unknown, a cell is empty.
+        self.directions = {**name_directions(words), None: None}
+        self.outcomes = {**name_outcomes(words), None: None}
+        self.card_kinds = name_cards(words)
         self.no, self.yes = words.gettext("No"), words.gettext("Yes")
 
     def direction(self, call: LoggedCall) -> Cell:
         """The direction; None for an unknown type."""
-        return self.directions.get(call.direction or "")
+        return self.directions[call.direction]
 
     def outcome(self, call: LoggedCall) -> Cell:
         """The outcome; None if it is not known."""
-        return self.outcomes.get(call.outcome or "")
+        return self.outcomes[call.outcome]
 
     def moment(self, call: LoggedCall) -> Cell:
         """The moment when the call began, in the zone of the file."""
@@ -108,7 +110,7 @@ class Addressee:
         return "; ".join(map(self._leg, legs)) if len(legs) > 1 else None
 
     def _leg(self, leg: LoggedLeg) -> str:
-        outcome = self.outcomes.get(leg.outcome or "")
+        outcome = self.outcomes[leg.outcome]
         length = None if leg.duration_s is None else Duration(leg.duration_s).to_text()
         return " · ".join(str(fact) for fact in (self.operator(leg), outcome, length) if fact)
 
@@ -130,28 +132,25 @@ class Addressee:
 def make_columns(addressee: Addressee) -> tuple[Column, ...]:
     """All columns. A new one comes before the last, so that programs find the others in their places."""
     pgettext, gettext = addressee.words.pgettext, addressee.words.gettext
+    heads = name_columns(addressee.words)
     time = pgettext("column", "Time (%(zone)s)", zone=addressee.zone)
     return (
         _column("time", "time", time, 21, addressee.moment),
         _column("direction", "call", pgettext("column", "Direction"), 14, addressee.direction),
         _column("outcome", "call", pgettext("column", "Outcome"), 14, addressee.outcome),
-        _column(
-            "number", "number", pgettext("column", "Number"), 20, lambda call: _number(call.phone_number)
-        ),
-        _column("operator", "operator", pgettext("column", "Employee"), 24, addressee.operator),
-        _column("line", "line", pgettext("column", "Line"), 20, addressee.line),
-        _column(
-            "duration", "duration", pgettext("column", "Duration"), 11, lambda call: _length(call.duration_s)
-        ),
-        _column("cost", "cost", pgettext("column", "Cost"), 11, lambda call: _money(call.cost_e4)),
+        _column("number", "number", heads["number"], 20, lambda call: _number(call.phone_number)),
+        _column("operator", "operator", heads["operator"], 24, addressee.operator),
+        _column("line", "line", heads["line"], 20, addressee.line),
+        _column("duration", "duration", heads["duration"], 11, lambda call: _length(call.duration_s)),
+        _column("cost", "cost", heads["cost"], 11, lambda call: _money(call.cost_e4)),
         _column("currency", "cost", pgettext("column", "Currency"), 10, lambda call: call.currency),
-        _column("code", "code", pgettext("column", "Code"), 8, lambda call: call.code),
+        _column("code", "code", heads["code"], 8, lambda call: call.code),
         _column("reason", "code", pgettext("column", "Reason"), 24, lambda call: call.reason),
-        _column("crm", "client", pgettext("column", "CRM card"), 18, addressee.card),
+        _column("crm", "client", heads["client"], 18, addressee.card),
         _column(
             "recording",
             "recording",
-            pgettext("column", "Recording"),
+            heads["recording"],
             11,
             lambda call: addressee.is_so(call.has_recording),
         ),
@@ -162,9 +161,9 @@ def make_columns(addressee: Addressee) -> tuple[Column, ...]:
             11,
             lambda call: addressee.is_so(call.has_transcript),
         ),
-        _column("department", "department", pgettext("column", "Department"), 20, addressee.departments),
-        _column("vote", "vote", pgettext("column", "Vote"), 8, lambda call: call.vote or None),
-        _column("comment", "comment", pgettext("column", "Comment"), 30, lambda call: call.comment),
+        _column("department", "department", heads["department"], 20, addressee.departments),
+        _column("vote", "vote", heads["vote"], 8, lambda call: call.vote or None),
+        _column("comment", "comment", heads["comment"], 30, lambda call: call.comment),
         _column("legs", "", pgettext("column", "Legs"), 40, addressee.legs),
         _column(
             "confirmed", "", gettext("In the statistics"), 11, lambda call: addressee.is_so(call.confirmed)
@@ -201,34 +200,3 @@ def _length(duration_s: int | None) -> Duration | None:
 
 def _money(cost_e4: int | None) -> Decimal | None:
     return None if cost_e4 is None else Decimal(cost_e4) / COST_UNIT
-
-
-def _name_directions(words: Words) -> dict[str, str]:
-    return {
-        "in": words.pgettext("direction", "Incoming"),
-        "out": words.pgettext("direction", "Outgoing"),
-        "callback": words.pgettext("direction", "Callback"),
-        "info": words.pgettext("direction", "Informational"),
-    }
-
-
-def _name_outcomes(words: Words) -> dict[str, str]:
-    return {
-        "answered": words.pgettext("outcome", "Answered"),
-        "missed": words.pgettext("outcome", "Missed"),
-        "no_answer": words.pgettext("outcome", "No answer"),
-        "declined": words.pgettext("outcome", "Declined"),
-        "cancelled": words.pgettext("outcome", "Cancelled"),
-        "busy": words.pgettext("outcome", "Busy"),
-        "unreachable": words.pgettext("outcome", "Unreachable"),
-        "failed": words.pgettext("outcome", "Failed"),
-    }
-
-
-def _name_cards(words: Words) -> dict[str, str]:
-    return {
-        "CONTACT": words.pgettext("card", "Contact"),
-        "COMPANY": words.pgettext("card", "Company"),
-        "LEAD": words.pgettext("card", "Lead"),
-        "DEAL": words.pgettext("card", "Deal"),
-    }

@@ -8,6 +8,7 @@ from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from litestar import MediaType, Response
 
+from app.calls.log.call_words import name_cards, name_columns, name_directions, name_outcomes
 from app.calls.log.columns import DENSE_FROM, SORT_FIELDS, describe_sort, next_sort
 from app.calls.store.outcome import DIRECTIONS, OUTCOMES
 from app.kit.messages.languages import LANGUAGES, html_language, text_direction
@@ -45,8 +46,9 @@ class Pages:
             bytecode_cache=compiled,
         )
         environment.policies["ext.i18n.trimmed"] = True
+        words = load_words(locale)
         # The extension adds this method.
-        environment.install_gettext_translations(load_words(locale).catalogue, newstyle=True)  # type: ignore[attr-defined]
+        environment.install_gettext_translations(words.catalogue, newstyle=True)  # type: ignore[attr-defined]
         environment.filters["number"] = lambda number: format_decimal(number, locale=locale)
         environment.globals.update(
             base=self.base,
@@ -54,6 +56,10 @@ class Pages:
             origin=origin_of,
             directions=DIRECTIONS,
             outcomes=OUTCOMES,
+            outcome_words=name_outcomes(words),
+            direction_words=name_directions(words),
+            card_words=name_cards(words),
+            column_words=name_columns(words),
             themes=THEMES,
             sort_fields=SORT_FIELDS,
             next_sort=next_sort,
