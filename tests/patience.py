@@ -1,4 +1,6 @@
-"""How long a test waits for a process, a browser or a server, and how it looks at what tells nobody."""
+"""How long a test waits for a process, a browser or a server, and how it polls a source that sends no
+signal.
+"""
 
 import asyncio
 import inspect

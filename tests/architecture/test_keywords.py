@@ -1,4 +1,6 @@
-"""What has more than four fields is made by their names: an order of twenty is nothing to remember."""
+"""Structures of more than four fields are made by the fields' names: no reader remembers an order of
+twenty.
+"""
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence

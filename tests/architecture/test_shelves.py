@@ -10,7 +10,7 @@ from tests.architecture.sources import Source, list_imports, parse, read_app
 
 MOST_ROOMS = 15  # Modules of a folder's own: a reader takes in so many names at one look.
 
-# Every folder, and every module directly under app, the ground first: each may import what comes before it in
+# Every folder, and every module directly under app, the ground first: each may import those before it in
 # this list, and from itself.
 FLOORS = (
     "app.kit",

@@ -39,7 +39,7 @@ def find_waits(sources: Iterable[Source]) -> Iterator[str]:
 
 
 def judge(source: Source, node: ast.AST) -> str | None:
-    """What is wrong with a node: a sentence, or None."""
+    """The fault of a node, as a sentence, or None."""
     if isinstance(node, ast.While) and all(is_idle(source, one) for one in node.body):
         return "looks in a loop: await an event, or tests.patience.wait_until"
     if not isinstance(node, ast.Call):

@@ -50,7 +50,7 @@ ROWS = st.lists(
     min_size=1,
     max_size=20,
 )
-# What closes the log once closes it for all later examples, so there is nothing to shrink.
+# A call that closes the log once closes it for all later examples, so there is nothing to shrink.
 ONE_LOG = settings(
     max_examples=20,
     phases=[Phase.generate],

@@ -20,7 +20,7 @@ PAGE_EVERY_S = 0.5
 OPEN_EVERY_S = 2.0
 HISTORY_ROWS = 2_500
 LOST_EVERY_S = (
-    62.0  # What is new is read once a minute at most (app/calls/statistics/progress/read_schedule.py).
+    62.0  # New rows are read once a minute at most (app/calls/statistics/progress/read_schedule.py).
 )
 
 

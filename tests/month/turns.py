@@ -30,7 +30,7 @@ class Turns:
             self._due[job.__name__] = self._clock.now() + interval_s
             try:
                 await run_job(parts, HOLDER, job)
-            except Exception:  # noqa: BLE001  The test is told of whatever it is.
+            except Exception:  # noqa: BLE001  The test gets every traceback.
                 failures.append(traceback.format_exc())
         return failures + await self.let_end(parts)
 

@@ -12,10 +12,7 @@ from tests.web.browsing import Tab, install, open_tab
 
 
 class Field(NamedTuple):
-    """One field: what the portal tells, what the API answers, head and cell of a file, words of the panel.
-
-    None: that one has no place for it.
-    """
+    """One field: the portal's value, the API's answer, head and cell of a file, words of the panel."""
 
     told: dict[str, Any]
     api: dict[str, Any]

@@ -1,4 +1,4 @@
-"""The tables of calls and legs, and what Bitrix24 tells, against the one list of a call's fields."""
+"""The tables of calls and legs, and Bitrix24's facts, against the one list of a call's fields."""
 
 from types import NoneType, UnionType
 from typing import get_args

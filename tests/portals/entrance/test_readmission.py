@@ -164,7 +164,7 @@ async def test_what_is_forgotten_while_its_event_is_asked_about_stays_so(
     gate = stand_in.hold("profile", portal=forgotten, times=1)
     event = asyncio.create_task(forgotten.install_event())
     await gate.reached()
-    await callbook.parts.erasure._tombstones.forget(forgotten.member_id)  # noqa: SLF001  What `forget` does first.
+    await callbook.parts.erasure._tombstones.forget(forgotten.member_id)  # noqa: SLF001  The first step of `forget`.
     gate.release()
     assert (await event).status_code == 403
     assert await count(callbook, "portals") == 1
@@ -177,7 +177,7 @@ async def test_what_is_forgotten_while_its_page_is_asked_about_stays_so(
     gate = stand_in.hold("profile", portal=forgotten, times=1)
     page = asyncio.create_task(forgotten.open_page("/"))
     await gate.reached()
-    await callbook.parts.erasure._tombstones.forget(forgotten.member_id)  # noqa: SLF001  What `forget` does first.
+    await callbook.parts.erasure._tombstones.forget(forgotten.member_id)  # noqa: SLF001  The first step of `forget`.
     gate.release()
     assert (await page).status_code == 403
     assert await count(callbook, "portals") == 1
