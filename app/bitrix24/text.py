@@ -26,8 +26,8 @@ def without_surrogates(text: str) -> str:
 def unquote_form(text: str) -> str:
     """Decode one key or value of a form: `+` is a space, `%XX` a byte of UTF-8, invalid bytes are U+FFFD.
 
-    The result is that of `urllib.parse.unquote_plus`, several times as fast when all escapes are ASCII, and
-    in linear memory.
+    The result is that of `urllib.parse.unquote_plus`. This function is several times as fast when all escapes
+    are ASCII, and its memory is linear.
     """
     if "+" in text:
         text = text.replace("+", " ")

@@ -29,7 +29,9 @@ class AskedRange(msgspec.Struct, frozen=True):
         return f"bytes={'' if self.first is None else self.first}-{'' if self.last is None else self.last}"
 
     def resolve(self, total: int) -> "Span":
-        """The bytes it selects from a whole of this length; raises UnsatisfiableError when there are none."""
+        """The bytes that this range selects from a whole of `total` bytes; raises UnsatisfiableError when
+        there are none.
+        """
         if self.first is None:
             first, last = max(0, total - (self.last or 0)), total - 1
         else:
@@ -52,7 +54,7 @@ class Span(msgspec.Struct, frozen=True):
         return self.last - self.first + 1
 
     def has_first(self, count: int) -> bool:
-        """Whether the first bytes of the whole are among them."""
+        """Whether the span holds the first `count` bytes of the whole."""
         return self.first == 0 and self.length >= count
 
     @property
@@ -64,7 +66,7 @@ class Span(msgspec.Struct, frozen=True):
 def parse_range(header: str | None) -> AskedRange | None:
     """The one range of bytes that the header asks for; None for no header, several ranges and malformed text.
 
-    A server may ignore all of these and answer the whole.
+    In these three cases a server may answer with the whole.
     """
     match = _RANGE.fullmatch((header or "").strip())
     if match is None or not (match[1] or match[2]):

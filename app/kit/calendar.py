@@ -1,4 +1,4 @@
-"""The moments that have a date: Unix seconds from the first second of year 1 to the last of 9999, in UTC."""
+"""Dates of moments. A moment is Unix seconds, and only those of the years 1 to 9999 in UTC have a date."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
-MAX_ID_LENGTH = 16  # Shorter than any key, so that no message can show one as its id.
+MAX_ID_LENGTH = 16  # Shorter than any key, so that no message shows a key as if it were an id.
 
 
 class KeyringError(ValueError):
@@ -23,7 +23,9 @@ class KeyringError(ValueError):
 
 
 class CannotDecryptError(Exception):
-    """A sealed value does not open: its key is missing, it stands in another place, or it was changed."""
+    """A sealed value does not open: its key is missing, or the value was moved to another place or
+    changed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def generate_key(key_id: str) -> str:
 
 
 def keyed_hash(key: bytes, secret: str) -> str:
-    """HMAC-SHA256 in hex. It is stored in place of a secret that is only ever compared."""
+    """HMAC-SHA256 in hex. It is stored in place of a secret that is compared but never read again."""
     return hmac.digest(key, secret.encode(errors="replace"), "sha256").hex()
 
 

@@ -4,6 +4,8 @@ import asyncio
 
 
 def move_limit(limit: asyncio.Timeout, when: float | None) -> None:
-    """Set when the limit expires, in the loop's time; None is never. An expired limit stays expired."""
+    """Set the moment, by the loop's clock, at which the limit expires; None means never. An expired limit
+    stays expired.
+    """
     if not limit.expired():
         limit.reschedule(when)

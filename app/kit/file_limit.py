@@ -8,17 +8,18 @@ if sys.platform != "win32":
     import resource
 
 log = structlog.get_logger(__name__)
-MOST_FILES = 65_536  # One process has no use for more, and nothing can be subtracted from "unlimited".
+# One process has no use for more. It also stands for "unlimited", with which nobody can calculate.
+MOST_FILES = 65_536
 # For everything else: three pools of 256 outbound connections, the database, exports, the program's own
 # files.
 RESERVED = 900
-# Live streams, exports and recordings may take about 300 places; as many again are for brief requests.
+# Live streams, exports and recordings may take about 300 places; 300 more are for brief requests.
 ENOUGH_PLACES = 600
 
 
 def raise_file_limit() -> None:
-    """Raise this process's limit of open files as far as the system allows; warns in the log when the places
-    for connections are few all the same.
+    """Raise this process's limit of open files as far as the system allows; warns in the log when even then
+    there are few places for connections.
     """
     if sys.platform == "win32":
         return

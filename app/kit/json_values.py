@@ -8,13 +8,14 @@ import msgspec
 Kind = TypeVar("Kind")
 INT64_MAX = 2**63 - 1  # The greatest integer that a column of either database holds.
 _WHOLE = re.compile(r"-?[0-9]{1,40}")  # Leading zeros are harmless; thousands of digits are an attack.
-_MOST_CHARACTERS = 40  # No number in Bitrix24's protocol is longer, with its fraction and its exponent.
+_MOST_CHARACTERS = 40  # With its fraction and exponent, no number in Bitrix24's protocol is longer.
 
 
 def decode_json(text: bytes | str, kind: type[Kind], *, is_strict: bool = True) -> Kind:
     """The value, of that kind; raises msgspec.DecodeError for everything else.
 
-    Too deep a nesting raises it too, even in a part that `kind` skips; msgspec itself raises RecursionError.
+    JSON that is nested too deeply raises DecodeError too, even in a part that `kind` skips. (msgspec itself
+    would raise RecursionError.)
     """
     try:
         return msgspec.json.decode(text, type=kind, strict=is_strict)

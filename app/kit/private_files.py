@@ -1,7 +1,7 @@
 """Files and folders that only their owner may read, from the moment when they exist.
 
-The machine's other users may not read calls (docs/threats.md). Another user could open a file between its
-making and its narrowing, and would keep it open.
+The machine's other users may not read calls (docs/threats.md). If a file were closed to others only after it
+was made, another user could open it in between and keep it open.
 """
 
 import os
@@ -43,8 +43,8 @@ def make_private_file(path: Path) -> None:
 def narrow(folder: Path, files: Iterable[Path]) -> None:
     """Take the rights of other users away from the files that exist, and from a folder that holds only them.
 
-    A folder that holds other files too was arranged by the operator and stays as it is: our files in it are
-    closed anyway. The log names the files that were narrowed, or those that could not be.
+    A folder that holds other files too was arranged by the operator and stays as it is: the rights on our
+    files suffice. The log names the files that were narrowed, or those that could not be.
     """
     if os.name != "posix":
         return
@@ -55,7 +55,7 @@ def narrow(folder: Path, files: Iterable[Path]) -> None:
     try:
         for path in wide:
             path.chmod(path.stat().st_mode & ~OF_OTHERS)
-    except OSError as error:  # Another user's, or a file system without rights.
+    except OSError as error:  # The file is another user's, or the file system knows no rights.
         log.warning("others may read these files", paths=list(map(str, wide)), error=type(error).__name__)
         return
     if wide:

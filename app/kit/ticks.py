@@ -1,7 +1,7 @@
 """Which jobs are due by the monotonic clock, and whether the wall clock has been set. Pure.
 
-People and time servers set the wall clock, also backwards; a job that waited for one of its times would then
-be late by as much. Monotonic seconds only go on.
+People and time servers set the wall clock, also backwards. A job that waits for a time of that clock is then
+late by the same span. Monotonic seconds never jump.
 """
 
 import random
@@ -20,7 +20,7 @@ def draw_jitter(most_s: float) -> float:
 class Intervals:
     """Turns by name, each at an interval in seconds; the first comes one interval after `now`.
 
-    A late turn moves the turns after it; a missed one is not made up for.
+    A late turn makes the turns after it later, and a missed turn is not repeated.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class Steps:
         self._distance_s = wall - monotonic
 
     def take_step(self, wall: float, monotonic: float) -> float:
-        """The seconds by which the wall clock was set since the last step that was returned; 0 while they are
-        at most STEP_S, forward or back.
+        """The seconds by which the wall clock was set since this method last returned a step; 0 while they
+        are at most STEP_S, forward or back.
         """
         step_s = wall - monotonic - self._distance_s
         if abs(step_s) <= STEP_S:

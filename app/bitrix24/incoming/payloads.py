@@ -21,9 +21,10 @@ _PLAUSIBLE_MEMBER_ID = re.compile(r"[0-9a-z]{1,64}")
 _DEFAULT_LIFETIME_S = 3600
 _MAX_NAME = 64  # No event has a longer name, and names are logged.
 _MAX_DIGITS = 18  # A number of so many digits fits 64 bits.
-_MAX_DECODED = 2_048  # Escaped characters of a key, a token or an id; a longer one is no valid one.
+_MAX_DECODED = 2_048  # Escaped characters. No valid key, token or id is longer.
 _MAX_FIELDS = 250  # In a form; an event has about thirty, a page fifteen.
-# Commas and brackets, in texts too. A value of three bytes takes twenty times as many bytes of memory.
+# Commas and brackets, those within texts included. A decoded value of three bytes takes sixty bytes of
+# memory.
 _MAX_JSON_PARTS = 500
 
 
@@ -51,7 +52,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event. An absent `member_id` or `application_token` is empty; any other absent value is None.
 
     `name` is upper-cased and cut to 64 characters; `sent_at` is Unix seconds by the portal's queue. `raw`
-    holds the data undecoded: values of JSON, or of a form (`is_escaped`), whose nested keys read `A][B`.
+    holds the undecoded data: values of JSON, or of a form when `is_escaped`. A nested key of a form stands
+    there as `A][B`.
     """
 
     name: str
@@ -169,7 +171,7 @@ def _event_of_form(text: str) -> Event:
 
 def _event_of_json(text: str) -> Event:
     """Decode an event from JSON. Numbers stay text, and a key that comes twice is refused, because two
-    parsers may read it differently: the standard library can do both, msgspec neither.
+    parsers may read it differently. The standard library's parser has options for both; msgspec has none.
     """
     if text.count(",") + text.count("[") + text.count("{") > _MAX_JSON_PARTS:
         raise NotAnEvent(f"the JSON body has more than {_MAX_JSON_PARTS} commas and brackets")

@@ -12,7 +12,8 @@ from app.bitrix24.incoming.call_end import (
     read_text,
 )
 
-ROW_NAME = "statistics."  # The row's ID follows: a call id of ours for a row whose own cannot be used.
+# With the row's ID behind it, this is our call id for a row whose own call id cannot be used.
+ROW_NAME = "statistics."
 
 
 class StatisticsRecord(CallRecord, frozen=True, gc=False, kw_only=True):

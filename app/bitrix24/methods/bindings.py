@@ -1,7 +1,7 @@
 """Bindings in a portal: event handlers and placements. Missing ones are bound, outdated ones unbound.
 
-A portal lists the bindings of this application only. So a binding for all users at another address is left
-from before this installation moved, and is unbound once the new one is bound.
+A portal lists the bindings of this application only. So a binding for all users at another address is an old
+one, from before this installation moved. It is unbound once the new one is bound.
 Documentation: api-reference/events/event-bind.md, event-unbind.md, event-get.md;
 api-reference/widgets/placement-bind.md, placement-unbind.md, placement-get.md.
 """
@@ -63,7 +63,8 @@ async def bind_placements(
     Documentation: api-reference/widgets/placement-list.md.
     """
     asked: dict[str, Command] = {"bound": ("placement.get", {})}
-    if optional:  # Else not asked: a portal that cannot answer it can still bind the required placements.
+    # Asked only then: a portal that cannot answer `placement.list` can still bind the required placements.
+    if optional:
         asked["offered"] = ("placement.list", {})
     found = await client.batch(asked, access_token)
     for error in found.errors.values():

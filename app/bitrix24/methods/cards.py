@@ -48,9 +48,9 @@ async def list_call_activities(
 ) -> list[int] | None:
     """The ids of a card's newest call activities, at most 500; None when this user may not read the card.
 
-    `access_token` is the viewer's, so the portal cuts both answers to the viewer's rights. Any number of
-    activities takes two requests, because the portal admits two a second for all its viewers. Raises as
-    `PortalClient.call` does.
+    `access_token` is the viewer's, so the portal cuts both answers to the viewer's rights. Two requests
+    suffice for any number of activities; more would be too many, because the portal admits two a second for
+    all its viewers. Raises as `PortalClient.call` does.
     """
     method, parameters = _list_activities(kind, card_id)
     commands: dict[str, Command] = {

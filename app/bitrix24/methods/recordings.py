@@ -24,11 +24,11 @@ TRANSCRIPT = "crm.activity.call.getTranscript"
 
 
 class RecordedLeg(NamedTuple):
-    """A row of the statistics, by its id and further marks. A portal that was restored gives out ids again,
+    """A row of the statistics, by its id and one more mark. A portal that was restored gives out ids again,
     so the id alone may lead to another call by now.
 
-    The further mark is its CALL_ID. A call that is named by us has none: its user and its start stand for it
-    (None: unknown).
+    The mark is the row's CALL_ID. When the call id is ours (`is_named_by_us`), the user and the start of the
+    row are compared in its place; None is unknown.
     """
 
     call_id: str
@@ -49,9 +49,9 @@ async def list_addresses(
 ) -> AsyncIterator[str]:
     """Addresses that may hold the recording of a leg; each is requested only when the caller takes it.
 
-    Raises BitrixError, Unreachable or AddressRefused when the statistics cannot be asked; a refusal by a
-    further method only means one address less. `denied` holds the methods for which the portal granted no
-    scope: they are not asked, and a method that proves to be such is added.
+    Raises BitrixError, Unreachable or AddressRefused when the statistics cannot be asked; when another method
+    is refused, there is only one address less. `denied` holds the methods for which the portal granted no
+    scope: they are not called, and a method that the portal refuses for want of a scope is added.
     """
     row = await _find_row(client, access_token, leg)
     if url := read_text(row.get("CALL_RECORD_URL")).strip():
@@ -108,7 +108,9 @@ def _is_row_of(row: Mapping[str, Any], leg: RecordedLeg) -> bool:
 async def _ask(
     client: PortalClient, access_token: str, method: str, parameters: Mapping[str, int], denied: set[str]
 ) -> Mapping[str, Any]:
-    """One object; empty when the portal does not give it, for want of a scope, a right or the object."""
+    """One object; empty when the portal does not give it, because a scope, a right or the object itself is
+    missing.
+    """
     if method in denied:
         return {}
     try:

@@ -17,7 +17,8 @@ _FIELDS = ("ID", "NAME", "LAST_NAME", "ACTIVE", "UF_DEPARTMENT")
 class User(msgspec.Struct, frozen=True):
     """One user of a portal; dismissed users are not active but have made calls.
 
-    `department_ids` holds at most one more than MOST_DEPARTMENTS_OF_USER; the one more shows the excess.
+    `department_ids` holds at most MOST_DEPARTMENTS_OF_USER ids and one more, which shows that there are too
+    many.
     """
 
     user_id: int
@@ -32,8 +33,9 @@ async def list_users(
     """All users up to `most_users`, without bots, partners and other system users, which the method never
     lists.
 
-    Once the users have `most_memberships` in departments, and one more that shows the excess, the others come
-    without departments: no more is held in memory than will be stored. Raises as `PortalClient.call` does.
+    The users together have at most `most_memberships` departments and one more, which shows that there are
+    too many. All later users come without departments, so that memory holds no more than will be stored.
+    Raises as `PortalClient.call` does.
     """
     parameters = {"sort": "ID", "order": "ASC", "select": list(_FIELDS)}
     users: dict[int, User] = {}

@@ -32,7 +32,7 @@ class Bounds(msgspec.Struct, frozen=True):
     most_elements: int
 
 
-# Fifty rows of a list with a hundred fields are 5,000 elements; a transcript has its commas.
+# Fifty rows of a list with a hundred fields are 5,000 elements; the commas of a transcript's text count too.
 CALL = Bounds(1024 * 1024, 20_000)
 # 2,500 rows of the statistics are 1.5 MiB and 80,000 elements.
 BATCH = Bounds(4 * 1024 * 1024, 200_000)
@@ -105,7 +105,7 @@ def decode_small(part: Part) -> Any:  # noqa: ANN401  As above.
 def open_parts(part: Part, names: tuple[str, ...]) -> dict[str, Part]:
     """The values of an object under these names, none of them decoded yet; other values are skipped.
 
-    No name may be a number: PHP writes an array with the keys 0, 1, … as a list, as it does an empty one.
+    No name may be a number: PHP writes an array with the keys 0, 1, … as a list, and an empty array too.
     """
     if not isinstance(part, msgspec.Raw):
         found = part if isinstance(part, dict) else {}
@@ -164,8 +164,8 @@ def _count(text: bytes) -> int:
 
 
 def _decode_patiently(text: bytes) -> Any:  # noqa: ANN401  As above.
-    """The value of JSON that the fast decoder refuses, for half a character, invalid UTF-8 or a number that
-    no float holds (which becomes None). Raises TooLarge, and ValueError when it is no JSON.
+    """The value of JSON that the fast decoder refuses: it holds a lone surrogate, invalid UTF-8 or a number
+    that no float holds (which becomes None). Raises TooLarge, and ValueError when it is no JSON.
     """
     _check(text, PATIENT)
     try:

@@ -27,7 +27,7 @@ MOST_LIFETIME_S = 366 * 24 * 3600  # The documentation tells of an hour, and of 
 
 
 class AppInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The owner of a token, by the authorization server, the only one that knows it.
+    """The owner of a token, as the authorization server tells; nobody else knows the owner.
 
     `expires_at` is Unix seconds by the server's clock; `server` is the origin that answered; `domain` and
     `client_endpoint` are in the server's spelling.
@@ -193,8 +193,8 @@ def _answer(reply: Reply) -> Mapping[str, Any]:
 
 
 def _most_telling(failures: list[BitrixFailure]) -> BitrixFailure:
-    """The failure to raise: first that the token has expired, then that a server was not reached, because
-    that server may know the token; else the last refusal.
+    """The failure to raise. An answer that the token has expired comes first. Then comes a server that was
+    not reached, because it may know the token. Else it is the last refusal.
     """
     last = failures[-1]
     if isinstance(last, BitrixError) and last.code in EXPIRED:

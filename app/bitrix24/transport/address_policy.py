@@ -36,9 +36,9 @@ _CLOUD_METADATA = frozenset(
 class AddressPolicy:
     """Decides which portals and authorization servers may be contacted.
 
-    `oauth_servers` are origins, `scheme://host[:port]`; each that the operator lists is trusted, http and
-    loopback too. A portal needs https unless `allow_http`, and an address that is public or in one of the
-    `private` networks. The metadata addresses of clouds are refused everywhere.
+    `oauth_servers` are origins, `scheme://host[:port]`; an origin that the operator lists is trusted, even
+    with http or a loopback address. A portal needs https unless `allow_http`, and an address that is public
+    or in one of the `private` networks. The metadata addresses of clouds are refused everywhere.
     """
 
     def __init__(
@@ -163,8 +163,8 @@ def _parse(url: str) -> httpx.URL:
 
 
 def _is_host_name(host: str) -> bool:
-    """Whether the text is a host name. Some resolvers read a name whose last label is a number as an IPv4
-    address (0x7f.1, 2130706433), so it is none here.
+    """Whether the text is a host name. A name whose last label is a number counts as no host name, because
+    some resolvers read it as an IPv4 address (0x7f.1, 2130706433).
     """
     if not _HOST_NAME.fullmatch(host) or len(host) > _MAX_HOST_LENGTH:
         return False

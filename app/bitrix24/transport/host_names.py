@@ -1,7 +1,7 @@
 """Look-ups of a host's addresses, made so that no portal's name server keeps other portals waiting.
 
-They use c-ares (by `aiodns`) and not the machine's `getaddrinfo`, which holds a thread until a name server
-answers or it gives up by itself; nothing can end it earlier. c-ares too reads /etc/hosts and
+They use c-ares (by `aiodns`) and not the machine's `getaddrinfo`. That function holds a thread until a name
+server answers or its own time limit is over, and nothing can end it earlier. c-ares too reads /etc/hosts and
 /etc/resolv.conf, search domains included, and knows `localhost`, but no other source of names (LDAP, mDNS).
 """
 
@@ -68,7 +68,7 @@ class PortalNames:
             raise Silent from None
 
     def _end(self, portal: str, looking: asyncio.Future[Sequence[str]]) -> None:
-        """Give the place back. The look-up holds it until its own end, even when its caller has gone."""
+        """Give the place back. A look-up holds its place until it ends, even when its caller has gone."""
         self._places.release(portal)
         if not looking.cancelled():
             looking.exception()  # Retrieved, because asyncio logs an error that nobody retrieves.

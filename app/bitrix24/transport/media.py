@@ -1,5 +1,6 @@
 """Recordings, read from their server in chunks and kept nowhere. The guard of all outbound requests checks
-their addresses too. An address holds tokens, so none stands in an error, a repr or the record of requests.
+their addresses too. An address holds tokens, so no address stands in an error, a repr or the record of
+requests.
 """
 
 import asyncio
@@ -142,8 +143,8 @@ class MediaClient:
 
     async def _judge_beginning(self, media: Media, url: str) -> None:
         """Wait for the first chunk, and set the type by its first bytes when the server told none. Raises
-        Unreachable. The wait lets the listener get a sentence, not a broken answer, for a recording that
-        hardly comes.
+        Unreachable. Without this wait, the listener of a recording that hardly comes would get a broken
+        answer and no sentence.
         """
         first = await media.peek()
         if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLISTS):

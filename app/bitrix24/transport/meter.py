@@ -1,7 +1,7 @@
 """A bound on the work that a server can cause by one answer: more bytes of body allow more work. Pure.
 
-However small it is, a piece of a body costs about 25 µs, a read from a connection 80 µs, and a line of a head
-up to 50 µs (in a row of `100 Continue`).
+Even the smallest piece of a body costs about 25 µs, a read from a connection 80 µs, and a line of a head up
+to 50 µs (when many answers of `100 Continue` come).
 """
 
 from app.bitrix24.errors import Unreachable
@@ -9,7 +9,7 @@ from app.bitrix24.errors import Unreachable
 FREE_CHUNKS = 512  # Pieces of a body that may be of any size.
 LEAST_CHUNK_BYTES = 512  # The least average size of all further pieces; servers send 4 to 16 KiB.
 MAX_OVERHEAD_BYTES = 16_384  # Head, framing and trailers; heads have 1 to 4 KiB.
-OVERHEAD_SHARE = 8  # Framing may take one byte for so many of the body.
+OVERHEAD_SHARE = 8  # For so many bytes of the body, framing may take one byte.
 MAX_HEAD_LINES = 256
 MAX_TLS_BYTES = 262_144  # For TLS itself: its handshake and bytes read ahead. OVERHEAD_SHARE comes on top.
 HEAD_READ_BYTES = 4_096  # Before the body begins, reads are this small, because lines cost most.

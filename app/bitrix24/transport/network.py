@@ -31,7 +31,9 @@ _portal: ContextVar[str] = ContextVar("portal", default="")
 
 @contextmanager
 def on_behalf_of(portal: str) -> Iterator[None]:
-    """Requests inside count as this portal's; all requests outside of it count together, as one portal's."""
+    """While the context lasts, requests count as this portal's. All requests outside of such contexts count
+    as one more portal's.
+    """
     token = _portal.set(portal)
     try:
         yield
@@ -112,8 +114,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class _GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport over a pool whose connections the guard makes. Portals take turns at its places: a
-    request holds one from its beginning to the end of its answer.
+    """httpx's transport over a pool whose connections the guard makes. Portals take turns at the places of
+    this transport: a request holds a place from its beginning to the end of its answer.
     """
 
     def __init__(self, backend: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext, places: FairQueue) -> None:
@@ -179,7 +181,8 @@ async def open_http_client(
         share = Share(MAX_CONNECTIONS, MAX_OF_A_PORTAL, MAX_OF_A_PORTAL)
     else:
         own = ServerNames(name_servers.resolve)
-        share = Share(2 * MAX_CONNECTIONS, MAX_CONNECTIONS, MAX_CONNECTIONS)  # No portals here: all are one.
+        # All requests count as one portal's.
+        share = Share(2 * MAX_CONNECTIONS, MAX_CONNECTIONS, MAX_CONNECTIONS)
     backend = GuardedBackend(policy, purpose, names or own)
     client = httpx.AsyncClient(
         transport=_GuardedTransport(

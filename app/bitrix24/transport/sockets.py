@@ -24,7 +24,9 @@ GATHER_S = 0.05  # Twenty small reads a second are 2 ‰ of a core.
 
 
 class GatheringStream(ByteStream):
-    """A stream that waits before each read once small pieces are many, so that more bytes gather."""
+    """A stream that waits before each read once too many small pieces have come, so that more bytes
+    gather.
+    """
 
     def __init__(self, inner: ByteStream, meter: Meter) -> None:
         self._inner = inner
@@ -111,7 +113,7 @@ class Connection(httpcore.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> object:
         """The value of `ssl_object` or `is_readable`, which the pool uses; None for any other name."""
         if info == "ssl_object":
-            return self._stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610  No database's.
+            return self._stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610  anyio's, not Django's.
         if info == "is_readable":
             raw = self._stream.extra(SocketAttribute.raw_socket, None)  # noqa: S610  As above.
             return _is_readable(raw)
@@ -119,7 +121,7 @@ class Connection(httpcore.AsyncNetworkStream):
 
 
 class GatheringBackend(httpcore.AsyncNetworkBackend):
-    """Opens such connections."""
+    """Opens connections that have a meter."""
 
     async def connect_tcp(
         self,

@@ -27,7 +27,7 @@ class Background:
         return task
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait until all tasks have ended, at most this long; then cancel those that have not."""
+        """Wait at most this long for all tasks to end, then cancel the tasks that still run."""
         async with asyncio.timeout(timeout_s + 5):
             while self._tasks:
                 _, late = await asyncio.wait(set(self._tasks), timeout=timeout_s)

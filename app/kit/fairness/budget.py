@@ -1,4 +1,6 @@
-"""Budgets for the work that strangers can cause: so many attempts at once, then so many a minute."""
+"""Budgets for the work that strangers can cause: a number of attempts at once, then a number in each
+minute.
+"""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ class Limits:
     """The questions about tokens that a process asks the authorization server in a minute, 960 in all.
 
     Half of them are kept for portals that are installed. One group (a network, or a portal) may cause 120,
-    because as many colleagues begin their day in the same second. No portal needs more than ten installations
+    because 120 colleagues may begin their day in the same second. No portal needs more than ten installations
     a minute.
     """
 
@@ -26,7 +28,8 @@ class Limits:
 class Budget:
     """A bucket of attempts for each key, refilled evenly; the least recently used keys are forgotten.
 
-    A bucket holds `per_minute` attempts, and as many come back in each `period_s` (a minute by default).
+    A bucket holds `per_minute` attempts, and the same number comes back in each `period_s` (a minute by
+    default).
     """
 
     def __init__(self, clock: Clock, per_minute: int, max_keys: int = 10_000, period_s: int = 60) -> None:
@@ -74,7 +77,7 @@ class RecentlySeen:
         return self._until.get(key, 0) > self._clock.now()
 
     def remember(self, key: str, duration_s: int) -> None:
-        """Remember the key for so long."""
+        """Remember the key for `duration_s` seconds."""
         self._until[key] = self._clock.now() + duration_s
         self._until.move_to_end(key)
         if len(self._until) > self._max_keys:

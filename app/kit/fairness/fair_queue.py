@@ -24,7 +24,7 @@ class FairQueue:
     async def take(
         self, portal: Hashable, user: Hashable, wait_s: float | None = None
     ) -> AsyncIterator[None]:
-        """Hold a place while inside; raises TimeoutError when none came within `wait_s`."""
+        """Hold a place while the context lasts; raises TimeoutError when none came within `wait_s`."""
         await self.acquire(portal, user, wait_s)
         try:
             yield
@@ -53,7 +53,9 @@ class FairQueue:
                 turn.set_exception(TimeoutError())
 
     def release(self, portal: Hashable, user: Hashable = None) -> None:
-        """Give a place back; it goes to the user whose turn is longest ago, among those who may have it."""
+        """Give a place back; it goes to the user whose last turn is longest ago, among the users that may
+        have a place.
+        """
         self.places.leave(portal, user)
         while (following := self._find_next()) is not None:
             self._give(*following)
@@ -72,15 +74,15 @@ class FairQueue:
             raise
 
     def _find_next(self) -> tuple[Hashable, Hashable] | None:
-        """The portal and the user that get the next place: those whose turn is longest ago, among the users
-        that may have one. None when no waiting user may.
+        """The portal and the user that get the next place: the user whose last turn is longest ago, among the
+        waiting users that may have a place. None when there is no such user.
         """
         for portal, users in self._waiting.items():
             for user in users:
                 level = self.places.find_full(portal, user)
                 if level is None:
                     return portal, user
-                if level != "user":  # That bound holds for all of the portal's users.
+                if level != "user":  # The other bounds stop all of the portal's users.
                     break
         return None
 
@@ -90,7 +92,7 @@ class FairQueue:
         users.move_to_end(user)
         self._waiting.move_to_end(portal)
         self._forget(portal, user, turn)
-        if not turn.cancelled():  # Else the waiting task was cancelled, and learns of it in a moment.
+        if not turn.cancelled():  # A cancelled turn: its task is about to end without a place.
             self.places.enter(portal, user)
             turn.set_result(None)
 

@@ -1,8 +1,9 @@
 """Lanes tell for which portal and user a query runs. Every request has one, marked with its portal and user
 once they are known; background work has one too, for a portal or for all portals.
 
-The database gives its connections in turns by lane. Queries without a lane wait for none of these: those for
-events, for strangers, for the command line, and the single rows that every request begins with.
+The database gives its connections in turns by lane. A query without a lane waits for no lane. Such are the
+queries for events, for strangers and for the command line, and the reads of single rows with which every
+request begins.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ class Lane:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether its work has lasted so long that it makes way for short background work."""
+        """Whether the work in this lane has lasted so long that short background work goes before it."""
         return asyncio.get_running_loop().time() >= self.lasts_from
 
 
@@ -60,7 +61,9 @@ def use_background(portal_id: int | None = None) -> Iterator[None]:
 
 @contextmanager
 def use_new_background() -> Iterator[None]:
-    """As `use_background`, in a new lane: a task that lasting work begins may itself be short."""
+    """As `use_background`, but always in a new lane: a short task that lasting work begins must not count as
+    lasting too.
+    """
     lane = _current.get()
     with use_lane(Lane(None if lane is None else lane.portal_id, is_background=True)):
         yield

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
-ITEMS_AT_ONCE = 200  # Some milliseconds of work, when an item costs some ten microseconds.
+ITEMS_AT_ONCE = 200  # A few milliseconds of work: an item costs about ten microseconds.
 
 
 async def let_others_run(items: Iterable[Item], items_at_once: int = ITEMS_AT_ONCE) -> AsyncIterator[Item]:

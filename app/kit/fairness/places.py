@@ -1,7 +1,8 @@
 """Places in a resource that all portals share: a bound on how many are taken overall, by a portal, by a user.
 
 A portal can invent users, and so all users of a portal share its bound. Once half of all places are taken,
-only a portal that holds none gets one: a few portals never hold more than half, and one place each.
+only a portal that holds none gets one. So a few portals together hold at most half of the places, and one
+more for each of them.
 """
 
 from collections import Counter
@@ -40,7 +41,7 @@ class Sentences(NamedTuple):
 
 
 class NoPlace(Refusal):
-    """All places of a user or a portal are taken (429), or of all together (503)."""
+    """All places of the user or of the portal are taken (429), or all places that there are (503)."""
 
     def __init__(self, level: Level, sentences: Sentences) -> None:
         kind = KINDS[level]

@@ -11,8 +11,8 @@ from app.kit.fairness.places import Share
 # The search for a number that none of 900,000 calls has takes 0.1 to 0.4 s (decision 0021).
 QUERY_LIMIT_S = 5.0
 WAIT_LIMIT_S = 15.0  # A user who has waited so long for a connection is asked to try again.
-# Nobody waits for background work, and each of its queries reads a bounded number of rows: a query that takes
-# longer would take for ever.
+# For background work, whose queries each read a bounded number of rows: a query that takes longer than this
+# would probably never end.
 BACKGROUND_LIMIT_S = 15.0
 
 
@@ -26,7 +26,8 @@ class QueryTurns:
     """The turns of queries. Users, short background work and lasting background work have a queue each, in
     which portals take turns; a query without a lane runs at once.
 
-    There must be more connections than all shares together, so that events never wait for readers.
+    The database must have more connections than all shares have places, so that events never wait for
+    readers.
     """
 
     def __init__(
@@ -44,8 +45,8 @@ class QueryTurns:
         """Hold a turn at a connection while inside; gives the seconds that a query may take, or None for no
         limit.
 
-        Background work waits for its turn without a limit; its work for all portals takes turns like a
-        portal.
+        Background work waits for its turn without a limit. Background work for all portals takes its turns as
+        if it were one more portal.
         """
         lane = find_lane()
         if lane is None:
@@ -70,7 +71,9 @@ class QueryTurns:
 
 @asynccontextmanager
 async def _rest_after(queue: FairQueue, portal_id: int | None) -> AsyncIterator[None]:
-    """A turn whose place stays free afterwards for as long as it took: half of the time belongs to others."""
+    """A turn after which its place stays free for as long as the turn took, so that half of the time belongs
+    to others.
+    """
     await queue.acquire(portal_id)
     loop = asyncio.get_running_loop()
     began_at = loop.time()

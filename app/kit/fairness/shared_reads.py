@@ -25,7 +25,8 @@ class SharedReads(Generic[Value]):
         """The value under the key now, or None; raises the errors of `read`."""
         answer: asyncio.Future[Value | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((key, answer))
-        if self._task is None or self._task.done():  # Its own context: not in the first caller's transaction.
+        # The read runs outside of the first caller's transaction.
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="shared reads", context=Context())
         return await answer
 

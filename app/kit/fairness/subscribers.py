@@ -1,5 +1,5 @@
-"""The owners of an address, as limits count them: one subscriber has a whole /64 of IPv6, an attacker a
-network of a hoster, or many such networks.
+"""The owners of an address, as limits count them. One subscriber has a whole /64 of IPv6; an attacker may
+have a network of a hoster, or many such networks.
 """
 
 from ipaddress import ip_address, ip_network

@@ -1,9 +1,9 @@
 """Turns of portals: each has a place of its own, so that none decides how long the others wait.
 
-A turn begins as soon as its kind has a quick place. A turn that lasts moves to a lasting place, out of the
-way of turns that begin. Its portal then waits for a slow place the next time, beside other such portals,
-until one of its turns is short again. When turns that last hold all quick and lasting places and another
-portal waits, the turn that has lasted longest is cut off.
+A turn begins as soon as its kind has a quick place. A turn that takes long moves to a lasting place, which
+leaves its quick place to the next turn. The next turn of that portal begins in a slow place, as do all turns
+of portals whose last turn took long, until one of the portal's turns is short again. When long turns hold all
+quick and lasting places and another portal waits, the longest of these turns is cut off.
 """
 
 import asyncio
@@ -21,12 +21,14 @@ from app.kit.fairness.lanes import Lane, use_lane
 
 log = structlog.get_logger(__name__)
 PLACES = 8  # Far more than portals that answer need, each of them for a second or so.
-QUICK_S = 5.0  # A portal that answers is done by then, and the portals behind it wait no longer.
-# Places for lasting turns are so many times the quick ones, because hostile portals come in numbers. As many
-# again are for portals whose last turn lasted: the reason may have been our own writing, when an honest
-# portal shows as many rows as a turn may write.
+# The turn of a portal that answers ends within this time, and the next portals wait no longer than this.
+QUICK_S = 5.0
+# For each quick place there are so many lasting places, because hostile portals come in numbers, and equally
+# many slow places. An honest portal may need a slow place too: its last turn took long if it had as many rows
+# as a turn may write.
 LASTING = 2
-LONGEST_S = 600.0  # The limit for every portal. Any turn can be cut off, and the next one continues its work.
+# The limit for every portal. Any turn can be cut off; the portal's next turn continues the work.
+LONGEST_S = 600.0
 STOP_S = 10.0  # A portal that answers is done by then; a hostile one may hold its answer back for minutes.
 MOST_REMEMBERED = 10_000  # Portals whose last turn lasted; beyond that the least recent are forgotten.
 Work = Callable[[], Awaitable[object]]
@@ -35,8 +37,9 @@ Work = Callable[[], Awaitable[object]]
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of work: its name in the log, and how many turns may begin at once.
 
-    A turn that takes longer than `usual_s` has lasted (default QUICK_S). For `spared_s` no turn is cut off in
-    favour of others that wait (default `usual_s`). After `longest_s` it is cut off (default LONGEST_S).
+    A turn that takes `usual_s` or longer counts as long (default QUICK_S). During its first `spared_s` a turn
+    is not cut off in favour of turns that wait (default `usual_s`). After `longest_s` every turn is cut off
+    (default LONGEST_S).
     """
 
     name: str
@@ -48,7 +51,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Lanes:
     """The places of one kind: quick ones, in which turns begin, lasting ones, in which they go on, and slow
-    ones for portals whose last turn lasted.
+    ones for portals whose last turn took long.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -71,8 +74,8 @@ class _Lanes:
 
     @asynccontextmanager
     async def take_place(self, portal_id: int) -> AsyncIterator[asyncio.Timeout]:
-        """Wait for a place and hold it until the context ends; it may be exchanged for another one meanwhile.
-        Gives the time limit of the turn.
+        """Wait for a place and hold it until the context ends; meanwhile a quick place may be exchanged for a
+        lasting one. Gives the time limit of the turn.
         """
         is_slow = portal_id in self.took_long
         await (self.slow.acquire() if is_slow else self._wait_to_begin())
@@ -91,8 +94,8 @@ class _Lanes:
             self._remember(portal_id, is_long=is_long)
 
     def find_lasting(self, portal_id: int) -> float:
-        """The moment of the loop's clock from which a turn that begins now counts as lasting; 0, so at once,
-        when the portal's last turn lasted.
+        """The moment, by the loop's clock, from which the queries of a turn that begins now count as lasting.
+        It is 0, which means at once, when the portal's last turn took long.
         """
         return 0.0 if portal_id in self.took_long else asyncio.get_running_loop().time() + QUICK_S
 
@@ -107,7 +110,7 @@ class _Lanes:
     @asynccontextmanager
     async def _moving(self, limit: asyncio.Timeout) -> AsyncIterator[None]:
         """Hold a quick place, and exchange it for a lasting one after QUICK_S; `_make_room` may cut the turn
-        off when others need either.
+        off when other turns need its place.
         """
         held, loop = self.quick, asyncio.get_running_loop()
 
@@ -131,8 +134,8 @@ class _Lanes:
             held.release()
 
     def _make_room(self) -> None:
-        """While turns wait and all quick and lasting places are held, cut off the turns that have lasted
-        longest, if longer than `spared_s`. Turns in slow places are left alone.
+        """While turns wait and all quick and lasting places are held, cut off the turn that began first, if
+        it began at least `spared_s` ago. Turns in slow places are left alone.
         """
         loop = asyncio.get_running_loop()
         while self._waiting > self._ending and self.quick.locked() and self.lasting.locked():
@@ -171,7 +174,9 @@ class PortalTurns:
         self.is_stopping = False
 
     async def stop(self) -> None:
-        """End waiting turns unrun, and cut off those that go on after STOP_S, because this process ends."""
+        """Let no further turn begin, and cut off the turns that still run after STOP_S, because this process
+        ends.
+        """
         self.is_stopping = True
         if under_way := set(self._turns.values()):
             _, late = await asyncio.wait(under_way, timeout=STOP_S)
@@ -182,8 +187,8 @@ class PortalTurns:
         """Give the portal a turn as soon as there is a place; returns its task, which ends with the turn.
 
         While the portal has a turn of this kind, or waits for one, that turn's task is returned and `work` is
-        dropped. With `is_news` the work differs from that under way: it follows afterwards, unless newer work
-        replaces it before.
+        dropped. With `is_news`, `work` is kept instead and done after that turn, unless the next call with
+        `is_news` replaces it.
         """
         key = (kind, portal_id)
         task = self._turns.get(key)

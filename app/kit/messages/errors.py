@@ -6,9 +6,9 @@ from app.kit.messages.words import N_, Words
 class Refusal(Exception):
     """The answer to a request that is not granted.
 
-    `message` tells the person how to go on, and `title` is the heading of the page. Neither holds a secret,
-    nor anything that the request did not say itself. Both are marked by `N_` where people read them; the
-    message takes `values` by name: `%(host)s`.
+    `message` tells the person how to go on, and `title` is the heading of the page. Both are free of secrets,
+    and repeat no data but those of the request. Both are marked by `N_` where people read them; the message
+    takes `values` by name: `%(host)s`.
     """
 
     status = 400

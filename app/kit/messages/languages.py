@@ -21,9 +21,9 @@ LANGUAGES = MappingProxyType(
         "ja": "日本語",
     }
 )
-# Tags for one of our locales that `find_locale` would not find by their spelling.
+# Tags whose spelling alone would not lead `find_locale` to our locale for them.
 _ALIASES = {"pt": "pt_BR", "zh": "zh_Hans", "zh_cn": "zh_Hans", "zh_sg": "zh_Hans"}
-_FOREIGN = ("zh_hant", "zh_tw", "zh_hk", "zh_mo")  # Traditional script: a reader of it does not want ours.
+_FOREIGN = ("zh_hant", "zh_tw", "zh_hk", "zh_mo")  # Traditional script: its readers do not want our zh_Hans.
 _RIGHT_TO_LEFT = ("ar",)  # Babel knows this too, but loads a megabyte for each language that is looked up.
 _BY_LOWER = {locale.lower(): locale for locale in LANGUAGES} | _ALIASES
 

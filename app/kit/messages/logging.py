@@ -10,7 +10,7 @@ import structlog
 from app.kit.messages.redaction import redact
 from app.kit.text import escape_text
 
-_TRACES = frozenset({"exception", "stack"})  # Each has many lines, which the renderer puts below the first.
+_TRACES = frozenset({"exception", "stack"})  # The renderer puts their many lines below the line of the event.
 
 
 def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -> None:

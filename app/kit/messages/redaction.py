@@ -17,7 +17,7 @@ _NAMED = re.compile(
     r"|authorization)(?:\]|%5D)?[\"']?\s*[=:]\s*(?:Bearer\s+)?[\"']?)[^\s&\"']+",
     re.IGNORECASE,
 )
-# A run without a digit is no token: names of functions stand in every traceback.
+# Only a run with a digit is a token; a traceback is full of long names without digits.
 _TOKEN = re.compile(r"(?<![0-9A-Za-z_-])(?=[A-Za-z_-]*\d)[0-9A-Za-z_-]{24,}={0,2}")
 _NUMBER = re.compile(r"(?<!\w)(?<!\d[.:-])\+?\(?\d[\d ()-]{7,}\d(?!\w|[.:-]\d)")
 _SAFE_KEYS = frozenset(
@@ -30,7 +30,8 @@ def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappin
     for structlog.
     """
     for key, value in event.items():
-        if not key.startswith("_"):  # Those are structlog's own; its renderers take them out.
+        # A name with an underscore is structlog's own, and its renderers take it out.
+        if not key.startswith("_"):
             event[key] = _redact_value(key, value)
     return event
 

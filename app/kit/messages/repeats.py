@@ -1,5 +1,5 @@
-"""Log events that strangers can cause in any number: the first is logged at once, those that follow as one
-line a minute. So a stranger cannot fill the log.
+"""Log events that strangers can cause in any number. The first event is logged at once, and the events that
+follow are counted in one line a minute, so that a stranger cannot fill the log.
 """
 
 import asyncio
@@ -11,12 +11,14 @@ import structlog
 
 log = structlog.get_logger(__name__)
 PERIOD_S = 60
-LOOKED_AT = 1_000  # Of the first of a period, the values are looked at; those after them are only counted.
+LOOKED_AT = 1_000  # In each period the values of the first events are noted; later events are only counted.
 Values = tuple[str | int, ...]
 
 
 class Repeats:
-    """The repeats of one log event in one process; `names` name the values that tell its kinds apart."""
+    """The repeats of one log event in one process. Events with other values are of another kind; `names` are
+    the names of these values.
+    """
 
     def __init__(self, event: str, *names: str, level: int = logging.WARNING) -> None:
         self._event, self._names, self._level = event, names, level

@@ -34,7 +34,7 @@ class Words:
         return _fill(self.catalogue.gettext(message) if message else "", values)
 
     def ngettext(self, singular: str, plural: str, n: int, /, **values: object) -> str:
-        """The plural form for `n`; in place of `%(n)s` stands `n`, or a formatted `n` from `values`."""
+        """The plural form for `n`, with `n` in place of `%(n)s`, or the formatted `n` of `values`."""
         return _fill(self.catalogue.ngettext(singular, plural, n), {"n": n, **values})
 
     def pgettext(self, context: str, message: str, /, **values: object) -> str:

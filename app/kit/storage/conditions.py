@@ -8,7 +8,7 @@ MOST_PARAMETERS = 1_000  # PostgreSQL takes 32,767 in a statement, SQLite 32,766
 
 
 def is_among(column: str, numbers: Collection[int]) -> WhereRaw:
-    """The condition that a column holds one of the numbers, of which there may be any number."""
+    """The condition that a column holds one of the numbers, however many they are."""
     text, values = among(column, numbers)
     return WhereRaw(text, *values)
 
@@ -16,9 +16,9 @@ def is_among(column: str, numbers: Collection[int]) -> WhereRaw:
 def among(column: str, numbers: Collection[int]) -> tuple[str, list[int]]:
     """The same condition as SQL with Piccolo's placeholders, and their values.
 
-    Up to MOST_PARAMETERS numbers are parameters, so that the database knows the statement's text again. More
-    stand in the text itself, which no limit of parameters forbids; both databases plan it as a list all the
-    same.
+    Up to MOST_PARAMETERS numbers are passed as parameters, so that the database recognises the statement. If
+    there are more, all stand in the statement's text, for which no limit of parameters holds; both databases
+    plan such a list like a list of parameters.
     """
     ordered = sorted(numbers)
     if not ordered:

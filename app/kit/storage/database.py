@@ -16,8 +16,8 @@ from app.kit.storage.sqlite_engine import KeptSQLiteEngine
 
 Dialect = Literal["sqlite", "postgresql"]
 
-# All errors of the drivers. asyncpg's InternalClientError is no fault of ours: a statement meets it on a
-# connection whose end the server has announced and not yet carried out ("cannot switch to state 11; another
+# All errors of the drivers. asyncpg's InternalClientError is no fault of ours: asyncpg raises it on a
+# connection whose end the server has announced but not carried out yet ("cannot switch to state 11; another
 # operation (2) is in progress"). `is_away` and `is_refusal` tell the kinds apart.
 DATABASE_ERRORS = (
     *(sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
@@ -31,7 +31,7 @@ _AWAY = (
     asyncpg.InternalClientError,
 )
 # A value is to blame: it is no text, too large, out of range or against a constraint. The last two are
-# Python's own, for an integer of more than 64 bits and for half a character.
+# Python's own, for an integer of more than 64 bits and for a lone surrogate.
 _REFUSALS = (
     *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError),
     *(asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError),
@@ -107,25 +107,28 @@ class Database:
         return self.engine.immediate_transaction()
 
     def patient_transaction(self) -> AbstractAsyncContextManager[None]:
-        """A transaction for one of many steps that can be repeated: it takes a background turn even in a
-        request, so that events and users wait for one such step at most; its commit is light.
+        """A transaction for one step of work that has many steps and can be repeated. The step takes a
+        background turn, even in a request, so that events and users wait for one such step at most. Its
+        commit is light.
         """
         return _be_patient(self.engine)
 
     def alone(self, number: int) -> AbstractAsyncContextManager[None]:
-        """Hold the lock of this number, which one process at a time has: on SQLite by a write transaction, on
-        PostgreSQL by an advisory lock outside of any transaction.
+        """Hold the lock of this number while the context lasts; one process at a time has it. On SQLite it is
+        a write transaction, on PostgreSQL an advisory lock outside of any transaction.
         """
         if isinstance(self.engine, KeptSQLiteEngine):
             return self.transaction()
         return self.engine.hold_lock(number)
 
     async def overwrite_deleted(self) -> bool:
-        """Make deleted rows unreadable in the files too, as far as the database can. False: call again later.
+        """Make deleted rows unreadable in the files too, as far as the database can. False when the caller
+        must call again later.
 
-        SQLite overwrites freed bytes (`secure_delete`), and this empties its log; False while a query reads
-        from the log. PostgreSQL frees the bytes by VACUUM, and encrypting its files is the operator's part
-        (decision 0004); False while another VACUUM is under way or a table stays locked.
+        On SQLite, which overwrites freed bytes (`secure_delete`), this method empties SQLite's log; it
+        returns False while a query reads from the log. On PostgreSQL it frees the bytes by VACUUM; it returns
+        False while another VACUUM is under way or a table stays locked. Encrypting PostgreSQL's files is the
+        operator's part (decision 0004).
         """
         if isinstance(self.engine, KeptSQLiteEngine):
             return await self.engine.empty_log()

@@ -11,8 +11,8 @@ ROWS_A_STEP = 500  # An event waits some ten milliseconds for a step; a row may 
 async def delete_some(table: type[Table], condition: Where | And) -> bool:
     """Delete some of the rows that match the condition; False when none is left.
 
-    A step that deleted no row does not prove that none is left. On PostgreSQL it may have waited for another
-    eraser and found its rows gone, and that eraser may have died before it reached the rows after them.
+    A step that deleted no row does not prove that none is left. On PostgreSQL the step may have waited for
+    another eraser that deleted the same rows and then died, with other rows left.
     """
     key = table._meta.primary_key  # noqa: SLF001  Piccolo has no public name for it.
     some = table.select(key).where(condition).limit(ROWS_A_STEP)

@@ -1,5 +1,5 @@
-"""Light commits, which need not outlive a power cut: nobody was told of them, and their work is repeated or
-no loss.
+"""Light commits, which a power cut may undo: nobody was told that they were stored, and their work is
+repeated or can be lost.
 
 SQLite hands them to the system without waiting for the disk (`synchronous = NORMAL`), which is fifteen times
 as fast. The next full commit that changes anything makes them durable too, in their order. A killed process

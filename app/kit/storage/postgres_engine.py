@@ -63,10 +63,10 @@ class PooledPostgresEngine(PostgresEngine):
             return rows
 
     async def vacuum(self, tables: Sequence[str]) -> bool:
-        """Remove the dead rows of these tables. It reads them whole, and hinders no other statement.
+        """Remove the dead rows of these tables. VACUUM reads whole tables and hinders no other statement.
 
-        False when the caller is to try again: this process has a VACUUM under way, or another session holds a
-        table's lock for long. It takes up to an hour, so it uses no connection of the pool. VACUUM
+        False when the caller must try again: this process has a VACUUM under way, or another session holds a
+        table's lock for long. A VACUUM takes up to an hour, so it uses no connection of the pool. VACUUM
         (SKIP_LOCKED) is no choice, because its result would not tell whether it left a table out.
         """
         if self.pool is None:
@@ -98,8 +98,9 @@ class PooledPostgresEngine(PostgresEngine):
     async def hold_lock(self, number: int) -> AsyncIterator[None]:
         """Wait for this advisory lock, which one process at a time has, and hold it while inside.
 
-        It asks again and again, in no transaction: a process that builds an index waits for every statement
-        that began before, and would wait for one that itself waits for the lock.
+        This process asks again and again, by short statements and in no transaction. One statement that
+        waited for the lock would itself keep the lock's holder waiting: a process that builds an index waits
+        for every older statement.
         """
         async with self._connect_apart() as connection:
             # No event tells of another process's lock.

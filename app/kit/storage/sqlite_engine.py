@@ -1,7 +1,7 @@
 """Piccolo's SQLite engine with kept connections: one that writes, a few that read.
 
-Piccolo opens a connection (and a thread) for each query, which costs five times the query. Here one
-connection writes, behind a lock, so that writes queue in the loop and not in SQLite's busy handler; reads
+Piccolo opens a connection (and a thread) for each query, which costs five times as much as the query. Here
+one connection writes, behind a lock, so that writes queue in the loop and not in SQLite's busy handler; reads
 have connections of their own. At most three tasks with a lane wait at the lock, portals in turns: a user,
 short background work and lasting background work. An event, which has no lane, waits for no more than these.
 """
@@ -106,8 +106,9 @@ class KeptSQLiteEngine(SQLiteEngine):
     async def empty_log(self) -> bool:
         """Move the write-ahead log into the file and empty it; False at once while a query reads from it.
 
-        Uses a connection of its own that waits for nobody: the writer would wait for the reader, and
-        everybody for the writer. The PASSIVE checkpoint does nearly all the work, while others commit.
+        Uses a connection of its own that waits for no reader. If the writer did this, it would wait for the
+        reader, and everybody would wait for the writer. The PASSIVE checkpoint does nearly all the work,
+        while others commit.
         """
         self._check_open()
         connection = await self.get_connection()
@@ -197,8 +198,8 @@ class KeptSQLiteEngine(SQLiteEngine):
     ) -> list[Any]:
         """The rows; raises QueryTooSlowError after `limit_s`.
 
-        A query that nobody waits for any longer is interrupted: the connection's thread would go on with it,
-        and so keep the reader.
+        When no caller waits for the query any longer, it is interrupted; else the connection's thread would
+        go on with it, and the connection would not be free.
         """
         try:
             async with asyncio.timeout(limit_s):
@@ -224,4 +225,4 @@ async def _interrupt(connection: aiosqlite.Connection) -> None:
     while not following.done():
         await connection.interrupt()
         await asyncio.wait({following}, timeout=INTERRUPT_EVERY_S)
-    following.exception()  # It may be interrupted as well.
+    following.exception()  # The interrupt may hit it too: its error is dropped.
