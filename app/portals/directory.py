@@ -54,7 +54,9 @@ class Directory:
         return await self.recognise_now(member_id, application_token)
 
     async def recognise_now(self, member_id: str, application_token: str) -> Sender | Portal | None:
-        """The same from the database, for a caller that does not test the row again while it writes."""
+        """As `recognise`, but from the database, for a caller that does not test the row again while it
+        writes.
+        """
         portal = await self.find(member_id) if member_id else None
         token_hash = self._vault.hash_application_token(application_token)
         if portal is None or not _matches(portal, token_hash):

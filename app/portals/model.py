@@ -55,7 +55,7 @@ class Portal:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether the portal has a pair that may work; during a pause it must not be used all the same."""
+        """Whether the portal has a pair that may work; the pair must still not be used during a pause."""
         return self.is_installed and self.token_state == "ok"
 
     def is_paused(self, now: int) -> bool:

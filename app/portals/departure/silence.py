@@ -31,7 +31,9 @@ async def list_quiet(clock: Clock, limit: int) -> list[Portal]:
 
 
 async def end_if_silent(portal_id: int, erasure: Erasure, clock: Clock) -> None:
-    """Warn the vendor of this portal, or erase it if its time has come and `gone_guard` does not hold it."""
+    """Warn the vendor of this portal, or erase it if its time has come and no question to the vendor is
+    open.
+    """
     portal, now = await queries.get_portal(portal_id), clock.now()
     if portal is None:
         return

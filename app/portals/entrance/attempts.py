@@ -78,7 +78,9 @@ class Shares:
 
 
 def _find_bound(most: int, made: int) -> int:
-    """The bound, of `most` for all together, for a member that has made `made` attempts."""
+    """The number of attempts of all, at most `most`, up to which a member with `made` attempts may make
+    another.
+    """
     if not made:
         return most
     return most * 3 // 4 if made < FEW else most // 2

@@ -176,7 +176,7 @@ class Installer:
         return judge_standing(await self._portals.find(member_id), application_token, self._vault)
 
     async def _prove(self, claim: Claim) -> AppInfo:
-        """The server's answer of now, and not one that was kept.
+        """Ask the server now, and use no kept answer.
 
         The installations of a portal are limited too. Only those with proven tokens count, so strangers
         cannot use them up.
@@ -228,7 +228,7 @@ class Installer:
             if await self._tombstones.lift(installation.member_id):
                 await pending_queries.hurry(installation.member_id, self._clock.now())
             if row["erase_at"] is not None and row["erase_at"] <= self._clock.now():
-                await queries.bury(row["id"])  # Data due for erasure does not come back by haste.
+                await queries.bury(row["id"])  # A quick reinstallation gets no data that is due for erasure.
                 row = await queries.make_row(installation.member_id)
             changes = lifecycle.decide_installation(row, installation, self._clock.now())
             if changes:

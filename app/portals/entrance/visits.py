@@ -99,7 +99,9 @@ class Opener:
             await queries.update_generation(portal.id, portal.generation, changes)
 
     async def open_session(self, member_id: str, access_token: str, source: str) -> Opened:
-        """The same for `POST /session`, which brings no refresh token and so repairs and installs nothing."""
+        """The portal and the person behind `POST /session`, which brings no refresh token and so repairs and
+        installs nothing.
+        """
         portal = await self._portals.find(member_id)
         if portal is None or not portal.is_installed:
             raise NotInstalled

@@ -25,14 +25,14 @@ async def find_settings(portal_id: int) -> PortalSettings:
 
 
 async def hold_settings(portal_id: int, database: Database) -> PortalSettings:
-    """The same, locked until the end of the transaction that the caller has opened."""
+    """The settings of a portal, locked until the end of the transaction that the caller has opened."""
     return await _read(portal_id, is_held=not database.is_sqlite)
 
 
 async def save_settings(
     portal_id: int, settings: PortalSettings, changed_by: int, now: int, database: Database
 ) -> bool:
-    """Store all settings; False if the portal is not installed. An uninstall under way is waited for."""
+    """Store all settings, after an uninstall that is under way; False if the portal is not installed."""
     names = {storable(number): storable(name) for number, name in settings.line_names.items()}
     values = [getattr(settings, name) for name in _FIELDS]
     columns = ", ".join(_STORED)
