@@ -16,7 +16,7 @@ PYTHON_READY := $(VENV)/.ready
 FRONT_END_READY := node_modules/.ready
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header
 
-.PHONY: help setup chromium demo quick test check bench long long-hostile long-months pictures words lock format clean
+.PHONY: help setup chromium demo quick test check bench long long-hostile long-killed long-months long-upgrades pictures words lock format clean
 
 help:
 	@echo 'make setup | demo | quick | test | check | bench | long | pictures | words | format | lock | clean'
@@ -68,8 +68,14 @@ long: setup
 long-hostile: setup
 	@$(BIN)/python -m tests.long hostile
 
+long-killed: setup
+	@$(BIN)/python -m tests.long killed
+
 long-months: setup
 	@$(BIN)/python -m tests.long months
+
+long-upgrades: setup
+	@$(BIN)/python -m tests.long upgrades
 
 pictures: setup chromium
 	@$(BIN)/python -m tests.pictures

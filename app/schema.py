@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 
+import asyncpg
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager, run_forwards
 from piccolo.apps.migrations.tables import Migration
 
@@ -13,6 +14,7 @@ from app.kit.storage.database import Database
 from app.piccolo_app import MIGRATIONS
 
 APP = "callbook"
+ATTEMPTS = 10  # Of one migration beside old code that writes.
 MIGRATION_LOCK = 0x_CA11_B00C  # PostgreSQL advisory lock: Piccolo's migrations take none.
 
 
@@ -26,16 +28,29 @@ async def migrate(database: Database) -> None:
     A migration and Piccolo's note of it share one transaction, unless the migration can run in none. Raises
     SchemaOutdatedError when one fails.
     """
-    _point_piccolo_at(database)
+    point_piccolo_at(database)
     async with _alone(database):
         await Migration.create_table(if_not_exists=True)
         ran = set(await Migration.get_migrations_which_ran(APP))
         modules = ForwardsMigrationManager(APP).get_migration_modules(str(MIGRATIONS))
         for migration_id in sorted(modules.keys() - ran):
             manager = await modules[migration_id].forwards()
-            is_whole = manager.wrap_in_transaction
-            async with database.transaction() if is_whole else contextlib.nullcontext():
-                await _run_one(migration_id)
+            await _run_again(database, migration_id, is_whole=manager.wrap_in_transaction)
+
+
+async def _run_again(database: Database, migration_id: str, *, is_whole: bool) -> None:
+    """Run the migration, and again where PostgreSQL ended it: old code still writes, and the two may hold
+    tables that the other one waits for. Raises the error of the last attempt.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(asyncpg.DeadlockDetectedError):
+            return await _run_once(database, migration_id, is_whole=is_whole)
+    return await _run_once(database, migration_id, is_whole=is_whole)
+
+
+async def _run_once(database: Database, migration_id: str, *, is_whole: bool) -> None:
+    async with database.transaction() if is_whole else contextlib.nullcontext():
+        await _run_one(migration_id)
 
 
 async def _run_one(migration_id: str) -> None:
@@ -63,7 +78,8 @@ def _list_migrations() -> set[str]:
     return found
 
 
-def _point_piccolo_at(database: Database) -> None:
+def point_piccolo_at(database: Database) -> None:
+    """Let Piccolo's own commands run on this database, with our configuration."""
     from app import piccolo_conf  # noqa: PLC0415  Importing it reads DATABASE_URL, which may be wrong.
 
     os.environ["PICCOLO_CONF"] = "app.piccolo_conf"

@@ -41,6 +41,10 @@ class SqliteDatabases:
         shutil.copy(self._template, path)
         return f"sqlite:///{path}"
 
+    def create_empty(self) -> str:
+        """The address of a database that no migration has touched."""
+        return f"sqlite:///{self._folder / f'{next(self._numbers)}.sqlite3'}"
+
     def drop(self, url: str) -> None:
         path = Path(url.removeprefix("sqlite:///"))
         for suffix in ("", "-wal", "-shm"):
@@ -58,6 +62,12 @@ class PostgresDatabases:
     def create(self) -> str:
         name = f"test{next(self._numbers)}"
         asyncio.run(self._execute(f"CREATE DATABASE {name} TEMPLATE template"))
+        return self._url(name)
+
+    def create_empty(self) -> str:
+        """The address of a database that no migration has touched."""
+        name = f"empty{next(self._numbers)}"
+        asyncio.run(self._execute(f"CREATE DATABASE {name}"))
         return self._url(name)
 
     def drop(self, url: str) -> None:

@@ -156,3 +156,20 @@ async def store_at_once(database: Database) -> None:
     async with database.transaction():
         await database.run("SET LOCAL lock_timeout = '1s'")
         await database.run(STORED)
+
+
+async def test_a_migration_that_waits_for_old_code_which_waits_for_it_is_run_again(postgres_url: str) -> None:
+    """PostgreSQL ends the migration, which has waited for longer; the old code's call is stored."""
+    database = await open_database(postgres_url)
+    try:
+        await go_back_to_the_first_version(database)
+        async with database.transaction():
+            await database.run("LOCK TABLE call_legs IN ROW EXCLUSIVE MODE")
+            migrating = begin_apart(migrate(database))
+            await wait_until_blocked(database, migrating, "ALTER TABLE call_legs")
+            await database.run(STORED)
+        await migrating
+        await check_schema(database)
+        assert len(await database.run("SELECT 1 FROM calls WHERE call_id = 'stored'")) == 1
+    finally:
+        await database.close()

@@ -10,20 +10,24 @@ from app.kit.messages.logging import configure_logging
 from tests.bench.figures import report
 from tests.databases import SqliteDatabases
 from tests.long.hostile import compare, measure
+from tests.long.killed import run_killed
 from tests.long.months import run_months
+from tests.long.upgrades import run_upgrades
 
 HOSTILE_S = 600.0
 
 
-def run_hostile(databases: SqliteDatabases) -> bool:
+def run_hostile(folder: Path) -> bool:
     """Measure the honest portal for ten minutes alone, and for ten beside the hostile ones."""
-    figures = compare(*asyncio.run(measure(databases.create(), HOSTILE_S)))
+    figures = compare(*asyncio.run(measure(SqliteDatabases(folder).create(), HOSTILE_S)))
     return report(f"An honest portal, {HOSTILE_S:.0f} s alone, then beside hostile ones", figures)
 
 
-PARTS: dict[str, Callable[[SqliteDatabases], bool]] = {
+PARTS: dict[str, Callable[[Path], bool]] = {
     "hostile": run_hostile,
+    "killed": run_killed,
     "months": lambda _: run_months(),
+    "upgrades": run_upgrades,
 }
 
 
@@ -33,8 +37,7 @@ def main(names: list[str]) -> int:
         raise SystemExit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     configure_logging("console", "error")
     with tempfile.TemporaryDirectory() as folder:
-        databases = SqliteDatabases(Path(folder))
-        results = [PARTS[name](databases) for name in names or PARTS]
+        results = [PARTS[name](Path(folder)) for name in names or PARTS]
     return 0 if all(results) else 1
 
 

@@ -99,3 +99,23 @@ async def open_session(portal: StandInPortal, url: str) -> httpx.AsyncClient:
     assert answer.status_code == httpx.codes.OK, answer.text
     headers = {"Authorization": f"Bearer {answer.json()['token']}"}
     return httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False, headers=headers)
+
+
+def aim(portal: StandInPortal, url: str) -> None:
+    """Send pages and events to this process from now on."""
+    portal.stand_in.app_url = url
+    for binding in portal.installation.events:
+        binding.handler = f"{url}/events"
+
+
+async def install(portal: StandInPortal, url: str, database_url: str) -> None:
+    assert (await portal.install(url)).status_code == httpx.codes.OK
+    database = Database(database_url)
+    await database.open()
+    try:
+        await wait_for_rows(
+            database,
+            "SELECT 1 AS n FROM portals WHERE setup LIKE '%placement%' AND setup NOT LIKE '%running%'",
+        )
+    finally:
+        await database.close()

@@ -10,8 +10,7 @@ from app.kit.clock import SystemClock
 from app.kit.storage.database import Database
 from tests.commands.running import make_environment
 from tests.month.clock import SharedClock
-from tests.roles.living import run_role, wait_for_rows
-from tests.roles.test_serving import install
+from tests.roles.living import install, run_role, wait_for_rows
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
 DAY_S = 24 * 3600

@@ -7,8 +7,7 @@ from pathlib import Path
 from app.demo.stand_in import StandIn
 from tests.commands.running import ROOT, make_environment
 from tests.patience import PATIENCE_S
-from tests.roles.living import run_role
-from tests.roles.test_serving import install
+from tests.roles.living import install, run_role
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
 PROCESSES = 2

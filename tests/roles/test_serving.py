@@ -16,7 +16,7 @@ from app.demo.stand_in import StandIn
 from app.kit.storage.database import Database
 from tests.commands.running import make_environment, run_command
 from tests.patience import PATIENCE_S
-from tests.roles.living import Role, open_session, run_role, wait_for_rows
+from tests.roles.living import Role, aim, install, open_session, run_role, wait_for_rows
 from tests.running import CLIENT_ID, CLIENT_SECRET
 
 
@@ -33,13 +33,6 @@ def portal(stand_in: StandIn) -> StandInPortal:
     return stand_in.portals[0]
 
 
-def aim(portal: StandInPortal, url: str) -> None:
-    """Send pages and events to this process from now on."""
-    portal.stand_in.app_url = url
-    for binding in portal.installation.events:
-        binding.handler = f"{url}/events"
-
-
 async def deliver_call(portal: StandInPortal, url: str) -> str:
     """End a call whose event goes to this process; return the call's id."""
     aim(portal, url)
@@ -52,19 +45,6 @@ async def read_call_ids(portal: StandInPortal, url: str) -> list[str]:
     async with await open_session(portal, url) as client:
         answer = await client.get("/api/v1/calls")
         return [call["call_id"] for call in answer.json()["items"]]
-
-
-async def install(portal: StandInPortal, url: str, database_url: str) -> None:
-    assert (await portal.install(url)).status_code == httpx.codes.OK
-    database = Database(database_url)
-    await database.open()
-    try:
-        await wait_for_rows(
-            database,
-            "SELECT 1 AS n FROM portals WHERE setup LIKE '%placement%' AND setup NOT LIKE '%running%'",
-        )
-    finally:
-        await database.close()
 
 
 async def open_stream(client: httpx.AsyncClient, stack: AsyncExitStack) -> httpx.Response:
