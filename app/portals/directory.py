@@ -31,8 +31,8 @@ class Sender:
 class Directory:
     """Senders by `member_id`, each with a mark of its token; beyond `MAX_PORTALS` the oldest entry goes.
 
-    The mark is a fast hash under a key that only this process has, so it is of no use anywhere else. Compared
-    with the stored hash it saves a twentieth of an event's time.
+    The mark is a fast hash under a key that only this process has, so no other process can use it. To compute
+    the mark instead of the stored hash saves a twentieth of an event's time.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -54,8 +54,8 @@ class Directory:
         return await self.recognise_now(member_id, application_token)
 
     async def recognise_now(self, member_id: str, application_token: str) -> Sender | Portal | None:
-        """As `recognise`, but from the database, for a caller that does not test the row again while it
-        writes.
+        """As `recognise`, but always from the database: for a caller whose own statement does not test the
+        row again.
         """
         portal = await self.find(member_id) if member_id else None
         token_hash = self._vault.hash_application_token(application_token)

@@ -61,7 +61,9 @@ async def delete_fact(name: str, value: str) -> None:
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The holder, which alone may act until `expires_at` (Unix seconds of its clock); "" and 0: no holder."""
+    """A lease: `holder` alone may act until `expires_at` (Unix seconds by the holder's clock). "" and 0 mean
+    no holder.
+    """
 
     holder: str
     expires_at: int
@@ -72,7 +74,7 @@ async def take_lease(
 ) -> bool:
     """Take or keep the lease until now + duration_s; False while another holder has it.
 
-    `abandoned`: a lease whose holder no longer lives. If the stored lease equals it, it is taken before its
+    `abandoned`: a lease whose holder no longer lives. If it is still the stored one, it is taken before its
     end.
     """
     await LeaseTable.insert(LeaseTable(name=name, holder="", expires_at=0)).on_conflict(

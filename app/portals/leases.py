@@ -34,7 +34,7 @@ class Leases:
             await self._look(name)
             return False
         self._seen.pop(name, None)
-        if (name, holder) in self._given_back:  # During the statement that took it.
+        if (name, holder) in self._given_back:  # It was given back while that statement ran.
             await give_lease_back(name, holder)
             return False
         return True
@@ -61,6 +61,8 @@ class Leases:
         return lease
 
     def _find_unchanged(self, name: str, for_s: int) -> Lease | None:
-        """The lease as last seen, if it had then been the same for so many seconds."""
+        """The lease as this process last saw it, if it has seen no change of it for `for_s` seconds; else
+        None.
+        """
         seen = self._seen.get(name)
         return seen[0] if seen is not None and self._monotonic() - seen[1] >= for_s else None

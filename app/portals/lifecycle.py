@@ -15,7 +15,8 @@ from app.portals.contact import FINE
 
 RENEW_AFTER_S = 25 * 24 * 3600  # Safe for both documented lifetimes, 28 and 180 days.
 RENEW_SPREAD_S = 24 * 3600
-RENEW_LATEST_S = RENEW_AFTER_S + 2 * RENEW_SPREAD_S  # None is planned later, even by a clock a day ahead.
+# No renewal is planned later than this, even by a clock that is a day ahead.
+RENEW_LATEST_S = RENEW_AFTER_S + 2 * RENEW_SPREAD_S
 
 Row = Mapping[str, Any]
 
@@ -95,8 +96,9 @@ def decide_installation(row: Row, installation: Installation, now: int) -> dict[
 
 
 def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str, Any]:
-    """The columns that change when an administrator opens the app: a newer application token, and the pair
-    if the stored one is dead or doubtful.
+    """The columns that change when an administrator opens the app: a newer application token, and the pair if
+    the stored one is dead, doubtful or of a restricted user. The owner of the stored pair also replaces it
+    once its access token has expired.
     """
     if row["state"] != "installed":
         return {}
@@ -116,7 +118,8 @@ def _is_pair_wanted(row: Row, installation: Installation, now: int) -> bool:
     if row["token_user_id"] in {None, installation.user_id}:
         return row["refresh_lease_id"] is not None or row["access_expires_at"] <= now
     # Another administrator may see other calls, so with their pair the whole history is read again. An
-    # expired token alone is no reason: two administrators taking turns would cause it again and again.
+    # expired token alone is no reason to take it: two administrators who take turns would cause such a read
+    # again and again.
     return row["refresh_lease_id"] is not None and row["refresh_lease_until"] <= now
 
 

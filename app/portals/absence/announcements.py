@@ -1,8 +1,8 @@
 """Announced uninstalls are noted one at a time for each portal, and only if the note changes something.
 
-Anyone in a portal can announce one at will, and each note would be five statements ahead of the events of all
-portals. So announcements that come at the same time share one read of the note, and a repeated announcement
-writes nothing.
+Anyone in a portal can announce an uninstall at will. If each announcement were noted, its five statements
+would go before the events of all portals. So announcements that come at the same time share one read of the
+note, and a repeated announcement writes nothing.
 """
 
 import asyncio
@@ -37,7 +37,9 @@ class Announcements:
         return standing or Standing(is_installed=False, noted=None)
 
     async def note(self, portal: Portal, *, is_clean: bool) -> TakenCheck | None:
-        """Note an announcement; return the check to make now, or None if it rests or is under way."""
+        """Note an announcement; return the check that the caller makes now, or None if the check rests or is
+        under way.
+        """
         while not await self._is_noted(portal, is_clean=is_clean):
             under_way = self._noting.get(portal.id)
             if under_way is None:
@@ -53,9 +55,10 @@ class Announcements:
         return is_as_careful and noted.is_resting(self._clock.now())
 
     async def _write(self, portal: Portal, *, is_clean: bool) -> TakenCheck | None:
-        """Write the note while other callers wait; if this fails, one of them tries next.
+        """Write the note while other callers wait, and return the check that the caller makes now. If the
+        writing fails, one of the waiting callers tries next.
 
-        It reads the note once more first: another caller may have written it after the read before.
+        The note is read once more first, because another caller may have written it since the last read.
         """
         done = self._noting[portal.id] = asyncio.get_running_loop().create_future()
         now = self._clock.now()

@@ -15,12 +15,14 @@ ASKED = "asked"
 
 
 async def is_question_open() -> bool:
-    """Whether the vendor has not yet said if so many portals are really gone."""
+    """Whether Callbook still waits for the vendor to say if so many portals are really gone."""
     return await read_fact(QUESTION) is not None
 
 
 async def is_holding(now: int) -> bool:
-    """Whether unannounced erasures are held back now; opens the question to the vendor if it has to."""
+    """Whether unannounced erasures are held back now; asks the vendor as soon as too many portals seem to be
+    gone.
+    """
     if await is_question_open():
         return True
     count = gone_rules.count_within_a_day(await uninstall_queries.list_times_gone())
@@ -34,12 +36,16 @@ async def is_holding(now: int) -> bool:
 
 
 async def accept(clock: Clock) -> None:
-    """The vendor confirms that they are gone: each counts as uninstalled after its last like answer."""
+    """The vendor confirms that these portals are gone: each counts as uninstalled once it has given the same
+    answer five times.
+    """
     await uninstall_queries.accept_gone(clock.now(), len(gone_rules.ASK_AGAIN_AFTER_S) - 1)
     await delete_fact(QUESTION, ASKED)
 
 
 async def keep() -> None:
-    """The vendor denies that they are gone: their notes are deleted, and their pairs are tried again."""
+    """The vendor denies that these portals are gone: their notes are deleted, and their pairs are tried
+    again.
+    """
     await uninstall_queries.keep_gone()
     await delete_fact(QUESTION, ASKED)

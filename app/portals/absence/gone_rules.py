@@ -1,5 +1,6 @@
-"""Portals that seem to be gone although no event announced it: when to ask again, and how many at once rather
-show a fault, ours (as after a restored backup) or the authorization server's. Pure.
+"""Portals that seem to be gone although no event announced it: when Callbook asks again, and how many at once
+are no uninstalls but a fault. The fault is ours, as after a restored backup, or the authorization server's.
+Pure.
 """
 
 from collections.abc import Iterable
@@ -13,10 +14,12 @@ MOST_GONE_PERCENT = 1
 
 
 def plan_next(attempts: int, *, is_said: bool, is_held: bool) -> tuple[int, int] | None:
-    """(like answers so far, seconds until the next question); None if the answers count as an uninstall.
+    """(answers "gone" so far, seconds until the next question); None if these answers now count as an
+    uninstall.
 
     `is_said`: the last answer was "gone" again, and not silence. `is_held`: too many other portals seem to be
-    gone too; then each is asked once a day until the vendor has answered.
+    gone too. Then a portal whose answers would count is asked again once a day, until the vendor has
+    answered.
     """
     said = attempts + is_said
     if said < len(ASK_AGAIN_AFTER_S):

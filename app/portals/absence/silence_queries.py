@@ -22,22 +22,24 @@ async def mark_dead(portal_id: int, generation: int, token_version: int, now: in
 
 
 async def note_seen(portal_id: int, now: int, not_since: int) -> None:
-    """Note a sign of life of an installed portal, unless one is noted after `not_since`; a note after `now`,
-    by a clock that was ahead, is replaced.
+    """Note a sign of life of an installed portal, unless the last one was noted after `not_since`. A note
+    with a time after `now` was made by a clock that was ahead, and is replaced.
     """
     is_due = Or(Portals.seen_at <= not_since, Portals.seen_at > now)
     await queries.update_where(portal_id, And(Portals.state == "installed", is_due), {Portals.seen_at: now})
 
 
 async def date_dead_pairs(now: int) -> None:
-    """Date dead pairs, of all tenants, from now on if they have no date: an older release noted none."""
+    """Give each dead pair, of all tenants, that has no date the date `now`: an older release noted no
+    dates.
+    """
     is_dead = And(Portals.state == "installed", Portals.token_state == "reinstall_needed")
     await Portals.update({Portals.dead_since: now}).where(And(is_dead, Portals.dead_since == 0))
 
 
 async def list_silent(since: int, warned_before: int, limit: int) -> list[Portal]:
     """The portals, of all tenants, that have a dead pair and have sent nothing after `since`, the longest
-    dead first; those that the vendor was told of after `warned_before` are left out.
+    dead first; portals of which the vendor was told after `warned_before` are left out.
     """
     is_dead = And(Portals.state == "installed", Portals.token_state == "reinstall_needed")
     is_event_old = Or(Portals.last_event_at.is_null(), Portals.last_event_at <= since)
@@ -48,7 +50,7 @@ async def list_silent(since: int, warned_before: int, limit: int) -> list[Portal
 
 
 async def note_warned(portal: Portal, now: int) -> None:
-    """Note that the vendor is told of this portal from now on."""
+    """Note `now` as the time at which the vendor was warned of this portal."""
     await queries.update_unchanged(
         portal.id, portal.generation, portal.token_version, {Portals.silence_warned_at: now}
     )

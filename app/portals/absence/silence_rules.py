@@ -5,7 +5,7 @@ from enum import Enum
 from app.portals.model import Portal
 
 DAY_S = 24 * 3600
-# A quarter: longer than any holiday, and than it takes until a page renews a lapsed token.
+# A quarter of a year. Both a holiday and the time until a page renews a lapsed token are shorter.
 SILENT_FOR_S = 90 * DAY_S
 WARNED_FOR_S = 30 * DAY_S  # Time for the vendor to ask the customer.
 

@@ -1,5 +1,5 @@
-"""Portals that only the installer page can install again: those that the vendor forgot, for good, and those
-that uninstalled the application by the authorization server's word, for a day.
+"""Portals that only the installer page can install again. A portal that the vendor forgot stays one of them
+for good, a portal whose uninstall the authorization server confirmed for a day.
 
 Else a tab that was open all the time would bring back an installation that has just been ended. An event that
 was on its way does not install a forgotten portal either: it waits for the installer page (decision 0024).
@@ -10,7 +10,8 @@ from app.kit.fairness.shared_reads import SharedReads
 from app.portals.absence import tombstone_queries
 from app.portals.vault import Vault
 
-BARRED_AFTER_UNINSTALL_S = 24 * 3600  # Longer than the token of an open tab lives, and than the server lags.
+# Longer than the token of an open tab lives, and longer than the server is out of date.
+BARRED_AFTER_UNINSTALL_S = 24 * 3600
 
 
 class Tombstones:

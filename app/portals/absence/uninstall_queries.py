@@ -13,7 +13,8 @@ from app.portals.tables import PortalTable, UninstallCheckTable
 Check = UninstallCheckTable
 CHECK_LEASE_S = 120  # Longer than a check can take: two questions, another process's lease, three witnesses.
 PAUSE_S = 60  # Announcements cause at most one question in this time.
-# Unannounced, of the current installation, and not healed: the page of an administrator brings another pair.
+# The notes without an announcement, of the current installation, whose portal still has its dead pair. (The
+# page of an administrator brings another pair.)
 STILL_GONE = """FROM uninstall_checks c JOIN portals p ON p.id = c.portal_id AND p.generation = c.generation
     WHERE c.is_unannounced AND p.state = 'installed' AND p.token_state = 'reinstall_needed'"""
 
@@ -40,8 +41,8 @@ class Noted:
     next_at: int
 
     def is_resting(self, now: int) -> bool:
-        """Whether no process may ask about it now: a check is under way, or one ended less than a minute ago
-        and the next is not due.
+        """Whether no process may check the uninstall now: a check is under way, or the last check ended less
+        than a minute ago and the next one is not due.
         """
         return self.claimed_until > now or self.claimed_until + PAUSE_S > now < self.next_at
 
@@ -64,9 +65,9 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
 async def note_uninstall(portal_id: int, generation: int, now: int, *, is_clean: bool) -> None:
     """Note that an uninstall was announced, in place of a note of an older installation.
 
-    Of several announcements the most careful counts: anyone in the portal can send one, so CLEAN=1 after
-    CLEAN=0 erases no calls. An announcement that comes a minute or more after the last question makes the
-    check due at once.
+    If one of several announcements keeps the calls, they are kept: CLEAN=1 after CLEAN=0 erases no calls,
+    because anyone in the portal can send an announcement. An announcement that comes a minute or more after
+    the last question makes the check due at once.
     """
     await _drop_older(portal_id, generation)
     note = _make_note(portal_id, generation, now, is_clean=is_clean)
@@ -185,7 +186,8 @@ async def note_unfinished(portal_id: int, generation: int, now: int) -> bool:
     is_same = And(Check.portal_id == portal_id, Check.generation == generation)
     announced = await Check.select(Check.is_clean).where(is_same).first()
     note = _make_note(portal_id, generation, now, is_clean=False)
-    note.claimed_until = now + CHECK_LEASE_S  # Most are erased by then, and two erasures at once do no harm.
+    # By then the people of most portals are erased, and two erasures at once do no harm.
+    note.claimed_until = now + CHECK_LEASE_S
     changed = [Check.generation, Check.next_at, Check.claimed_until, Check.is_unannounced]
     await Check.insert(note).on_conflict(target=Check.portal_id, action="DO UPDATE", values=changed)
     return bool(announced and announced["is_clean"])
@@ -202,7 +204,9 @@ async def drop_unannounced(portal_id: int) -> None:
 
 
 async def list_gone() -> list[Gone]:
-    """The portals, of all tenants, that seem to be gone, the longest first, for the vendor."""
+    """The portals, of all tenants, that seem to be gone, for the vendor's list; the earliest note comes
+    first.
+    """
     rows = await Check.raw(
         "SELECT p.member_id, p.domain, c.noted_at, c.attempts, c.next_at, c.is_accepted"
         f" {STILL_GONE} ORDER BY c.noted_at, p.id"
@@ -216,8 +220,8 @@ async def is_gone(portal_id: int) -> bool:
 
 
 async def list_times_gone() -> list[int]:
-    """The time, for each portal of `list_gone`, of its first note; those that the vendor believes are left
-    out.
+    """The time of the first note of each portal in `list_gone`, without the portals that the vendor has
+    confirmed to be gone.
     """
     rows = await Check.raw(f"SELECT c.noted_at {STILL_GONE} AND NOT c.is_accepted")
     return [row["noted_at"] for row in rows]
@@ -229,14 +233,18 @@ async def count_installed() -> int:
 
 
 async def accept_gone(now: int, last_attempt: int) -> None:
-    """Believe all portals that seem to be gone; those held back at their last question are due now."""
+    """Note that the vendor confirms all portals that seem to be gone. The portals that were held back after
+    their last question are due now.
+    """
     await Check.update({Check.is_accepted: True}).where(Check.is_unannounced.eq(True))
     is_held = And(Check.is_accepted.eq(True), Check.attempts >= last_attempt)
     await Check.update({Check.next_at: now}).where(And(Check.is_unannounced.eq(True), is_held))
 
 
 async def keep_gone() -> None:
-    """Believe none of the portals that seem to be gone: their pairs count as alive until the next refresh."""
+    """Delete the notes of the portals that seem to be gone; their pairs count as alive until the next
+    refresh.
+    """
     await Check.raw(
         "UPDATE portals SET token_state = 'ok' WHERE state = 'installed'"
         " AND token_state = 'reinstall_needed' AND EXISTS (SELECT 1 FROM uninstall_checks c"

@@ -81,8 +81,9 @@ class Erasure:
         """Erase secrets, then people, and set the time at which the calls go; `finish` does the rest. False,
         with nothing erased, if the portal was installed again in the meantime.
 
-        Calls are ERASED, despite the announcement, if the vendor or silence ends the portal. They are KEPT if
-        only a dead pair speaks for the uninstall: the page of an administrator may undo it at once.
+        `calls` is ERASED if the vendor or the portal's silence ends the portal, even if the announcement kept
+        the calls. It is KEPT if a dead pair is the only sign of the uninstall, because the page of an
+        administrator may undo the uninstall at once.
         """
         if not await self._end(portal, calls):
             return False
@@ -103,7 +104,8 @@ class Erasure:
             if calls is Calls.AS_ANNOUNCED:
                 await self._tombstones.note_uninstall(portal.member_id)
             await erase_buckets(portal.member_id, portal.domain)
-            await pending_queries.hurry(portal.member_id, now)  # The next installation may wait already.
+            # The next installation may already be waiting.
+            await pending_queries.hurry(portal.member_id, now)
             await self.note_overwriting()
             await self._news.notify(self._database, [portal.id])
         log.info("uninstalled", portal_id=portal.id, erase_at=erase_at)
@@ -144,8 +146,10 @@ class Erasure:
             await self._erase_calls(portal)
 
     async def _erase_calls(self, portal: Portal) -> None:
-        """The row loses its `member_id` first: a reinstallation then begins a new tenant, and this erasure
-        takes none of its calls. The erasers for "at once" run again, because a late write may have come.
+        """Erase the calls, and then the row if nothing is left.
+
+        The row loses its `member_id` first. A reinstallation then begins a new tenant, whose calls this
+        erasure does not touch. The erasers for "at once" run again, because a late write may have come.
         """
         await self._erase_exchanges()
         async with self._database.transaction():
@@ -156,7 +160,8 @@ class Erasure:
         await self._erase_steps(portal.id)
         are_done = [await erase(portal.id) for erase in self._erasers.with_calls]
         async with self._database.transaction():
-            if all(are_done):  # Else the row stays and is due, so that the rest is found.
+            # If something is left, the row stays and is due, so that the next run finds it.
+            if all(are_done):
                 await queries.delete_buried(portal.id)
             await self.note_overwriting()
 
@@ -190,8 +195,8 @@ class Erasure:
             pass
 
     async def note_overwriting(self) -> None:
-        """Let `sweep` overwrite the deleted bytes. The value is another each time, so that an overwriting
-        under way does not settle a later erasure.
+        """Let `sweep` overwrite the deleted bytes. The stored value differs each time, so that an overwriting
+        that is under way does not count for a later erasure.
         """
         await write_fact(OVERWRITE_DUE, uuid.uuid4().hex, self._clock.now())
 

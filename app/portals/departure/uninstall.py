@@ -42,7 +42,7 @@ class Proof(Enum):
 
     INSTALLED = "installed"
     UNINSTALLED = "uninstalled"
-    # A pair also dies without an uninstall: a restored backup has an older one, or the next one got lost.
+    # A pair also dies without an uninstall: a restored backup holds an older pair, or the next pair got lost.
     PAIR_DEAD = "pair_dead"
     NOTHING = "nothing"
 
@@ -103,7 +103,7 @@ class Uninstaller:
         """The stored state, while another process asks or soon after a question."""
         standing = await self._announcements.find(portal_id)
         if not standing.is_installed:
-            # With a note, its people are still to be erased.
+            # While there is a note, the portal's people are still to be erased.
             return Outcome.PENDING if standing.noted else Outcome.ERASED
         is_answered = standing.noted is not None and standing.noted.has_answer(self._clock.now())
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
@@ -147,8 +147,8 @@ class Uninstaller:
         return Outcome.STILL_INSTALLED if is_answered else Outcome.PENDING
 
     async def _conclude_unannounced(self, portal: Portal, proof: Proof, check: TakenCheck) -> Outcome:
-        """Act on one answer about an unannounced uninstall: only the same answer again goes on, silence does
-        not count, and any other answer ends the suspicion.
+        """Act on one answer about an unannounced uninstall. The same answer again is one step further,
+        silence changes nothing, and any other answer ends the suspicion.
         """
         if proof in {Proof.NOTHING, Proof.UNINSTALLED}:
             return await self._go_on(portal, check, is_said=proof is Proof.UNINSTALLED)

@@ -4,13 +4,12 @@ locks out no honest visitor (decision 0022).
 A guess looks like an honest visit until the server answers, so each attempt is counted before the question.
 The attempts of a minute have three shares:
 
-- A request that names no installed portal is a stranger's. It is counted by provider, by network, and there
-  by subscriber.
-- A request that names an installed portal, as anyone can, is counted by provider and network too, and there
-  by portal.
-- A request that brings the portal's application token, or comes from a subscriber or network with a token
-  confirmed in this portal before, is counted by portal, and there by sender. After too many refusals in the
-  portal these requests count by network like the others.
+- A request that names no installed portal is a stranger's. It is counted by provider, by network, and within
+the network by subscriber. - A request that names an installed portal, as anyone can, is counted by provider
+and network too, and within the network by portal. - A request that brings the portal's application token, or
+comes from a subscriber or network with a token confirmed in this portal before, is counted by portal, and
+within the portal by sender. After too many refusals in the portal these requests count by network like the
+others.
 
 An attempt is given back only if its token is confirmed: neither a refusal nor silence is free.
 """
@@ -28,7 +27,8 @@ from app.portals.entrance.standing import Standing
 
 REJECTED_FOR_S = 600
 WELCOME_FOR_S = 24 * 3600
-REFUSED_OF_PORTAL = 20  # A minute. Fewer tokens expire in open tabs; guesses come in hundreds.
+# In a minute. The open tabs of a portal bring fewer expired tokens; guesses come in hundreds.
+REFUSED_OF_PORTAL = 20
 HOLDER = "holds the application token"  # From any network.
 GiveBack = Callable[[], None]
 
@@ -72,8 +72,8 @@ class Admission:
     def admit(self, claim: Claim) -> GiveBack:
         """Count the attempt and return a function that gives it back; raises TooManyRequests.
 
-        The caller counts before it asks: else many guesses at once would all be asked before the first
-        counts.
+        The caller counts before it asks. Else many guesses at once would all be asked before the first of
+        them is counted.
         """
         shares, path = self._choose(claim)
         return partial(shares.give_back, shares.take(*path))
@@ -90,7 +90,9 @@ class Admission:
             self._welcome.remember(_in_portal(claim, whence), WELCOME_FOR_S)
 
     def _choose(self, claim: Claim) -> tuple[Shares, Path]:
-        """The share that the claim takes from, and its groups and member there."""
+        """The share from which the claim takes an attempt, and the claim's path in it: its groups, then its
+        member.
+        """
         subscriber, network = _list_whence(claim)
         provider = find_provider(claim.source)
         if claim.standing is Standing.STRANGER:

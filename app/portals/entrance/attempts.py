@@ -7,13 +7,17 @@ from app.kit.clock import Clock
 from app.kit.messages.errors import TooManyRequests
 
 MINUTE_S = 60
-FEW = 8  # So many colleagues, or retries with an expired token, have room after others took half.
+# After other members took half, a member still has room for so many colleagues or retries with an expired
+# token.
+FEW = 8
 Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt in a minute; its path names a group, perhaps a group in it, and the member."""
+    """One attempt in a minute. Its path names a group, perhaps a smaller group within that group, and the
+    member.
+    """
 
     minute: int
     path: Path
@@ -25,18 +29,21 @@ class Attempt:
 
 
 class Shares:
-    """Bounds for the attempts of a minute: of all together, of each group, and of each group in a group.
+    """Bounds for the attempts of a minute: for all together, for each group, and for each group within a
+    group.
 
     Half of the attempts are for all, a quarter for members with fewer than `FEW` attempts, and a quarter for
-    members without any yet. So neither can a group take all attempts, nor a member those of its group. To
-    leave a member without any attempt takes as many other members as a quarter has attempts, with one each.
+    members without any yet. So no group can take all attempts, and no member can take all attempts of its
+    group. A member is left without any attempt only after as many new members as a quarter has attempts have
+    made one each.
     """
 
     def __init__(self, clock: Clock, *most: int) -> None:
         self._clock = clock
         self._most = most
         self._minute = 0
-        self._made: Counter[Path] = Counter()  # As many entries as attempts, at most.
+        # By each beginning of a path; the empty beginning counts all attempts.
+        self._made: Counter[Path] = Counter()
 
     def take(self, *path: str) -> Attempt:
         """Count an attempt of this path (the groups, then the member, each by name); raises TooManyRequests
@@ -78,8 +85,8 @@ class Shares:
 
 
 def _find_bound(most: int, made: int) -> int:
-    """The number of attempts of all, at most `most`, up to which a member with `made` attempts may make
-    another.
+    """The bound on all attempts that holds for a member with `made` attempts; it is `most` for a member
+    without any.
     """
     if not made:
         return most

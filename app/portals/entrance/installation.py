@@ -143,7 +143,8 @@ class Installer:
         )
 
     async def install_offer(self, offer: Offer, claim: Claim, is_wanted: IsWanted | None = None) -> Opened:
-        """Install by the offer of an event. The event's own tokens verify it, so its sender does not matter.
+        """Install by the offer of an event. The event's own tokens verify the offer, so the sender of the
+        event does not matter.
 
         The transaction that stores it asks `is_wanted`. The pair of an offer that has waited is dated and
         expires as if it had been taken at once, so it replaces nothing newer.
@@ -176,7 +177,7 @@ class Installer:
         return judge_standing(await self._portals.find(member_id), application_token, self._vault)
 
     async def _prove(self, claim: Claim) -> AppInfo:
-        """Ask the server now, and use no kept answer.
+        """The server's answer to a question that is asked now; no kept answer is used.
 
         The installations of a portal are limited too. Only those with proven tokens count, so strangers
         cannot use them up.

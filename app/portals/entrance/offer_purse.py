@@ -1,4 +1,5 @@
-"""The pair of a waiting installation, for `app.portals.tokens.purchases`, which spends it and keeps the next.
+"""The pair of a waiting installation, for `app.portals.tokens.purchases`, which spends this pair and keeps
+the next one.
 
 The time of the last purchase is sealed with the pair, so that it needs no column. The verifying process has
 the installation to itself by a lease.
@@ -56,7 +57,7 @@ class OfferPurse:
         return OfferRecord(offer.expires_at, 0, offer.pair_bought_at)
 
     async def note(self, was_at: int, bought_at: int) -> bool:
-        """Write when a pair was bought; False if a newer offer has come."""
+        """Write `bought_at` as the time of the last purchase; False if a newer offer has come."""
         offer = self.open()
         if offer.pair_bought_at != was_at:
             return False

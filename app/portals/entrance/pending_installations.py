@@ -88,7 +88,8 @@ class PendingInstallations:
             await self._installer.install_offer(offer, claim)
         except Forbidden:
             raise
-        except Refusal as refusal:  # It may pass, as of a closed portal, or an address that another has.
+        # The reason may pass: the portal is closed, or another portal has the address.
+        except Refusal as refusal:
             await self._keep(offer, _find_origin(claim))
             log.info("installation pending", member_id=offer.member_id, code=refusal.code)
             return False
@@ -135,7 +136,7 @@ class PendingInstallations:
             await waits(purse.sealed, attempts, self._clock.now() + refusal.retry_after_s)
         except Forbidden:  # Refused for good; logged where it was refused.
             await pending_queries.settle(member_id, origin, purse.sealed)
-        except Refusal:  # It may pass, as above, so the installation waits on.
+        except Refusal:  # The reason may pass, as above, so the installation waits on.
             await waits(purse.sealed, attempts + 1, self._clock.now() + pause_s)
 
     async def _install(self, purse: OfferPurse) -> None:

@@ -42,8 +42,8 @@ class Readmission:
     async def readmit(self, page: Page, source: str) -> Opened:
         """The portal as installed now, and the administrator; raises NotInstalled, or another Refusal.
 
-        No question is asked in vain: none without a refresh token, and none if only the installer page can
-        install the portal.
+        Callbook asks nothing if the page has no refresh token, or if only the installer page can install the
+        portal.
         """
         if not page.refresh_id or await self._tombstones.is_barred(page.member_id):
             raise NotInstalled
@@ -72,7 +72,7 @@ class Readmission:
         return await self._installer.install_proven(page, claim, info, is_wanted)
 
     async def _is_wanted(self, member_id: str) -> bool:
-        """Whether the portal is not barred, checked again under the row's lock: it may have been forgotten
-        during the questions.
+        """Whether the portal may be installed. It is asked again under the row's lock, because the vendor may
+        have forgotten the portal during the questions.
         """
         return not await self._tombstones.is_barred_now(member_id)

@@ -67,11 +67,12 @@ class Verifier:
         self._proofs: OrderedDict[str, tuple[AppInfo, int]] = OrderedDict()
 
     async def prove(self, claim: Claim, *, is_fresh: bool = False) -> AppInfo:
-        """The authorization server's word that this token is ours, alive and of this portal; else a Refusal.
+        """The authorization server's word that this token is ours, alive and of this portal; raises a Refusal
+        if it is not.
 
-        The answer is kept by the token's SHA-256 until the token expires; `is_fresh` asks all the same. A
-        refused token is remembered for ten minutes. An answer that says nothing about the token raises
-        Unavailable and is not remembered.
+        The answer is kept under the token's SHA-256 until the token expires; with `is_fresh` the server is
+        asked even so. A refused token is remembered for ten minutes. An answer that says nothing about the
+        token raises Unavailable and is not remembered.
         """
         kept = self._proofs.get(claim.key)
         if kept is not None and kept[1] > self._clock.now() and not is_fresh:

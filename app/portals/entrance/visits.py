@@ -39,8 +39,8 @@ log = structlog.get_logger(__name__)
 
 
 class Opener:
-    """Lets verified people in; an administrator's verified pair replaces a stored one that is dead or
-    doubtful.
+    """Lets verified people in. An administrator's verified pair may replace the stored one
+    (`lifecycle.decide_page_pair`).
     """
 
     def __init__(
@@ -63,7 +63,8 @@ class Opener:
         self._database = database
         self._clock = clock
         self._turns = turns
-        self._left = RecentlySeen(clock)  # Portals with the addresses named for them but not believed.
+        # Pairs of a portal and an address that the server named and Callbook did not believe.
+        self._left = RecentlySeen(clock)
 
     async def open_page(self, page: Page, source: str) -> Opened:
         """The portal and the person behind `POST /`; raises a Refusal. The page may install a portal that is
@@ -135,7 +136,9 @@ class Opener:
         return Opened(await self._note_answer(portal, profile), profile), info
 
     async def _identify(self, portal: Portal, claim: Claim) -> Profile:
-        """The person; notes a refusal of the portal as a whole, so that no other work asks it in vain."""
+        """The person. If the portal refuses everyone, this is noted, so that no other work asks the portal in
+        vain.
+        """
         try:
             return await self._verifier.identify(portal.client_endpoint, claim)
         except PortalRefuses as refusal:
@@ -188,7 +191,9 @@ class Opener:
 
 
 def _without_known_token(row: queries.Row, sealed: dict[str, Any]) -> dict[str, Any]:
-    """The changes, without the application token if it is the stored one: every page may bring it."""
+    """The changes, without the application token if that token is stored already, because every page may
+    bring it.
+    """
     offered, stored = sealed.get("application_token_hash"), row["application_token_hash"]
     if offered is None or stored is None or not hmac.compare_digest(offered, stored):
         return sealed

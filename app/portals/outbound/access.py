@@ -98,7 +98,7 @@ class PortalAccess:
         try:
             await self._use(portal, fetch_profile, Cause.OWN_WORK)
         except BitrixError as error:
-            if error.code != INACTIVE_USER:  # A dismissed owner is an answer, too: the portal works.
+            if error.code != INACTIVE_USER:  # "The owner is dismissed" is an answer too, so the portal works.
                 raise
         if await contact_queries.note_answer(portal, self._clock.now()):
             log.info("portal answers again", portal_id=portal.id, state=portal.contact_state)
@@ -129,7 +129,9 @@ class PortalAccess:
             raise PortalPausedError(state) from error
 
     async def _ask_witness(self, portal: Portal, pair: StoredPair, error: BitrixError) -> ContactState | None:
-        """The state, if a denied access is about REST as a whole: `profile`, which needs no right, tells."""
+        """The state of the portal, if the denied access is about REST as a whole; else None. The answer to
+        `profile`, which needs no right, shows it.
+        """
         if error.code != AMBIGUOUS:
             return None
         try:
@@ -190,7 +192,8 @@ class PortalAccess:
         current = await queries.get_portal(portal.id)
         if current is None or not current.is_reachable or current.generation != portal.generation:
             raise PortalNotConnectedError("the portal is not connected, or was installed again meanwhile")
-        if current.token_user_id != portal.token_user_id:  # The portal shows another owner other rows.
+        # To another owner of the token the portal shows other rows.
+        if current.token_user_id != portal.token_user_id:
             raise PortalNotConnectedError("another administrator's pair was stored meanwhile")
         return current
 
@@ -202,7 +205,7 @@ class PortalAccess:
 
 
 def _raise_if_refused(answer: BatchAnswer) -> BatchAnswer:
-    """The answer; raises the first error if the portal refused all commands, instead of the batch itself."""
+    """The answer. If the portal refused each command and not the batch itself, raises the first error."""
     errors = list(answer.errors.values())
     if errors and not answer.results and all(find_state(error) for error in errors):
         raise errors[0]

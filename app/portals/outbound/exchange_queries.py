@@ -38,7 +38,8 @@ SURPLUS = (
 ASKED_BEFORE_A_ROW = frozenset({"app.info", "profile"})  # An installation begins with these.
 INSTALLING_S = 3600  # Far longer than any installation takes until its row is stored.
 KEPT_FOR_S = 7 * 24 * 3600
-# The codes with a figure of their own in the metrics; of any text that a portal answers there is one in all.
+# The codes that have a figure of their own in the metrics. All other texts that portals answer share one
+# figure.
 TOLD_CODES = frozenset(
     {
         *("unreachable", "address_refused", "cancelled", "user_inactive", "error_core"),
@@ -77,7 +78,9 @@ async def record_exchange(exchange: Exchange) -> None:
 
 
 async def _may_name(member_id: str, method: str) -> bool:
-    """Whether the portal is installed, or has no row yet; a portal whose row was erased is not named."""
+    """Whether a record may name the portal: it is installed, or it has no row and `method` is one of those
+    that an installation asks before its row exists.
+    """
     portal = await PortalTable.select(PortalTable.state).where(PortalTable.member_id == member_id).first()
     return method in ASKED_BEFORE_A_ROW if portal is None else portal["state"] == "installed"
 
@@ -98,7 +101,9 @@ async def purge_exchanges(now: int) -> None:
 
 
 async def trim_exchanges(most: int) -> None:
-    """Delete the oldest exchanges of each portal above its quota, and of those without a portal."""
+    """Delete the oldest exchanges of each portal that has more than `most`. The exchanges without a portal
+    count as one more portal's.
+    """
     for row in await RestExchangeTable.raw(CROWDED, most):
         member_id = row["member_id"]
         of_one, names = ("member_id IS NULL", []) if member_id is None else ("member_id = {}", [member_id])

@@ -42,7 +42,8 @@ class Moves:
         self._recently = RecentlySeen(clock)
 
     async def has_moved(self, portal: Portal, access_token: str | None = None) -> bool:
-        """Whether the stored address is now another than that of `portal`, which was read before its silence.
+        """Whether the stored address now differs from the address in `portal`, which the caller read before
+        the portal fell silent.
 
         `access_token`: a visitor's living token, which the server is asked about instead of the stored one.
         """
@@ -53,7 +54,9 @@ class Moves:
         return current is not None and current.client_endpoint != portal.client_endpoint
 
     async def _read_living(self, portal: Portal) -> str | None:
-        """The stored token if it lives; else None, after buying a new pair if `refresh_budget` allows it."""
+        """The stored token if it has not expired. Else None; a new pair has then been bought, if
+        `refresh_budget` allows it.
+        """
         pair = await self._vault.read_pair(portal.id)
         if pair is None or pair.generation != portal.generation:
             return None

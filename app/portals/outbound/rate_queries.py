@@ -9,7 +9,8 @@ from app.kit.storage.database import Database
 from app.kit.storage.light_commits import commit_lightly
 from app.portals.tables import RateBucketTable
 
-# A statement that waited for its turn is late by less than this; if it is by more, the clock was set back.
+# A statement that waited for its turn brings a time that is too early by less than this. A time that is even
+# earlier shows that the clock was set back.
 _LATE_MS = 5_000
 KEPT_MS = 600_000  # Long after every backlog has drained.
 _SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
@@ -41,8 +42,8 @@ async def take_from_buckets(
 ) -> int | None:
     """The largest backlog after one more request in each bucket; None if a bucket would exceed `most_ms`.
 
-    The other bucket has then counted the request all the same: a portal whose host is busy loses half a
-    second of its own. `now_ms` replaces the database's clock if a test moves time.
+    If only one bucket is full, the other bucket still counts the request, so a portal whose host is busy
+    loses half a second of its own allowance. `now_ms` replaces the database's clock if a test moves time.
     """
     sql = _complete(database, _TAKE, len(keys))
     with commit_lightly():

@@ -44,9 +44,11 @@ class PortalSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def months_before(now: int, months: int) -> int:
-    """The same day and time of day so many months earlier, in UTC, and at most the end of that month.
+    """The same day and time of day, in UTC, so many months earlier. If that month has no such day, it is the
+    end of that month.
 
-    The result never falls while time goes on: else removed calls would be wanted again at the end of a month.
+    So a later `now` never gives an earlier result. Else calls that are removed already would be wanted again
+    at the end of a month.
     """
     moment = to_utc(now).astimezone(UTC)
     year, month = divmod(moment.year * YEAR_MONTHS + moment.month - 1 - months, YEAR_MONTHS)

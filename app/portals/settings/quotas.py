@@ -8,7 +8,7 @@ from app.kit.messages.errors import Unavailable
 from app.kit.messages.words import N_
 
 MIB = 1024 * 1024
-RETRY_AFTER_S = 60  # Only the removal of calls makes room, and that is no matter of seconds.
+RETRY_AFTER_S = 60  # Only the removal of calls makes room, which takes longer than seconds.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,8 @@ class Quotas:
 
     rows: int = 10_000_000  # Of calls and legs: about five million calls, 1,400 a day for ten years.
     text_bytes: int = 4096 * MIB  # Of their texts: 800 for each of those calls; an honest one has about 150.
-    mib_a_minute: int = 256  # Of texts, and as a burst: thirty times the texts of 1,000 calls a second.
+    # Of texts, all of them at once if need be. 1,000 calls a second bring a thirtieth of it.
+    mib_a_minute: int = 256
     undecodable_events: int = 1_000  # Each of at most 8 KiB.
     odd_rows: int = 200  # The latest of the statistics: Bitrix24 shows them again, but sends no event again.
     people: int = 20_000  # Dismissed ones too; the largest companies have about ten thousand.

@@ -13,5 +13,5 @@ class Everyone(Enum):
 
 
 EVERYONE: Final = Everyone.EVERYONE
-# All calls, or those of these users of the portal: then not the calls that belong to no employee.
+# EVERYONE: all calls. A set: the calls of these users, without the calls that belong to no employee.
 Visible = Everyone | frozenset[int]

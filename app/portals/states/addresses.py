@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 ASK_EVERY_S = (
     600  # How often others can make us ask about one portal: a refused claim may be repeated at will.
 )
-MOST_HOLDERS = 3  # This rule leaves one; more may be left from before it.
+MOST_HOLDERS = 3  # Portals stored at one address. Under this rule there is one; older data may hold more.
 
 
 class Addresses:

@@ -8,7 +8,7 @@ TRUSTED_S = 600  # Long enough for many portals at once, short enough for a secr
 
 
 async def note_accepted(now: int) -> None:
-    """Note that our secret is right: a pair was bought, or refused for its own sake."""
+    """Note that our secret is right: a pair was bought, or the server refused the pair and not the secret."""
     await write_fact(NAME, "accepted", now)
 
 

@@ -1,4 +1,6 @@
-"""A portal's stored pair, for `app.portals.tokens.purchases`, which spends it and keeps the next one."""
+"""A portal's stored pair, for `app.portals.tokens.purchases`, which spends this pair and keeps the next
+one.
+"""
 
 import itertools
 from collections.abc import Awaitable, Callable
@@ -63,7 +65,7 @@ class PortalPurse:
         return portal if is_same else None
 
     async def note(self, was_at: int, bought_at: int) -> bool:
-        """Write when a pair was bought; False if the record is another by now."""
+        """Write `bought_at` as the time of the last purchase; False if the record is another by now."""
         return await purchase_queries.note_purchase(
             self.portal.id, self.spent.generation, self.spent.version, was_at, bought_at
         )

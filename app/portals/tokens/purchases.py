@@ -2,9 +2,9 @@
 
 Bitrix24 may block an application that refreshes too often, so no other code asks an authorization server for
 a pair (`tests/architecture/test_purchases.py`). `buy` reads the record when its caller has the pair to
-itself, and notes the purchase before the request: an answer that breaks off, names another portal, or is
-never read because the process was killed, may have bought a pair all the same. The note is taken back after a
-refusal that shows that no pair was bought, and if no connection came about.
+itself, and notes the purchase before the request. A pair may have been bought even if the answer breaks off,
+names another portal, or is never read because the process was killed. The note is taken back if a refusal
+shows that no pair was bought, or if no connection was made.
 """
 
 from typing import Protocol

@@ -57,7 +57,8 @@ class Verdict(Enum):
     SUPERSEDED = "superseded"  # the portal has another installation, or none, by now
 
 
-# After these the stored pair may be spent: an answer, now or before, did not come or broke off.
+# After these verdicts the stored pair may be spent: this answer, or an earlier one, did not come or broke
+# off.
 DOUBTFUL = frozenset({Verdict.AWAY, Verdict.TOO_SOON})
 SHOWS_SECRET = {  # Whether our secret was accepted; the other verdicts do not show it.
     Verdict.RENEWED: True,
@@ -130,8 +131,9 @@ class Refresher:
             return await self._judge(portal_id, old, await self._use(lease, portal_id, old, cause))
 
     async def _find_refusal(self, portal_id: int, old: StoredPair, cause: Cause) -> Verdict | None:
-        """The reason why nothing may be bought, if it is known without the lease; `buy` checks again under
-        it. None if another process has the lease, since that process has noted a purchase already.
+        """The reason why nothing may be bought, if this process knows one without the lease; else None. `buy`
+        checks again under the lease. While another process has the lease it is None, because the purchase in
+        the record is then that process's own.
         """
         now = self._clock.now()
         if await is_asking_pointless(now):
@@ -190,8 +192,9 @@ class Refresher:
         return Verdict.PAUSED
 
     async def _mark(self, portal_id: int, old: StoredPair, verdict: Verdict) -> Verdict:
-        """Mark the portal for reconnection, which stops contact, unless it has another pair by now. Of a
-        portal that seems to be gone, the question is asked again later: no event announced it.
+        """Mark the portal for reconnection, which stops contact, and return `verdict`; the verdict differs if
+        the portal has another pair by now. A portal that seems to be gone is asked again later, because no
+        event announced the uninstall.
         """
         now = self._clock.now()
         is_marked = await silence_queries.mark_dead(portal_id, old.generation, old.version, now)
@@ -203,10 +206,11 @@ class Refresher:
         return await self._look_who_was_faster(portal_id, old) or Verdict.SUPERSEDED
 
     async def _judge(self, portal_id: int, old: StoredPair, verdict: Verdict) -> Verdict:
-        """The verdict after other portals' refreshes have shown whether `invalid_client` was about this
-        portal alone. If it was, it was also about each witness that was refused on the way.
+        """The verdict, after the refreshes of other portals have shown whether `invalid_client` was about our
+        secret or about this portal. If our secret is right, each witness that was refused counts as gone too.
 
-        The portal's own lease has been given back by then, because another refresh may need it as a witness.
+        The portal's own lease has been given back by then, because another refresh may need this portal as a
+        witness.
         """
         if verdict is not Verdict.SECRET_REJECTED:
             return verdict

@@ -5,7 +5,7 @@ the rule ignores its word and goes by our own record: when the stored pair came,
 bought, or may have been bought (its answer broke off).
 
 A record with a time in the future was written before the clock was set back. Its age is unknown, so it counts
-like a record equally far in the past, and not until that future comes.
+as if it were equally far in the past. Else it would forbid purchases until that time comes.
 """
 
 from enum import Enum
@@ -14,13 +14,13 @@ from typing import Protocol
 HOUR_S = 3600
 REST_S = 6 * HOUR_S  # Four a day.
 ALIVE_FOR_S = 60  # A token with less time left might expire on the way.
-# A token lives for an hour. After it a waiting person gets a new one, and no sooner, even if the portal says
-# that the token has expired.
+# A token lives for an hour. A person who waits gets a new one after 55 minutes, and no earlier, even if the
+# portal says that the token has expired.
 PERSON_REST_S = HOUR_S - 5 * ALIVE_FOR_S
 
 
 class Cause(Enum):
-    """The reason for which a pair is to be bought."""
+    """The cause of a purchase."""
 
     OWN_WORK = "own work"  # Jobs that run by themselves, and checks of requests that anyone can forge.
     PERSON = "person"  # A person plays a recording or opens a transcript.
@@ -38,7 +38,7 @@ class Pair(Protocol):
 
 
 def is_alive(pair: Pair, now: int) -> bool:
-    """Whether a read with the stored token costs no refresh, if the token lives as long as it should."""
+    """Whether a read needs no refresh: by our record, the stored token lives for more than a minute."""
     return pair.access_expires_at > now + ALIVE_FOR_S
 
 
@@ -48,8 +48,10 @@ def may_buy(pair: Pair, cause: Cause, now: int) -> bool:
 
 
 def is_affordable(pair: Pair, now: int) -> bool:
-    """Whether work of our own costs no refresh, or one of the four a day.
+    """Whether work of our own may run now: the stored token is alive, or one of the day's four refreshes is
+    due.
 
-    A pair that an administrator's page brought is used up first too: if one comes daily, none is bought.
+    A pair that an administrator's page brought counts like a bought one, so the next purchase is six hours
+    after it.
     """
     return is_alive(pair, now) or abs(now - max(pair.pair_bought_at, pair.pair_stored_at)) >= REST_S

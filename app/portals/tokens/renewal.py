@@ -33,8 +33,8 @@ async def renew_due_pairs(vault: Vault, refresher: Refresher, clock: Clock, turn
 
 
 async def _postpone(portal: Portal, renew_at: int) -> bool:
-    """Date the next attempt before this one begins; False if the pair is another by now. So a renewal that
-    fails is neither repeated in each pass of the job nor stays ahead of all others.
+    """Set the time of the next attempt before this one begins; False if the pair is another by now. So a
+    renewal that fails waits, and the job goes on to the others.
     """
     return await queries.update_unchanged(
         portal.id, portal.generation, portal.token_version, {"renew_at": renew_at}
@@ -45,7 +45,7 @@ async def _renew(portal: Portal, vault: Vault, refresher: Refresher) -> None:
     try:
         pair = await vault.read_pair(portal.id)
     except CannotDecryptError:
-        log.error("pair does not open", portal_id=portal.id)  # noqa: TRY400  The sentence says it all.
+        log.error("pair does not open", portal_id=portal.id)  # noqa: TRY400  A traceback would add nothing.
         return
     if pair is not None:
         await refresher.renew(portal.id, pair, Cause.OWN_WORK)

@@ -1,7 +1,7 @@
 """Witnesses: the pairs of other portals show whether `invalid_client` is about one portal or our own secret.
 
 A witness costs its portal a pair, or a refused request, so witnesses take turns. A portal that bought a pair
-within the last six hours is none, and those that this process has not heard in that time come first.
+within the last six hours is not asked. Portals that this process has not asked in that time come first.
 """
 
 from collections.abc import Awaitable, Callable
