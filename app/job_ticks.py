@@ -1,7 +1,8 @@
 """Begins the jobs: most by monotonic ticks, one by APScheduler, whose plan follows the wall clock.
 
-When the wall clock is set back, a job that waits for one of its times stands still, silently, for as long as
-the step was. So only the renewal of pairs is planned by it, and is planned again after each step.
+When the wall clock is set back, a job that waits for a time of that clock waits longer by the whole step, and
+nothing tells of it. So APScheduler plans only the renewal of pairs, and this module has it planned again
+after each step.
 """
 
 import asyncio

@@ -35,7 +35,8 @@ LEASE_S = 60
 PURGED_EVERY_S = 3600
 MOST_DUE = 500  # Portals that a job takes at once; those that have waited longest come first.
 UNINSTALL_CHECK, PROBE, SILENCE = Kind(name="uninstall check"), Kind(name="probe"), Kind(name="silence")
-# Turns by the waiting row: several networks may offer one portal.
+# A turn of this kind is for one waiting row and not for one portal, because several networks may offer the
+# same portal.
 PENDING = Kind(name="pending installation")
 Job = Callable[[Parts], Awaitable[None]]
 
@@ -70,7 +71,7 @@ async def end_silent(parts: Parts) -> None:
 
 
 async def sweep(parts: Parts) -> None:
-    """Overwrite erased rows in the database's files, if any wait for it."""
+    """Overwrite the bytes of erased rows in the database's files, if some are not overwritten yet."""
     await parts.erasure.sweep()
 
 
@@ -98,7 +99,9 @@ async def _probe(parts: Parts, portal: Portal) -> None:
 
 
 async def look_up(parts: Parts) -> None:
-    """Look into the statistics of portals whose hints had to wait for their minute."""
+    """Look into the statistics of portals whose hints had to wait, because a portal has one lookup a
+    minute.
+    """
     await parts.lookups.look_where_wanted()
 
 

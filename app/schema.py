@@ -23,7 +23,8 @@ class SchemaOutdatedError(Exception):
 
 
 async def migrate(database: Database) -> None:
-    """Run every migration that has not run. Two processes at once run each only once.
+    """Run every migration that has not run. When two processes do this at the same time, each migration still
+    runs only once.
 
     A migration and Piccolo's note of it share one transaction, unless the migration can run in none. Raises
     SchemaOutdatedError when one fails.

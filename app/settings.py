@@ -156,7 +156,7 @@ def _read_private_networks(text: str) -> tuple[Network, ...]:
 def _is_private(network: Network) -> bool:
     return any(
         network.version == private.version
-        and private.network_address <= network.network_address  # type: ignore[operator]  # One version.
+        and private.network_address <= network.network_address  # type: ignore[operator]  # Same version.
         and network.broadcast_address <= private.broadcast_address  # type: ignore[operator]
         for private in PRIVATE_NETWORKS
     )

@@ -1,13 +1,13 @@
 """The connections of a server: fewer than the files that it may open, and none held for a request that does
 not come.
 
-A client that has not sent a whole request, headers and body, within `PATIENCE_S` is told so and cut off.
-(uvicorn ends a connection that is idle between two requests after five seconds.)
+A client that has not sent a whole request, headers and body, within `PATIENCE_S` gets a sentence about it,
+and its connection ends. (uvicorn ends a connection that is idle between two requests after five seconds.)
 
-When no place is free, an old connection makes room, so that an event always finds a place. It is the
-connection that has waited longest for its request. When none waits, it is the one whose answer has taken
-longest, if that is longer than any event takes. When the newcomer's network has more than its share of all
-places, only connections of that network make room for it.
+When no place is free, an old connection makes room, so that an event always finds a place. The connection
+that has waited longest for its request goes first. When no connection waits, the connection goes whose answer
+has taken longest, if that is longer than any event takes. When the newcomer's network has more than its share
+of all places, only connections of that network make room for the newcomer.
 """
 
 import asyncio
@@ -31,7 +31,9 @@ PATIENCE_S = 10.0  # A body has at most 64 KiB, and a proxy in front sends whole
 # none.
 MAX_HEAD_BYTES = 32_768
 MAX_HEADERS = 128  # With trailers. Each takes about 120 bytes of memory, even one of four bytes.
-STEP_BYTES = 4_096  # Parsed and then counted. A server may read 256 KiB at once; an event has about 1 KiB.
+# The bytes that are parsed before they are counted. A server may read 256 KiB at once; an event has about 1
+# KiB.
+STEP_BYTES = 4_096
 MAX_PIPELINED = 8  # Requests that wait on one connection for their turn; few clients send even two.
 MOST_OF_A_NETWORK = 0.25  # Of all places, once none is free.
 LONG_AT_WORK_S = 5.0  # An event takes milliseconds; streams, files and waiting answers take longer.
@@ -55,7 +57,9 @@ class Connections:
         self._timer: asyncio.TimerHandle | None = None
 
     def join(self, newcomer: "GuardedProtocol") -> None:
-        """Count one more. Without a free place another one ends, or the newcomer when all have just begun."""
+        """Count the newcomer. When no place is free, another connection ends, or the newcomer itself when all
+        others have just begun.
+        """
         self.count += 1
         self._networks[newcomer.network] += 1
         self.wait(newcomer)
@@ -71,7 +75,7 @@ class Connections:
             del self._networks[connection.network]
 
     def wait(self, connection: "GuardedProtocol") -> None:
-        """The connection owes a whole request from now on."""
+        """Count the connection among those that wait for a request, from now on."""
         self.working.pop(connection, None)
         self.waiting[connection] = connection.loop.time()
         self.waiting.move_to_end(connection)
@@ -79,7 +83,7 @@ class Connections:
             self._look_again(connection.loop, PATIENCE_S)
 
     def stop_waiting(self, connection: "GuardedProtocol") -> None:
-        """The connection has brought its request."""
+        """Count the connection among those at work: its request is whole."""
         if self.waiting.pop(connection, None) is not None:
             self.working[connection] = connection.loop.time()
 
@@ -89,9 +93,7 @@ class Connections:
         self.working.pop(connection, None)
 
     def _find_spare(self, newcomer: "GuardedProtocol") -> "GuardedProtocol":
-        """The connection that makes room. The newcomer waits too, as the last, and goes itself when no other
-        may go.
-        """
+        """The connection that makes room. It is the newcomer itself when no other connection may be ended."""
         is_its_own = self._networks[newcomer.network] > self.places * MOST_OF_A_NETWORK
 
         def find_longest(connections: OrderedDict[GuardedProtocol, float]) -> GuardedProtocol | None:
@@ -149,7 +151,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.network = ""
         self._all = connections_of(server_state)
         self._is_reading = False  # A request has begun and is not whole.
-        self._is_new = False  # That request began in the step that is parsed now.
+        self._is_new = False  # This request began in the step that is being parsed.
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -165,7 +167,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse in small steps, so that too large a head is refused before the rest of it is parsed."""
-        if len(data) <= STEP_BYTES and not self._is_reading:  # A whole event comes so.
+        if len(data) <= STEP_BYTES and not self._is_reading:  # The usual case: a whole event.
             super().data_received(data)
             self._bound(len(data))
             return
@@ -178,8 +180,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._bound(len(step))
 
     def _bound(self, step_bytes: int) -> None:
-        """Check the bounds of a request that is not whole after a step; `PATIENCE_S` runs from its
-        beginning.
+        """After a step, check the bounds of a request that is not whole. `PATIENCE_S` counts from the
+        beginning of the request.
         """
         if not self._is_reading or self.transport.is_closing():
             return
@@ -237,7 +239,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @property
     def _last(self) -> RequestResponseCycle | None:
-        """The last request, or None; uvicorn's own type leaves out that there may be none."""
+        """The last request, or None before the first; uvicorn's own type does not name None."""
         return self.cycle
 
     def end(self, why: Why) -> None:

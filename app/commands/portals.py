@@ -71,7 +71,9 @@ async def _list(parts: Parts, options: argparse.Namespace) -> list[dict[str, obj
 
 
 async def _ask_gone(parts: Parts, options: argparse.Namespace) -> list[dict[str, object]]:
-    """Take the vendor's answer about portals that say they are gone; returns them as they were before it."""
+    """Store the vendor's answer about the portals that say they are gone; returns these portals as they were
+    before the answer.
+    """
     listed = await list_gone()
     if options.accept:
         await gone_guard.accept(parts.clock)
@@ -100,7 +102,9 @@ async def _act(parts: Parts, portal: Portal, options: argparse.Namespace) -> lis
 
 
 async def _sync(histories: Histories, portal: Portal) -> dict[str, object]:
-    """Read the history as far as the portal allows it, then forward to the end."""
+    """Read the history as far as the portal allows, then all newer rows; returns the result of the second
+    read, with the progress.
+    """
     await histories.run_slice(portal, is_forced=True, is_bounded=False)
     read = await histories.catch_up(portal, is_full=True, is_bounded=False)
     result = _show_times(msgspec.to_builtins(read))
@@ -127,8 +131,8 @@ async def list_reasons(portal: Portal) -> list[str]:
 
 
 def describe_usage(usage: Usage, quotas: Quotas) -> dict[str, object]:
-    """A portal's stored amounts, their quotas, and the names of the quotas that are reached. Calls are as of
-    a second ago, the other amounts as of the last count.
+    """A portal's stored amounts, their quotas, and the names of the quotas that are reached. The number of
+    calls is a second old; the other amounts are as old as the last count.
     """
     stored = {name_of(column): getattr(usage, column) for column in limits_of(quotas)}
     most = {name_of(column): limit for column, limit in limits_of(quotas).items()}

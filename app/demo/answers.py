@@ -24,7 +24,7 @@ def answer_refusal(_: Request[Any, Any, Any], refusal: Refusal) -> Response[Any]
 
 
 def answer_broken(request: Request[Any, Any, Any], broken: BrokenNetwork) -> Response[Any]:
-    """A lost, empty or unreadable answer; the front (front.py) loses it by the mark in the scope."""
+    """A lost, empty or unreadable answer; a mark in the scope tells the front (front.py) to lose it."""
     if broken.mode == "html":
         return Response(HTML_ERROR, media_type="text/html", status_code=200)
     if broken.mode in BUSY_TEXTS:

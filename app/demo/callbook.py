@@ -50,8 +50,8 @@ def choose_port(wanted: int) -> int:
 async def run_callbook(environment: Mapping[str, str], port: int) -> AsyncIterator[str]:
     """Run `python -m app serve` until the block ends; gives its address once /readyz answers 200.
 
-    Raises RuntimeError when it ends before, or is not ready within a minute. docs/interface.md lists the
-    variables of `environment`.
+    Raises RuntimeError when the process ends before it is ready, or is not ready within a minute.
+    docs/interface.md lists the variables of `environment`.
     """
     url = f"http://127.0.0.1:{port}"
     mine = {**os.environ, **environment, "APP_URL": url, "HOST": "127.0.0.1", "PORT": str(port)}

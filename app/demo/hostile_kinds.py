@@ -14,4 +14,4 @@ HOSTILITIES = {
     "inventing": Hostility(lies=INVENTED_PEOPLE),
     "wild": Hostility(lies=(ENDLESS_STATISTICS, *WILD_NUMBERS), spoil=confuse_times),
 }
-"""One of each kind; `Hostility().towards(origin)` is the portal that redirects."""
+"""One hostility of each kind but one: a portal that redirects is `Hostility().towards(origin)`."""

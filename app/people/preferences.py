@@ -9,7 +9,9 @@ THEMES: tuple[Theme, ...] = get_args(Theme)
 
 
 class Preferences(msgspec.Struct, frozen=True):
-    """The preferences of one user; None is not chosen. `columns` names columns of the log, in order."""
+    """The preferences of one user; None means that the user has chosen nothing. `columns` names columns of
+    the log, in order.
+    """
 
     columns: tuple[str, ...] | None = None
     theme: Theme | None = None

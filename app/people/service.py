@@ -96,7 +96,9 @@ class People:
     async def find_known_names(
         portal: Portal, user_ids: Iterable[int], label: Callable[[int], str] = _no_label
     ) -> dict[int, str]:
-        """As `find_names`, but unknown ids are not noted for the next read: no call need name them."""
+        """As `find_names`, but unknown ids are not noted for the next read, because perhaps no call names
+        them.
+        """
         people = await find_people(portal.id, user_ids)
         return {
             user_id: shorten(person.name, LONGEST_NAME) if person.is_listed or person.name else label(user_id)
@@ -110,8 +112,9 @@ class People:
             unknown.update(islice(user_ids - unknown, MAX_UNKNOWN - len(unknown)))
 
     def is_due(self, portal: Portal, *, is_somebody_unknown: bool) -> bool:
-        """Whether to read the users now: a day after the last read, or ten minutes after it when a call names
-        an unknown user; never when the read would need more refreshes of the pair than are affordable.
+        """Whether the users are due to be read: a day after the last read, or ten minutes after it when a
+        call names an unknown user. Never while the portal cannot be contacted, and never when the read would
+        need a refresh of the pair that is not affordable.
         """
         now = self._clock.now()
         age_s = now - portal.people_read_at
@@ -120,8 +123,8 @@ class People:
         return is_free and is_old and is_affordable(portal, now)
 
     async def refresh(self, portal: Portal) -> None:
-        """Read all users and departments of the portal and store them; nothing changes when it does not
-        answer. An unknown user whom the portal does not list is stored as a system user.
+        """Read all users and departments of the portal and store them; nothing changes when the portal does
+        not answer. An unknown user whom the portal does not list is stored as a system user.
 
         The time is noted before the portal is asked, so that no second process asks at the same time.
         """
@@ -140,15 +143,17 @@ class People:
         log.info("users read", portal_id=portal.id, count=len(users))
 
     async def _list_users(self, client: PortalClient, access_token: str) -> list[User]:
-        """At most one user more than a portal may store; the one more shows the excess."""
+        """The users, at most as many as a portal may store and one more, which shows that there are too
+        many.
+        """
         most = self._quotas
         return await list_users(
             client, access_token, most_users=most.people + 1, most_memberships=most.memberships
         )
 
     async def _store_users(self, portal: Portal, users: list[User], *, is_whole: bool) -> None:
-        """Store the users, and the unknown ids among calls as system users. Those only when the list is
-        whole: an id that an incomplete list lacks may still be a listed user.
+        """Store the users, and the unknown ids among calls as system users. Unknown ids are stored only when
+        the list is whole: an id that an incomplete list lacks may still be a listed user.
         """
         installation, most = (portal.id, portal.generation), self._quotas.people
         unlisted = self._unknown.pop(portal.id, set()) - {user.user_id for user in users}
@@ -166,7 +171,8 @@ class People:
             members = {user.user_id: user.department_ids for user in users}
             told = await asyncio.to_thread(take, answer[0], members, self._quotas)
             self._note_limit(portal, "departments", is_whole=told.is_whole)
-        await note_read_at(portal.id, portal.generation, now - DAY_S + LEAST_INTERVAL_S)  # If cut off, soon.
+        # If the writing is cut off, the next read is soon.
+        await note_read_at(portal.id, portal.generation, now - DAY_S + LEAST_INTERVAL_S)
         await store_structure(portal.id, portal.generation, told, now, self._database)
         await note_read_at(portal.id, portal.generation, now)
 

@@ -24,9 +24,7 @@ class Structure(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """Departments by id, and their memberships. `is_whole`: the portal has no more than a portal
-    may store.
-    """
+    """Departments by id, and their memberships. `is_whole`: nothing was left out because of a quota."""
 
     departments: Mapping[int, Row]
     pairs: frozenset[Pair]
@@ -37,7 +35,8 @@ class Difference(msgspec.Struct, frozen=True):
     """The steps from one structure to another, in the order in which they are written.
 
     Until the first two steps are done, each stored row belongs to the old structure; from then on, each
-    belongs to the new one. So no viewer in between sees calls that neither structure shows that viewer.
+    belongs to the new one. So a viewer sees in between only calls that one of the two structures shows this
+    viewer.
     """
 
     gone_pairs: list[Pair]

@@ -23,9 +23,9 @@ async def store_structure(
     """Replace the stored structure by the one that the portal told (None: the scope is missing, so nothing is
     known). False, with nothing more written, once the portal was uninstalled or installed again meanwhile.
 
-    Only differences are written: from day to day next to nothing. No viewer meanwhile sees calls that neither
-    the old structure nor the new one shows that viewer. If the writing is cut off, viewers see fewer calls
-    until the next read.
+    Only differences are written, and from one day to the next there are few. Meanwhile a viewer sees only
+    calls that the old or the new structure shows this viewer. If the writing is cut off, viewers see fewer
+    calls until the next read.
     """
     state: State = "not_granted" if told is None else "read"
     stored = await _read(portal_id, database)

@@ -22,7 +22,7 @@ class EndingCall:
     """A call at its end. `started_at` is Unix seconds (default: the call ends now), `cost` decimal text.
 
     `redirected_from` names users whose phones rang before. Each gets a missed leg of its own under the same
-    CALL_ID, and the last leg has CALL_TYPE 3 when the call came in. The statistics show the call after
+    CALL_ID. The last leg of an incoming call then has CALL_TYPE 3. The statistics show the call after
     `visible_after_s`.
     """
 

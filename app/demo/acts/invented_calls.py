@@ -137,8 +137,8 @@ def lay_history(portal: Portal, caller: Caller, days: int, calls_a_day: int = 60
 
 
 async def keep_calling(portals: Sequence[StandInPortal], caller: Caller, pace_s: float) -> None:
-    """End a call about every `pace_s` seconds until cancelled; prints each status by which the app
-    refuses one.
+    """End a call about every `pace_s` seconds until cancelled; prints the status of each answer by which the
+    app refuses a call.
     """
     chance = random.Random(1)
     while True:

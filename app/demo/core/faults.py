@@ -61,7 +61,7 @@ class FaultRule:
 
 @dataclass(kw_only=True)
 class Lie:
-    """A false answer: `change` makes it of the true answer and of the call. It applies `times` times (None:
+    """A false answer, which `change` makes from the true answer and the call. It applies `times` times (None:
     always).
 
     For a REST method, `change` gets a RestAnswer and a RestCall; else the body of the answer and None.

@@ -84,8 +84,8 @@ async def listen(app: AnyApp, port: int = 0) -> Listener:
 
 
 def _bind(port: int) -> socket.socket:
-    # TCP is named, because asyncio else leaves Nagle's algorithm on: each answer in two parts would wait 40
-    # ms.
+    # TCP is named, because without its name asyncio leaves Nagle's algorithm on, and each answer in two parts
+    # waits 40 ms.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

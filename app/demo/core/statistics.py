@@ -175,7 +175,9 @@ def _predicate(operator: str, read: Callable[[StatisticsRow], Any], values: list
 
 
 def _cast(value: object, kind: str) -> Any:  # noqa: ANN401 - Each kind of field has its own type.
-    """A filter value as the field's type. PHP casts a non-empty array to 1: the trap of a batch."""
+    """A filter value as the field's type. PHP casts a non-empty array to 1. A batch falls into this trap when
+    a path does not resolve.
+    """
     if isinstance(value, dict | list):
         return int(bool(value)) if kind == "int" else ""
     if value is None or value == "":
@@ -203,7 +205,9 @@ def _decimal(text: str) -> Decimal:
 
 
 def _compare(left: Any, right: Any) -> int:  # noqa: ANN401 - Numbers, decimals or texts, both alike.
-    """-1, 0 or 1; or NULL, which is none of these, because in SQL a NULL compares with nothing."""
+    """-1, 0 or 1. With a NULL it is NULL and none of these, because in SQL a NULL is neither less than, equal
+    to nor greater than any value.
+    """
     if left is None or right is None:
         return NULL
     return int(left > right) - int(left < right)

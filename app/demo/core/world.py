@@ -53,9 +53,11 @@ class Portal:
         self.state = state
         self.bucket = Bucket(stand_in.monotonic)
         self.operating = OperatingTime(stand_in.clock.now)
-        self.execution_s = 0.01  # The time that a method claims to take; nobody waits for it.
+        # The seconds that a method says it took; the answer comes without this delay.
+        self.execution_s = 0.01
         self.longest_request_s = 0.0
-        self.most_commands: int | None = None  # A batch runs so many before its time is up; None: all.
+        # The number of commands that a batch runs before its time is up; None: all.
+        self.most_commands: int | None = None
         self.ignored_operators: frozenset[str] = frozenset()  # Operators of FILTER that this portal lacks.
         self.redirect_to: str | None = None
         self.listed_endpoint: str | None = None  # The old address that `app.info` still tells after a move.

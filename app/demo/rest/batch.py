@@ -75,7 +75,9 @@ def _resolve(value: object, results: Mapping[str, Any]) -> object:
 
 
 def _walk(found: object, path: list[str]) -> object:
-    """The value at a path. For a path that ends early it is the last level that was found: the trap."""
+    """The value at a path. For a path that ends early it is the last level that was found, which is often a
+    surprise.
+    """
     for step in path:
         if isinstance(found, Mapping) and step in found:
             found = found[step]

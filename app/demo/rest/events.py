@@ -63,8 +63,8 @@ def list_events(call: RestCall) -> RestAnswer:
 
 
 def _auth_type(call: RestCall) -> int:
-    """The user whose tokens the event carries; 0 is the user that causes it. Without administrator rights it
-    is always the caller.
+    """The user whose tokens the event carries; 0 is the user that causes it. For a caller without
+    administrator rights it is always the caller.
     """
     asked = call.text("auth_type")
     if call.user.is_admin:
