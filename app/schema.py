@@ -14,7 +14,7 @@ from app.kit.storage.database import Database
 from app.piccolo_app import MIGRATIONS
 
 APP = "callbook"
-ATTEMPTS = 10  # Of one migration beside old code that writes.
+ATTEMPTS = 10  # Of one migration, beside old code that writes all the time.
 MIGRATION_LOCK = 0x_CA11_B00C  # PostgreSQL advisory lock: Piccolo's migrations take none.
 
 
@@ -36,20 +36,20 @@ async def migrate(database: Database) -> None:
         modules = ForwardsMigrationManager(APP).get_migration_modules(str(MIGRATIONS))
         for migration_id in sorted(modules.keys() - ran):
             manager = await modules[migration_id].forwards()
-            await _run_again(database, migration_id, is_whole=manager.wrap_in_transaction)
+            await _apply(database, migration_id, is_whole=manager.wrap_in_transaction)
 
 
-async def _run_again(database: Database, migration_id: str, *, is_whole: bool) -> None:
-    """Run the migration, and again where PostgreSQL ended it: old code still writes, and the two may hold
-    tables that the other one waits for. Raises the error of the last attempt.
+async def _apply(database: Database, migration_id: str, *, is_whole: bool) -> None:
+    """Run the migration; run it again where PostgreSQL ended it, because old code still writes and each of
+    the two waited for a table that the other one held. Raises the error of the last attempt.
     """
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(asyncpg.DeadlockDetectedError):
-            return await _run_once(database, migration_id, is_whole=is_whole)
-    return await _run_once(database, migration_id, is_whole=is_whole)
+            return await _attempt(database, migration_id, is_whole=is_whole)
+    return await _attempt(database, migration_id, is_whole=is_whole)
 
 
-async def _run_once(database: Database, migration_id: str, *, is_whole: bool) -> None:
+async def _attempt(database: Database, migration_id: str, *, is_whole: bool) -> None:
     async with database.transaction() if is_whole else contextlib.nullcontext():
         await _run_one(migration_id)
 
