@@ -9,10 +9,10 @@ All events that wait for this read share it, so forged events cost less than goo
 import hashlib
 import hmac
 import secrets
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from app.kit.fairness.shared_reads import SharedReads
+from app.kit.limited_memory import LimitedMemory
 from app.portals import queries
 from app.portals.model import Portal
 from app.portals.vault import Vault
@@ -38,7 +38,7 @@ class Directory:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._key = secrets.token_bytes(32)
-        self._senders: OrderedDict[str, tuple[bytes, Sender]] = OrderedDict()
+        self._senders = LimitedMemory[str, tuple[bytes, Sender]](MAX_PORTALS)
         self._reads = SharedReads(queries.find_portals)
 
     async def recognise(self, member_id: str, application_token: str) -> Sender | Portal | None:
@@ -63,8 +63,6 @@ class Directory:
             return portal
         sender = Sender(portal, token_hash)
         self._senders[member_id] = self._mark(application_token), sender
-        if len(self._senders) > MAX_PORTALS:
-            self._senders.popitem(last=False)
         return sender
 
     async def find(self, member_id: str) -> Portal | None:

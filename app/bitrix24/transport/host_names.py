@@ -7,7 +7,6 @@ server answers or its own time limit is over, and nothing can end it earlier. c-
 
 import asyncio
 import socket
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ import aiodns
 
 from app.kit.fairness.fair_queue import FairQueue
 from app.kit.fairness.places import Share
+from app.kit.limited_memory import LimitedMemory
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 MAX_LOOKUPS = 2  # Of one portal at once: it has one host, and a second one while it moves.
@@ -46,7 +46,7 @@ class PortalNames:
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
         self._places = FairQueue(Share(MAX_LOOKUPS_OVERALL, MAX_LOOKUPS, MAX_LOOKUPS))
-        self._resting: OrderedDict[str, float] = OrderedDict()
+        self._resting = LimitedMemory[str, float](MAX_RESTING)
 
     async def find(self, portal: str, host: str, port: int) -> Sequence[str]:
         """All addresses; raises Silent for a name without an answer, and at once during REST_S after that."""
@@ -79,9 +79,6 @@ class PortalNames:
 
     def _let_rest(self, host: str) -> None:
         self._resting[host] = asyncio.get_running_loop().time() + REST_S
-        self._resting.move_to_end(host)
-        if len(self._resting) > MAX_RESTING:
-            self._resting.popitem(last=False)
 
 
 class ServerNames:

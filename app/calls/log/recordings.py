@@ -1,7 +1,6 @@
 """Recordings of calls, fetched from the portal for each play and stored nowhere (decision 0019)."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from weakref import WeakValueDictionary
 
@@ -17,6 +16,7 @@ from app.calls.log.logged_calls import Viewer
 from app.kit.byte_ranges import AskedRange, Span, UnsatisfiableError
 from app.kit.clock import Clock
 from app.kit.fairness.budget import RecentlySeen
+from app.kit.limited_memory import LimitedMemory
 from app.kit.messages.errors import Refusal, Unavailable
 from app.kit.messages.words import N_
 from app.portals.model import Portal
@@ -117,8 +117,8 @@ class Recordings:
         self._access = access
         self._media = media
         self._clock = clock
-        self._denied: OrderedDict[tuple[int, int], tuple[int, set[str]]] = OrderedDict()
-        self._lengths: OrderedDict[tuple[int, int, int], int] = OrderedDict()
+        self._denied = LimitedMemory[tuple[int, int], tuple[int, set[str]]](MAX_REMEMBERED)
+        self._lengths = LimitedMemory[tuple[int, int, int], int](MAX_REMEMBERED)
         self._unmeasured = RecentlySeen(clock, MAX_REMEMBERED)
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # By portal.
 
@@ -228,8 +228,6 @@ class Recordings:
             log.info("recording not measured", portal_id=key[0], reason=str(error))
             return None
         self._lengths[key] = total
-        if len(self._lengths) > MAX_REMEMBERED:
-            self._lengths.popitem(last=False)
         return total
 
     def _turn(self, key: tuple[int, int, int]) -> asyncio.Lock:
@@ -246,6 +244,4 @@ class Recordings:
         until, methods = self._denied.get(key, (0, set()))
         if until <= now:
             self._denied[key] = until, methods = now + DENIED_S, set()
-            if len(self._denied) > MAX_REMEMBERED:
-                self._denied.popitem(last=False)
         return methods

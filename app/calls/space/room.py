@@ -6,7 +6,6 @@ much as that takes in a second (decision 0023).
 """
 
 import asyncio
-from collections import OrderedDict
 from contextlib import suppress
 from contextvars import Context
 
@@ -17,6 +16,7 @@ from app.calls.space.sizes import Size
 from app.calls.space.usage_queries import add_sizes, find_usage
 from app.kit.clock import Clock
 from app.kit.fairness.budget import Budget
+from app.kit.limited_memory import LimitedMemory
 from app.kit.metrics import EVICTED, QUOTA_REFUSALS
 from app.kit.storage.database import DATABASE_ERRORS, Database
 from app.portals.settings.quotas import MIB, USUAL, QuotaReached, Quotas
@@ -42,7 +42,7 @@ class Room:
         self._full: set[int] = set()
         self._next_looks: dict[int, int] = {}
         self._looking: dict[int, asyncio.Task[None]] = {}
-        self._totals: OrderedDict[int, Size] = OrderedDict()
+        self._totals = LimitedMemory[int, Size](REMEMBERED)
         self._unwritten: dict[int, Size] = {}
         self._waiting = Size()  # The sum of `_unwritten`.
         self._hurry = asyncio.Event()
@@ -169,9 +169,6 @@ class Room:
 
     def _take_total(self, portal_id: int, total: Size) -> None:
         self._totals[portal_id] = total
-        self._totals.move_to_end(portal_id)
-        if len(self._totals) > REMEMBERED:
-            self._totals.popitem(last=False)
         if self._exceeds(total):
             self._full.add(portal_id)
         else:

@@ -5,7 +5,7 @@ many refreshes a read may cost; one statement over all portals finds those that 
 """
 
 import asyncio
-from collections import Counter
+import sys
 from functools import partial
 
 import structlog
@@ -22,6 +22,7 @@ from app.calls.statistics.read_turns import FAILURES, Histories, code_of
 from app.kit.clock import Clock
 from app.kit.fairness.background import Background
 from app.kit.fairness.budget import RecentlySeen
+from app.kit.fairness.places import Places, Share
 from app.kit.fairness.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.model import Portal
@@ -32,7 +33,8 @@ from app.portals.tokens.refresh_budget import is_affordable, is_alive
 log = structlog.get_logger(__name__)
 READ, WELCOME = Kind(name="read", longest_s=LONGEST_TURN_S), Kind(name="welcome", longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once: those that have waited longest.
-CALLS_AT_ONCE = 4  # Of one portal: it may hold each answer back for a minute.
+# Single calls that are being read. A portal may hold each answer back for a minute; in all there is no bound.
+OF_CALLS = Share(overall=sys.maxsize, per_portal=4, per_user=4)
 CALL_EVERY_S = 300
 LOOK_S = 2.0
 
@@ -48,7 +50,7 @@ class Reconciliation:
         self._background = background
         self._read_calls = RecentlySeen(clock)
         self._turns = turns
-        self._calls: Counter[int] = Counter()  # How many of each portal are being read.
+        self._places = Places(OF_CALLS)
 
     async def run_due(self) -> None:
         """Begin a read for each portal that is due, longest waiting first."""
@@ -107,17 +109,13 @@ class Reconciliation:
         viewer waits for two seconds at most, then the read goes on without them. A portal that does not
         answer is no failure for the viewer.
         """
-        if self._calls[portal.id] >= CALLS_AT_ONCE:
+        if self._places.find_full(portal.id, None):
             return False
         task = self._background.spawn("call", self._read_call(portal, call_id))
-        self._calls[portal.id] += 1
-        task.add_done_callback(lambda _: self._end_call(portal.id))
+        self._places.enter(portal.id, None)
+        task.add_done_callback(lambda _: self._places.leave(portal.id, None))
         await asyncio.wait({task}, timeout=LOOK_S)
         return task.done() and task.result()
-
-    def _end_call(self, portal_id: int) -> None:
-        self._calls[portal_id] -= 1
-        self._calls += Counter()  # Drops portals with none.
 
     async def _read_call(self, portal: Portal, call_id: str) -> bool:
         current = await queries.get_portal(portal.id)

@@ -2,10 +2,10 @@
 minute.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from app.kit.clock import Clock
+from app.kit.limited_memory import LimitedMemory
 from app.kit.messages.errors import TooManyRequests
 
 
@@ -35,9 +35,8 @@ class Budget:
     def __init__(self, clock: Clock, per_minute: int, max_keys: int = 10_000, period_s: int = 60) -> None:
         self._clock = clock
         self._per_minute = per_minute
-        self._max_keys = max_keys
         self._period_s = period_s
-        self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._buckets = LimitedMemory[str, tuple[float, int]](max_keys)
 
     def has(self, key: str) -> bool:
         """Whether an attempt is left."""
@@ -52,9 +51,6 @@ class Budget:
     def charge(self, key: str, attempts: int) -> None:
         """Take so many attempts that were already made; the level may fall below zero."""
         self._buckets[key] = (self._level(key) - attempts, self._clock.now())
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > self._max_keys:
-            self._buckets.popitem(last=False)
 
     def _level(self, key: str) -> float:
         now = self._clock.now()
@@ -70,8 +66,7 @@ class RecentlySeen:
 
     def __init__(self, clock: Clock, max_keys: int = 10_000) -> None:
         self._clock = clock
-        self._max_keys = max_keys
-        self._until: OrderedDict[str, int] = OrderedDict()
+        self._until = LimitedMemory[str, int](max_keys)
 
     def __contains__(self, key: str) -> bool:
         return self._until.get(key, 0) > self._clock.now()
@@ -79,6 +74,3 @@ class RecentlySeen:
     def remember(self, key: str, duration_s: int) -> None:
         """Remember the key for `duration_s` seconds."""
         self._until[key] = self._clock.now() + duration_s
-        self._until.move_to_end(key)
-        if len(self._until) > self._max_keys:
-            self._until.popitem(last=False)

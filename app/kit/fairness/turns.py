@@ -8,7 +8,6 @@ quick and lasting places and another portal waits, the longest of these turns is
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -18,6 +17,7 @@ import structlog
 
 from app.kit.fairness.background import Background
 from app.kit.fairness.lanes import Lane, use_lane
+from app.kit.limited_memory import LimitedMemory
 
 log = structlog.get_logger(__name__)
 PLACES = 8  # Far more than portals that answer need, each of them for a second or so.
@@ -59,7 +59,7 @@ class _Lanes:
         self.quick = asyncio.Semaphore(kind.places)
         self.lasting = asyncio.Semaphore(kind.places * LASTING)
         self.slow = asyncio.Semaphore(kind.places * LASTING)
-        self.took_long: OrderedDict[int, None] = OrderedDict()
+        self.took_long = LimitedMemory[int, None](MOST_REMEMBERED)
         # The turns in quick and lasting places, the one that began first in front.
         self._began_at: dict[asyncio.Timeout, float] = {}
         self._waiting = self._ending = 0  # Turns that wait for a quick place, and turns cut off for them.
@@ -151,8 +151,6 @@ class _Lanes:
         self.took_long.pop(portal_id, None)
         if is_long:
             self.took_long[portal_id] = None
-            if len(self.took_long) > MOST_REMEMBERED:
-                self.took_long.popitem(last=False)
 
 
 @contextmanager

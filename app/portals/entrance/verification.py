@@ -6,7 +6,6 @@ settings/oauth.
 """
 
 import hmac
-from collections import OrderedDict
 
 import structlog
 
@@ -24,6 +23,7 @@ from app.bitrix24.rest.oauth import AppInfo, AuthorizationServer
 from app.bitrix24.transport.address_policy import AddressPolicy
 from app.kit.clock import Clock
 from app.kit.fairness.budget import Limits
+from app.kit.limited_memory import LimitedMemory
 from app.kit.messages.errors import Forbidden, Refusal, Unavailable
 from app.kit.messages.words import N_
 from app.kit.metrics import REFUSALS
@@ -64,7 +64,7 @@ class Verifier:
         self._client_id = client_id
         self._clock = clock
         self._admission = Admission(clock, limits)
-        self._proofs: OrderedDict[str, tuple[AppInfo, int]] = OrderedDict()
+        self._proofs = LimitedMemory[str, tuple[AppInfo, int]](MAX_PROOFS)
 
     async def prove(self, claim: Claim, *, is_fresh: bool = False) -> AppInfo:
         """The authorization server's word that this token is ours, alive and of this portal; raises a Refusal
@@ -165,8 +165,6 @@ class Verifier:
         if info.expires_at is not None:
             lifetime_s = max(0, min(ASSUMED_LIFETIME_S, info.expires_at - self._clock.now()))
         self._proofs[claim.key] = (info, self._clock.now() + lifetime_s)
-        if len(self._proofs) > MAX_PROOFS:
-            self._proofs.popitem(last=False)
 
     def _refuse(self, claim: Claim, code: str, message: str) -> Refusal:
         return self._refuse_now(claim, Forbidden(message, code=code))

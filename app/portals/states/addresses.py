@@ -7,7 +7,7 @@ no longer names it for the other portal.
 Documentation: settings/how-to-call-rest-api/change-domen.md.
 """
 
-import asyncio
+from functools import partial
 
 import structlog
 
@@ -17,6 +17,7 @@ from app.bitrix24.transport.address_policy import AddressPolicy
 from app.kit.clock import Clock
 from app.kit.fairness.background import Background
 from app.kit.fairness.budget import RecentlySeen
+from app.kit.fairness.shared_tasks import SharedTasks
 from app.portals import queries
 from app.portals.lifecycle import address_changes
 from app.portals.model import Portal
@@ -43,9 +44,8 @@ class Addresses:
         self._server = authorization_server
         self._policy = policy
         self._vault = vault
-        self._background = background
         self._left, self._there = RecentlySeen(clock), RecentlySeen(clock)
-        self._asking: dict[str, asyncio.Task[bool]] = {}
+        self._questions = SharedTasks[bool](background, "holder")
 
     def check(self, named: str) -> str:
         """The REST root at the named address; raises AddressRefused if it may not be contacted."""
@@ -81,11 +81,7 @@ class Addresses:
             return False
         if _name_pair(holder) in self._left:
             return True
-        asking = self._asking.get(key)
-        if asking is None:
-            asking = self._asking[key] = self._background.spawn("holder", self._ask_once(holder))
-            asking.add_done_callback(lambda _: self._asking.pop(key, None))
-        return await asyncio.shield(asking)
+        return await self._questions.run(key, partial(self._ask_once, holder))
 
     async def _ask_once(self, holder: Portal) -> bool:
         has_left = await self._ask(holder)

@@ -10,6 +10,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 import structlog
 
@@ -25,6 +26,7 @@ from app.bitrix24.rest.oauth import AuthorizationServer
 from app.kit.clock import Clock
 from app.kit.fairness.background import Background
 from app.kit.fairness.lanes import use_no_lane
+from app.kit.fairness.shared_tasks import SharedTasks
 from app.portals import queries
 from app.portals.absence import silence_queries, uninstall_queries
 from app.portals.absence.gone_rules import ASK_AGAIN_AFTER_S
@@ -93,11 +95,10 @@ class Refresher:
         self._addresses = addresses
         self._vault = vault
         self._clock = clock
-        self._background = background
         self._sleep = sleep
         self._monotonic = monotonic
         self._witnesses = Witnesses(clock)
-        self._running: dict[tuple[int, int], asyncio.Task[Verdict]] = {}
+        self._renewals = SharedTasks[Verdict](background, "refresh")
 
     async def renew(self, portal_id: int, old: StoredPair, cause: Cause) -> Verdict:
         """Replace the pair `old`; the verdict says whether it is replaced (here or by another caller), or why
@@ -107,12 +108,7 @@ class Refresher:
         cancelled.
         """
         key = (portal_id, old.version)
-        task = self._running.get(key)
-        if task is None:
-            task = self._background.spawn("refresh", self._renew(portal_id, old, cause))
-            self._running[key] = task
-            task.add_done_callback(lambda _: self._running.pop(key, None))
-        return await asyncio.shield(task)
+        return await self._renewals.run(key, partial(self._renew, portal_id, old, cause))
 
     async def ask_anyway(self, portal: Portal, pair: StoredPair) -> Verdict:
         """Ask with a pair that is marked dead, to learn whether the application is still installed."""

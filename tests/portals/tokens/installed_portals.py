@@ -22,8 +22,8 @@ def make_second(
     callbook: Callbook, sleep: Sleep = asyncio.sleep, monotonic: Monotonic = time.monotonic
 ) -> Refresher:
     first = callbook.parts.refresher
-    shared = (first._server, first._addresses, first._vault, first._clock, first._background)  # noqa: SLF001
-    return Refresher(*shared, sleep, monotonic)
+    shared = (first._server, first._addresses, first._vault, first._clock)  # noqa: SLF001
+    return Refresher(*shared, callbook.parts.background, sleep, monotonic)
 
 
 async def add_installed(callbook: Callbook, stand_in: StandIn) -> StandInPortal:

@@ -11,7 +11,7 @@ from app.calls.statistics import reconciliation
 from app.calls.statistics.fetch import turn_share
 from app.calls.statistics.fetch.turn_share import ROWS_A_MINUTE, SLICE_S
 from app.calls.statistics.progress.evidence_queries import want_reads
-from app.calls.statistics.reconciliation import CALLS_AT_ONCE
+from app.calls.statistics.reconciliation import OF_CALLS
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.fairness import turns
@@ -154,10 +154,10 @@ async def test_calls_that_are_opened_ask_a_portal_that_does_not_answer_a_few_at_
     for number in range(1, 11):
         assert not await reading.read_call(found, f"call.{number}")
     async with asyncio.timeout(PATIENCE_S):
-        await gate.reached(CALLS_AT_ONCE)
+        await gate.reached(OF_CALLS.per_portal)
     gate.release()
     await callbook.settle()
-    assert gate.arrivals == CALLS_AT_ONCE
+    assert gate.arrivals == OF_CALLS.per_portal
     gate = stand_in.hold("batch", portal=portal)
     await reading.read_call(found, "call.11")
     async with asyncio.timeout(PATIENCE_S):
