@@ -76,7 +76,7 @@ async def sweep(parts: Parts) -> None:
 
 
 async def renew_pairs(parts: Parts) -> None:
-    """Renew pairs before they lapse for want of use."""
+    """Renew pairs before they lapse because nothing uses them."""
     await renew_due_pairs(parts.vault, parts.refresher, parts.clock, parts.turns)
 
 

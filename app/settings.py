@@ -144,7 +144,9 @@ def _read_networks(name: str, text: str) -> tuple[Network, ...]:
 
 
 def _read_private_networks(text: str) -> tuple[Network, ...]:
-    """No network for `0`, all private ones for `1`; else the listed ones, each of which must be private."""
+    """No network for `0`, all private networks for `1`. Else the listed networks; each of them must be
+    private.
+    """
     if text in {"0", "1"}:
         return PRIVATE_NETWORKS if text == "1" else ()
     networks = _read_networks("B24_ALLOW_PRIVATE_PORTALS", text)

@@ -76,7 +76,9 @@ SHUTDOWN_S = 35.0  # A refresh under way may take its lease of 30 s.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts(WebParts):
-    """All parts that a handler, a job or a command may need; those of a handler stand in `WebParts`."""
+    """All parts that a handler, a job or a command may need. The parts that handlers need are the fields of
+    `WebParts`.
+    """
 
     vault: Vault
     refresher: Refresher

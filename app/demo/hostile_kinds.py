@@ -14,4 +14,4 @@ HOSTILITIES = {
     "inventing": Hostility(lies=INVENTED_PEOPLE),
     "wild": Hostility(lies=(ENDLESS_STATISTICS, *WILD_NUMBERS), spoil=confuse_times),
 }
-"""One hostility of each kind but one: a portal that redirects is `Hostility().towards(origin)`."""
+"""One hostility of each kind. The kind that redirects needs an address: `Hostility().towards(origin)`."""

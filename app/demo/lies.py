@@ -7,7 +7,7 @@ from app.demo.core.statistics import StatisticsRow
 from app.demo.rest.rest_call import PAGE_SIZE, RestAnswer, RestCall
 
 STATISTICS = "voximplant.statistic.get"
-ROWS_A_S = 1_000  # The newest id grows by so many a second, so that no reader reaches the end.
+ROWS_A_S = 1_000  # The newest id grows by this number each second, so that no reader reaches the end.
 TOTAL = 10**9
 FAT_TEXT = "x" * 20_000
 DEPARTMENTS_OF_A_USER = 2_000

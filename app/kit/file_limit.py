@@ -8,7 +8,8 @@ if sys.platform != "win32":
     import resource
 
 log = structlog.get_logger(__name__)
-# One process has no use for more. It also stands for "unlimited", with which nobody can calculate.
+# One process has no use for more. It also stands in for an unlimited number, because `count_places` needs a
+# number.
 MOST_FILES = 65_536
 # For everything else: three pools of 256 outbound connections, the database, exports, the program's own
 # files.
@@ -32,8 +33,8 @@ def raise_file_limit() -> None:
 
 
 def _raise_to(wanted: int, hard: int) -> None:
-    """Raise the limit, or leave it as it is when the system refuses: macOS calls its limit "unlimited" and
-    refuses the number all the same.
+    """Raise the limit, or leave it as it is when the system refuses. (macOS calls its limit "unlimited", but
+    refuses `wanted`.)
     """
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -26,7 +26,7 @@ def decode_json(text: bytes | str, kind: type[Kind], *, is_strict: bool = True) 
 def read_whole(value: object, least: int = 0, most: int = INT64_MAX) -> int | None:
     """A whole number from `least` to `most`, written as a JSON number or as text; None for anything else.
 
-    None, too, for a truth value, a fraction, an exponent and digits of another script.
+    A truth value, a fraction, an exponent and digits of another script give None too.
     """
     if isinstance(value, str):
         value = int(value) if _WHOLE.fullmatch(value) else None

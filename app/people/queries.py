@@ -114,7 +114,7 @@ async def _insert(
 async def _take_fitting(
     portal_id: int, rows: Sequence[tuple[int, str, bool, bool]], most: int
 ) -> list[tuple[int, str, bool, bool]]:
-    """The rows of known users, and as many of the others as the portal may have."""
+    """The rows of known users, and rows of other users until the portal has `most`."""
     known = {
         row["user_id"]
         for row in await PersonTable.select(PersonTable.user_id).where(PersonTable.portal_id == portal_id)

@@ -46,7 +46,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def take(departments: Iterable[Department], members: Mapping[int, Iterable[int]], quotas: Quotas) -> Known:
-    """The departments and memberships that a portal may store: those of the lowest ids. `members` holds the
+    """The departments and memberships that a portal may store, from the lowest ids on. `members` holds the
     departments by user.
     """
     most, most_pairs = quotas.departments, quotas.memberships

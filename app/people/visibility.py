@@ -2,7 +2,7 @@
 time.
 
 Rights add up: a viewer with several roles (administrator, head of departments, employee) sees the calls that
-any of the roles shows, and a member of several departments the calls of all of them. Decision 0020.
+any of the roles shows. A member of several departments sees the calls of all of them. Decision 0020.
 """
 
 from app.people.department_queries import is_head, select_colleagues, select_led

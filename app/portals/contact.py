@@ -39,8 +39,9 @@ def find_state(failure: BitrixFailure, *, is_of_profile: bool = False) -> Contac
 
 
 def pause_s(failures: int) -> int:
-    """The pause in seconds after so many refusals in a row: five minutes, then three times as long each time,
-    a day at most. Each attempt may have to refresh an expired pair, and refreshes are scarce.
+    """The pause in seconds after a refusal that follows `failures` others: five minutes after the first one,
+    then three times as long each time, a day at most. Each attempt may have to refresh an expired pair, and
+    refreshes are scarce.
     """
     growth: int = 3 ** min(failures, 10)
     return min(FIRST_PAUSE_S * growth, LONGEST_PAUSE_S)

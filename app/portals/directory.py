@@ -45,8 +45,8 @@ class Directory:
         """The sender, if the portal is installed and this is its `application_token` (compared in constant
         time).
 
-        Else the portal as stored now: it is not installed, or its token is unknown or another. None if no
-        portal has this `member_id`.
+        Else the portal as stored now: it is not installed, its token is not known yet, or it has a different
+        token. None if no portal has this `member_id`.
         """
         known = self._senders.get(member_id)
         if known is not None and hmac.compare_digest(known[0], self._mark(application_token)):

@@ -22,7 +22,7 @@ class Leases:
         self._given_back: set[tuple[str, str]] = set()  # Name and holder, of schedulers that have ended.
 
     async def take(self, name: str, holder: str, duration_s: int) -> bool:
-        """Take or keep the lease for so many seconds; False while another holder has it.
+        """Take or keep the lease for `duration_s` seconds; False while another holder has it.
 
         Always False after this holder has given the lease back: work that began before a shutdown must not
         take it again.

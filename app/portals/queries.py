@@ -121,8 +121,8 @@ async def update_generation(portal_id: int, generation: int, changes: Changes) -
 async def take_refresh_lease(
     portal_id: int, generation: int, token_version: int, lease_id: str, now: int, until: int
 ) -> bool:
-    """Take the lease of a refresh of this pair until `until`; False if another process has it, or the pair is
-    another by now.
+    """Take the lease of a refresh of this pair until `until`; False if another process has the lease, or the
+    portal has another pair by now.
     """
     is_free = (PortalTable.token_state == "ok") & (PortalTable.refresh_lease_until <= now)
     return await update_where(

@@ -51,7 +51,7 @@ async def list_addresses(
 
     Raises BitrixError, Unreachable or AddressRefused when the statistics cannot be asked; when another method
     is refused, there is only one address less. `denied` holds the methods for which the portal granted no
-    scope: they are not called, and a method that the portal refuses for want of a scope is added.
+    scope: they are not called, and a method that the portal refuses because a scope is missing is added.
     """
     row = await _find_row(client, access_token, leg)
     if url := read_text(row.get("CALL_RECORD_URL")).strip():

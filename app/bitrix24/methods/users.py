@@ -33,9 +33,9 @@ async def list_users(
     """All users up to `most_users`, without bots, partners and other system users, which the method never
     lists.
 
-    The users together have at most `most_memberships` departments and one more, which shows that there are
-    too many. All later users come without departments, so that memory holds no more than will be stored.
-    Raises as `PortalClient.call` does.
+    The returned users together have at most `most_memberships` memberships and one more, which shows that
+    there are too many. Once these are reached, the users that follow have no departments, so that memory
+    holds no more than will be stored. Raises as `PortalClient.call` does.
     """
     parameters = {"sort": "ID", "order": "ASC", "select": list(_FIELDS)}
     users: dict[int, User] = {}

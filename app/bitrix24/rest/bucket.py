@@ -16,7 +16,8 @@ DRAIN_MS = 500  # The time in which a portal forgets one request.
 CAPACITY = 45  # Less than the portal's 50: requests arrive later than they leave, some later than others.
 MAX_WAIT_S = 60
 MAX_WAITING = 120  # As many as the portal takes within MAX_WAIT_S.
-MAX_AT_ONCE = 8  # One portal's requests hold at most so many of all connections (see network.py).
+# The connections that one portal's requests hold at most, of all connections (see network.py).
+MAX_AT_ONCE = 8
 _CAPACITY_MS = CAPACITY * DRAIN_MS
 _MOST_MS = _CAPACITY_MS + MAX_WAIT_S * 1000
 

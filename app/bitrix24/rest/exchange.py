@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 _HIDDEN = "…"
 _MAX_LENGTH = 4000
 _MAX_TEXT = 200
-_SMALL_NUMBER = 10_000  # Shorter than any outside phone number.
+_SMALL_NUMBER = 10_000  # Smaller numbers are shown: every outside phone number is larger.
 _HARMLESS_KEYS = frozenset(
     {
         *("id", "call_id", "call_start_date", "call_type", "portal_user_id", "crm_activity_id"),

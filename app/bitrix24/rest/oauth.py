@@ -193,8 +193,8 @@ def _answer(reply: Reply) -> Mapping[str, Any]:
 
 
 def _most_telling(failures: list[BitrixFailure]) -> BitrixFailure:
-    """The failure to raise. An answer that the token has expired comes first. Then comes a server that was
-    not reached, because it may know the token. Else it is the last refusal.
+    """The failure to raise: the answer that the token has expired, if there is one. Else the failure of a
+    server that was not reached, because that server may know the token. Else the last refusal.
     """
     last = failures[-1]
     if isinstance(last, BitrixError) and last.code in EXPIRED:

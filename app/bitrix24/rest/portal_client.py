@@ -114,7 +114,7 @@ class PortalClient:
         parameters: Mapping[str, object],
         access_token: str,
     ) -> Answer:
-        """Call one method. Raises BitrixError (of which TooLarge is one), Unreachable or AddressRefused.
+        """Call one method. Raises BitrixError (TooLarge included), Unreachable or AddressRefused.
 
         A request is sent again only when the portal was too busy to process it: at most three times, and
         within 75 seconds in all.

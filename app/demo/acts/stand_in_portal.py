@@ -131,10 +131,10 @@ class StandInPortal(Portal):
     ) -> EndedCall:
         """End a call: write its rows in the statistics, then send ONVOXIMPLANTCALLEND to every handler.
 
-        `fields` replace those of `EndingCall`. With `lose` no event is sent; with `duplicates` each is sent
-        so many times more; with `delay` they are kept for `deliver_delayed`. `with_user=False` sends events
-        without user tokens, `leg_events=False` only that of the last leg. `data` replaces data keys of the
-        last event (None leaves a key out).
+        `fields` replace those of `EndingCall`. With `lose` no event is sent. With `duplicates` each event is
+        sent again that many times. With `delay` the events are kept for `deliver_delayed`. `with_user=False`
+        sends events without user tokens, `leg_events=False` only that of the last leg. `data` replaces data
+        keys of the last event (None leaves a key out).
         """
         rows = record_call(self, call or EndingCall(), fields)
         posts = events.call_end_posts(

@@ -130,7 +130,9 @@ def select_rows(rows: Iterable[StatisticsRow], conditions: object) -> list[Stati
 
 
 def compile_filter(conditions: object) -> list[Predicate]:
-    """The predicates of a FILTER; none for anything but an object, and none for a key with an empty array."""
+    """The predicates of a FILTER that is an object; for any other FILTER there are none. A key with an empty
+    array gives no predicate.
+    """
     if not isinstance(conditions, dict):
         return []
     predicates: list[Predicate] = []
@@ -175,8 +177,8 @@ def _predicate(operator: str, read: Callable[[StatisticsRow], Any], values: list
 
 
 def _cast(value: object, kind: str) -> Any:  # noqa: ANN401 - Each kind of field has its own type.
-    """A filter value as the field's type. PHP casts a non-empty array to 1. A batch falls into this trap when
-    a path does not resolve.
+    """A filter value as the field's type. A non-empty array becomes 1, as in PHP; a path of a batch that does
+    not resolve gives such an array.
     """
     if isinstance(value, dict | list):
         return int(bool(value)) if kind == "int" else ""
@@ -205,9 +207,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _compare(left: Any, right: Any) -> int:  # noqa: ANN401 - Numbers, decimals or texts, both alike.
-    """-1, 0 or 1. With a NULL it is NULL and none of these, because in SQL a NULL is neither less than, equal
-    to nor greater than any value.
-    """
+    """-1, 0 or 1. If one side is None the result is NULL, so that <, = and > all fail, as in SQL."""
     if left is None or right is None:
         return NULL
     return int(left > right) - int(left < right)

@@ -1,7 +1,8 @@
 """Pairs of tokens: issuing, looking up, rotating, killing.
 
-Follows settings/oauth/auto-renewal.md (an hour; 180 days) and, for the shorter life of refresh tokens and
-the single use, docs/bitrix24.md. The values look like those of a real installer page.
+The lifetimes, an hour and 180 days, follow settings/oauth/auto-renewal.md. docs/bitrix24.md tells of refresh
+tokens that live shorter, and that one buys only one pair. The values look like those of a real installer
+page.
 """
 
 import secrets

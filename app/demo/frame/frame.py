@@ -1,7 +1,7 @@
 """One rendering of the app's frame in the portal: its user, its page of the app, its messages to the app.
 
-The reply to `getInitData` and all names are in docs/bitrix24.md ("The parent frame");
-the form fields under "Pages" there and in api-reference/widgets/telephony/analytics-menu.md.
+The reply to `getInitData` and all names are in docs/bitrix24.md ("The parent frame"). The form fields are in
+the same file ("Pages") and in api-reference/widgets/telephony/analytics-menu.md.
 """
 
 import json

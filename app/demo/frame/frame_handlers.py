@@ -84,8 +84,8 @@ def frame_handlers(stand_in: World[StandInPortal]) -> list[ControllerRouterHandl
 
 def _find_page(stand_in: World[StandInPortal], request: Request[Any, Any, Any]) -> tuple[str, dict[str, Any]]:
     """Placement and PLACEMENT_OPTIONS for an address of the portal. The options of a card's tab are the
-    card's id (api-reference/widgets/crm/detail-tab.md), those of a link its `params` (REST_APP_URI, under
-    api-reference/widgets/ui-interaction).
+    card's id (api-reference/widgets/crm/detail-tab.md). The options of a link are the `params` in its address
+    (REST_APP_URI, under api-reference/widgets/ui-interaction).
     """
     path = request.path_params
     if "kind" in path:

@@ -102,8 +102,8 @@ def _is_met(row: Mapping[str, Any], key: str, wanted: object) -> bool:
 
 
 def _comparable(value: object) -> str:
-    """The value as text; for this method true, `Y` and `1` are the same, as are false, `N`, `0` and
-    nothing.
+    """The value as text. For this method true, `Y` and `1` are the same; so are false, `N`, `0` and an absent
+    value.
     """
     text = str(value)
     return {"true": "1", "y": "1", "false": "0", "n": "0", "": "0"}.get(text.lower(), text)

@@ -76,7 +76,9 @@ class RestAnswer:
 
 @dataclass(frozen=True)
 class Method:
-    """A REST method: its function, and its scopes, of which any one is enough (none: basic)."""
+    """A REST method: its function, and its scopes. One of these scopes is enough; without scopes every token
+    may call it.
+    """
 
     run: Callable[[RestCall], RestAnswer]
     scopes: tuple[str, ...] = ()

@@ -49,7 +49,7 @@ class Budget:
         self.charge(key, 1)
 
     def charge(self, key: str, attempts: int) -> None:
-        """Take so many attempts that were already made; the level may fall below zero."""
+        """Take a number of attempts that were made already; the level may fall below zero."""
         self._buckets[key] = (self._level(key) - attempts, self._clock.now())
 
     def _level(self, key: str) -> float:
@@ -62,7 +62,7 @@ class Budget:
 
 
 class RecentlySeen:
-    """A bounded memory of keys, each of which is forgotten at its own time."""
+    """A bounded memory of keys. Each key is forgotten at a time of its own."""
 
     def __init__(self, clock: Clock, max_keys: int = 10_000) -> None:
         self._clock = clock

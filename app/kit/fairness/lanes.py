@@ -84,6 +84,6 @@ def name_lane(portal_id: int, user_id: int) -> None:
 
 
 def find_lane() -> Lane | None:
-    """The current lane: a user's or a background lane; None where there is neither."""
+    """The current lane of a user or of background work; None if there is no such lane."""
     lane = _current.get()
     return lane if lane is not None and (lane.is_background or lane.portal_id is not None) else None

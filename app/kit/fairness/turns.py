@@ -23,9 +23,8 @@ log = structlog.get_logger(__name__)
 PLACES = 8  # Far more than portals that answer need, each of them for a second or so.
 # The turn of a portal that answers ends within this time, and the next portals wait no longer than this.
 QUICK_S = 5.0
-# For each quick place there are so many lasting places, because hostile portals come in numbers, and equally
-# many slow places. An honest portal may need a slow place too: its last turn took long if it had as many rows
-# as a turn may write.
+# How many lasting places, and how many slow places, there are for each quick place: hostile portals come in
+# numbers. An honest portal needs a slow place too, after a turn that wrote very many rows.
 LASTING = 2
 # The limit for every portal. Any turn can be cut off; the portal's next turn continues the work.
 LONGEST_S = 600.0

@@ -3,7 +3,7 @@
 Piccolo opens a connection (and a thread) for each query, which costs five times as much as the query. Here
 one connection writes, behind a lock, so that writes queue in the loop and not in SQLite's busy handler; reads
 have connections of their own. At most three tasks with a lane wait at the lock, portals in turns: a user,
-short background work and lasting background work. An event, which has no lane, waits for no more than these.
+short background work and lasting background work. An event has no lane and waits for these three at most.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class KeptSQLiteEngine(SQLiteEngine):
         try:
             await self._configure(connection)
         except BaseException:
-            await connection.close()  # Else its thread would keep the process from ending.
+            await connection.close()  # An open connection's thread would keep the process from ending.
             raise
         return connection
 

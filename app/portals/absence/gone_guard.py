@@ -15,7 +15,7 @@ ASKED = "asked"
 
 
 async def is_question_open() -> bool:
-    """Whether Callbook still waits for the vendor to say if so many portals are really gone."""
+    """Whether Callbook still waits for the vendor's word on whether these portals are really gone."""
     return await read_fact(QUESTION) is not None
 
 

@@ -1,6 +1,6 @@
-"""Portals that seem to be gone although no event announced it: when Callbook asks again, and how many at once
-are no uninstalls but a fault. The fault is ours, as after a restored backup, or the authorization server's.
-Pure.
+"""Portals that seem to be gone although no event announced it: when Callbook asks again, and how many are too
+many to be real uninstalls. Too many show a fault: ours, as after a restored backup, or the authorization
+server's. Pure.
 """
 
 from collections.abc import Iterable

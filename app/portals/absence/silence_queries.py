@@ -30,8 +30,8 @@ async def note_seen(portal_id: int, now: int, not_since: int) -> None:
 
 
 async def date_dead_pairs(now: int) -> None:
-    """Give each dead pair, of all tenants, that has no date the date `now`: an older release noted no
-    dates.
+    """Note `now` as the date of each dead pair, of all tenants, that has none, because an older release noted
+    no dates.
     """
     is_dead = And(Portals.state == "installed", Portals.token_state == "reinstall_needed")
     await Portals.update({Portals.dead_since: now}).where(And(is_dead, Portals.dead_since == 0))

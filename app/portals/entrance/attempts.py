@@ -7,8 +7,8 @@ from app.kit.clock import Clock
 from app.kit.messages.errors import TooManyRequests
 
 MINUTE_S = 60
-# After other members took half, a member still has room for so many colleagues or retries with an expired
-# token.
+# Once half of the attempts are taken, each member may still make this many: for colleagues, or for retries
+# with an expired token.
 FEW = 8
 Path = tuple[str, ...]
 
@@ -34,8 +34,7 @@ class Shares:
 
     Half of the attempts are for all, a quarter for members with fewer than `FEW` attempts, and a quarter for
     members without any yet. So no group can take all attempts, and no member can take all attempts of its
-    group. A member is left without any attempt only after as many new members as a quarter has attempts have
-    made one each.
+    group. To use up the last quarter, as many new members as it has attempts must make one attempt each.
     """
 
     def __init__(self, clock: Clock, *most: int) -> None:

@@ -125,7 +125,8 @@ class Installer:
         """Install by ONAPPINSTALL or ONAPPUPDATE; False if the event waits to be verified. Raises a Refusal.
 
         An update is no installation: it brings no portal back that was forgotten or has just uninstalled. The
-        installation of a forgotten portal waits for the installer page, which Bitrix24 always opens with it.
+        installation of a forgotten portal waits for the installer page, which Bitrix24 opens at every
+        installation.
         """
         if event.name == "ONAPPUPDATE" and await self._tombstones.is_barred(event.member_id):
             raise Forbidden("The portal is not installed.", code="not_installed")
@@ -146,8 +147,8 @@ class Installer:
         """Install by the offer of an event. The event's own tokens verify the offer, so the sender of the
         event does not matter.
 
-        The transaction that stores it asks `is_wanted`. The pair of an offer that has waited is dated and
-        expires as if it had been taken at once, so it replaces nothing newer.
+        The transaction that stores it asks `is_wanted`. The pair of an offer that has waited keeps the date
+        and the expiry of its receipt, so it replaces no newer pair.
         """
 
         async def is_wanted_still() -> bool:

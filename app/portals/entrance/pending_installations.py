@@ -56,7 +56,7 @@ class Installing(Protocol):
         ...
 
     async def install_offer(self, offer: Offer, claim: Claim, is_wanted: IsWanted | None = None) -> object:
-        """Verify the offer and store it, unless it is no longer wanted by then."""
+        """Verify the offer and store it, if it is still wanted by then."""
         ...
 
     async def renew_offer(self, offer: Offer, purse: Purse) -> None:

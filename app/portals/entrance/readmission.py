@@ -2,7 +2,8 @@
 
 This happens after a restored backup, after wrong answers of the authorization server, or after an erasure for
 silence. The page brings all that an installation needs, and the authorization server says whether the app is
-installed (decision 0024). Callbook asks it once, as for any stranger, at no cost to known portals.
+installed (decision 0024). Callbook asks the server once, and the attempt counts as a stranger's, so that
+known portals lose none of theirs.
 """
 
 from functools import partial
@@ -72,7 +73,7 @@ class Readmission:
         return await self._installer.install_proven(page, claim, info, is_wanted)
 
     async def _is_wanted(self, member_id: str) -> bool:
-        """Whether the portal may be installed. It is asked again under the row's lock, because the vendor may
-        have forgotten the portal during the questions.
+        """Whether the portal may be installed. The caller tests this again under the row's lock, because the
+        vendor may have forgotten the portal during the questions.
         """
         return not await self._tombstones.is_barred_now(member_id)

@@ -94,7 +94,9 @@ class Opener:
         return replace(opened, portal=stored)
 
     async def _note_status(self, portal: Portal, info: AppInfo) -> None:
-        """Store the licence status if it has changed, as after a trial that was bought."""
+        """Store the licence status if it has changed, for example because the customer bought the app after a
+        trial.
+        """
         if info.status and info.status != portal.license_status:
             changes = {"license_status": info.status}
             await queries.update_generation(portal.id, portal.generation, changes)

@@ -44,8 +44,8 @@ class PortalSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def months_before(now: int, months: int) -> int:
-    """The same day and time of day, in UTC, so many months earlier. If that month has no such day, it is the
-    end of that month.
+    """The same day and time of day, in UTC, so many months earlier. If that month has no such day, the result
+    is the end of that month.
 
     So a later `now` never gives an earlier result. Else calls that are removed already would be wanted again
     at the end of a month.

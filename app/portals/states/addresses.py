@@ -24,9 +24,8 @@ from app.portals.model import Portal
 from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
-ASK_EVERY_S = (
-    600  # How often others can make us ask about one portal: a refused claim may be repeated at will.
-)
+# Others can make us ask about one portal once in this time, because anyone can repeat a refused claim.
+ASK_EVERY_S = 600
 MOST_HOLDERS = 3  # Portals stored at one address. Under this rule there is one; older data may hold more.
 
 

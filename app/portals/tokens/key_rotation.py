@@ -33,7 +33,9 @@ async def rotate_keys(vault: Vault, clock: Clock) -> tuple[int, int]:
 
 
 async def _rotate_pending(keyring: Keyring) -> tuple[int, int]:
-    """The same for installations that wait to be verified; one that was replaced in the meantime is left."""
+    """As `rotate_keys`, for installations that wait to be verified. An installation that was replaced in the
+    meantime is left as it is.
+    """
     rotated, left = 0, 0
     for row in await pending_queries.list_sealed():
         member_id, origin, sealed = row["member_id"], row["origin"], row["sealed"]

@@ -1,7 +1,7 @@
 """Refreshes: one purchase for all waiting calls of all processes, stored only for the same installation.
 
 A refresh takes a lease in the row (one statement), asks the authorization server with no transaction open,
-and stores the answer in one statement, which changes nothing if the token version is another by then.
+and stores the answer in one statement, which changes nothing if the token version has changed meanwhile.
 Documentation: settings/oauth/auto-renewal.md.
 """
 

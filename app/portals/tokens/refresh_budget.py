@@ -1,8 +1,8 @@
 """How many new pairs of tokens are bought: one rule for all reasons. Pure.
 
-Bitrix24 may block an application that refreshes hourly. A portal can say at will that a token has expired, so
-the rule ignores its word and goes by our own record: when the stored pair came, and when a pair was last
-bought, or may have been bought (its answer broke off).
+Bitrix24 may block an application that refreshes hourly. A portal can say at any time that a token has
+expired, so the rule ignores the portal's word and goes by our own record: when the stored pair came, and when
+a pair was last bought, or may have been bought (its answer broke off).
 
 A record with a time in the future was written before the clock was set back. Its age is unknown, so it counts
 as if it were equally far in the past. Else it would forbid purchases until that time comes.
