@@ -29,10 +29,10 @@ class Sender:
 
 
 class Directory:
-    """Senders by `member_id`, each with a mark of its token; beyond `MAX_PORTALS` the oldest entry goes.
+    """Senders by `member_id`, each with a digest of its token; beyond `MAX_PORTALS` the oldest entry goes.
 
-    The mark is a fast hash under a key that only this process has, so no other process can use it. To compute
-    the mark instead of the stored hash saves a twentieth of an event's time.
+    The digest is a fast hash under a key that only this process has, so no other process can use it. To
+    compute it instead of the stored hash saves a twentieth of an event's time.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -49,7 +49,7 @@ class Directory:
         token. None if no portal has this `member_id`.
         """
         known = self._senders.get(member_id)
-        if known is not None and hmac.compare_digest(known[0], self._mark(application_token)):
+        if known is not None and hmac.compare_digest(known[0], self._digest(application_token)):
             return known[1]
         return await self.recognise_now(member_id, application_token)
 
@@ -62,7 +62,7 @@ class Directory:
         if portal is None or not _matches(portal, token_hash):
             return portal
         sender = Sender(portal, token_hash)
-        self._senders[member_id] = self._mark(application_token), sender
+        self._senders[member_id] = self._digest(application_token), sender
         return sender
 
     async def find(self, member_id: str) -> Portal | None:
@@ -77,7 +77,7 @@ class Directory:
         """Forget the portal, so that the next event reads it from the database."""
         self._senders.pop(member_id, None)
 
-    def _mark(self, application_token: str) -> bytes:
+    def _digest(self, application_token: str) -> bytes:
         return hashlib.blake2b(application_token.encode(errors="replace"), key=self._key).digest()
 
 

@@ -178,16 +178,16 @@ class Refresher:
         if error.code in WRONG_CLIENT:
             return Verdict.SECRET_REJECTED
         if error.code in APP_GONE:
-            return await self._mark(portal.id, old, Verdict.GONE)
+            return await self._note_end(portal.id, old, Verdict.GONE)
         if error.code in DEAD_GRANT:
-            return await self._mark(portal.id, old, Verdict.DEAD)
+            return await self._note_end(portal.id, old, Verdict.DEAD)
         state = find_state(error)
         if state is None:
             return Verdict.AWAY
         await contact_queries.note_refusal(portal, old.version, state, self._clock.now())
         return Verdict.PAUSED
 
-    async def _mark(self, portal_id: int, old: StoredPair, verdict: Verdict) -> Verdict:
+    async def _note_end(self, portal_id: int, old: StoredPair, verdict: Verdict) -> Verdict:
         """Mark the portal for reconnection, which stops contact, and return `verdict`; the verdict differs if
         the portal has another pair by now. A portal that seems to be gone is asked again later, because no
         event announced the uninstall.
@@ -222,8 +222,8 @@ class Refresher:
         word = await self._witnesses.find_word(portal_id, ask)
         if word is Word.ACCEPTED:
             for other_id, pair in refused:
-                await self._mark(other_id, pair, Verdict.GONE)
-            return await self._mark(portal_id, old, Verdict.GONE)
+                await self._note_end(other_id, pair, Verdict.GONE)
+            return await self._note_end(portal_id, old, Verdict.GONE)
         if word is Word.UNKNOWN:  # No witness can tell now, so the portal rests before the next question.
             rest = {"pair_bought_at": self._clock.now()}
             await queries.update_unchanged(portal_id, old.generation, old.version, rest)
