@@ -1,13 +1,13 @@
-"""The connections of a server: fewer than the files that it may open, and none held for a request that does
-not come.
+"""The connections of a server. They are fewer than the files that the server may open, and no connection
+stays open for a request that does not come.
 
 A client that has not sent a whole request, headers and body, within `PATIENCE_S` gets a sentence about it,
 and its connection ends. (uvicorn ends a connection that is idle between two requests after five seconds.)
 
 When no place is free, an old connection makes room, so that an event always finds a place. The connection
-that has waited longest for its request goes first. When no connection waits, the connection goes whose answer
-has taken longest, if that is longer than any event takes. When the newcomer's network has more than its share
-of all places, only connections of that network make room for the newcomer.
+that has waited longest for its request goes first. When no connection waits, the connection with the longest
+running answer goes, if that answer has taken longer than any event takes. When the newcomer's network has
+more than its share of all places, only connections of that network make room for the newcomer.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class Connections:
             self.working[connection] = connection.loop.time()
 
     def drop(self, connection: "GuardedProtocol") -> None:
-        """Take a connection that is being ended out of those that can make room."""
+        """Remove a connection that is being ended from the connections that can make room."""
         self.waiting.pop(connection, None)
         self.working.pop(connection, None)
 

@@ -20,7 +20,7 @@ from app.wiring import open_parts
 
 log = structlog.get_logger(__name__)
 GRACE_S = 10
-UNREAD_S = 60.0  # A recording or an export waits as long for a client that does not read.
+UNREAD_S = 60.0  # A recording or an export waits equally long for a client that does not read.
 
 
 class Server(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""The preferences of a user. The server keeps them, because a browser may refuse a frame any storage."""
+"""The preferences of a user. The server keeps them, because a browser may not let a frame store anything."""
 
 from typing import Literal, get_args
 

@@ -75,7 +75,8 @@ def build_installation(
 
 
 def decide_installation(row: Row, installation: Installation, now: int) -> dict[str, Any]:
-    """The columns that change; none if the stored pair and application token are both newer than these.
+    """The columns that change; none if the stored pair and the stored application token are both newer than
+    the installation's.
 
     The secrets are named `access_token`, `refresh_token` and `application_token` here; the vault seals and
     hashes them.
@@ -112,7 +113,7 @@ def decide_page_pair(row: Row, installation: Installation, now: int) -> dict[str
 
 def _is_pair_wanted(row: Row, installation: Installation, now: int) -> bool:
     if row["token_state"] != "ok" or row["contact_state"] == "restricted":
-        return True  # A restriction is of one person: another administrator's pair is free of it.
+        return True  # The portal restricts one person: another administrator's pair may work.
     if installation.dated_at < row["pair_dated_at"]:
         return False
     if row["token_user_id"] in {None, installation.user_id}:

@@ -71,7 +71,7 @@ class UninstallCheckTable(Table, tablename="uninstall_checks"):
     next_at = BigInt()
     claimed_until = BigInt()
     is_unannounced = Boolean()  # no event came, and so `is_clean` is false
-    is_accepted = Boolean()  # the vendor believes it, however many portals say the same
+    is_accepted = Boolean()  # the vendor has confirmed it, so the number of such portals does not matter
     noted_at = BigInt()
 
 

@@ -13,7 +13,8 @@ from app.bitrix24.errors import BitrixError
 from app.bitrix24.rest.accounts import Accounts, LocalAccounts
 
 DRAIN_MS = 500  # The time in which a portal forgets one request.
-CAPACITY = 45  # Less than the portal's 50: requests arrive later than they leave, some later than others.
+# Less than the portal's 50, because requests take different times to arrive and may come close together.
+CAPACITY = 45
 MAX_WAIT_S = 60
 MAX_WAITING = 120  # As many as the portal takes within MAX_WAIT_S.
 # The connections that one portal's requests hold at most, of all connections (see network.py).
@@ -45,8 +46,8 @@ class RateBucket:
         decides.
 
         A portal that holds its answers back keeps only its own requests waiting. A request is counted when it
-        leaves, not when it begins to wait; else those that waited would all arrive at once. Callers are
-        served in the order in which they came. Raises BitrixError `query_limit_exceeded`, as the portal
+        leaves. If it were counted when it begins to wait, all waiting requests would arrive at once. Callers
+        are served in the order in which they came. Raises BitrixError `query_limit_exceeded`, as the portal
         would, when the wait would exceed a minute.
         """
         if self._waiting[portal_key] >= MAX_WAITING:

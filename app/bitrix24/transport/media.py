@@ -16,7 +16,8 @@ CHUNK_BYTES = 65_536
 MAX_BYTES = 512 * 1024 * 1024
 MAX_HOPS = 5
 OPEN_TIMEOUT_S = 20.0
-# 3 KB a second: telephone sound takes 1 to 16, and servers send it as fast as they can.
+# One chunk in this time is 3 KB a second. Telephone sound has 1 to 16 KB a second, and servers send it as
+# fast as they can.
 CHUNK_TIMEOUT_S = 20.0
 MEASURE_TIMEOUT_S = 60.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -60,8 +61,8 @@ def recognise_audio(beginning: bytes) -> str:
 class Media:
     """An open answer: the whole recording, or the requested part of it (`is_part`).
 
-    `span` is the range of its bytes, None for a whole whose length its server does not tell. `media_type` is
-    empty when its server does not tell it.
+    `span` is the range of its bytes; None when the server sends the whole and does not tell the length.
+    `media_type` is empty when its server does not tell it.
     """
 
     def __init__(self, response: httpx.Response, media_type: str, span: Span | None) -> None:

@@ -13,9 +13,9 @@ _FIELD_LETTERS = string.ascii_uppercase + "_"
 def list_calls(call: RestCall) -> RestAnswer:
     """api-reference/telephony/voximplant/voximplant-statistic-get.md
 
-    Refused with ACCESS_DENIED without the right; otherwise rows that the token's user may not see are
-    silently left out. A row may become visible late, after rows with a higher id. A key with an operator that
-    this portal does not know is dropped, which widens the result (docs/bitrix24.md, "REST").
+    A user without the right gets ACCESS_DENIED. For other users, the rows that they may not see are silently
+    left out. A row may become visible late, after rows with a higher id. A key with an operator that this
+    portal does not know is dropped, which widens the result (docs/bitrix24.md, "REST").
     """
     if call.user.statistics_right == "none":
         raise Refusal("ACCESS_DENIED", 403, "Access denied!")

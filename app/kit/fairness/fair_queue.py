@@ -92,7 +92,7 @@ class FairQueue:
         users.move_to_end(user)
         self._waiting.move_to_end(portal)
         self._forget(portal, user, turn)
-        if not turn.cancelled():  # A cancelled turn: its task is about to end without a place.
+        if not turn.cancelled():  # A cancelled turn takes no place: its task is about to end.
             self.places.enter(portal, user)
             turn.set_result(None)
 

@@ -1,9 +1,9 @@
 """Turns of portals: each has a place of its own, so that none decides how long the others wait.
 
-A turn begins as soon as its kind has a quick place. A turn that takes long moves to a lasting place, which
-leaves its quick place to the next turn. The next turn of that portal begins in a slow place, as do all turns
-of portals whose last turn took long, until one of the portal's turns is short again. When long turns hold all
-quick and lasting places and another portal waits, the longest of these turns is cut off.
+A turn begins as soon as its kind has a quick place. A turn that takes long moves to a lasting place, so that
+another turn can begin in its quick place. The next turn of that portal begins in a slow place, as do all
+turns of portals whose last turn took long, until one of the portal's turns is short again. When long turns
+hold all quick and lasting places and another portal waits, the longest of these turns is cut off.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from app.kit.fairness.lanes import Lane, use_lane
 from app.kit.limited_memory import LimitedMemory
 
 log = structlog.get_logger(__name__)
-PLACES = 8  # Far more than portals that answer need, each of them for a second or so.
+PLACES = 8  # Honest portals need far fewer, because each holds a place for about a second.
 # The turn of a portal that answers ends within this time, and the next portals wait no longer than this.
 QUICK_S = 5.0
 # How many lasting places, and how many slow places, there are for each quick place: hostile portals come in

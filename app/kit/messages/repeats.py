@@ -16,8 +16,8 @@ Values = tuple[str | int, ...]
 
 
 class Repeats:
-    """The repeats of one log event in one process. Events with other values are of another kind; `names` are
-    the names of these values.
+    """The repeats of one log event in one process. Events with different values are of different kinds;
+    `names` are the names of these values.
     """
 
     def __init__(self, event: str, *names: str, level: int = logging.WARNING) -> None:

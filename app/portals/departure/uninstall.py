@@ -100,7 +100,9 @@ class Uninstaller:
         return Outcome.ERASED
 
     async def _look_up_outcome(self, portal_id: int) -> Outcome:
-        """The stored state, while another process asks or soon after a question."""
+        """The state as stored, for a caller that must not ask now: another process asks, or the last question
+        was a moment ago.
+        """
         standing = await self._announcements.find(portal_id)
         if not standing.is_installed:
             # While there is a note, the portal's people are still to be erased.

@@ -10,9 +10,11 @@ import msgspec
 from app.bitrix24.incoming.payloads import Event, is_token
 from app.kit.messages.errors import Forbidden
 
-MOST_BYTES = 2_048  # Before it is sealed; Bitrix24's, with tokens of 70 characters, has a quarter of that.
+# Of an offer before it is sealed. An offer of Bitrix24, with tokens of 70 characters, has a quarter of this.
+MOST_BYTES = 2_048
 MOST_OF_LANGUAGE = 16
-IsWanted = Callable[[], Awaitable[bool]]  # Whether the portal has not been forgotten in the meantime.
+# Whether the installation is still wanted; False if the portal was forgotten.
+IsWanted = Callable[[], Awaitable[bool]]
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,8 +95,8 @@ def read_steps(portal: Portal) -> list[Step]:
 
 
 def explain_lacking(placements: Collection[str]) -> str:
-    """The reason why the portal lacks these placements: no permission if all cards are missing, else that
-    Bitrix24 does not offer them; "" if none is missing.
+    """The sentence that explains why the portal lacks these placements: a permission is missing if all cards
+    are, else Bitrix24 does not offer them. "" if no placement is missing.
     """
     cards = [card for card in CARDS if card in placements]
     if len(cards) == len(CARDS):

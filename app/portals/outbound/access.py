@@ -1,7 +1,7 @@
 """REST calls with a portal's stored token: the one way for all that runs without a person.
 
-PortalAccess refreshes the pair only after a call was answered that the token has expired. It leaves a portal
-that refuses everything alone for a while; then one process asks the portal again (decision 0015).
+PortalAccess refreshes the pair only after the portal has answered that the token has expired. If a portal
+refuses everything, no call is made for a while; then one process asks the portal again (decision 0015).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -82,8 +82,8 @@ class PortalAccess:
     async def use(self, portal: Portal, work: Work[Result], cause: Cause = Cause.OWN_WORK) -> Result:
         """Do the work with a client and a token; repeat it after a refresh if the token had expired.
 
-        The cause decides how soon after the last pair another one may be bought. During a pause no request is
-        sent; after it the first caller asks the portal with `probe`.
+        The cause decides how long ago the last purchase must be before another pair is bought. During a pause
+        no request is sent; after it the first caller asks the portal with `probe`.
         """
         current = await self._find(portal)
         if current.contact_state != "ok":

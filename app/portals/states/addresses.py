@@ -63,7 +63,9 @@ class Addresses:
         return await queries.update_generation(portal.id, portal.generation, address_changes(endpoint))
 
     async def is_free(self, endpoint: str, member_id: str) -> bool:
-        """Whether the server names this (checked) address for no other portal that can be asked about."""
+        """Whether this (checked) address is free: of the other portals about which the server can be asked,
+        it names the address for none.
+        """
         holders = await queries.list_at(member_id, address_changes(endpoint)["domain"], MOST_HOLDERS)
         for holder in holders:
             if not await self._has_left(holder):
