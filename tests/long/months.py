@@ -20,6 +20,7 @@ def run_months() -> bool:
     """
     with ThreadPoolExecutor(AT_ONCE) as places:
         results = [*places.map(_live, SEEDS)]  # All months, also after a fault in the first.
+    print(f"Months: {sum(results)} of {len(results)} ended equal, without a false claim at any look")
     return all(results)
 
 
