@@ -41,7 +41,7 @@ class CallTable(FieldColumns, Table, tablename="calls"):
     phone_digits = _optional(Text)
     is_confirmed = Boolean()  # a row of the statistics tells of it
     is_gone = Boolean()  # a row of the statistics told of it and is deleted by now: it never counts
-    sum_duration_s = _optional(BigInt)  # of all rows; null: `duration_s`, for one leg speaks for all
+    sum_duration_s = _optional(BigInt)  # of all rows; null: the sum is `duration_s`
     source = Text()  # event | history
     received_at = BigInt()
 
@@ -123,15 +123,13 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
     pass_began_at = _optional(BigInt)  # by the portal's clock
     audited_at = _optional(BigInt)  # by our clock: when the portal's count last agreed; null: not yet
     unequal_since = _optional(BigInt)  # since when the portal's count differs
-    audit_offset = BigInt()  # by how much the portal counts more than the stored rows, all of them compared
+    audit_offset = BigInt()  # by how much the portal's count exceeds our rows, all compared
     suspected_from = _optional(BigInt)  # the lowest id that may be another call's; null: none is suspected
     audit_state = Text()  # the search of a comparison that was cut off; empty: none was
     audit_tries = Integer()  # how often in a row a comparison did not end
     audit_next_at = BigInt()  # when the comparison is to go on
     audit_slice_id = BigInt()  # the next day's comparison reads the slice below this id again
-    hour_id = (
-        BigInt()
-    )  # where the mark stood at hour_at, and before: see app.calls.statistics.progress.window
+    hour_id = BigInt()  # `high_id` at `hour_at`, and before that: see app.calls.statistics.progress.window
     hour_at = BigInt()
     hour_before_id = BigInt()
     day_id = BigInt()

@@ -16,7 +16,7 @@ from app.kit.storage.database import Database
 from app.kit.text import storable
 from app.portals.news import Changes
 
-NoteSize = Callable[[int, Size], None]  # Notes for a portal how much it has stored.
+NoteSize = Callable[[int, Size], None]  # Notes how much a portal has stored.
 
 
 class Outcome(Enum):
@@ -62,10 +62,10 @@ async def meet_arrivals(
     *,
     is_missed: bool = False,
 ) -> list[Outcome]:
-    """Store events of calls that may be known, in order and in one transaction; the outcome of each.
+    """Store events of calls that may be known, in order and in one transaction; return the outcome of each.
 
-    `is_missed`: the fast insert has tried them, and did not say which of them it inserted. Raises the
-    driver's errors, and OvertakenError when other processes were faster three times.
+    `is_missed`: the fast insert was given these events before, and did not say which of them it inserted.
+    Raises the driver's errors, and OvertakenError when other processes were faster three times.
     """
     return await retry_overtaken(partial(_meet_once, database, changes, note, arrivals, is_missed=is_missed))
 

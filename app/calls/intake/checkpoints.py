@@ -1,8 +1,8 @@
 """Moving SQLite's write-ahead log into its file, beside the commits.
 
-After 20,000 pages the engine has a commit do this, and that commit's requests wait (40 ms at a million rows).
-A passive checkpoint on a connection of its own does the same beside the commits and keeps nobody waiting, so
-that little is left for such a commit.
+After 20,000 pages SQLite itself does this within a commit, and the requests of that commit wait (40 ms at a
+million rows). A passive checkpoint on a connection of its own keeps nobody waiting. It runs so often that
+SQLite finds little left to move.
 """
 
 import asyncio

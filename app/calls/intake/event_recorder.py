@@ -89,8 +89,8 @@ class Recorder:
             raise
 
     async def _store(self, sender: Sender, event: Event) -> bool:
-        """Whether the event is stored or kept; False when the portal's row has another state or token hash
-        than when the event was verified.
+        """Store the event, or keep its data where it cannot be decoded. Returns False when the state or the
+        token hash in the portal's row has changed since the event was verified.
         """
         portal_id = sender.portal.id
         data = event.data or {}
@@ -118,7 +118,7 @@ class Recorder:
         return await keep_undecodable(portal_id, sender.token_hash, name, data, reason, self._clock.now())
 
     async def _note_seen(self, sender: Sender) -> None:
-        """Note, once a day, that the portal is there: an event that is not stored as a call shows it too."""
+        """Note, once a day, that the portal is there: even an event that is not stored shows that."""
         if is_seeing_due(sender.portal, self._clock.now()):
             await note_seen(sender.portal, self._clock.now())
             self._directory.forget(sender.portal.member_id)
@@ -137,7 +137,10 @@ class Recorder:
 
 
 def _guess_start(event: Event, record: CallRecord) -> int | None:
-    """The call's start, by its length before the event, which is sent at its end; None if that is no date."""
+    """The start of a call, in Unix seconds: the moment when its event was sent, less its length, because the
+    portal sends the event when the call ends. None if the event does not say when it was sent, or if the
+    result is no date.
+    """
     if event.sent_at is None:
         return None
     started_at = event.sent_at - (record.duration_s or 0)

@@ -1,8 +1,9 @@
 """The fast insert: one statement and one commit for a whole batch of events, nearly all of them new calls.
 
-The statement itself asks the portals' rows for state and token hash, so no cache outlives an uninstall. On
-PostgreSQL it also holds these rows (FOR SHARE, in one order), so an uninstall waits for it; on SQLite there
-is one writer. It leaves out known calls and refused events; `arrivals.py` tells those apart.
+The statement itself reads state and token hash from the portals' rows, not from a cache, so no event is
+stored after an uninstall. On PostgreSQL it also holds these rows (FOR SHARE, in one order), so an uninstall
+waits for it; on SQLite there is one writer. It leaves out known calls and refused events; `arrivals.py` finds
+which are which.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,9 @@ class Inserter(Protocol):
     """Inserts batches of events."""
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
-        """Commit the batch, in which each key comes once; the keys that are known or refused, or may be."""
+        """Commit the batch, in which each key comes once. Returns the keys that were perhaps not inserted,
+        because the call is known or the event refused.
+        """
         ...
 
     async def execute(self, sql: str, *values: object) -> None:
@@ -47,7 +50,8 @@ def make_inserter(database: Database, changes: Changes) -> Inserter:
 
 
 class SqliteInserter:
-    """Inserts by multi-row VALUES on the engine's writer: half the time of json_each, one hop to its thread.
+    """Inserts by multi-row VALUES on the engine's writer: this takes half the time of json_each, and one call
+    into the writer's thread.
 
     There is no RETURNING, because the driver takes the interpreter's lock again for each row, in the middle
     of the commit.
@@ -60,7 +64,9 @@ class SqliteInserter:
         self._statements: dict[int, str] = {}
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
-        """Commit the batch; the keys that may not be new: none, or all when that is not clear."""
+        """Commit the batch. Returns no key when every event was inserted, else all keys, because SQLite does
+        not say which were inserted.
+        """
         values = [value for arrival in arrivals for value in values_of(arrival)]
         if await self._execute(self._statement(len(arrivals)), values) == len(arrivals):
             return set()
@@ -90,8 +96,8 @@ class PostgresInserter:
     """Inserts by a prepared statement on a connection of its own: the pool's reset would cost a round trip
     for each batch.
 
-    The batch is one jsonb parameter: it costs the server as much as `unnest`, and this process a third of
-    that.
+    The batch is one jsonb parameter. It costs the server as much as arrays with `unnest` would, and it costs
+    this process a third of what they would.
     """
 
     def __init__(self, database: Database, changes: Changes) -> None:
@@ -118,7 +124,9 @@ class PostgresInserter:
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:
-        """End a connection that has lost its place in the protocol; the next statement has a new one."""
+        """Close the connection when its driver no longer knows the state of the protocol; the next statement
+        opens another one.
+        """
         try:
             yield
         except asyncpg.InternalClientError:

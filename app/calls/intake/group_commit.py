@@ -1,7 +1,7 @@
 """Ingest by group commit: requests that arrive while a batch is being written share the next batch.
 
 A batch needs no timer: it begins as soon as the one before is durable. After one statement and one commit
-every request of the batch is answered. Of a cancelled request the event is stored all the same.
+every request of the batch is answered. The event of a cancelled request is stored all the same.
 """
 
 import asyncio
@@ -28,14 +28,16 @@ from app.portals.settings.quotas import QuotaReached
 
 DURABLE = frozenset({Outcome.STORED, Outcome.DUPLICATE})
 MAX_BATCH = 500
-MEET_AT_ONCE = 25  # Events of known calls, which read all their legs: other events go in between.
+# Events of known calls in one transaction: each reads all legs of its call, and other writers of the database
+# get their turn between two transactions.
+MEET_AT_ONCE = 25
 MAX_WAITING = 10_000
 PROBED_FOR_S = 2
 log = structlog.get_logger(__name__)
 
 
 class UnstorableError(Exception):
-    """The database refuses a value of this event and always will; no other event is the cause."""
+    """The database refuses a value of this very event, and would refuse it again."""
 
 
 class Waiting:
@@ -124,7 +126,8 @@ class Ingest:
         return await answer
 
     async def can_store(self) -> bool:
-        """Whether an event would be durable now: it writes a probe in the turn of the events.
+        """Whether an event could be stored now. To find out, it writes a probe as it would write an event,
+        between two batches.
 
         The answer stays for two seconds, so that many questions cause few writes.
         """
@@ -163,7 +166,7 @@ class Ingest:
     async def _probe(self) -> None:
         try:
             await write_probe(self._clock.now(), self.inserter.execute, self._database)
-        except Exception as error:  # noqa: BLE001  Any error here would keep events out too.
+        except Exception as error:  # noqa: BLE001  The same error would keep an event from being stored.
             log.warning("events cannot be stored", error=type(error).__name__)
             self._answer_probes(can_store=False)
         else:
@@ -203,7 +206,8 @@ class Ingest:
     async def _attempt(self, waiting: Sequence[Waiting], write: Write) -> list[Waiting]:
         """Write these events and answer their requests; return those that were neither written nor refused.
 
-        One event that the database refuses fails the statement of all; then each event is written by itself.
+        When the database refuses one event, the statement of all events fails; then each event is written by
+        itself.
         """
         try:
             outcomes = await write([each.arrival for each in waiting])
@@ -235,7 +239,7 @@ class Ingest:
                     portal_ids.add(each.arrival.portal_id)
         self._last_events.note(portal_ids)
         for portal_id in portal_ids:
-            self._changes.announce(portal_id)  # For a duplicate too: one wake too many costs one read.
+            self._changes.announce(portal_id)  # For a duplicate too: a needless announcement costs one read.
 
     def _fail(self, waiting: Sequence[Waiting]) -> None:
         for each in waiting:

@@ -1,6 +1,6 @@
 """The statements of the intake, each on the connection that inserts: new calls, last events, a probe.
 
-The insert asks the portals' rows for state and token hash itself, so an event after an uninstall inserts
+The insert itself reads state and token hash from the portals' rows, so an event after an uninstall inserts
 nothing.
 """
 
@@ -71,7 +71,8 @@ async def write_last_events(seen: Mapping[int, int], execute: Execute, database:
     source = rows_source(database, _LAST_TYPES)
     if database.is_sqlite:
         free = "SELECT id FROM portals"
-    else:  # It never waits, so there is no deadlock with a batch that holds several portals.
+    # This statement never waits for a row, so there is no deadlock with a batch that holds several portals.
+    else:
         held = "FOR NO KEY UPDATE OF portals SKIP LOCKED"
         free = f"SELECT id FROM portals JOIN wanted ON id = portal_id {held}"  # noqa: S608  As below.
     await execute(
@@ -84,7 +85,7 @@ async def write_last_events(seen: Mapping[int, int], execute: Execute, database:
 
 
 async def write_probe(now: int, execute: Execute, database: Database) -> None:
-    """Write a value in the way of an event; nobody reads it."""
+    """Write a value as an event is written, to see whether that succeeds; nobody reads the value."""
     mark = "?" if database.is_sqlite else "$1"
     await execute(
         f"INSERT INTO facts (name, value, at) VALUES ('storing_probe', 'written', {mark})"  # noqa: S608  As above.

@@ -1,4 +1,6 @@
-"""The time of each portal's last event, kept in memory and written for all portals at once: no row is hot."""
+"""The time of each portal's last event, kept in memory and written for all portals at once, so that no row is
+written for each event.
+"""
 
 import structlog
 
@@ -11,7 +13,9 @@ log = structlog.get_logger(__name__)
 
 
 class LastEvents:
-    """When each portal's last event came. It only informs: a crash loses the last ten seconds of it."""
+    """When each portal's last event came. The times are only shown to people, so a crash may lose those of
+    the last ten seconds.
+    """
 
     def __init__(self, database: Database, clock: Clock, execute: Execute) -> None:
         self._database = database

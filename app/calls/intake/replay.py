@@ -17,16 +17,17 @@ from app.portals.settings.quotas import QuotaReached
 
 
 class ReplayResult(msgspec.Struct, frozen=True):
-    """How many events and rows are stored now, and how many are left because they still cannot be."""
+    """How many events and rows are stored now, and how many still cannot be stored."""
 
     stored: int
     left: int
 
 
 async def replay_undecodable(ingest: Ingest, destination: Destination, portal: Portal) -> ReplayResult:
-    """Decode the portal's kept events and rows again, and store those that can be read; it may run twice.
+    """Decode the portal's kept events and rows again, and store those that can be read. To run it twice does
+    no harm.
 
-    An event that was not kept whole is left: its part would be stored as if it were all.
+    An event that was not kept whole is left as it is: the kept part would look like a whole call.
     """
     stored = left = 0
     for event in await list_undecodable(portal.id):

@@ -6,7 +6,7 @@ from app.kit.messages.words import Words
 
 
 def name_outcomes(words: Words) -> dict[Outcome | None, str]:
-    """The name of each outcome; that of `unknown` also for a call without one."""
+    """The name of each outcome; a call without an outcome has the name of `unknown`."""
     unknown = words.pgettext("outcome", "Unknown outcome")
     return {
         "answered": words.pgettext("outcome", "Answered"),

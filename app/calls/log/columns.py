@@ -45,7 +45,9 @@ def list_remaining(chosen: tuple[Column, ...]) -> tuple[Column, ...]:
 
 
 def next_sort(column: Column, current: Sort) -> str:
-    """The order after a click on the column's head: greatest first, after a second click smallest first."""
+    """The order after a click on the column's head. The first click sorts the greatest value first, the
+    second click the smallest first.
+    """
     field = SORT_FIELDS[column]
     return field if current == f"-{field}" else f"-{field}"
 

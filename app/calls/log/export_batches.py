@@ -16,7 +16,8 @@ from app.calls.log.selection.cursors import parse_cursor
 from app.calls.log.selection.filters import ListRequest
 
 BATCH_ROWS = 500  # With comments of the greatest length, some 10 MB.
-Admit = Callable[[], Awaitable[Viewer]]  # The viewer with the rights of now; raises a Refusal without any.
+# Returns the viewer with the present rights; raises a Refusal if there are none.
+Admit = Callable[[], Awaitable[Viewer]]
 
 
 async def read_all(admit: Admit, request: ListRequest) -> AsyncIterator[list[LoggedCall]]:

@@ -86,8 +86,9 @@ async def select_between(portal_id: int, visible: Visible, since: int, until: in
 
 
 async def find_latest_id(portal_id: int, visible: Visible, depth: int) -> int | None:
-    """The id of the call that was stored last, whenever it began; None if it is not among the last `depth` of
-    all portals. So it needs no index of its own, which would make every event slower.
+    """The id of the call that was stored last, whenever the call began; None if that call is not among the
+    last `depth` calls of all portals. Because of this limit the statement needs no index of its own, which
+    would make every event slower.
     """
     is_recent = WhereRaw("id > (SELECT MAX(id) FROM calls) - {}", depth)
     row = await (
@@ -145,7 +146,9 @@ async def select_of_card(
 
 
 async def find_digits(portal_id: int, visible: Visible, call_id: str) -> str | None:
-    """The digits of the call's number, which are the same in any way of writing it; None if it is hidden."""
+    """The digits of the call's number, which are the same in any way of writing it. None if the call has no
+    readable number, or if the viewer may not see the call.
+    """
     row = await (
         CallTable.select(CallTable.phone_digits)
         .where(And(is_visible(portal_id, visible), CallTable.call_id == storable(call_id)))
@@ -159,7 +162,8 @@ async def select_same_number(
 ) -> list[Row]:
     """Calls with the number on one side of (`started_at`, `id`), the nearest first.
 
-    There is no index of numbers: it reads the portal's calls in the order of their start until it has enough.
+    There is no index of numbers: the statement reads the portal's calls in the order of their start until it
+    has found enough.
     """
     is_beyond = WhereRaw(f"(started_at, id) {'<' if side == 'earlier' else '>'} ({{}}, {{}})", *edge)
     condition = And(And(is_visible(portal_id, visible), CallTable.phone_digits == digits), is_beyond)

@@ -98,7 +98,9 @@ class Pulse(msgspec.Struct, frozen=True):
 
 
 async def list_calls(viewer: Viewer, request: ListRequest, columns: Sequence[Readable] = LISTED) -> CallPage:
-    """One page of the calls that the viewer may see; it ends early where their texts are long."""
+    """One page of the calls that the viewer may see. A page whose texts are long has fewer calls than the
+    limit.
+    """
     rows = await log_queries.select_page(viewer.portal_id, viewer.sees, request, columns)
     return await _to_page(viewer, rows, request.sort, request.limit)
 
@@ -115,7 +117,9 @@ async def list_card_calls(
     limit: int,
     cursor: Cursor | None = None,
 ) -> CallPage:
-    """Calls of a CRM card that the viewer may see, by its activities and the statistics, newest first."""
+    """Calls of a CRM card that the viewer may see, newest first: those of its activities, and those that the
+    statistics ascribe to the card.
+    """
     rows = await log_queries.select_of_card(
         viewer.portal_id, viewer.sees, card, activity_ids, limit + 1, cursor
     )
@@ -133,9 +137,10 @@ async def list_legs(
 ) -> dict[int, list[LoggedLeg]]:
     """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began.
 
-    It reads the first of these calls, as many as have 2,000 legs together, and the first 200 legs of each. A
-    call of which only one event has told is its own leg. A leg that only an event told, beside confirmed
-    ones, is left out once the statistics should have shown it. Texts are cut as in a list, unless `is_whole`.
+    It reads the first of these calls, as many as have 2,000 legs together, and the first 200 legs of each;
+    the result lacks the other calls. A call of which only one event has told has no stored legs: the call
+    itself stands for its one leg. Where a call has confirmed legs, a leg of which only an event told is left
+    out once the statistics should have shown it. Texts are cut as in a list, unless `is_whole`.
     """
     ids = {storable(call.call_id): call.id for call in calls}
     columns = WHOLE_LEGS if is_whole else LISTED_LEGS
@@ -171,17 +176,19 @@ async def list_recent_values(viewer: Viewer) -> RecentValues:
 
 
 async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> Pulse:
-    """The pulse of now. It differs from the one before when a call that the viewer may see is new, or when
-    one that began within a day of now has changed.
+    """The present pulse. It differs from the pulse `before` when a call that the viewer may see is new, or
+    when a call that began within a day of now has changed.
 
-    It tells an open page when to look again, and no viewer about calls that they may not see.
+    An open page learns from it when to look again. No viewer learns anything about calls that this viewer may
+    not see.
     """
     portal_id, visible = viewer.portal_id, viewer.sees
     latest_id = await log_queries.find_latest_id(portal_id, visible, PULSE_DEPTH) or 0
     since, until = now - PULSE_WINDOW_S, now + PULSE_WINDOW_S
     rows = await log_queries.select_between(portal_id, visible, since, until, PULSE_CALLS)
     facts = hash(tuple(tuple(row.values()) for row in rows))
-    # So many calls of others may have come since that the latest one is not found; that is no news.
+    # If many calls of other users have come since, the viewer's latest one is not found. That is no change
+    # for the viewer.
     return Pulse(max(latest_id, before.latest_id if before else 0), facts)
 
 
@@ -193,7 +200,7 @@ async def _to_page(viewer: Viewer, rows: Sequence[dict[str, Any]], sort: Sort, l
 
 
 def _count_fitting(rows: Sequence[dict[str, Any]]) -> int:
-    """For how many of these rows a page has room: at least one."""
+    """How many of these rows fit into a page: at least one."""
     characters = 0
     for count, row in enumerate(rows):
         characters += sum(len(value) for value in row.values() if isinstance(value, str))
@@ -234,7 +241,7 @@ def _to_call(row: dict[str, Any], counting: Counting) -> LoggedCall:
 
 
 def _facts_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `LoggedLeg` but one, from a row of `calls` or the fields of a leg."""
+    """All fields of `LoggedLeg` but `confirmed`, from a row of `calls` or the fields of a leg."""
     facts: dict[str, Any] = {name: row[name] for name in _PLAIN_FIELDS}
     for name in TEXT_FIELDS:
         text = row[name]

@@ -26,8 +26,9 @@ from app.portals.tokens.refresh_budget import Cause
 log = structlog.get_logger(__name__)
 DENIED_S = 3600  # An administrator may have granted a missing scope since.
 MAX_REMEMBERED = 1_000
-# Bytes that are read and thrown away where a server knows no ranges: half an hour of WAV, hours of MP3. For
-# more the listener is sent the whole recording, so that no portal has this process read on for nothing.
+# How many bytes this process reads and throws away to reach a range, where a server knows no ranges: half an
+# hour of WAV, hours of MP3. Where the range begins later, the listener gets the whole recording, so that no
+# portal can make this process read more for nothing.
 MOST_SKIPPED = 32 * 1024 * 1024
 MEASURE_AGAIN_S = 600  # Meanwhile a recording that could not be measured is sent as a whole.
 FIND_TIMEOUT_S = 90.0  # Several addresses are tried, and measuring at one may take a minute.
@@ -102,7 +103,9 @@ class Playback:
 
 
 async def _skip(chunks: AsyncIterator[bytes], to_skip: int) -> bytes:
-    """Throw `to_skip` bytes away; the rest of the chunk in which they end."""
+    """Throw `to_skip` bytes away; return the rest of the chunk in which they end, empty if the bytes end
+    before.
+    """
     async for chunk in chunks:
         if len(chunk) > to_skip:
             return chunk[to_skip:]
@@ -198,8 +201,8 @@ class Recordings:
         return await self._open_measured(url, asked, key)
 
     async def _open_measured(self, url: str, asked: AskedRange, key: tuple[int, int, int]) -> Playback:
-        """The range, cut out of the whole recording, because the server tells no length or sends another
-        range; the whole recording where its length cannot be measured.
+        """The range, where the server tells no length or sends another range: this process cuts it out of the
+        whole recording. If the length cannot be measured, the playback has the whole recording.
         """
         async with self._turn(key):
             total = await self._find_length(url, key)
@@ -209,7 +212,9 @@ class Recordings:
         return self._cut(await self._media.open(url, None), span, key)
 
     def _cut(self, media: Media, span: Span, key: tuple[int, int, int]) -> Playback:
-        """This part of a whole recording; the whole where more than MOST_SKIPPED lies before the part."""
+        """The part `span` of a whole recording; the whole recording if more than MOST_SKIPPED bytes come
+        before the part.
+        """
         if span.first > MOST_SKIPPED:
             return Playback(media, media.span, is_part=False)
         return Playback(media, span, is_part=True, skips=span.first, turn=self._turn(key))
@@ -221,7 +226,8 @@ class Recordings:
         name = "/".join(map(str, key))
         if name in self._unmeasured:
             return None
-        self._unmeasured.remember(name, MEASURE_AGAIN_S)  # Before measuring: a listener who leaves ends that.
+        # Before measuring, which ends when the listener leaves.
+        self._unmeasured.remember(name, MEASURE_AGAIN_S)
         try:
             total = await self._media.measure(url, MOST_SKIPPED)
         except Unreachable as error:

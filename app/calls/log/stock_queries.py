@@ -1,4 +1,6 @@
-"""The whole log of a portal in figures, for its settings; each counts only calls that the viewer may see."""
+"""The whole log of a portal in figures, for the page of its settings; each figure counts only calls that the
+viewer may see.
+"""
 
 import msgspec
 from piccolo.query.functions import Count, Min

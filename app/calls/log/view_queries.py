@@ -36,8 +36,8 @@ async def select_view(portal_id: int, user_id: int, view_id: int) -> ViewRow | N
 
 
 async def hold_views(portal_id: int, database: Database) -> None:
-    """Within a transaction: keep others from saving a view of the portal until it ends, so that a count stays
-    true. SQLite lets one transaction write at a time anyway.
+    """Within a transaction: keep other requests from saving a view of the portal until the transaction ends,
+    so that a count of views stays true. SQLite lets one transaction write at a time anyway.
     """
     if not database.is_sqlite:
         await database.run("SELECT pg_advisory_xact_lock($1)", VIEWS_LOCK + portal_id)
@@ -64,7 +64,7 @@ async def count_shared(portal_id: int, except_id: int) -> int:
 
 
 async def insert_view(portal_id: int, generation: int, view: ViewRow, database: Database) -> int | None:
-    """Store a view; its id, or None when the portal was uninstalled or installed again meanwhile.
+    """Store a view. Returns its id, or None when the portal was uninstalled or installed again meanwhile.
 
     On PostgreSQL the statement holds the portal's row, so an uninstall waits for it.
     """

@@ -47,7 +47,7 @@ class NotYourView(Refusal):
 
 
 class BadView(Refusal):
-    """The view has no usable name, or it is one too many."""
+    """The view has no usable name, or there are too many views already."""
 
     status = 400
     code = "bad_view"
@@ -84,7 +84,9 @@ async def list_views(viewer: Viewer) -> list[SavedView]:
 
 
 async def find_view(viewer: Viewer, view_id: int) -> SavedView:
-    """One view that the viewer may open; raises ViewNotFound, for any other number too."""
+    """One view that the viewer may open; raises ViewNotFound if there is none, also for a number that no id
+    can be.
+    """
     is_id = 0 < view_id <= INT64_MAX
     row = await view_queries.select_view(viewer.portal_id, viewer.user_id, view_id) if is_id else None
     if row is None:
@@ -93,7 +95,9 @@ async def find_view(viewer: Viewer, view_id: int) -> SavedView:
 
 
 async def save_view(viewer: Viewer, generation: int, draft: Draft, database: Database, quotas: Quotas) -> int:
-    """Store a new view; its id. Raises BadView, QuotaReached, and ViewNotFound on an uninstalled portal."""
+    """Store a new view and return its id. Raises BadView, QuotaReached, and ViewNotFound on an uninstalled
+    portal.
+    """
     row = _to_row(0, viewer.user_id, draft)
     async with database.transaction():
         await view_queries.hold_views(viewer.portal_id, database)

@@ -42,7 +42,9 @@ def is_whole(reason: str) -> bool:
 
 
 def _fit(value: object) -> tuple[object, bool]:
-    """The value, or the part for which there is room (None: none); and whether that is all of it."""
+    """The value, and True; or the part of it that fits, and False. The part is None where the value is nested
+    too deeply.
+    """
     if isinstance(value, str) and len(value) > MAX_TEXT:
         return value[:MAX_TEXT], False
     try:

@@ -18,8 +18,8 @@ from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.text import original, storable
 from app.portals.settings.quotas import QuotaReached, Quotas
 
-ROW = "voximplant.statistic.get"  # A row has the method's name in the place of an event's.
-ROWS_A_PAGE = 5  # Where no row of a page can be decoded, a few show it.
+ROW = "voximplant.statistic.get"  # A kept row has the name of the method where an event has its own name.
+ROWS_A_PAGE = 5  # Kept of each page: if no row can be decoded, a few examples are enough.
 
 
 class UndecodableEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +47,8 @@ async def keep_undecodable(
 async def check_room_for_undecodable(portal_id: int, quotas: Quotas) -> None:
     """Raise QuotaReached when too many events of the portal are kept.
 
-    A new event does not push out a kept one, because the portal has its answer for that. The statistics tell
-    of the call all the same.
+    A new event does not replace a kept one, because Callbook has acknowledged the kept one. The statistics
+    tell of the new event's call all the same.
     """
     if await count_events(portal_id) >= quotas.undecodable_events:
         QUOTA_REFUSALS.labels("undecodable").inc()

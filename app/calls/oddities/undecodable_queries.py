@@ -10,8 +10,8 @@ Row = dict[str, Any]
 async def insert_event(
     portal_id: int, token_hash: str, event: str, payload: str, reason: str, now: int
 ) -> bool:
-    """Insert an event of an installed portal with this token hash; False when the portal has not both. The
-    statement itself tests this.
+    """Insert an event of an installed portal with this token hash; False when the portal is not installed or
+    has another token hash. The statement itself tests this.
     """
     rows = await UndecodableEventTable.raw(
         "INSERT INTO undecodable_events (portal_id, event, payload, reason, received_at)"  # noqa: S608  Ours.

@@ -15,8 +15,8 @@ from app.calls.space.usage_queries import delete_usage
 
 
 async def erase_calls(portal_id: int) -> bool:
-    """Erase all calls of a portal that takes no more of them; return whether none is left, for a late write
-    may have stored one. It can be interrupted and run again.
+    """Erase all calls of a portal that stores no new ones. Returns True if no call is left; False if a write
+    that was under way has stored one meanwhile. It can be interrupted and run again.
     """
     for delete_some in (delete_some_operators, delete_some_legs, delete_some_calls):
         while await delete_some(portal_id):
@@ -41,7 +41,9 @@ async def erase_mark(portal_id: int) -> bool:
 
 
 async def erase_views(portal_id: int) -> bool:
-    """Erase the saved views of a portal, with its calls; a portal that is installed sooner finds them."""
+    """Erase the saved views of a portal when its calls are erased. A portal that is installed again before
+    that finds its views.
+    """
     while await delete_some_views(portal_id):
         pass
     return True

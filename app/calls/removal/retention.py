@@ -1,7 +1,7 @@
 """Removing calls that are older than the portal keeps them, and reading them again when it keeps them longer.
 
-A removed call stays away: `merge` takes no call from the statistics that would be removed again. So when an
-administrator lengthens the time, the whole statistics are read again.
+A removed call does not come back: `merge` stores no call from the statistics that is already too old. So when
+an administrator lengthens the time, the whole statistics are read again.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ from app.portals.settings.settings_queries import find_settings, hold_settings, 
 log = structlog.get_logger(__name__)
 PURGE = Kind(name="purge", places=2)  # A purge waits only for the database, which has about one writer.
 PORTALS_A_PAGE = 100
-STEPS_A_TURN = 1_000  # Then another portal's turn; the next one goes on.
+STEPS_A_TURN = 1_000  # Then another portal has its turn; the next turn of this portal goes on.
 
 
 async def store_settings(
@@ -61,7 +61,9 @@ class Retention:
             last = portal_ids[-1]
 
     async def purge(self, portal_id: int) -> int:
-        """Remove the calls that the portal keeps no longer; how many. It may be cut off and run again."""
+        """Remove the calls that the portal keeps no longer; return how many. A purge may be cut off and run
+        again.
+        """
         now = self._clock.now()
         before = (await find_settings(portal_id)).kept_from(now)
         if before is None:

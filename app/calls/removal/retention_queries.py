@@ -14,8 +14,8 @@ from app.portals.settings.settings_queries import hold_settings
 async def purge_some_calls(portal_id: int, now: int, database: Database) -> Removed:
     """Delete the oldest of the calls that the portal keeps no longer, with their legs; return the count.
 
-    The settings are held: a request that lengthens the time meanwhile waits for this step, and then has the
-    calls that it removed read again.
+    The row of the settings is locked. So a request that lengthens the time waits for the end of this step,
+    and then causes the removed calls to be read again.
     """
     async with database.patient_transaction():
         before = (await hold_settings(portal_id, database)).kept_from(now)
@@ -28,7 +28,7 @@ async def purge_some_calls(portal_id: int, now: int, database: Database) -> Remo
 
 
 async def purge_undecodable(portal_id: int, before: int) -> int:
-    """Delete the undecodable events that came before this moment; how many."""
+    """Delete the undecodable events that came before this moment; return how many."""
     is_old = UndecodableEventTable.received_at < before
     async with patiently(UndecodableEventTable):
         rows = await (

@@ -1,8 +1,8 @@
 """Whether a portal has room for more calls.
 
 Each process notes in memory how much it stores, and adds that up in the database within a second. So each
-process knows how much all had stored a moment ago. A portal stores at most its quota, and for each process as
-much as that takes in a second (decision 0023).
+process knows how much all had stored a moment ago. So a portal can exceed its quota, by at most the calls
+that each process stores for it within a second (decision 0023).
 """
 
 import asyncio
@@ -23,7 +23,8 @@ from app.portals.settings.quotas import MIB, USUAL, QuotaReached, Quotas
 
 WRITTEN_AFTER_S = 1.0
 WRITTEN_AT = Size(1_000, 8 * MIB)  # Sooner, once the notes of all portals together are so large.
-REMEMBERED = 10_000  # Portals with a known total; the next call of another one brings its total.
+# Portals whose total is in memory; for any other portal its next call causes the total to be read.
+REMEMBERED = 10_000
 STEPS_A_LOOK = 10  # Small transactions: events of other portals get their turn between them.
 EVICTING_EVERY_S = 1
 FULL_FOR_S = 10  # Then this process looks again: removed calls make room.
@@ -87,8 +88,8 @@ class Room:
         return self._exceeds((await find_usage(portal_id)).size)
 
     async def list_reached(self, portal_id: int) -> list[str]:
-        """The names of the quotas that the portal has reached: of calls by the total of a moment ago, of the
-        rest by the last count.
+        """The names of the quotas that the portal has reached: the quotas of calls by the total of a moment
+        ago, all other quotas by the last count.
         """
         return (await find_usage(portal_id)).list_reached(self.quotas)
 
@@ -136,8 +137,8 @@ class Room:
     async def _look(self, portal_id: int) -> None:
         """Find the portal's total, and remove unconfirmed calls if it is full.
 
-        It writes the notes first, so that once a call was turned away no process takes the portal for one
-        with room.
+        It writes the notes first: otherwise this process could refuse a call while another process still sees
+        room.
         """
         evicted = 0
         try:

@@ -1,6 +1,7 @@
 """The size of a call: the number of rows (one, and one for each leg), and the bytes of their texts. Pure.
 
-The number of rows also stands for numbers, indexes and the database's own overhead.
+The bytes count texts only. The space for numbers, for indexes and for the database itself grows with the
+number of rows.
 """
 
 from collections.abc import Iterable

@@ -25,7 +25,8 @@ class Recount:
         self._database = database
         self._clock = clock
         self._counters = counters
-        self._begun: dict[int, tuple[str, Size, Size]] = {}  # Where the last turn ended: one portal, or none.
+        # Where the last turn ended, by portal: one entry at most.
+        self._begun: dict[int, tuple[str, Size, Size]] = {}
 
     async def run_due(self) -> None:
         """Count as much as one turn may; a portal of millions takes several turns."""
@@ -37,9 +38,9 @@ class Recount:
                 left -= await self._count(portal_id, left)
 
     async def _count(self, portal_id: int, pages: int) -> int:
-        """Count on for `pages` pages at most; how many it took."""
+        """Go on with the portal's count for at most `pages` pages; return how many pages were read."""
         begun = self._begun.pop(portal_id, None)
-        self._begun.clear()  # A count of another portal, which is gone by now.
+        self._begun.clear()  # A count that is left is of another portal, which is removed by now.
         after, size, before = begun or ("", Size(), (await find_usage(portal_id)).size)
         for page in range(1, pages + 1):
             counted = await count_page(portal_id, after, is_sqlite=self._database.is_sqlite)
@@ -51,7 +52,9 @@ class Recount:
         return pages
 
     async def _note(self, portal_id: int, counted: Size, before: Size) -> None:
-        """Note the count, and add all that was stored while it went on: rather twice than never."""
+        """Note the count, and add all that was stored while the count went on. So a call may be counted
+        twice, but none is left out.
+        """
         size = counted + (await find_usage(portal_id)).size + -before
         others = {name: await count(portal_id) for name, count in self._counters.items()}
         usage = Usage(row_count=size.rows, text_bytes=size.text_bytes, counted_at=self._clock.now(), **others)

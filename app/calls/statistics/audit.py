@@ -1,9 +1,9 @@
 """Comparing the portal's own count of its statistics with the stored rows, and finding where they differ.
 
 Each day one request counts the ids in twenty parts. Another request reads a slice of old rows again, the next
-slice each day, because counts show neither a row that changed nor one that went while another came in its
-part. A part that differs is counted in smaller parts until one request can read it. Rows that were missing
-are stored; stored rows that the pages lack are noted.
+slice each day, because counts hide a changed row. They also hide a removed row if another row was added to
+the same part. A part that differs is counted in smaller parts until one request can read it. Rows that were
+missing are stored; stored rows that the pages lack are noted.
 """
 
 from collections.abc import Sequence
@@ -45,8 +45,9 @@ from app.kit.clock import Clock
 from app.portals.settings.settings_queries import find_settings
 
 log = structlog.get_logger(__name__)
-# Counts in one turn beyond those that led to rows: in a portal of a million rows each difference needs three.
-# Without this bound, a portal that counts every part wrongly would be counted for ever.
+# How many counts of one turn may lead to no missing row. In a portal of a million rows it takes three counts
+# to find the place of a difference. Without this bound, a portal that counts every part wrongly would be
+# counted for ever.
 MOST_COUNTS = 50
 
 
@@ -60,7 +61,8 @@ def is_audit_due(mark: Mark, now: int, *, is_full: bool) -> bool:
 
 
 class Audit:
-    """One turn of a comparison, with the reader of the read before it and within that turn's share.
+    """One turn of a comparison. It follows a read, and uses the reader and the rest of the share of that
+    read.
 
     `shown_id`: the highest id that the portal showed when the audit asked for it (0: it showed none; None:
     the audit did not ask).
@@ -69,7 +71,9 @@ class Audit:
     def __init__(
         self, reader: BatchReader, mark: Mark, clock: Clock, share: Share, read_from: int = 1
     ) -> None:
-        """`read_from`: the read before has read all ids from there up, so none of their rows is missing."""
+        """`read_from`: the read before the comparison has read all ids from this one up, so no row with such
+        an id is missing.
+        """
         self._reader = reader
         self._mark = mark
         self._clock = clock
@@ -155,8 +159,8 @@ class Audit:
         return refine(task, pieces, counts, await self._count_stored(pieces))
 
     async def _read(self, task: Task) -> list[Task] | None:
-        """Read a range and note the stored rows that it lacks; return the tasks below it, or None when the
-        turn ends before.
+        """Read a range, and note the stored rows that the portal does not show in it. Returns the tasks below
+        the range, or None when the turn ends before the range is read.
         """
         known, rows = set(self._reader.taken_ids), self._reader.rows
         found = await self._read_pages(task.pages)
@@ -177,8 +181,9 @@ class Audit:
         return found if plan.is_complete else None
 
     async def _suspect(self) -> tuple[list[Task], bool]:
-        """The tasks where ids may belong to other calls now, and whether they cover all such ids: below the
-        ids that do, and around the samples that show some.
+        """The tasks for ids that may belong to other calls now: below the ids that are known to do so, and
+        around each sample that holds one. Returns with them whether the tasks cover all such ids, which is
+        not so if the portal shows no row though some are stored.
         """
         newest, lowest = await self._reader.read_ends()
         self.shown_id = newest[0] if newest else 0
@@ -199,8 +204,9 @@ class Audit:
     async def _conclude(self, search: Search) -> None:
         """Note that the counts agree, or else that the comparison is to be done again later.
 
-        They also agree where every difference has been looked at and no row is lacked: then the portal counts
-        something that is no row. But not if it counts otherwise by now, for rights may have changed.
+        Different counts are taken as agreeing if every difference has been looked at and no row is lacked:
+        then the portal counts something that is no row. They are not taken so if the portal's count has
+        changed since the beginning, because the owner's rights may have changed.
         """
         counts, stored = search.counts, await self._count_stored(search.parts)
         is_ours = counts == stored
@@ -224,7 +230,9 @@ class Audit:
         await self._note(agreed | ({"suspected_from": None} if search.is_suspicious else {}))
 
     async def _put_off(self, *, is_failing: bool) -> None:
-        """Go on with a later read: soon where only the turn was over, after a failure later each time."""
+        """Leave the rest of the comparison to a later read: soon if only the turn was over; after a failure,
+        with a wait that grows each time.
+        """
         tries = self._mark.audit_tries + 1 if is_failing else 0
         next_at = self._clock.now() + (plan_delay(tries) if is_failing else max(self._reader.rest_s, 1))
         search = self._search

@@ -1,6 +1,6 @@
 """The stored rows of a portal's statistics, as the audit compares them. Portal first.
 
-A row counts as stored unless it is noted as gone, or as one that reads lack.
+A row counts as stored unless it is noted as gone or as lacked.
 """
 
 from typing import Any
@@ -45,7 +45,7 @@ async def list_stored(portal_id: int, low: int, high: int, since: int) -> set[in
 
 
 async def list_lacked(portal_id: int) -> dict[int, int | None]:
-    """The rows that reads lack though nothing proves that they are gone; the user of each by its id."""
+    """The rows that reads lack though nothing proves that they are gone: the id of each row, and its user."""
     rows = await CallLegTable.raw(_LACKED, portal_id, MOST_IDS)
     return {row["statistics_id"]: row["user_id"] for row in rows}
 

@@ -23,8 +23,8 @@ class Task(msgspec.Struct, frozen=True):
     """A range to look at.
 
     `count`: count it in parts; those that differ are tasks again. `sweep`: cut it in parts; all are tasks
-    again. `read`: read it page by page, and the ids below it too if any of its ids was another call's until
-    now. `plain`: read it, and nothing below it.
+    again. `read`: read it page by page; if one of its ids turns out to belong to another call now, the ids
+    below are a task too. `plain`: read it, and nothing below it.
     """
 
     kind: Literal["count", "sweep", "read", "plain"]
@@ -86,8 +86,8 @@ def plan_parts(high: int, read_from: int) -> list[Range]:
 
 
 def refine(task: Task, pieces: Sequence[Range], counts: Counts, stored: Sequence[int]) -> list[Task]:
-    """The tasks that are left of a range once its pieces are counted: `stored` by us, `counts` by the portal
-    (in a task of kind `count` only).
+    """The tasks for those pieces of a range that are still to be looked at. `stored`: our count of each
+    piece. `counts`: the portal's count, which only a task of kind `count` has.
     """
     left = []
     for piece, count, n in zip(pieces, counts, stored, strict=True):
@@ -100,14 +100,16 @@ def refine(task: Task, pieces: Sequence[Range], counts: Counts, stored: Sequence
 
 
 def walk_on(task: Task) -> list[Task]:
-    """The task below a range with ids that were another call's: twice as many ids, at most one request's."""
+    """The task below a range in which ids belong to other calls now. It has twice as many ids, but no more
+    than one request can read; none is left below id 1.
+    """
     width = min(2 * (task.high - task.low + 1), BATCH_ROWS)
     return [Task("read", max(1, task.low - width), task.low - 1)] if task.low > 1 else []
 
 
 def plan_slice(below_id: int, read_from: int, width: int) -> list[Task]:
-    """The next slice of old rows, below the slice of the day before; from the bottom it goes to the top
-    again. One request reads it, where `width` ids are a page.
+    """The next slice of old rows, below the slice of the day before; after the lowest slice comes the highest
+    again. A slice is as wide as one request can read; `width`: how many ids fill a page.
     """
     top = below_id if 1 < below_id < read_from else read_from
     return [Task("read", max(1, top - MOST_PAGES * width), top - 1)] if top > 1 else []
@@ -119,7 +121,9 @@ def begin_walk(low_id: int) -> list[Task]:
 
 
 def spread(low: int, high: int) -> list[Range]:
-    """At most 50 ranges of a page each, ascending, the last page among them: all, or evenly spread."""
+    """At most 50 ranges of a page each, ascending: all pages, or evenly spread ones. The last page is always
+    among them.
+    """
     pages = ceil((high - low + 1) / PAGE_ROWS)
     step = PAGE_ROWS * max(1, ceil(pages / MOST_PAGES))
     lows = [top - PAGE_ROWS + 1 for top in range(high, low - 1, -step)]

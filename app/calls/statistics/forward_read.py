@@ -41,12 +41,14 @@ from app.calls.store.counted_calls import GRACE_S
 from app.kit.clock import Clock
 
 log = structlog.get_logger(__name__)
-LIMITED_FROM = 2  # Operators: one alone may be a forger.
-LATE_S = 3 * 3600  # Statistics have been seen two hours late: until then that alone may be the cause.
+LIMITED_FROM = 2  # Operators: if the calls of only one are missing, that one may have forged them.
+LATE_S = 3 * 3600  # Statistics have come two hours late: for so long a missing call may only be late.
 
 
 class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a read. `undecodable`: rows in which not everything could be read. Unix seconds."""
+    """The result of a read. `complete_up_to`: Unix seconds. `undecodable`: rows in which not everything could
+    be read.
+    """
 
     history: str
     complete_up_to: int | None
@@ -57,8 +59,8 @@ class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt at a read. `is_full`: with the calls of 30 days. `lease`: None without one. When the
-    `share` is used up, the attempt ends after its present batch.
+    """One attempt at a read. `is_full`: the read goes back 30 days. `lease`: None if the read has no lease.
+    When the `share` is used up, the attempt ends after its present batch.
     """
 
     is_full: bool
@@ -93,7 +95,9 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
         return self.looked_at - self.since >= FULL_WINDOW_S
 
     def moved_to(self, low_id: int, began_at: int | None) -> "Pass":
-        """The same read after one more batch; `began_at`: of its attempt, by the portal's clock."""
+        """The same read after one more batch; `began_at`: when the attempt with this batch began, by the
+        portal's clock.
+        """
         began_at = began_at if self.began_at is None else self.began_at
         return msgspec.structs.replace(self, low_id=low_id, began_at=began_at)
 
@@ -164,8 +168,8 @@ async def _keep(mark: Mark, going: Pass, lease: ReadLease | None, now: int) -> N
 async def _finish(
     reader: BatchReader, mark: Mark, going: Pass, attempt: Attempt, clock: Clock
 ) -> Mark | None:
-    """Move the mark to the end, compare with the portal's count where that is due, and date the read; the
-    mark afterwards.
+    """Move the mark to the end, compare with the portal's count where that is due, and move "complete up to".
+    Returns the mark afterwards.
 
     The error of a failed comparison is raised after the read is noted. The comparison goes on with a later
     read, and no call waits for it.
@@ -181,7 +185,7 @@ async def _finish(
             await suspect(mark.portal_id, mark.generation, newest_id + 1)
         try:
             shown_id = await _compare(reader, mark, going, attempt, clock)
-        except Exception as error:  # noqa: BLE001  The read was whole, for any error of the comparison.
+        except Exception as error:  # noqa: BLE001  The read was whole, even if the comparison failed.
             failure = error
     await _date(reader, mark, going, newest_id, shown_id)
     if is_whole:

@@ -98,7 +98,9 @@ async def begin_history(reader: BatchReader, mark: Mark, now: int) -> Mark | Non
 
 
 def _first_changes(newest: list[int], lowest: int, reader: BatchReader, now: int) -> dict[str, object]:
-    """The mark's first changes; `newest`: the highest ids, descending, and all if the page is not full."""
+    """The mark's first changes; `newest`: the ids of the newest page, descending. A page that is not full has
+    all ids.
+    """
     rows = len(newest)
     top_id, low_id = (newest[0], newest[-1]) if newest else (0, 1)
     bottom_id = min(lowest, low_id)

@@ -15,7 +15,8 @@ from app.calls.statistics.progress.plan import PAGE_ROWS, Range
 from app.calls.statistics.progress.read_schedule import DAY_S
 
 USERS_A_REQUEST = 25  # Two pages for each, and a batch has fifty.
-MOST_REQUESTS = 4  # For the ends of a hundred users; where there are more, others each day.
+# These find the ends of a hundred users. If there are more users, each day has another hundred.
+MOST_REQUESTS = 4
 MOST_PAGES = 30  # Of lacked rows in one request, beside the ends of ten users.
 MOST_USERS = 10
 Row = tuple[int, int | None]  # The id of the statistics, and the user.
@@ -38,7 +39,7 @@ async def judge_lacked(reader: BatchReader, share: Share, now: int) -> None:
 
 
 def choose_users(users: set[int | None], now: int) -> list[int | None]:
-    """At most a hundred of these users, beginning with another one each day."""
+    """At most a hundred of these users. Each day begins after the last user of the day before."""
     ordered = sorted(users, key=lambda user: user or 0)
     most = MOST_REQUESTS * USERS_A_REQUEST
     begin = now // DAY_S * most % len(ordered) if ordered else 0

@@ -42,8 +42,9 @@ class Lookups:
     async def look(self, portal: Portal) -> None:
         """Read the statistics to their end, unless that was tried less than a minute ago.
 
-        A lookup that fails, or that the budget of refreshes does not allow, becomes evidence. The hint may
-        come only once, and reconciliation asks a portal that fails again, after a wait that grows.
+        A lookup that fails, or that the budget of refreshes does not allow, becomes evidence. This is needed
+        because the hint may come only once; reconciliation repeats the read of a portal that fails, after a
+        wait that grows.
         """
         now = self._clock.now()
         if not await queries.take_lookup(portal.id, now, PAUSE_S):

@@ -48,8 +48,9 @@ LONGEST_DELAY_S = 6 * 3600
 STALE_S = 60
 MOST_FAILURES = 4  # Then the history counts as failed, though it is tried again.
 UNEXPECTED = "internal_error"
-# Each history writes all the time, so more at once would be no quicker. A slice and its last batch are no
-# long turn. Where endless histories hold all places, a portal just installed need not wait for them.
+# Each history writes all the time, so more than two at once would not be quicker. A slice and its last batch
+# do not count as a long turn. After ten seconds a turn makes way for one that waits, so that a new portal
+# need not wait while endless histories hold all places.
 HISTORY = Kind(name="history", places=2, usual_s=SLICE_S + 15, spared_s=10.0, longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once: those that have waited longest.
 FAILURES = (*ACCESS_FAILURES, StatisticsRefusedError, QuotaReached, QueryTooSlowError)
@@ -138,11 +139,12 @@ class Histories:
         """Read the statistics forward to their end, or begin their history where it has not begun; return a
         summary of the read.
 
-        `is_full`: whether with the calls of 30 days (None: once a day). Each batch renews the `lease`. Raises
-        the errors of PortalAccess, StatisticsRefusedError and LeaseLostError; PortalRestsError when the
-        turn's share is used up before (only if `is_bounded`); PortalNotConnectedError also when the portal
-        was uninstalled or installed again meanwhile. Raises QuotaReached where there is no room: no read that
-        begins then may say up to when the log is complete.
+        `is_full`: whether the read goes back 30 days (None: it does so once a day). Each batch renews the
+        `lease`. Raises the errors of PortalAccess, StatisticsRefusedError and LeaseLostError;
+        PortalRestsError when the turn's share is used up before (only if `is_bounded`);
+        PortalNotConnectedError also when the portal was uninstalled or installed again meanwhile. Raises
+        QuotaReached where there is no room, because a read without room could not store all rows, and so
+        could not say up to when the log is complete.
         """
         await self._room.admit_read(portal.id)
         mark = await self._find_mark(portal)

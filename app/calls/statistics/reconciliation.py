@@ -33,7 +33,8 @@ from app.portals.tokens.refresh_budget import is_affordable, is_alive
 log = structlog.get_logger(__name__)
 READ, WELCOME = Kind(name="read", longest_s=LONGEST_TURN_S), Kind(name="welcome", longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once: those that have waited longest.
-# Single calls that are being read. A portal may hold each answer back for a minute; in all there is no bound.
+# How many single calls are read at once. A portal may hold each answer back for a minute, so there is a bound
+# for each portal; there is none for all portals together.
 OF_CALLS = Share(overall=sys.maxsize, per_portal=4, per_user=4)
 CALL_EVERY_S = 300
 LOOK_S = 2.0
@@ -57,10 +58,10 @@ class Reconciliation:
         self._turns.begin_all(READ, await list_due_reads(self._clock.now(), MOST_DUE), self._read_if_due)
 
     async def read(self, portal: Portal) -> bool:
-        """Read the portal's new calls; say whether to the end. False also when another process has the lease,
-        or the portal is to rest.
+        """Read the portal's new calls; return whether the statistics were read to their end. False also when
+        another process has the lease, or when the portal must rest.
 
-        The mark notes a failure; after each one in a row the portal is asked again later.
+        The mark notes a failure. After each further failure the wait until the next read is longer.
         """
         now = self._clock.now()
         mark = await take_read_lease(portal.id, portal.generation, now, now + LEASE_S)
@@ -99,7 +100,9 @@ class Reconciliation:
         }
 
     def welcome(self, portal: Portal) -> None:
-        """Begin a read because an administrator has opened the tab: their new pair makes it free."""
+        """Begin a read because an administrator has opened the tab: with the new pair from the tab, the read
+        costs no refresh.
+        """
         self._turns.begin(WELCOME, portal.id, partial(self._read_for_tab, portal.id))
 
     async def read_call(self, portal: Portal, call_id: str) -> bool:

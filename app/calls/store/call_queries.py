@@ -39,7 +39,8 @@ KEY_TYPES = types_of(CallTable, ("portal_id", "call_id"))
 LEG_TYPES = types_of(CallLegTable, Leg.__struct_fields__)
 _PAIR_TYPES = {"portal_id": "bigint", "token_hash": "text"}
 _OPERATOR_TYPES = types_of(CallOperatorTable, ("portal_id", "call_id", "user_id"))
-_OF_LEG = (*CALL_FIELDS, "is_start_guessed")  # A call's row has these of the leg that speaks for it.
+# A call's row has these fields of the leg that speaks for the call.
+_OF_LEG = (*CALL_FIELDS, "is_start_guessed")
 _DERIVED = ("phone_digits", "is_confirmed", "is_gone", "sum_duration_s")
 _CALL_TYPES = types_of(CallTable, (*_OF_LEG, *_DERIVED))
 _INSERTED_TYPES = KEY_TYPES | types_of(CallTable, ("source", "received_at")) | _CALL_TYPES
@@ -215,7 +216,7 @@ def _as_integer(value: object) -> int:
 
 
 async def hold_portals(database: Database, pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
-    """The pairs (portal id, hash of its application_token) that are true of an installed portal.
+    """Those of the pairs (portal id, hash of its application_token) that match an installed portal.
 
     The portals' rows are held until the transaction ends, in one order, so that no uninstall comes in
     between.

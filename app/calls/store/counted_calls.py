@@ -9,7 +9,8 @@ counts.
 
 import msgspec
 
-# The statistics may be ten minutes behind the event, and our clocks may be set by as much meanwhile.
+# Ten minutes by which the statistics may be behind the event, and ten by which our clocks may be changed
+# meanwhile.
 GRACE_S = 1_200
 
 
@@ -18,7 +19,8 @@ class Counting(msgspec.Struct, frozen=True):
 
     `looked_at`: when the last whole read began, by our clock (None: there was none). `is_limited`: rows, or
     several operators' calls, are hidden from the owner of our token. `counts_all`: several operators' calls
-    are hidden, so calls in doubt count. Hidden rows are no reason for that: they are confirmed, and count.
+    are hidden, so calls in doubt count. Rows that were shown and are hidden now do not set `counts_all`:
+    their calls stay confirmed, and count anyway.
     """
 
     looked_at: int | None = None
@@ -27,17 +29,21 @@ class Counting(msgspec.Struct, frozen=True):
 
     @property
     def doubted_before(self) -> int:
-        """The moment before which an event's call must be confirmed by now, or the statistics lack it."""
+        """A moment. A call whose event came before it should be confirmed by now; if it is not, the
+        statistics lack the call.
+        """
         return 0 if self.looked_at is None else self.looked_at - GRACE_S
 
     @property
     def counted_from(self) -> int:
-        """The moment from which on events' calls count though the statistics never showed them."""
+        """A moment. A call whose event came at it or later counts even if the statistics never showed the
+        call.
+        """
         return 0 if self.counts_all else self.doubted_before
 
     def judge(self, received_at: int, *, is_confirmed: bool, is_gone: bool) -> bool | None:
         """Whether a call is confirmed (`confirmed` in docs/interface.md); None while that is not known. A
-        call that is gone is not.
+        call that is gone is not confirmed.
         """
         if is_confirmed:
             return True

@@ -29,6 +29,7 @@ async def find_counting(portal_id: int) -> Counting:
 
 def counted(counting: Counting) -> WhereRaw:
     """The condition for the calls that count: all but those that the statistics are known to lack. A call
-    that they showed once and that is gone never counts, for any rights of the owner.
+    that they showed once and that is gone never counts, even if the owner of the token is not shown all
+    calls.
     """
     return WhereRaw(COUNTED, counting.counted_from)

@@ -16,7 +16,7 @@ _NOT_A_DIGIT = re.compile("[^0-9]")
 class KnownCall(msgspec.Struct):
     """A stored call: the values of its own row, its legs, and their ids.
 
-    `leg_ids` is empty while the call comes from one event: then the call's own row holds the leg.
+    `leg_ids` is empty while only one event has told of the call: then the call's own row holds the leg.
     """
 
     key: Key
@@ -50,7 +50,9 @@ def is_changed(change: Change) -> bool:
 
 
 def rows_of_legs(change: Change) -> Legs:
-    """The legs that have rows: none while the call comes from one event, for its own row holds the leg."""
+    """The legs that have rows: none while only one event has told of the call, because its own row holds the
+    leg.
+    """
     if len(change.legs) == 1 and change.legs[0].is_telling:
         return ()
     return change.legs

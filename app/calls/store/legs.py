@@ -138,7 +138,7 @@ def meet_event(legs: Legs, told: Leg) -> Legs:
 
 
 def meet_statistics(legs: Legs, rows: Sequence[Leg]) -> Legs:
-    """The legs after rows of the statistics; a fact that a row has no longer goes from its leg too."""
+    """The legs after rows of the statistics. When a row loses a fact, its leg loses that fact too."""
     known: dict[int | None, Leg] = {leg.statistics_id: leg for leg in legs if leg.statistics_id is not None}
     rest = [leg for leg in legs if leg.statistics_id is None]
     for row in rows:
@@ -200,7 +200,9 @@ def same_leg(one: Leg, other: Leg) -> bool:
 
 
 def _settle(legs: Legs) -> Legs:
-    """The rows, and each telling without a row once; in an order that depends on the legs alone."""
+    """All rows, and the tellings that have no row, without duplicates. The order depends on the legs alone,
+    not on the order in which they came.
+    """
     rows = [leg for leg in legs if leg.statistics_id is not None]
     rest: dict[tuple[object, ...], Leg] = {}
     for leg in legs:
@@ -216,7 +218,7 @@ def order_of(leg: Leg) -> tuple[object, ...]:
 
 
 def _content_of(leg: Leg) -> tuple[object, ...]:
-    """All facts that an event tells; a start that we guessed is none."""
+    """All facts that an event tells, and whether the leg is gone; a start that we guessed is no fact."""
     start = None if leg.is_start_guessed else leg.started_at
     return (leg.gone_at is not None, start, *_content(leg))
 

@@ -2,8 +2,8 @@
 
 Where the statistics show a call, their rows alone decide its facts, its sums and its operators. Where they
 showed it once, the rows that are gone decide, as long as they are kept. A telling beside rows is a doubtful
-leg: it is listed while the statistics may be behind, and does nothing else. So no event, and no order of
-events, rows and corrected rows, changes which legs decide: those of the statistics.
+leg: it is listed while the statistics may be behind, and does nothing else. So the legs of the statistics
+decide, in any order of events, rows and corrected rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,8 @@ import msgspec
 from app.calls.store.legs import Leg, Legs, order_of
 
 ANSWERED = "200"
-_SAME_LEG = 2  # So many of user, start and outcome agree: one may have been corrected since the event.
+# How many of user, start and outcome must agree: the portal may have corrected one since the event.
+_SAME_LEG = 2
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -58,7 +59,9 @@ def forget_old(legs: Legs, before: int) -> Legs:
 
 
 def sum_durations(shown: Shown) -> int | None:
-    """The sum of the seconds of a confirmed call's rows; None where one leg speaks for all."""
+    """The sum of the seconds of a confirmed call's rows; None if the call has one row only or is not
+    confirmed, or if no row has a duration.
+    """
     if len(shown.deciding) < 2 or not shown.is_confirmed:  # noqa: PLR2004  One leg is its own sum.
         return None
     durations = [leg.duration_s for leg in shown.deciding if leg.duration_s is not None]
@@ -72,8 +75,9 @@ def find_operators(shown: Shown) -> frozenset[int]:
 
 
 def best_telling(group: Sequence[Leg]) -> Leg:
-    """The telling that counts among several of one leg, in any order of theirs: answered before not answered,
-    longer before shorter. If one of them names a start, it is the start of all.
+    """The telling that is used when several tell of one leg, in any order of their arrival: an answered one
+    before one that is not, then the longer one. If one of the tellings names a start, the result has that
+    start.
     """
     best = max(group, key=lambda leg: (leg.code == ANSWERED, leg.duration_s or 0, order_of(leg)))
     starts = [leg.started_at for leg in group if not leg.is_start_guessed]

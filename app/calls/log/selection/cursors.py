@@ -17,7 +17,9 @@ DEFAULT_LIMIT = 50
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """The last row of a page, after which the next begins; bound to its order, so that no page mixes two."""
+    """The last row of a page, after which the next page begins. It names the order of the list, so that a
+    cursor of one order is refused in another.
+    """
 
     sort: Sort
     key: int
@@ -29,7 +31,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 def parse_cursor(text: str | None, sort: Sort) -> Cursor | None:
-    """The cursor that `to_text` wrote; raises BadFilter for another text, and for one of another order."""
+    """The cursor that `to_text` wrote. Raises BadFilter for any other text, and for a cursor of another
+    order.
+    """
     if text is None:
         return None
     try:

@@ -94,7 +94,9 @@ def _any_of(conditions: list[Combinable]) -> Combinable:
 
 
 def _having_outcome(outcome: Outcome) -> Combinable:
-    """The rule of `outcome.outcome_of`, for the database; a test compares the two."""
+    """The condition for calls with this outcome. It says in SQL what `outcome.outcome_of` says in Python; a
+    test compares the two.
+    """
     if outcome == "unknown":
         return WhereRaw("COALESCE(code, '') = ''")
     if outcome == "missed":

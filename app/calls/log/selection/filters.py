@@ -67,7 +67,7 @@ class ListRequest(msgspec.Struct, frozen=True):
 def parse_list_request(parameters: Mapping[str, str], zone: tzinfo) -> ListRequest:
     """Read the parameters of `GET /api/v1/calls`, and skip empty and unknown ones.
 
-    A date, or a time without an offset, is one of `zone`. Raises BadFilter.
+    A date, or a time without an offset, is read in the time zone `zone`. Raises BadFilter.
     """
     given = {name: value.strip() for name, value in parameters.items() if value.strip()}
     sort = parse_choice(given, "sort", SORTS) or NEWEST_FIRST

@@ -67,7 +67,9 @@ def parse_texts(given: Given, name: str) -> tuple[str, ...]:
 
 
 def parse_duration(given: Given, name: str) -> int | None:
-    """Seconds, from seconds, minutes and seconds, or hours too: `90`, `1:30`, `1:02:03`."""
+    """A number of seconds. The text may be seconds (`90`), minutes and seconds (`1:30`), or hours, minutes
+    and seconds (`1:02:03`).
+    """
     value = given.get(name)
     if value is None:
         return None
@@ -81,7 +83,7 @@ def parse_duration(given: Given, name: str) -> int | None:
 
 
 def parse_moment(given: Given, name: str, zone: tzinfo) -> int | None:
-    """Unix seconds, from a date or a time in ISO 8601; without an offset it is one of `zone`."""
+    """Unix seconds, from a date or a time in ISO 8601. Without an offset, `zone` is its time zone."""
     value = given.get(name)
     if value is None:
         return None
@@ -133,7 +135,9 @@ def _to_number(name: str, value: str, highest: int) -> int:
 
 
 def _parse_day(name: str, value: str, zone: tzinfo) -> int:
-    """The first second of a day for `from`; for `to` the first after it, to include the whole day."""
+    """The first second of the day for `from`. For `to`, the first second of the next day, so that the period
+    includes the whole day.
+    """
     day = date.fromisoformat(value)
     if name == "to":
         day += timedelta(days=1)

@@ -12,8 +12,8 @@ FREE_PERIOD = "free"
 
 
 def apply_period(parameters: Mapping[str, str], today: date) -> dict[str, str]:
-    """The parameters with `period` turned into `from` and `to`; dates that the user typed count only while
-    the period is free. Raises BadFilter for an unknown period.
+    """The parameters with `period` turned into `from` and `to`; the dates that the user typed count only if
+    `period` is `free` or is not given. Raises BadFilter for an unknown period.
     """
     given = dict(parameters)
     chosen = given.pop("period", "").strip()
@@ -31,7 +31,7 @@ def apply_period(parameters: Mapping[str, str], today: date) -> dict[str, str]:
 
 
 def days_of(period: str, today: date) -> tuple[date, date | None]:
-    """The first and the last day of a period; None for the last where the period goes on. Raises
+    """The first and the last day of a period; the last day is None if the period includes today. Raises
     BadFilter.
     """
     first_of_month = today.replace(day=1)

@@ -15,8 +15,8 @@ from app.portals.settings.visible_users import Everyone, Visible
 
 
 def is_visible(portal_id: int, visible: Visible) -> Combinable:
-    """The condition for the calls of the portal that the viewer may see. Calls without an employee are only
-    among everyone's.
+    """The condition for the calls of the portal that the viewer may see. A viewer who may not see everyone's
+    calls sees no call without an employee.
     """
     in_portal = CallTable.portal_id == portal_id
     if isinstance(visible, Everyone):

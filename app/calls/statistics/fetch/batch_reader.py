@@ -26,12 +26,13 @@ from app.kit.clock import Clock
 from app.kit.storage.database import Dialect
 from app.portals.model import Portal
 
-# On SQLite a transaction keeps every other writer waiting, some 5 ms for this many rows or this much text; in
-# one half as large a row costs a quarter more. On PostgreSQL it costs ten messages and keeps nobody waiting.
+# The most that one transaction writes. On SQLite every other writer waits for the transaction, some 5 ms at
+# this size; at half this size each row costs a quarter more. On PostgreSQL a transaction costs ten messages,
+# and nobody waits for it.
 CHUNK_ROWS: Mapping[Dialect, int] = {"sqlite": 50, "postgresql": 100}
 CHUNK_CHARACTERS = 100_000
 MOST_TRIES = 5
-SEARCH_S = 30  # At most 62 requests, of which a portal takes two a second; half of a turn.
+SEARCH_S = 30  # Time for the 62 requests that a search may need, at two a second; it is half of a turn.
 OUT_OF_TIME = "operation_time_limit"
 NEWEST = Question(Range(1, OPEN), is_descending=True)
 OLDEST = Question(Range(1, OPEN))

@@ -29,7 +29,7 @@ from app.portals.hold_queries import hold_installation
 from app.portals.outbound.access import PortalNotConnectedError
 from app.portals.settings.settings_queries import find_settings
 
-CHUNK_CALLS = 50  # As many as `batch_reader.CHUNK_ROWS` has rows on SQLite.
+CHUNK_CALLS = 50  # The same number as `batch_reader.CHUNK_ROWS` on SQLite.
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -66,8 +66,9 @@ async def write_rows(destination: Destination, records: Sequence[StatisticsRecor
     """Merge one chunk of rows; return how much it changed. Raises PortalNotConnectedError when the portal has
     another installation by now, and QuotaReached, before anything is written, when it has no room.
 
-    A new call that is older than the portal keeps calls is left out: it was removed, or would be. A row takes
-    over an id that another call has, because a restored or moved portal gives the same ids again.
+    A new call that is older than the portal keeps calls is left out: it has been removed before, or it would
+    be removed at once. A row takes over an id that another call has, because a restored or moved portal gives
+    the same ids again.
     """
     await destination.room.admit(destination.portal_id)
     kept_from = (await find_settings(destination.portal_id)).kept_from(read_at)
@@ -95,7 +96,9 @@ def _decision_of(rows: Mapping[str, Sequence[Leg]], read_at: int, kept_from: int
 
 
 async def _keep_names(destination: Destination, rows: dict[str, list[Leg]]) -> None:
-    """Leave out rows whose CALL_ID cannot be read now and could be before: they must take over no id."""
+    """Leave out the rows whose CALL_ID could be read before and cannot be read now, so that such a row does
+    not become another call.
+    """
     every = ((name, leg.statistics_id or 0) for name, legs in rows.items() for leg in legs)
     unnamed = {statistics_id for name, statistics_id in every if name == f"{ROW_NAME}{statistics_id}"}
     for statistics_id, call_id in (
@@ -106,7 +109,7 @@ async def _keep_names(destination: Destination, rows: dict[str, list[Leg]]) -> N
 
 
 def _part(rows: dict[str, list[Leg]], error: OverfullError) -> None:
-    """Make a call of its own of each row for which its call has no room, so that no row is missing."""
+    """Turn each row for which its call has no room into a separate call, so that no row is missing."""
     rows[error.call_id] = [row for row in rows[error.call_id] if row not in error.surplus]
     rows |= {f"{ROW_NAME}{row.statistics_id}": [row] for row in error.surplus}
     if not rows[error.call_id]:
@@ -114,7 +117,7 @@ def _part(rows: dict[str, list[Leg]], error: OverfullError) -> None:
 
 
 async def note_gone(destination: Destination, statistics_ids: Collection[int], at: int) -> int:
-    """Note that the portal deleted these rows, so they confirm nothing now; how many calls changed."""
+    """Note that the portal deleted these rows, so they confirm no call now; return how many calls changed."""
     wanted = frozenset(statistics_ids)
     call_ids = set((await find_holders(destination.portal_id, wanted, destination.database)).values())
     decision = Decision(lambda _, legs: mark_gone(legs, wanted, at), at)
@@ -122,7 +125,7 @@ async def note_gone(destination: Destination, statistics_ids: Collection[int], a
 
 
 async def note_lacked(destination: Destination, statistics_ids: Collection[int], at: int) -> int:
-    """Note that a read lacked these rows, for a reason that is not known yet; how many calls changed."""
+    """Note that a read lacked these rows, for a reason not known yet; return how many calls changed."""
     wanted = frozenset(statistics_ids)
     call_ids = set((await find_holders(destination.portal_id, wanted, destination.database)).values())
     decision = Decision(lambda _, legs: mark_lacked(legs, wanted, at), at)
@@ -130,8 +133,8 @@ async def note_lacked(destination: Destination, statistics_ids: Collection[int],
 
 
 async def forget_old_legs(destination: Destination, before: int) -> int:
-    """Delete the rows that were gone before this moment, and the doubtful legs from events before it; how
-    many calls changed, deleted ones included.
+    """Delete the rows that were gone before this moment, and the legs of events from before it where their
+    call has rows. Returns how many calls changed, including those that were deleted.
     """
     decision, changed, last = Decision(lambda _, legs: forget_old(legs, before), 0), 0, ""
     while call_ids := await list_unsettled(
@@ -159,7 +162,7 @@ async def _rewrite_once(destination: Destination, call_ids: Sequence[str], decis
         if not await hold_installation(portal_id, destination.generation, database):
             raise PortalNotConnectedError("the portal was uninstalled or installed again meanwhile")
         taken = await _find_taken(destination, decision)
-        if taken:  # In the transaction of the rows: another process may read on.
+        if taken:  # In the same transaction as the rows, because another process may go on reading.
             await suspect(portal_id, destination.generation, min(min(ids) for ids in taken.values()))
         wanted = dict.fromkeys([*call_ids, *taken])
         known = await load_calls(database, ((portal_id, call_id) for call_id in wanted))

@@ -34,8 +34,8 @@ async def find_holders(portal_id: int, statistics_ids: Collection[int], database
 async def list_unsettled(
     portal_id: int, before: int, after: str, limit: int, database: Database
 ) -> list[str]:
-    """The ids of the next calls, in the order of their ids, with a row that was gone before this moment or an
-    event's leg from before it.
+    """The ids of the next calls, in the order of these ids, that have an old leg: a row that was gone before
+    the moment `before`, or a telling that came before it.
     """
     rows = await database.run(
         f"SELECT DISTINCT l.call_id FROM {rows_source(database, _OLD_TYPES)} k"  # noqa: S608  As above.

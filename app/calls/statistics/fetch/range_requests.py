@@ -62,8 +62,8 @@ class Question(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """The rows of one question, by id in the order of the question.
 
-    `odd`: the rows in which something could not be read, with the reasons. `is_whole`: every row is a record
-    all the same.
+    `odd`: the rows in which something could not be read, with the reasons. `is_whole`: every row has become a
+    record, even if something in it could not be read.
     """
 
     ids: list[int]
@@ -94,7 +94,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def page_of_one(portal: Portal, statistics_id: int) -> Page:
-    """A page of one row that is larger than any honest answer: its id, and everything else unknown."""
+    """A page with one record, for a row that is larger than any honest answer: the record has the id of the
+    row, and all else is unknown.
+    """
     row = {"ID": str(statistics_id)}
     record, _ = _read_row(row)
     log.warning("statistics row too large", portal_id=portal.id)
@@ -208,5 +210,5 @@ async def ask_for_call(access: StatisticsAccess, portal: Portal, call_id: str) -
         raise StatisticsRefusedError("filter_not_applied")
     try:
         return [read_statistics_row(row)[0] for row in rows[:PAGE_ROWS]]
-    except Undecodable as error:  # The row has an ID that is no id.
+    except Undecodable as error:  # The ID of the row is not a number.
         raise StatisticsRefusedError(WITHOUT_ID) from error

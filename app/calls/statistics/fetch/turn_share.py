@@ -11,14 +11,15 @@ from app.kit.clock import Clock
 
 SLICE_S = 60
 LONGEST_TURN_S = SLICE_S + 75  # 75 s for the last request: a portal that holds it back longer is cut off.
-# Of a minute, and so of a turn: SQLite stores so many beside events, and a history of a million is whole
-# within twenty minutes. A portal that invents calls has no more than these written.
+# The most rows that are read in a minute, and so in a turn. SQLite can store so many while it stores events,
+# and a history of a million rows is whole within twenty minutes. A portal that invents calls cannot cause
+# more writing than this.
 ROWS_A_MINUTE = 60_000
 
 
 class Share:
-    """One turn's share, which begins when it is made. The vendor's command has one without bounds, and waits
-    for the end.
+    """One turn's share, which begins when it is made. With `is_bounded=False` it has no end: a command of the
+    vendor waits until all is read.
     """
 
     def __init__(self, clock: Clock, is_stopping: Callable[[], bool], *, is_bounded: bool = True) -> None:

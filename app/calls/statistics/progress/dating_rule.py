@@ -1,6 +1,7 @@
 """Whether a read may move "complete up to" to its own beginning: the one rule, with its reasons. Pure.
 
-This rule only holds it back. The reasons why it falls stand in `marks.py`.
+This rule only keeps the moment from moving forward. The reasons why it moves back or becomes null stand in
+`marks.py`.
 """
 
 from typing import Literal
@@ -9,7 +10,7 @@ import msgspec
 
 from app.calls.statistics.progress.read_schedule import DAY_S
 
-# The audit compares a quiet portal once a day, and one comparison may fail, and the next one too.
+# The audit compares a quiet portal once a day. Within this time a comparison may fail and be repeated.
 AUDITED_WITHIN_S = 2 * DAY_S
 Doubt = Literal["nothing_shown", "newest_not_shown", "not_compared"]
 
@@ -19,8 +20,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     `newest_id`: the highest of the read. `known_id`: the highest before it. `has_known`: whether any row is
     stored. `shown_id`: the highest that the portal showed when the audit asked for it after the read (None:
-    it did not ask). `compared_ago_s`: seconds from the last comparison that agreed to the read (None: none
-    agreed yet, or this is the first read).
+    it did not ask). `compared_ago_s`: seconds between the last comparison with equal counts and this read
+    (None: no counts were equal yet, or this is the first read).
     """
 
     newest_id: int

@@ -34,7 +34,9 @@ REJECTED_EVERY_S = 3600  # A stranger with a portal's member_id can cause one re
 
 
 class Evidence:
-    """The notes of this process, and its heartbeat; `elapsed` is in seconds, and real but in tests."""
+    """The notes of this process, and its heartbeat. `elapsed` returns seconds that no clock setting changes;
+    tests give another one.
+    """
 
     def __init__(
         self, database: Database, clock: Clock, elapsed: Callable[[], float] = read_elapsed_s
@@ -50,14 +52,16 @@ class Evidence:
         self._beaten_at = elapsed()
         self._others: dict[
             str, tuple[Fact, int]
-        ] = {}  # With the number of our beats for which each has been the same.
+        ] = {}  # With each, for how many of our beats it has been the same.
 
     def note_missing(self, portal_id: int) -> None:
         """Note that a verified event of this portal was not stored as a call."""
         self._missing.add(portal_id)
 
     def note_rejected(self, portal_id: int) -> None:
-        """Note a refused event in this portal's name: its token may be newer than the stored one."""
+        """Note a refused event in this portal's name: the token in the event may be newer than the stored
+        one.
+        """
         key = str(portal_id)
         if key not in self._rejected:
             self._rejected.remember(key, REJECTED_EVERY_S)

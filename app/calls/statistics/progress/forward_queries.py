@@ -1,7 +1,7 @@
 """Which portals are due for a forward read, which process reads, and the result in the mark. Portal first.
 
-The mark is the same row as in `mark_queries.py`. Every write names the generation; where the rows that were
-read decide, it also names the owner of the token that showed them.
+The mark is the same row as in `mark_queries.py`. Every write names the generation. A write that depends on
+the rows that were read also names the owner of the token that showed them.
 """
 
 import msgspec
@@ -13,8 +13,8 @@ from app.calls.statistics.progress.read_schedule import LATE_FACTS_S, READ_EVERY
 from app.portals.tokens.refresh_budget import ALIVE_FOR_S, REST_S
 
 MOST_LOOKED_AT = 100_000  # Legs or calls of a portal in one statement, which takes up to half a second.
-# With a token that lives a read costs no refresh, so every reason to read counts. A read may buy a new pair
-# only when the last one came long ago, and never for late facts.
+# With a token that has not expired a read costs no refresh, so every reason to read counts. A read may buy a
+# new pair only when the last one came long ago, and never for late facts.
 _DUE = """
     SELECT p.id FROM statistics_marks m
     JOIN portals p ON p.id = m.portal_id AND p.generation = m.generation
@@ -156,11 +156,11 @@ async def count_recent_calls(portal_id: int, since: int, until: int, most: int) 
 async def count_unseen_operators(
     portal_id: int, since: int, until: int, doubted_before: int, late_before: int
 ) -> int:
-    """How many operators have calls that the statistics lack, and since then none that the statistics show.
+    """How many operators have a call that the statistics lack, and no later call that the statistics show.
 
     A call counts only if its event came before `doubted_before`. While the statistics show no later call of
-    anybody, they may be late: then the event must have come before `late_before`. Where the calls between
-    `since` and `until` are very many, it looks at the newest of them.
+    any operator, they may be late: then the call counts only if its event came before `late_before`. Where
+    the calls between `since` and `until` are very many, it looks at the newest of them.
     """
     period = (portal_id, since, until)
     rows = await Marks.raw(_UNSEEN, *period, MOST_LOOKED_AT, doubted_before, late_before, *period)

@@ -140,9 +140,9 @@ async def date_mark(
     """Note a read to the end of the statistics that began at `read_up_to` by the portal's clock and at
     `looked_at` by ours; the mark afterwards.
 
-    A read that began before the last one never moves the moment back. A later read does when the portal's
-    clock was set back: nobody may rely on a moment that is still to come ("complete up to", reason 4 in
-    `marks.py`).
+    A read that began before the last one never moves the moment back. A later read moves it back if the
+    portal's clock was set back, because a moment in the future would promise calls that are still to come
+    ("complete up to", reason 4 in `marks.py`).
     """
     is_later = WhereRaw(
         "(COALESCE(read_up_to, 0) < {} OR COALESCE(looked_at, 0) <= {})", read_up_to, looked_at
@@ -158,8 +158,8 @@ async def reopen_history(portal_id: int, generation: int, now: int) -> None:
     reason 1 in `marks.py`).
 
     A process that reads at the moment loses its lease. The mark keeps its judgement of calls that the
-    statistics lack (`is_limited`, `counts_all`). The new history is also the day's read of 30 days, and the
-    mark keeps the moment in `reopened_at`.
+    statistics lack (`is_limited`, `counts_all`). The new history counts as the day's read of 30 days too. The
+    mark keeps the moment `now` in `reopened_at`.
     """
     await Marks.raw(_REOPEN, now, now, now, portal_id, generation)
 
@@ -205,7 +205,9 @@ def _mark(row: Mapping[str, Any]) -> Mark:
 
 
 def _is_held(generation: int, claimed_until: int) -> And:
-    """The condition: the mark of this installation, and its lease is still the one until that moment."""
+    """The condition for the mark of this installation, while its lease is still the one that ends at
+    `claimed_until`.
+    """
     return And(Marks.generation == generation, Marks.claimed_until == claimed_until)
 
 

@@ -4,19 +4,20 @@
 
 1. The history is to be read from its beginning. `mark_queries.ensure_mark` begins a new mark for another
    installation, and for another owner of the token, because that owner may be shown other rows. When an
-   administrator has calls kept longer, `removal/retention.store_settings` calls
-   `mark_queries.reopen_history`, because rows that were left out may lie anywhere. It is null until the
-   history is read and compared.
+   administrator sets a longer time to keep calls, `removal/retention.store_settings` calls
+   `mark_queries.reopen_history`, because rows that were left out may lie anywhere. "Complete up to" is null
+   until the history is read and compared.
 2. The portal counts other rows than are stored: `Audit._begin` and `Audit._conclude` (`statistics/audit.py`)
-   note `unequal_since`. It is null until the audit has looked at each difference.
+   note `unequal_since`. "Complete up to" is null until the audit has looked at each difference.
 3. The portal was restored or moved, so ids may belong to other calls: `mark_queries.suspect` notes
    `suspected_from`. `fetch/merge._rewrite_once` calls it where a row takes the id of another call, and
-   `statistics/forward_read._finish` where the newest id is lower than before. It is null until the audit has
-   settled which ids those are.
-4. The portal's clock was set back: `mark_queries.date_mark` moves it back to the earlier moment.
+   `statistics/forward_read._finish` where the newest id is lower than before. "Complete up to" is null until
+   the audit has settled which ids those are.
+4. The portal's clock was set back: `mark_queries.date_mark` moves "complete up to" back to the earlier
+   moment.
 
-A read that fails, a full quota (`Room.admit_read`) and a doubt (`dating_rule.find_doubt`) do not let it fall:
-it stands still until a read succeeds.
+A read that fails, a full quota (`Room.admit_read`) and a doubt (`dating_rule.find_doubt`) do not make
+"complete up to" fall: it stays as it is until a read succeeds.
 """
 
 from typing import Literal

@@ -16,7 +16,7 @@ REQUEST_S = 20.0  # A batch is planned to take so long: a third of the time that
 OPERATING_S = 480.0
 OPERATING_SPARE = 0.9
 OPERATING_WINDOW_S = 600
-DAY_S = 86_400.0  # No request, and no method in ten minutes, runs for longer.
+DAY_S = 86_400.0  # A longer time in an answer is not believed.
 
 Times = Mapping[str, Any]  # The `time` block of an answer.
 
@@ -28,8 +28,8 @@ def plan_pages(pages: int, duration_s: float) -> int:
 
 
 def plan_rest(times: Iterable[Times], pages: int, page_s: float) -> int:
-    """Seconds to rest before `pages` more, because the method's execution time would run out; 0 if it would
-    not. `times` are the blocks of the answered commands.
+    """Seconds to rest before the next `pages` pages, if the method's execution time would run out with them;
+    else 0. `times` are the blocks of the answered commands.
     """
     rest_s = 0
     for block in times:

@@ -11,7 +11,7 @@ from math import ceil
 import msgspec
 
 PAGE_ROWS = 50
-FILL = 0.85  # Ranges of sparse ids aim at a page so full: an entirely full one costs a second command.
+FILL = 0.85  # Ranges of sparse ids are made to fill this part of a page: a full page costs a second command.
 WIDEN_BY = 8  # At most, from one batch to the next: a gap says little about the ids after it.
 MOST_PIECES = 49
 BEHIND_IDS = 200
@@ -39,7 +39,7 @@ class Plan:
 
     `is_open`: also all ids from `low_id` up, however many there are by now. They go first, together with the
     200 below them, where the portal may have shown rows late. `resume_at`: an earlier attempt has read the
-    ids from there up to these.
+    ids from `resume_at` up to the ids that go first.
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class Plan:
         self._frontier = self.low_id - 1  # The highest id that has never been asked for.
         self._is_open = is_open
         self._pending = _split_open(self._open_from, low_id) if is_open else []
-        self._read: dict[int, tuple[int, int]] = {}  # By its highest id: the lowest, and how many rows.
+        # The ranges that are read, by highest id: the lowest id, and how many rows.
+        self._read: dict[int, tuple[int, int]] = {}
 
     @classmethod
     def of(cls, ranges: Iterable[Range]) -> "Plan":

@@ -1,8 +1,9 @@
 """One process at a time reads a portal's statistics: a lease in the mark says so to all others.
 
 The moment at which a lease ends (`claimed_until`) also names it. Another process can take it over only once
-it has run out, or when the history is reopened, so the next lease has a later moment. A process that has
-lost its lease changes nothing that depends on it. How high the ids are read stays true all the same.
+it has run out, or when the history is reopened, so the next lease has a later moment. A process that has lost
+its lease changes nothing that depends on it. Only the highest read id may still be noted, because it stays
+true.
 """
 
 from app.calls.statistics.progress.mark_queries import change_leased
