@@ -116,8 +116,8 @@ async def reconcile(parts: Parts) -> None:
 
 
 async def purge(parts: Parts) -> None:
-    """Delete the oldest exchanges, the rate accounts of portals without requests for long, and the tombstones
-    that an uninstall left for a day.
+    """Delete the oldest exchanges, the rate accounts of portals that got no request for long, and the
+    tombstones of uninstalls that are over a day old.
     """
     await purge_exchanges(parts.clock.now())
     await tombstone_queries.purge(parts.clock.now())

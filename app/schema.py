@@ -40,8 +40,8 @@ async def migrate(database: Database) -> None:
 
 
 async def _apply(database: Database, migration_id: str, *, is_whole: bool) -> None:
-    """Run the migration; run it again where PostgreSQL ended it, because old code still writes and each of
-    the two waited for a table that the other one held. Raises the error of the last attempt.
+    """Run the migration. Run it again if PostgreSQL ended it because of a deadlock with old code that still
+    writes. Raises the error of the last attempt.
     """
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(asyncpg.DeadlockDetectedError):

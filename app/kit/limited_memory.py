@@ -1,4 +1,4 @@
-"""A dictionary of at most so many entries, for memories that strangers can fill."""
+"""A dictionary with a bound on its entries, for memories that strangers can fill."""
 
 from collections import OrderedDict
 from typing import TypeVar
@@ -8,7 +8,9 @@ Value = TypeVar("Value")
 
 
 class LimitedMemory(OrderedDict[Key, Value]):
-    """Beyond `most` entries the one that was written longest ago goes; reading changes nothing."""
+    """A dictionary of at most `most` entries. When there are more, the entry that was written longest ago is
+    dropped; reading changes nothing.
+    """
 
     def __init__(self, most: int) -> None:
         super().__init__()

@@ -53,11 +53,9 @@ class Portal:
         self.state = state
         self.bucket = Bucket(stand_in.monotonic)
         self.operating = OperatingTime(stand_in.clock.now)
-        # The seconds that a method says it took; the answer comes without this delay.
-        self.execution_s = 0.01
+        self.execution_s = 0.01  # The seconds that a method says it took, without a delay.
         self.longest_request_s = 0.0
-        # The number of commands that a batch runs before its time is up; None: all.
-        self.most_commands: int | None = None
+        self.most_commands: int | None = None  # A batch runs this many before its time is up; None: all.
         self.ignored_operators: frozenset[str] = frozenset()  # Operators of FILTER that this portal lacks.
         self.redirect_to: str | None = None
         self.listed_endpoint: str | None = None  # The old address that `app.info` still tells after a move.
@@ -106,7 +104,7 @@ class Portal:
 
     @property
     def operator(self) -> User:
-        """A user with no other right than to see their own calls in the statistics."""
+        """A user whose only right is to see their own calls in the statistics."""
         return self.users[OPERATOR_ID]
 
     @property
@@ -269,11 +267,11 @@ class World(Generic[P_co]):
         return [request for request in self.requests if text in request.text]
 
     def requests_to(self, path_end: str) -> list[ReceivedRequest]:
-        """Every received request whose path, without outer slashes, ends so (`oauth/token`, `profile`)."""
+        """Every request whose path ends with `path_end` (`oauth/token`); outer slashes do not count."""
         return [request for request in self.requests if request.path.strip("/").endswith(path_end)]
 
     def portal_of_token(self, value: str) -> P_co | None:
-        """The portal that issued a token, be it dead or alive; or None."""
+        """The portal that issued a token, dead tokens included; or None."""
         return next((portal for portal in self.portals if value in portal.state.tokens), None)
 
     def portal_of_port(self, port: int) -> P_co | None:

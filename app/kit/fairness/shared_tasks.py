@@ -10,7 +10,9 @@ Result = TypeVar("Result")
 
 
 class SharedTasks(Generic[Result]):
-    """The running work of one kind: of each key one task, under this name in the background."""
+    """The running work of one kind, at most one task for each key. `name` is the name of these background
+    tasks.
+    """
 
     def __init__(self, background: Background, name: str) -> None:
         self._background = background
@@ -18,7 +20,8 @@ class SharedTasks(Generic[Result]):
         self._running: dict[Hashable, asyncio.Task[Result]] = {}
 
     async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """The result of the work that runs for the key, else of this work, begun now; raises its errors.
+        """The result of the work that already runs for the key; if none runs, `work` is begun now. Raises the
+        errors of that work.
 
         The work runs to its end even if every caller is cancelled.
         """

@@ -62,7 +62,9 @@ def text_direction(locale: str) -> str:
 
 
 def _weight(quality: str) -> float:
-    """The weight in `q=0.8`: 1 where there is none, and 0, a refusal, where it is no number."""
+    """The weight in `q=0.8`. Without a weight it is 1. A weight that is no number counts as 0, which refuses
+    the language.
+    """
     name, _, value = quality.strip().partition("=")
     if not name:
         return 1.0

@@ -43,7 +43,7 @@ def configure_logging(log_format: str, level: str, *, to_stderr: bool = False) -
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
     for name in ("httpx", "httpcore", "uvicorn.access", "apscheduler", "aiosqlite", "asyncio", "piccolo"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # httpx writes whole addresses, tokens and all.
+        logging.getLogger(name).setLevel(logging.WARNING)  # httpx writes whole addresses, with their tokens.
 
 
 def escape(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

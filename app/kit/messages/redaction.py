@@ -26,8 +26,8 @@ _SAFE_KEYS = frozenset(
 
 
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide each value under the name of a secret, and in all others the parts that look like one; a processor
-    for structlog.
+    """Hide each value that has the name of a secret; in other values, hide the parts that look like a secret.
+    A processor for structlog.
     """
     for key, value in event.items():
         # A name with an underscore is structlog's own, and its renderers take it out.

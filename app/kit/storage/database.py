@@ -146,7 +146,7 @@ class Database:
 
     async def _run_sqlite(self, sql: str, args: tuple[object, ...]) -> list[dict[str, object]]:
         engine = self.engine
-        assert isinstance(engine, KeptSQLiteEngine)  # noqa: S101  Narrowed by the caller.
+        assert isinstance(engine, KeptSQLiteEngine)  # noqa: S101  The caller has checked it.
         transaction = engine.current_transaction.get()
         if transaction is not None:
             return await engine._run_in_existing_connection(transaction.connection, sql, args)  # noqa: SLF001
@@ -154,7 +154,7 @@ class Database:
 
     async def _run_pg(self, sql: str, args: tuple[object, ...]) -> list[asyncpg.Record]:
         engine = self.engine
-        assert isinstance(engine, PooledPostgresEngine)  # noqa: S101  Narrowed by the caller.
+        assert isinstance(engine, PooledPostgresEngine)  # noqa: S101  The caller has checked it.
         transaction = engine.current_transaction.get()
         if transaction is None:
             return await engine._run_in_pool(sql, args)  # noqa: SLF001  Ours: see postgres_engine.

@@ -117,7 +117,8 @@ class Erasure:
         return row if row is not None and _is_same_installation(row, portal) else None
 
     async def erase_at_once(self, portal_id: int, generation: int) -> None:
-        """Erase people and the like of an installation that has ended, unless another one has begun.
+        """Erase the people, and all else that goes at once, of an installation that has ended, unless another
+        one has begun.
 
         An interrupted run can be repeated.
         """

@@ -5,11 +5,12 @@ A guess looks like an honest visit until the server answers, so each attempt is 
 The attempts of a minute have three shares:
 
 - A request that names no installed portal is a stranger's. It is counted by provider, by network, and within
-the network by subscriber. - A request that names an installed portal, as anyone can, is counted by provider
-and network too, and within the network by portal. - A request that brings the portal's application token, or
-comes from a subscriber or network with a token confirmed in this portal before, is counted by portal, and
-within the portal by sender. After too many refusals in the portal these requests count by network like the
-others.
+  the network by subscriber.
+- A request that names an installed portal, as anyone can, is counted by provider and network too, and within
+  the network by portal.
+- A request that brings the portal's application token, or comes from a subscriber or network with a token
+  confirmed in this portal before, is counted by portal, and within the portal by sender. After too many
+  refusals in the portal these requests count by network like the others.
 
 An attempt is given back only if its token is confirmed: neither a refusal nor silence is free.
 """

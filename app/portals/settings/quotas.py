@@ -17,7 +17,7 @@ class Quotas:
 
     rows: int = 10_000_000  # Of calls and legs: about five million calls, 1,400 a day for ten years.
     text_bytes: int = 4096 * MIB  # Of their texts: 800 for each of those calls; an honest one has about 150.
-    # Of texts, all of them at once if need be. 1,000 calls a second bring a thirtieth of it.
+    # Of texts; they may all come in one second. 1,000 calls a second bring a thirtieth of this.
     mib_a_minute: int = 256
     undecodable_events: int = 1_000  # Each of at most 8 KiB.
     odd_rows: int = 200  # The latest of the statistics: Bitrix24 shows them again, but sends no event again.

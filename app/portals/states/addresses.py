@@ -63,8 +63,8 @@ class Addresses:
         return await queries.update_generation(portal.id, portal.generation, address_changes(endpoint))
 
     async def is_free(self, endpoint: str, member_id: str) -> bool:
-        """Whether this (checked) address is free: of the other portals about which the server can be asked,
-        it names the address for none.
+        """Whether this (checked) address is free: the server names it for no other portal. A portal about
+        which the server cannot be asked does not count.
         """
         holders = await queries.list_at(member_id, address_changes(endpoint)["domain"], MOST_HOLDERS)
         for holder in holders:

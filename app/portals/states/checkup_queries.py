@@ -11,8 +11,8 @@ SOON_S = 3600
 
 
 async def list_due(before: int, now: int, least_life_s: int, limit: int) -> list[Portal]:
-    """The portals, of all tenants, last checked at `before` or earlier, the longest ago first, whose stored
-    access token lives for more than `least_life_s`.
+    """The portals, of all tenants, that were last checked at `before` or earlier and whose stored access
+    token lives for more than `least_life_s`. The portal with the oldest check comes first.
     """
     is_due = And(Portals.checked_at <= before, Portals.access_expires_at > now + least_life_s)
     is_fine = And(queries.is_contactable(now), Portals.contact_state == "ok")
