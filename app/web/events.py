@@ -96,7 +96,7 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
     if not isinstance(sender, Sender):
         return INVALID_TOKEN
     await note_seen(sender.portal, parts.clock.now())
-    if event.name == "ONAPPPAYMENT":  # It proves nothing, but may be a reason to ask the portal.
+    if event.name == "ONAPPPAYMENT":  # This event proves nothing, but it may be a reason to ask the portal.
         take_hint = partial(parts.setup.take_hint, sender.portal)
         parts.turns.begin(SETUP, sender.portal.id, take_hint, is_news=True)
     if event.name != "ONAPPUNINSTALL":

@@ -73,13 +73,13 @@ async def _count_portals(parts: WebParts) -> None:
 
 
 async def find_problems(parts: WebParts) -> list[str]:
-    """The codes of all problems that last; sets their metrics too."""
+    """The codes of all problems that there are now; sets their metrics too."""
     problems = [] if await _can_store(parts) else [STORING_FAILS]
     PROBLEMS.labels(STORING_FAILS).set(bool(problems))
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
             others = await _find_others(parts)
-    except DATABASE_ERRORS as error:  # No event waits for these connections: it is no reason to be unready.
+    except DATABASE_ERRORS as error:  # Events use other connections, so this is no reason to be unready.
         log.warning("problems not read", error=type(error).__name__)
         return problems
     for problem in OTHER_PROBLEMS:

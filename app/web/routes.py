@@ -1,4 +1,6 @@
-"""All routes of this package for the assembly, but events and health, which it takes from their modules."""
+"""The routes of this package for `app.asgi`, which imports the handlers of events and health from their own
+modules.
+"""
 
 from litestar import Router
 from litestar.openapi import OpenAPIConfig
@@ -35,7 +37,7 @@ HANDLERS = [
     assets.serve_asset,
 ]
 ROUTES = [Router("/", route_handlers=HANDLERS, middleware=[Answering])]
-# JSON only: the pages that draw it would load their scripts from elsewhere.
+# Only JSON, because the pages that show a schema to people would load scripts from other hosts.
 OPENAPI = OpenAPIConfig(
     title="Callbook",
     version="1",

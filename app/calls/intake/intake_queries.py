@@ -71,8 +71,8 @@ async def write_last_events(seen: Mapping[int, int], execute: Execute, database:
     source = rows_source(database, _LAST_TYPES)
     if database.is_sqlite:
         free = "SELECT id FROM portals"
-    # This statement never waits for a row, so there is no deadlock with a batch that holds several portals.
     else:
+        # It locks free rows only and never waits: no deadlock with a batch that holds several portals.
         held = "FOR NO KEY UPDATE OF portals SKIP LOCKED"
         free = f"SELECT id FROM portals JOIN wanted ON id = portal_id {held}"  # noqa: S608  As below.
     await execute(

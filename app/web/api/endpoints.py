@@ -162,7 +162,7 @@ def _describe_history(mark: Mark | None) -> History:
 async def _to_api(
     calls: Sequence[LoggedCall], legs: Mapping[int, list[LoggedLeg]], parts: WebParts, session: Session
 ) -> list[Call]:
-    """The calls whose legs were read, from the first on."""
+    """The calls in the shape of the API: the first ones, as many as `legs` holds."""
     calls = calls[: len(legs)]
     user_ids = {leg.user_id for call in calls for leg in (call, *legs[call.id]) if leg.user_id is not None}
     names = await parts.people.find_names(session.portal, user_ids)

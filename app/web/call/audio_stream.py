@@ -41,7 +41,7 @@ class AudioAnswer:
         self._recheck = recheck
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer. A listener that leaves ends it at once, and with it the request to the portal."""
+        """Send the answer. When the listener leaves, the answer and the request to the portal end at once."""
         sending = asyncio.create_task(self._send(scope, send))
         leaving = asyncio.create_task(_wait_for_leaving(receive))
         try:
@@ -70,13 +70,14 @@ class AudioAnswer:
                 await playback.close()
 
     async def _send_chunks(self, playback: Playback, send: Send) -> None:
-        """Send the chunks and the end of the answer. A failure on the way leaves out the end, and the
-        listener notices it by the length or the encoding: an answer that has begun cannot become an error.
+        """Send the chunks and the end of the answer. After a failure on the way the end is not sent, because
+        an answer that has begun cannot become an error. The listener notices the failure by the length or the
+        encoding.
         """
         try:
             async with asyncio.timeout(LONGEST_S):
                 await self._pass_on(playback, send)
-        except (Unreachable, Refusal, *DATABASE_ERRORS) as error:  # One of these is TimeoutError.
+        except (Unreachable, Refusal, *DATABASE_ERRORS) as error:  # They include TimeoutError.
             log.info("recording cut off", reason=type(error).__name__)
             return
         await _send_body(send, b"", is_last=True)

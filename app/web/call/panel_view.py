@@ -18,7 +18,8 @@ from app.web.display.presenter import (
     visible,
 )
 
-# The names of these in paths of the portal's own pages: settings of `openPath` in docs/bitrix24.md.
+# The word for each kind of card in the paths of the portal's own pages (docs/bitrix24.md, settings of
+# `openPath`).
 CRM_PATHS = {"CONTACT": "contact", "COMPANY": "company", "LEAD": "lead", "DEAL": "deal"}
 # `asked`: only Bitrix24 knows whether there is one; `unreadable`: there is one that apps cannot read.
 Transcript = Literal["none", "asked", "unreadable"]

@@ -35,8 +35,8 @@ class LinkExpired(Forbidden):
 class RecordingClaims(msgspec.Struct, frozen=True):
     """The contents of a link: the listener's session, which ends with the link, and the leg of the call.
 
-    Bitrix24 said whether the listener is an administrator when the session began that made the link. Its word
-    counts until `admin_until`, the end of that session, and no longer.
+    A session made the link. At the beginning of that session Bitrix24 said whether the listener is an
+    administrator. This counts until `admin_until`, the end of that session.
     """
 
     session: SessionClaims

@@ -26,8 +26,9 @@ GUARD = "'"
 LINES_A_PIECE = 50  # Some milliseconds of work, then other requests have their turn.
 _UNSEEN = r"\s\x00-\x20\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
 _SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"  # The last four are their full-width forms.
-# At the start of a cell, and after each sign at which a program with another separator would cut. The pattern
-# reads each stretch once, whatever follows it, so 60,000 tabs cost no more than 60,000 letters.
+# A sign counts at the start of a cell, and after each character that another program may take for a
+# separator. The pattern reads each stretch once, even if no sign follows, so 60,000 tabs cost no more than
+# 60,000 letters.
 _SIGN = re.compile(rf"[{_SIGNS}]")
 _STRETCH = re.compile(rf"([,;|][{_UNSEEN}\"']*+|[{_UNSEEN}\"']++|^)([{_SIGNS}])?")
 _AFTER_CUT = re.compile(r"(?<=[,;|\t\r\n])")
@@ -55,8 +56,9 @@ def _guard_stretch(match: re.Match[str]) -> str:
 def write_phone(text: str) -> str:
     """A number as the log shows it: `+1 202-555-0123` stays text and keeps its plus in any program.
 
-    A program may take digits alone, with or without a plus, for a number, which does no harm. It would
-    calculate `+1-2`, so that is guarded like any other text. A number with a space between digits is no sum.
+    A program may take digits alone, with or without a plus, for a number, which does no harm. A program would
+    calculate `+1-2`, so `make_harmless` guards such a text. A number with a space between digits is not
+    calculated.
     """
     shown = format_number(text)
     if _PLAIN_NUMBER.fullmatch(shown) or _GROUPED_NUMBER.fullmatch(shown):

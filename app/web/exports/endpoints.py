@@ -1,8 +1,8 @@
 """The exports: files for programs (`/api/v1/calls.csv`, `.xlsx`), and the same files with progress for the
 tab.
 
-A failure before the first bytes is an ordinary refusal. A later one cuts the connection: an HTTP client
-notices that the answer has no end, and the tab that the last line is missing.
+A failure before the first bytes is an ordinary refusal. A later failure cuts the connection. An HTTP client
+then notices that the answer has no end, and the tab notices that the last line is missing.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -117,7 +117,7 @@ def _read(request: AnyRequest, parts: WebParts, session: Session, kind: str) -> 
 async def _count(session: Session, asked: Asked, pieces: AsyncGenerator[Piece]) -> int | None:
     """How many calls the export has; None if counting takes too long, which does not stop the export.
 
-    To count reads every call, so it is done only when the export has its place.
+    A count reads every call, so this process counts only when the export has its place.
     """
     try:
         return await count_calls(session.viewer, asked.request.filters)
@@ -129,8 +129,8 @@ async def _count(session: Session, asked: Asked, pieces: AsyncGenerator[Piece]) 
 
 
 async def _begin(parts: WebParts, session: Session, asked: Asked) -> AsyncGenerator[Piece]:
-    """The pieces of the file, with the first one made already, so that an export that cannot begin is a
-    refusal and no cut connection.
+    """The pieces of the file. The first piece is made before this function returns, so that the client of an
+    export that cannot begin reads a refusal, not a cut connection.
 
     From here on the caller reads the pieces to their end or closes them; if the caller forgets them, Python
     closes them.

@@ -1,4 +1,5 @@
-"""A download at a least pace: a client that does not read loses the connection, and with it its place.
+"""A download with a slowest pace: if its client does not read, the connection is cut and the place is free
+for others.
 
 An export under way holds one of the few places of the whole process, so a client that stops reading must not
 keep it from other portals.

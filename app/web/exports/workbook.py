@@ -80,8 +80,8 @@ def number_cell(number: float, style: int = 0) -> str:
 
 
 def escape(text: str) -> str:
-    """The text escaped for XML. Signs that XML cannot hold are written as in SpreadsheetML (`_x0001_`), and
-    those that neither holds as U+FFFD.
+    """The text escaped for XML. A sign that XML cannot hold is written as SpreadsheetML has it (`_x0001_`). A
+    sign that SpreadsheetML cannot hold either becomes U+FFFD.
     """
     return _SPECIAL.sub(_replace, _ESCAPED_ALREADY.sub("_x005F_", text))
 

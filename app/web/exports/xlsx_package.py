@@ -49,7 +49,8 @@ def _relate(**targets: str) -> str:
     return f'<Relationships xmlns="{_PACKAGE}/relationships">{relations}</Relationships>'
 
 
-PARTS = {  # Types first: by that name at the beginning of a zip programs know a workbook.
+# The part with the types comes first: programs know a workbook by this name at the beginning of the zip.
+PARTS = {
     "[Content_Types].xml": _TYPES,
     "_rels/.rels": _relate(officeDocument="xl/workbook.xml"),
     "xl/_rels/workbook.xml.rels": _relate(worksheet="worksheets/sheet1.xml", styles="styles.xml"),

@@ -102,7 +102,7 @@ class Answering:
         except asyncio.CancelledError:
             if not loose["litestar_app"].state.parts.answers.is_stopped:
                 raise
-            await pieces.give_up()  # The server, which ends, waits no longer.
+            await pieces.give_up()  # The server is stopping and waits no longer.
         finally:
             await ticket.give_back()
 

@@ -13,8 +13,8 @@ _KEY = "locale"
 
 
 def choose_locale(lang: str) -> str:
-    """Our locale for the LANG of a portal's page, else English. A session prefers the portal's own setting
-    to it.
+    """Our locale for the LANG of a portal's page, else English. If the portal has a setting for the language,
+    a session uses that setting and not this locale.
     """
     return find_portal_locale(lang) or SOURCE
 

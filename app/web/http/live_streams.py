@@ -1,9 +1,9 @@
-"""The open live streams of this process: at most two a user, a bound for each portal and one for all. A
-shutdown ends all of them at once.
+"""The open live streams of this process: at most two for each user, with a limit for each portal and a limit
+for all portals together. A shutdown ends all of them at once.
 
 A browser opens at most six connections to a host over HTTP/1.1. Eight visible tabs with a stream each would
 leave no connection for anything else. So a user's third stream ends the first, and the tab of the first asks
-every 15 seconds instead; a tab that finds no place does so too. The bounds are needed because each stream
+every 15 seconds instead; a tab that finds no place does so too. The limits are needed because each stream
 looks at the database whenever a call of its portal arrives.
 """
 

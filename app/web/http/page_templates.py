@@ -80,7 +80,9 @@ class Pages:
 
 
 class _Compiled(BytecodeCache):
-    """Compiled templates, shared by all languages: the code holds no words, only its environment does."""
+    """Compiled templates, shared by all languages: the words are in the environment of each language, not in
+    the compiled code.
+    """
 
     def __init__(self) -> None:
         self._code: dict[tuple[str, str], Bucket] = {}

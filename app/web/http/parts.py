@@ -72,5 +72,6 @@ class WebParts:
     )
 
 
-# Litestar would check the parts down to the last field, but cannot: a setting may be of either of two types.
+# Without SkipValidation Litestar would check every field of the parts, and fail at a setting that may have
+# either of two types.
 GivenParts = NamedDependency[SkipValidation[WebParts]]

@@ -127,8 +127,9 @@ class Sessions:
         self._openings.spend(hashlib.sha256(access_token.encode()).hexdigest())
 
     def may_ask_portal(self, session: Session) -> bool:
-        """Count a look of this user that asks the portal something, as for a transcript. Returns False beyond
-        ASKINGS_PER_MINUTE: a portal admits two requests a second, and reading its statistics needs them too.
+        """Count a request of this user for which Callbook asks the portal, for example for a transcript.
+        Returns False beyond ASKINGS_PER_MINUTE: a portal admits two requests a second, and the reads of its
+        statistics need these too.
         """
         try:
             self._askings.spend(f"{session.portal.id}:{session.claims.user_id}")

@@ -1,9 +1,9 @@
 """Live updates: server-sent events that tell the page when to look again. They carry no data.
 
-The stream is level-triggered: the page reads its list again at each `changed`, of which the first comes on
-connecting, under the same rule of visibility as any other read. So no change is lost between two streams. A
-viewer learns neither contents nor moments of calls that the viewer may not see. A stream ends with its
-session, after ten minutes at most, even if no client reads it any more.
+At each `changed` the page reads its list again, under the same rule of visibility as any other read. The
+first `changed` comes as soon as the stream is open, so no change is lost between two streams. A viewer learns
+neither contents nor moments of calls that the viewer may not see. A stream ends with its session, after ten
+minutes at most, even if no client reads it any more.
 """
 
 import asyncio
@@ -86,7 +86,9 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
                     return  # The page connects again, and reads again then.
                 revision = parts.people.revision(current.portal)
                 found = (current.viewer, current.settings, pulse, revision, standing)
-                is_due = heartbeat.is_due()  # Each time: a comment that stays due would leave no pause.
+                # Asked in each round, also when `changed` is sent: a comment that stays due would leave no
+                # pause.
+                is_due = heartbeat.is_due()
                 if found != seen:
                     yield CHANGED
                 elif is_due:

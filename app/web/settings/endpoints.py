@@ -44,7 +44,7 @@ class Line(NamedTuple):
 
 
 class State(NamedTuple):
-    """How complete the log is, and what keeps it from more, in the viewer's language."""
+    """How complete the log is, and the reasons why it is not more complete, in the viewer's language."""
 
     history: HistoryView
     notice: Notice | None

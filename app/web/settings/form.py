@@ -16,7 +16,9 @@ NOT_MATCHING = N_("The names do not match the lines. Open the settings again.")
 
 
 class Checked(NamedTuple):
-    """The settings of all right fields, and a sentence (to be translated) for each wrong one by its name."""
+    """The settings with the values of all correct fields; and `errors`: by the name of each wrong field, a
+    sentence that is still to be translated.
+    """
 
     settings: PortalSettings
     errors: dict[str, str]
