@@ -109,7 +109,7 @@ class PostgresInserter:
         self._statement: asyncpg.prepared_stmt.PreparedStatement | None = None
 
     async def insert(self, arrivals: Sequence[Arrival]) -> set[Key]:
-        """Commit the batch; the keys that it did not insert."""
+        """Commit the batch; return the keys that it did not insert."""
         _, statement = await self._connected()
         payload = _encode([values_of(arrival) for arrival in arrivals]).decode()
         with self._giving_up():

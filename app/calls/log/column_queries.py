@@ -1,6 +1,6 @@
 """The columns of calls as statements read them: whole for one call, with long texts cut for lists.
 
-The database cuts the texts, so that a page stays small for any texts that a portal has stored.
+The database cuts the texts, so that a page stays small even if the portal has stored long texts.
 """
 
 from piccolo.columns import Column

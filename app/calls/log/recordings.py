@@ -24,7 +24,7 @@ from app.portals.outbound.access import PortalAccess
 from app.portals.tokens.refresh_budget import Cause
 
 log = structlog.get_logger(__name__)
-DENIED_S = 3600  # An administrator may have granted a missing scope since.
+DENIED_S = 3600  # Then the portal is asked again, because an administrator may have granted the scope.
 MAX_REMEMBERED = 1_000
 # How many bytes this process reads and throws away to reach a range, where a server knows no ranges: half an
 # hour of WAV, hours of MP3. Where the range begins later, the listener gets the whole recording, so that no
@@ -52,7 +52,7 @@ class RecordingUnavailable(Unavailable):
 class Playback:
     """The bytes that are sent of a recording: its `span`, or (None) all of it with an unknown length.
 
-    `is_part`: it answers the range of the request. `skips`: how many bytes to throw away before. `turn`: the
+    `is_part`: it answers the range of the request. `skips`: how many bytes to throw away first. `turn`: the
     lock that lets one playback of a portal at a time throw bytes away.
     """
 
@@ -226,7 +226,7 @@ class Recordings:
         name = "/".join(map(str, key))
         if name in self._unmeasured:
             return None
-        # Before measuring, which ends when the listener leaves.
+        # Noted before the measuring, because a listener who leaves cancels it.
         self._unmeasured.remember(name, MEASURE_AGAIN_S)
         try:
             total = await self._media.measure(url, MOST_SKIPPED)
@@ -245,7 +245,9 @@ class Recordings:
         return turn
 
     def _denied_to(self, portal: Portal) -> set[str]:
-        """The methods that the portal denied to this installation within the hour, for want of a scope."""
+        """The methods that the portal denied to this installation within the last hour, because it lacks a
+        scope.
+        """
         key, now = (portal.id, portal.generation), self._clock.now()
         until, methods = self._denied.get(key, (0, set()))
         if until <= now:

@@ -14,8 +14,9 @@ from app.portals.settings.visible_users import Visible
 
 COUNTED_CALLS = 100_000
 _ANSWERED = next(code for code, outcome in OUTCOME_BY_CODE.items() if outcome == "answered")
-LONGEST_S = 10**9  # A greater number is no duration, and a sum of such would be too great for SQLite.
-_TALK = "COALESCE(sum_duration_s, duration_s) AS talk_s"  # All rows of a call, as Bitrix24's own page adds.
+LONGEST_S = 10**9  # A greater number is no duration, and SQLite could not add many of them.
+# The sum of a call's rows, as on Bitrix24's own page.
+_TALK = "COALESCE(sum_duration_s, duration_s) AS talk_s"
 _STATEMENT = f"""
     SELECT COUNT(*) AS calls,
     COALESCE(SUM(CASE WHEN code = '{_ANSWERED}' THEN 1 ELSE 0 END), 0) AS answered,
@@ -51,7 +52,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def summarize(portal_id: int, visible: Visible, filters: Filters) -> Summary:
-    """The summary of the newest 100,000 calls that match the filters and count (decision 0014)."""
+    """The summary of the newest 100,000 calls that match the filters and are counted (decision 0014)."""
     counting = await find_counting(portal_id)
     newest = (
         CallTable.select(CallTable.code, CallTable.type, SelectRaw(_TALK))

@@ -18,8 +18,8 @@ from app.kit.metrics import QUOTA_REFUSALS
 from app.kit.text import original, storable
 from app.portals.settings.quotas import QuotaReached, Quotas
 
-ROW = "voximplant.statistic.get"  # A kept row has the name of the method where an event has its own name.
-ROWS_A_PAGE = 5  # Kept of each page: if no row can be decoded, a few examples are enough.
+ROW = "voximplant.statistic.get"  # The `event` of a kept row: the method that showed the row.
+ROWS_A_PAGE = 5  # The most rows that are kept of one page: a few show the fault.
 
 
 class UndecodableEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Counting how much portals store, page by page and off the hot path.
 
-The notes may miss the last second of a killed process, and an older release made none.
+Counting is needed because the last second of a killed process is missing from the notes, and because an older
+release made no notes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -233,7 +233,7 @@ async def _date(reader: BatchReader, mark: Mark, going: Pass, newest_id: int, sh
 
 
 async def _note(mark: Mark, going: Pass, lease: ReadLease | None, failure: Exception | None) -> None:
-    """Note the end of the read: whether calls that only events told of count, and when to read next."""
+    """Note the end of the read: which unconfirmed calls count, and when to read next."""
     portal_id, looked_at = mark.portal_id, going.looked_at
     unseen = await count_unseen_operators(
         portal_id, looked_at - FULL_WINDOW_S, looked_at + DAY_S, looked_at - GRACE_S, looked_at - LATE_S

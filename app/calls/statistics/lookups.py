@@ -21,7 +21,7 @@ MOST_WAITING = 500  # Portals at once: those that have waited longest.
 
 
 class Lookups:
-    """Notes that a portal's calls are to be looked up, and looks when the portal's minute is over."""
+    """Notes that a portal's calls are to be looked up, and looks them up when the portal's minute is over."""
 
     def __init__(self, histories: Histories, database: Database, clock: Clock, turns: PortalTurns) -> None:
         self._histories = histories

@@ -152,7 +152,7 @@ async def _insert_legs(database: Database, changes: Sequence[Change]) -> None:
             f" FROM {rows_source(database, types)} k WHERE true ON CONFLICT DO NOTHING RETURNING id",
             encode_rows(new),
         )
-        if len(inserted) != len(new):  # Another call has taken the statistics' id since the look for it.
+        if len(inserted) != len(new):  # Another call has taken the id since it was looked for.
             raise OvertakenError
 
 

@@ -107,7 +107,7 @@ def _is_guess(group: Sequence[Leg]) -> bool:
 
 def _may_be(row: Leg, telling: Leg) -> bool:
     """Whether the row may be the leg of the telling, so that both need not be listed. Where the event names
-    no start, or the row's cannot be read, only user and outcome are compared.
+    no start, or the start of the row cannot be read, only user, code and duration are compared.
     """
     is_guess = row.is_start_guessed or telling.is_start_guessed
     is_alike = (

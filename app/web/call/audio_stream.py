@@ -77,7 +77,7 @@ class AudioAnswer:
         try:
             async with asyncio.timeout(LONGEST_S):
                 await self._pass_on(playback, send)
-        except (Unreachable, Refusal, *DATABASE_ERRORS) as error:  # They include TimeoutError.
+        except (Unreachable, Refusal, *DATABASE_ERRORS) as error:  # DATABASE_ERRORS has TimeoutError.
             log.info("recording cut off", reason=type(error).__name__)
             return
         await _send_body(send, b"", is_last=True)

@@ -18,7 +18,7 @@ from litestar.types import Message, Receive, Scope, Send
 from app.kit.deadlines import move_limit
 
 STALL_S = 60.0  # A recording waits as long for its listener.
-LONGEST_S = 1_200.0  # Reading takes at most ten minutes (decision 0021), sending as long again.
+LONGEST_S = 1_200.0  # Reading takes at most ten minutes (decision 0021), and sending may take ten more.
 
 
 class PacedStream(Stream):
@@ -42,7 +42,7 @@ class PacedAnswer:
         self._stall_s, self._longest_s = stall_s, longest_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer, and close the iterator that makes it in any case."""
+        """Send the answer; in any case close the iterator that makes it."""
         try:
             with suppress(TimeoutError):
                 await self._send(scope, receive, send)

@@ -43,8 +43,8 @@ class Written(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct, frozen=True):
     """How to rewrite calls: `decide` returns a call's new legs, by its id and its known legs.
 
-    `at`: the moment of the read. `kept_from`: a new call that began before is left out (None: none is).
-    `call_of`: the call that each id of a row belongs to now.
+    `at`: the moment of the read. `kept_from`: a new call that began before this moment is left out (None: no
+    call is left out). `call_of`: the call that each id of a row belongs to now.
     """
 
     decide: Callable[[str, Legs], Legs]
@@ -66,9 +66,9 @@ async def write_rows(destination: Destination, records: Sequence[StatisticsRecor
     """Merge one chunk of rows; return how much it changed. Raises PortalNotConnectedError when the portal has
     another installation by now, and QuotaReached, before anything is written, when it has no room.
 
-    A new call that is older than the portal keeps calls is left out: it has been removed before, or it would
-    be removed at once. A row takes over an id that another call has, because a restored or moved portal gives
-    the same ids again.
+    A new call is left out if it began before the portal's time to keep calls: it has been removed before, or
+    it would be removed at once. A row takes over an id that another call has, because a restored or moved
+    portal gives the same ids again.
     """
     await destination.room.admit(destination.portal_id)
     kept_from = (await find_settings(destination.portal_id)).kept_from(read_at)

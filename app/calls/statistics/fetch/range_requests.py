@@ -118,7 +118,8 @@ async def ask(access: StatisticsAccess, portal: Portal, questions: Sequence[Ques
     )
     for name, question in names.items():
         if question.counted_since is not None and name in answer.totals:
-            reply.totals[question] = answer.totals[name]  # Also where the rows beside it are too large.
+            # The total counts even if its page of rows is too large.
+            reply.totals[question] = answer.totals[name]
         elif name in answer.errors:
             reply.codes[question] = answer.errors[name].code
         elif question.counted_since is not None:

@@ -52,7 +52,7 @@ class Evidence:
         self._beaten_at = elapsed()
         self._others: dict[
             str, tuple[Fact, int]
-        ] = {}  # With each, for how many of our beats it has been the same.
+        ] = {}  # The number: for how many of our beats it is the same.
 
     def note_missing(self, portal_id: int) -> None:
         """Note that a verified event of this portal was not stored as a call."""
@@ -111,7 +111,7 @@ class Evidence:
             await asyncio.sleep(PERIOD_S)
 
     async def _look_who_was_before(self) -> None:
-        """Take each process with a heartbeat that is old by our clock for killed.
+        """Treat each process as killed if its heartbeat is old by our clock.
 
         At the start this process has counted no beats yet. If the clocks mislead it, all portals are read
         once for nothing.

@@ -109,7 +109,9 @@ async def move_mark(portal_id: int, seen: Mark, changes: Changes) -> Mark | None
 
 
 async def change_leased(portal_id: int, generation: int, claimed_until: int, changes: Changes) -> Mark | None:
-    """Make these changes for the process with the lease until that moment; None when it lost the lease."""
+    """Make these changes if the lease is still the one that ends at `claimed_until`; the mark afterwards, or
+    None when the lease was lost.
+    """
     return await update_mark(portal_id, _is_held(generation, claimed_until), changes)
 
 

@@ -12,7 +12,7 @@ from app.kit.json_values import read_finite
 
 FIRST_PAGES = 10
 MOST_PAGES = 50
-REQUEST_S = 20.0  # A batch is planned to take so long: a third of the time that a portal allows.
+REQUEST_S = 20.0  # The planned time of a batch: a third of the time that a portal allows.
 OPERATING_S = 480.0
 OPERATING_SPARE = 0.9
 OPERATING_WINDOW_S = 600

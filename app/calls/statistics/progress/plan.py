@@ -12,7 +12,7 @@ import msgspec
 
 PAGE_ROWS = 50
 FILL = 0.85  # Ranges of sparse ids are made to fill this part of a page: a full page costs a second command.
-WIDEN_BY = 8  # At most, from one batch to the next: a gap says little about the ids after it.
+WIDEN_BY = 8  # The most that ranges widen between two batches: a gap says little about later ids.
 MOST_PIECES = 49
 BEHIND_IDS = 200
 OPEN = 2**62  # The end of a range that has no end.
