@@ -23,7 +23,7 @@ from app.portals.settings.quotas import MIB, USUAL, QuotaReached, Quotas
 
 WRITTEN_AFTER_S = 1.0
 WRITTEN_AT = Size(1_000, 8 * MIB)  # Sooner, once the notes of all portals together are so large.
-# Portals whose total is in memory; for any other portal its next call causes the total to be read.
+# Portals whose total is in memory; for any other portal its next call fetches the total.
 REMEMBERED = 10_000
 STEPS_A_LOOK = 10  # Small transactions: events of other portals get their turn between them.
 EVICTING_EVERY_S = 1

@@ -45,9 +45,9 @@ from app.kit.clock import Clock
 from app.portals.settings.settings_queries import find_settings
 
 log = structlog.get_logger(__name__)
-# How many counts of one turn may lead to no missing row. In a portal of a million rows it takes three counts
-# to find the place of a difference. Without this bound, a portal that counts every part wrongly would be
-# counted for ever.
+# How many counts one turn may make; each range that was read and held rows gives one back. In a portal of a
+# million rows it takes three counts to find the place of a difference. Without this bound, a portal that
+# counts every part wrongly would be counted for ever.
 MOST_COUNTS = 50
 
 

@@ -106,7 +106,8 @@ class Reconciliation:
         self._turns.begin(WELCOME, portal.id, partial(self._read_for_tab, portal.id))
 
     async def read_call(self, portal: Portal, call_id: str) -> bool:
-        """Read one call again, however old it is, because a viewer looks at it; say whether anything changed.
+        """Read one call again, however old it is, because a viewer looks at it. Returns whether anything
+        changed, and False while the read goes on.
 
         At most once in five minutes for each call, and only where the budget of refreshes allows it. The
         viewer waits for two seconds at most, then the read goes on without them. A portal that does not

@@ -136,7 +136,9 @@ async def _name_owner(portal: Portal, people: People, words: Words) -> str:
 
 
 def _describe_license(portal: Portal, words: Words, now: int) -> Notice | None:
-    """The days left of a trial at any time, those of a subscription only in its last week."""
+    """The notice that the trial or the subscription is over, or how many days are left: of a trial at any
+    time, of a subscription only in its last week. None if there is nothing to say.
+    """
     is_trial = portal.license_status in TRIALS
     if portal.is_license_over:
         title = N_("The trial is over") if is_trial else N_("Your Callbook subscription has ended")

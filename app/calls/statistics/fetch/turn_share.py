@@ -18,8 +18,8 @@ ROWS_A_MINUTE = 60_000
 
 
 class Share:
-    """One turn's share, which begins when it is made. With `is_bounded=False` it has no end: a command of the
-    vendor waits until all is read.
+    """One turn's share, which begins when it is made. With `is_bounded=False` only the end of this process
+    ends it: a command of the vendor waits until all is read.
     """
 
     def __init__(self, clock: Clock, is_stopping: Callable[[], bool], *, is_bounded: bool = True) -> None:

@@ -20,8 +20,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     `newest_id`: the highest of the read. `known_id`: the highest before it. `has_known`: whether any row is
     stored. `shown_id`: the highest that the portal showed when the audit asked for it after the read (None:
-    it did not ask). `compared_ago_s`: seconds between the last comparison with equal counts and this read
-    (None: no counts were equal yet, or this is the first read).
+    it did not ask). `compared_ago_s`: seconds between the last comparison that agreed and this read (None: no
+    comparison has agreed yet, or this is the first read).
     """
 
     newest_id: int

@@ -2,8 +2,8 @@
 
 The moment at which a lease ends (`claimed_until`) also names it. Another process can take it over only once
 it has run out, or when the history is reopened, so the next lease has a later moment. A process that has lost
-its lease changes nothing that depends on it. Only the highest read id may still be noted, because it stays
-true.
+its lease changes nothing that depends on it. The highest read id may still be noted, because it stays true
+without the lease.
 """
 
 from app.calls.statistics.progress.mark_queries import change_leased
