@@ -7,7 +7,7 @@ import msgspec
 from app.bitrix24.methods.users import User
 from app.kit.storage.database import Database
 from app.kit.storage.deletion import delete_some
-from app.kit.storage.row_arrays import encode_rows, rows_source
+from app.kit.storage.row_arrays import encode_rows, rows_from
 from app.kit.text import original, storable
 from app.people.tables import PersonTable
 from app.portals.tables import PortalTable
@@ -100,7 +100,7 @@ async def _insert(
     hold = "" if database.is_sqlite else " FOR SHARE OF p"
     sql = (
         "INSERT INTO people (portal_id, user_id, name, is_active, is_listed)"  # noqa: S608  Our names.
-        f" SELECT p.id, k.user_id, k.name, k.is_active, k.is_listed FROM {rows_source(database, _TOLD)} k"
+        f" SELECT p.id, k.user_id, k.name, k.is_active, k.is_listed FROM {rows_from(database, _TOLD)} k"
         " JOIN portals p ON p.id = k.portal_id AND p.generation = k.generation AND p.state = 'installed'"
         f" WHERE true{hold} ON CONFLICT (portal_id, user_id) DO {conflict}"
     )

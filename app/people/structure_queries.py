@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from app.kit.storage.database import Database
-from app.kit.storage.row_arrays import encode_rows, rows_source
+from app.kit.storage.row_arrays import encode_rows, rows_from
 from app.people.structure import Difference, Known, State, compare
 from app.people.tables import StructureTable
 from app.portals.hold_queries import hold_installation
@@ -94,7 +94,7 @@ async def _insert_departments(portal_id: int, rows: Sequence[_Row], database: Da
     await database.run(
         "INSERT INTO departments (portal_id, department_id, name, parent_id, head_id)"  # noqa: S608
         f" SELECT k.portal_id, k.department_id, k.name, k.parent_id, k.head_id FROM"
-        f" {rows_source(database, {'portal_id': 'bigint', **_DEPARTMENT})} k WHERE true"
+        f" {rows_from(database, {'portal_id': 'bigint', **_DEPARTMENT})} k WHERE true"
         " ON CONFLICT (portal_id, department_id) DO UPDATE SET name = excluded.name,"
         " parent_id = excluded.parent_id, head_id = excluded.head_id",
         encode_rows((portal_id, *row) for row in rows),
@@ -105,7 +105,7 @@ async def _insert_members(portal_id: int, rows: Sequence[_Row], database: Databa
     await database.run(
         "INSERT INTO department_members (portal_id, department_id, user_id)"  # noqa: S608  Our names.
         " SELECT k.portal_id, k.department_id, k.user_id FROM"
-        f" {rows_source(database, {'portal_id': 'bigint', **_MEMBER})} k WHERE true ON CONFLICT DO NOTHING",
+        f" {rows_from(database, {'portal_id': 'bigint', **_MEMBER})} k WHERE true ON CONFLICT DO NOTHING",
         encode_rows((portal_id, *row) for row in rows),
     )
 
@@ -114,7 +114,7 @@ async def _delete(
     portal_id: int, table: str, types: dict[str, str], rows: Sequence[_Row], database: Database
 ) -> None:
     names = ", ".join(("portal_id", *types))
-    source = rows_source(database, {"portal_id": "bigint", **types})
+    source = rows_from(database, {"portal_id": "bigint", **types})
     await database.run(
         f"DELETE FROM {table} WHERE ({names}) IN (SELECT {names} FROM {source} k)",  # noqa: S608  Our names.
         encode_rows((portal_id, *row) for row in rows),

@@ -21,7 +21,7 @@ from app.portals.departure.silence import note_seen
 from app.portals.departure.uninstall import Outcome
 from app.portals.directory import Sender
 from app.portals.entrance.setup import SETUP
-from app.web.http.client_address import read_source
+from app.web.http.client_address import read_client_address
 from app.web.http.parts import WebParts
 from app.web.http.requests import MAX_BODY_BYTES
 
@@ -108,7 +108,7 @@ async def _dispatch(parts: WebParts, event: Event, scope: Scope) -> Reply:
 
 
 def _source_of(parts: WebParts, scope: Scope) -> str:
-    return read_source(ASGIConnection(scope), parts.settings.trusted_proxies)
+    return read_client_address(ASGIConnection(scope), parts.settings.trusted_proxies)
 
 
 def _refuse(refusal: Refusal) -> Reply:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import aiodns
 
 from app.kit.fairness.fair_queue import FairQueue
-from app.kit.fairness.places import Share
+from app.kit.fairness.places import Bounds
 from app.kit.limited_memory import LimitedMemory
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -45,7 +45,7 @@ class PortalNames:
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
-        self._places = FairQueue(Share(MAX_LOOKUPS_OVERALL, MAX_LOOKUPS, MAX_LOOKUPS))
+        self._places = FairQueue(Bounds(MAX_LOOKUPS_OVERALL, MAX_LOOKUPS, MAX_LOOKUPS))
         self._resting = LimitedMemory[str, float](MAX_RESTING)
 
     async def find(self, portal: str, host: str, port: int) -> Sequence[str]:

@@ -17,7 +17,7 @@ from app.bitrix24.transport.address_policy import AddressPolicy, refused_address
 from app.bitrix24.transport.host_names import Names, NameServers, PortalNames, ServerNames
 from app.bitrix24.transport.sockets import Connection, GatheringBackend
 from app.kit.fairness.fair_queue import FairQueue
-from app.kit.fairness.places import Share
+from app.kit.fairness.places import Bounds
 
 Purpose = Literal["portals", "oauth"]
 _CONNECT_TIMEOUT_S = 10.0
@@ -178,15 +178,15 @@ async def open_http_client(
     name_servers = NameServers()
     if purpose == "portals":
         own: Names = PortalNames(name_servers.resolve)
-        share = Share(MAX_CONNECTIONS, MAX_OF_A_PORTAL, MAX_OF_A_PORTAL)
+        bounds = Bounds(MAX_CONNECTIONS, MAX_OF_A_PORTAL, MAX_OF_A_PORTAL)
     else:
         own = ServerNames(name_servers.resolve)
         # All requests count as one portal's.
-        share = Share(2 * MAX_CONNECTIONS, MAX_CONNECTIONS, MAX_CONNECTIONS)
+        bounds = Bounds(2 * MAX_CONNECTIONS, MAX_CONNECTIONS, MAX_CONNECTIONS)
     backend = GuardedBackend(policy, purpose, names or own)
     client = httpx.AsyncClient(
         transport=_GuardedTransport(
-            backend, tls or httpx.create_ssl_context(trust_env=False), FairQueue(share)
+            backend, tls or httpx.create_ssl_context(trust_env=False), FairQueue(bounds)
         ),
         timeout=httpx.Timeout(_READ_TIMEOUT_S[purpose], connect=_CONNECT_TIMEOUT_S),
         follow_redirects=False,

@@ -12,7 +12,7 @@ from app.calls.store.call_queries import KEY_TYPES, LEG_TYPES
 from app.calls.store.known_calls import digits_of
 from app.calls.store.legs import TOLD_FIELDS
 from app.kit.storage.database import Database
-from app.kit.storage.row_arrays import encode_rows, rows_source
+from app.kit.storage.row_arrays import encode_rows, rows_from
 from app.portals.news_queries import ALL, CHANNEL, LONGEST_PAYLOAD
 
 # Runs a statement with its one value and commits it, on a connection that the caller need not wait for.
@@ -68,7 +68,7 @@ def values_of(arrival: Arrival) -> tuple[object, ...]:
 
 async def write_last_events(seen: Mapping[int, int], execute: Execute, database: Database) -> None:
     """Write when each of these portals sent its last event, except portals with a row that is held now."""
-    source = rows_source(database, _LAST_TYPES)
+    source = rows_from(database, _LAST_TYPES)
     if database.is_sqlite:
         free = "SELECT id FROM portals"
     else:

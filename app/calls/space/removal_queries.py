@@ -8,7 +8,7 @@ from piccolo.columns.combination import And, WhereRaw
 from app.calls.space.sizes import TEXTS_OF_CALL, TEXTS_OF_LEG, Size, size_sql
 from app.calls.tables import CallTable
 from app.kit.storage.database import Database
-from app.kit.storage.row_arrays import encode_rows, rows_source
+from app.kit.storage.row_arrays import encode_rows, rows_from
 
 CALLS_A_STEP = 25  # Each with up to 70 legs, and these with texts of 8,000 characters.
 
@@ -44,7 +44,7 @@ async def remove_calls(portal_id: int, condition: And, database: Database) -> Re
     of_call, of_leg = (
         size_sql(texts, is_sqlite=database.is_sqlite) for texts in (TEXTS_OF_CALL, TEXTS_OF_LEG)
     )
-    keys = rows_source(database, {"portal_id": "bigint", "call_id": "text"})
+    keys = rows_from(database, {"portal_id": "bigint", "call_id": "text"})
     of_these = f"(portal_id, call_id) IN (SELECT portal_id, call_id FROM {keys} k)"  # noqa: S608  Our names.
     names = encode_rows((portal_id, row["call_id"]) for row in rows)
     await database.run(f"DELETE FROM call_operators WHERE {of_these}", names)  # noqa: S608  As above.
@@ -52,7 +52,7 @@ async def remove_calls(portal_id: int, condition: And, database: Database) -> Re
         f"DELETE FROM call_legs WHERE {of_these} RETURNING {of_leg} AS size",  # noqa: S608  As above.
         names,
     )
-    calls = rows_source(database, {"portal_id": "bigint", "id": "bigint"})
+    calls = rows_from(database, {"portal_id": "bigint", "id": "bigint"})
     gone_calls = await database.run(
         f"DELETE FROM calls WHERE (portal_id, id) IN (SELECT portal_id, id FROM {calls} k)"  # noqa: S608
         f" RETURNING {of_call} AS size",

@@ -8,7 +8,7 @@ import msgspec
 from app.calls.space.sizes import TEXTS_OF_CALL, TEXTS_OF_LEG, Size, size_sql
 from app.calls.tables import CallLegTable, CallTable, UsageTable
 from app.kit.storage.database import Database
-from app.kit.storage.row_arrays import encode_rows, rows_source
+from app.kit.storage.row_arrays import encode_rows, rows_from
 from app.portals.settings.quotas import Quotas
 
 CALLS_A_PAGE = 5_000
@@ -86,7 +86,7 @@ async def add_sizes(database: Database, sizes: Mapping[int, Size]) -> dict[int, 
     hold = "" if database.is_sqlite else " FOR SHARE OF p"
     found = await database.run(
         "INSERT INTO portal_usage (portal_id, row_count, text_bytes, counted_at)"  # noqa: S608  Our names.
-        f" SELECT p.id, k.row_count, k.text_bytes, 0 FROM {rows_source(database, _TYPES)} k"
+        f" SELECT p.id, k.row_count, k.text_bytes, 0 FROM {rows_from(database, _TYPES)} k"
         f" JOIN portals p ON p.id = k.portal_id WHERE p.state = 'installed' ORDER BY p.id{hold}"
         " ON CONFLICT (portal_id) DO UPDATE SET row_count = portal_usage.row_count + excluded.row_count,"
         " text_bytes = portal_usage.text_bytes + excluded.text_bytes"

@@ -22,7 +22,7 @@ from app.calls.statistics.read_turns import FAILURES, Histories, code_of
 from app.kit.clock import Clock
 from app.kit.fairness.background import Background
 from app.kit.fairness.budget import RecentlySeen
-from app.kit.fairness.places import Places, Share
+from app.kit.fairness.places import Bounds, Places
 from app.kit.fairness.turns import Kind, PortalTurns
 from app.portals import queries
 from app.portals.model import Portal
@@ -35,7 +35,7 @@ READ, WELCOME = Kind(name="read", longest_s=LONGEST_TURN_S), Kind(name="welcome"
 MOST_DUE = 500  # Ids at once: those that have waited longest.
 # How many single calls are read at once. A portal may hold each answer back for a minute, so there is a bound
 # for each portal; there is none for all portals together.
-OF_CALLS = Share(overall=sys.maxsize, per_portal=4, per_user=4)
+OF_CALLS = Bounds(overall=sys.maxsize, per_portal=4, per_user=4)
 CALL_EVERY_S = 300
 LOOK_S = 2.0
 

@@ -24,7 +24,7 @@ from app.calls.store.retries import OvertakenError
 from app.calls.store.shown_legs import find_operators, show, sum_durations
 from app.calls.tables import CallLegTable, CallOperatorTable, CallTable
 from app.kit.storage.database import Database
-from app.kit.storage.row_arrays import encode_rows, rows_source
+from app.kit.storage.row_arrays import encode_rows, rows_from
 
 _SQL_TYPES: dict[type[Column], str] = {BigInt: "bigint", Integer: "integer", Text: "text", Boolean: "boolean"}
 
@@ -50,8 +50,8 @@ async def load_calls(database: Database, keys: Iterable[Key]) -> dict[Key, Known
     """The stored calls of these keys, locked until the transaction ends."""
     wanted = encode_rows(sorted(set(keys)))
     held = "" if database.is_sqlite else " FOR UPDATE OF c"
-    calls_of = f"{rows_source(database, KEY_TYPES)} k JOIN calls c USING (portal_id, call_id)"
-    legs_of = f"{rows_source(database, KEY_TYPES)} k JOIN call_legs l USING (portal_id, call_id)"
+    calls_of = f"{rows_from(database, KEY_TYPES)} k JOIN calls c USING (portal_id, call_id)"
+    legs_of = f"{rows_from(database, KEY_TYPES)} k JOIN call_legs l USING (portal_id, call_id)"
     calls = await database.run(
         f"SELECT c.* FROM {calls_of} ORDER BY c.portal_id, c.call_id{held}",  # noqa: S608  Our names.
         wanted,
@@ -80,7 +80,7 @@ def _is_shown_otherwise(change: Change) -> bool:
 
 async def _delete_calls(database: Database, changes: Sequence[Change]) -> None:
     if changes:
-        source = rows_source(database, KEY_TYPES)
+        source = rows_from(database, KEY_TYPES)
         for table in ("call_operators", "calls"):
             await database.run(
                 f"DELETE FROM {table} WHERE (portal_id, call_id) IN"  # noqa: S608  Our own names only.
@@ -96,7 +96,7 @@ async def _insert_calls(database: Database, changes: Sequence[Change]) -> None:
     rows = [_inserted_values(change) for change in sorted(changes, key=lambda change: change.key)]
     inserted = await database.run(
         f"INSERT INTO calls ({names}) SELECT {names}"  # noqa: S608  Our own column names only.
-        f" FROM {rows_source(database, _INSERTED_TYPES)} k WHERE true"
+        f" FROM {rows_from(database, _INSERTED_TYPES)} k WHERE true"
         " ON CONFLICT (portal_id, call_id) DO NOTHING RETURNING call_id",
         encode_rows([row[name] for name in _INSERTED_TYPES] for row in rows),
     )
@@ -110,7 +110,7 @@ async def _update_calls(database: Database, changes: Sequence[Change]) -> None:
     types = KEY_TYPES | _CALL_TYPES
     assignments = ", ".join(f"{name} = k.{name}" for name in _CALL_TYPES)
     await database.run(
-        f"UPDATE calls SET {assignments} FROM {rows_source(database, types)} k"  # noqa: S608
+        f"UPDATE calls SET {assignments} FROM {rows_from(database, types)} k"  # noqa: S608
         " WHERE calls.portal_id = k.portal_id AND calls.call_id = k.call_id",
         encode_rows(
             (*change.key, *(values[name] for name in _CALL_TYPES))
@@ -130,7 +130,7 @@ async def _delete_legs(database: Database, changes: Sequence[Change]) -> None:
         if leg not in kept
     ]
     if gone:
-        source = rows_source(database, {"portal_id": "bigint", "id": "bigint"})
+        source = rows_from(database, {"portal_id": "bigint", "id": "bigint"})
         await database.run(
             f"DELETE FROM call_legs WHERE (portal_id, id) IN (SELECT portal_id, id FROM {source} k)",  # noqa: S608  As above.
             encode_rows(gone),
@@ -149,7 +149,7 @@ async def _insert_legs(database: Database, changes: Sequence[Change]) -> None:
         names = ", ".join(types)
         inserted = await database.run(
             f"INSERT INTO call_legs ({names}) SELECT {names}"  # noqa: S608  As above.
-            f" FROM {rows_source(database, types)} k WHERE true ON CONFLICT DO NOTHING RETURNING id",
+            f" FROM {rows_from(database, types)} k WHERE true ON CONFLICT DO NOTHING RETURNING id",
             encode_rows(new),
         )
         if len(inserted) != len(new):  # Another call has taken the id since it was looked for.
@@ -162,7 +162,7 @@ async def _replace_operators(database: Database, changes: Sequence[Change]) -> N
     after = {change.key: _operators_of(change.legs) for change in changes}
     gone = [(*key, user_id) for key in before for user_id in sorted(before[key] - after[key])]
     new = [(*key, user_id) for key in after for user_id in sorted(after[key] - before[key])]
-    source, names = rows_source(database, _OPERATOR_TYPES), ", ".join(_OPERATOR_TYPES)
+    source, names = rows_from(database, _OPERATOR_TYPES), ", ".join(_OPERATOR_TYPES)
     if gone:
         await database.run(
             f"DELETE FROM call_operators WHERE ({names}) IN (SELECT {names} FROM {source} k)",  # noqa: S608
@@ -222,7 +222,7 @@ async def hold_portals(database: Database, pairs: Iterable[tuple[int, str]]) -> 
     between.
     """
     rows = await database.run(
-        f"SELECT k.portal_id, k.token_hash FROM {rows_source(database, _PAIR_TYPES)} k"  # noqa: S608
+        f"SELECT k.portal_id, k.token_hash FROM {rows_from(database, _PAIR_TYPES)} k"  # noqa: S608
         " JOIN portals p ON p.id = k.portal_id AND p.application_token_hash = k.token_hash"
         f" WHERE p.state = 'installed' ORDER BY p.id{'' if database.is_sqlite else ' FOR SHARE OF p'}",
         encode_rows(sorted(set(pairs))),

@@ -5,7 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
-from app.kit.fairness.places import Places, Share
+from app.kit.fairness.places import Bounds, Places
 
 Turn = asyncio.Future[None]
 
@@ -15,8 +15,8 @@ class FairQueue:
     waits and may have it.
     """
 
-    def __init__(self, share: Share) -> None:
-        self.places = Places(share)
+    def __init__(self, bounds: Bounds) -> None:
+        self.places = Places(bounds)
         self._is_stopped = False
         self._waiting: OrderedDict[Hashable, OrderedDict[Hashable, deque[Turn]]] = OrderedDict()
 

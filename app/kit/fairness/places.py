@@ -22,7 +22,7 @@ KINDS: dict[Level, type[TooManyRequests | Unavailable]] = {
 }
 
 
-class Share(NamedTuple):
+class Bounds(NamedTuple):
     """How many places there are, and how many of them one portal and one user may hold."""
 
     overall: int
@@ -54,8 +54,10 @@ class NoPlace(Refusal):
 class Places:
     """The places that are taken. Any value may name a portal, and any value a user within it."""
 
-    def __init__(self, share: Share, sentences: Sentences | None = None, gauge: Gauge | None = None) -> None:
-        self.share = share
+    def __init__(
+        self, bounds: Bounds, sentences: Sentences | None = None, gauge: Gauge | None = None
+    ) -> None:
+        self.bounds = bounds
         self._sentences = sentences or Sentences()
         self._gauge = gauge
         self._held: Counter[tuple[Hashable, ...]] = Counter()
@@ -68,11 +70,11 @@ class Places:
     def find_full(self, portal: Hashable, user: Hashable) -> Level | None:
         """The bound that keeps this user from one more place; None when the user may have it."""
         overall, of_portal, of_user = (self._held[key] for key in _keys(portal, user))
-        if of_user >= self.share.per_user:
+        if of_user >= self.bounds.per_user:
             return "user"
-        if of_portal >= self.share.per_portal:
+        if of_portal >= self.bounds.per_portal:
             return "portal"
-        bound = self.share.overall // 2 if of_portal else self.share.overall
+        bound = self.bounds.overall // 2 if of_portal else self.bounds.overall
         return "overall" if overall >= bound else None
 
     def enter(self, portal: Hashable, user: Hashable) -> None:

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from app.kit.fairness.fair_queue import FairQueue
 from app.kit.fairness.lanes import Lane, find_lane
-from app.kit.fairness.places import Share
+from app.kit.fairness.places import Bounds
 
 # The search for a number that none of 900,000 calls has takes 0.1 to 0.4 s (decision 0021).
 QUERY_LIMIT_S = 5.0
@@ -31,7 +31,7 @@ class QueryTurns:
     """
 
     def __init__(
-        self, of_portals: Share, of_background: Share, of_lasting: Share, *, is_resting: bool = False
+        self, of_portals: Bounds, of_background: Bounds, of_lasting: Bounds, *, is_resting: bool = False
     ) -> None:
         """`is_resting`: after a turn of lasting work, its place stays free for as long as the turn took."""
         self._is_resting = is_resting

@@ -9,13 +9,13 @@ from typing import Any
 import asyncpg
 from piccolo.engine.postgres import PostgresEngine
 
-from app.kit.fairness.places import Share
+from app.kit.fairness.places import Bounds
 from app.kit.fairness.query_turns import QueryTooSlowError, QueryTurns
 
 POOL_SIZE = 12  # More than all shares together: queries without a lane (of events) always find a connection.
-OF_PORTALS = Share(overall=6, per_portal=3, per_user=2)
-OF_BACKGROUND = Share(overall=3, per_portal=2, per_user=2)
-OF_LASTING = Share(overall=2, per_portal=1, per_user=1)
+OF_PORTALS = Bounds(overall=6, per_portal=3, per_user=2)
+OF_BACKGROUND = Bounds(overall=3, per_portal=2, per_user=2)
+OF_LASTING = Bounds(overall=2, per_portal=1, per_user=1)
 STATEMENT_TIMEOUT_S = 60
 VACUUM_TIMEOUT_S = 3600
 VACUUM_LOCK_TIMEOUT_S = 10

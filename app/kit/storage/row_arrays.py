@@ -9,7 +9,7 @@ from app.kit.storage.database import Database
 _encode = msgspec.json.Encoder().encode
 
 
-def rows_source(database: Database, types: Mapping[str, str]) -> str:
+def rows_from(database: Database, types: Mapping[str, str]) -> str:
     """SQL for a table of rows, passed as one JSON parameter: an array of arrays in the order of `types`."""
     if database.is_sqlite:
         columns = ", ".join(f"value->>{i} AS {name}" for i, name in enumerate(types))
@@ -19,5 +19,5 @@ def rows_source(database: Database, types: Mapping[str, str]) -> str:
 
 
 def encode_rows(rows: Iterable[Sequence[object]]) -> str:
-    """The JSON parameter of `rows_source`."""
+    """The JSON parameter of `rows_from`."""
     return _encode(list(rows)).decode()

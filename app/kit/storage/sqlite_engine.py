@@ -17,15 +17,15 @@ from typing import Any
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine, dict_factory
 
-from app.kit.fairness.places import Share
+from app.kit.fairness.places import Bounds
 from app.kit.fairness.query_turns import QueryTooSlowError, QueryTurns
 from app.kit.private_files import make_private_file, make_private_folder, narrow
 from app.kit.storage.light_commits import is_light
 
 READERS = 11  # More than all shares together: queries without a lane always find a connection.
-OF_PORTALS = Share(overall=6, per_portal=2, per_user=1)  # A slow query keeps one of the machine's cores busy.
-OF_BACKGROUND = Share(overall=2, per_portal=1, per_user=1)
-OF_WRITES = Share(overall=1, per_portal=1, per_user=1)  # One transaction at a time can write.
+OF_PORTALS = Bounds(overall=6, per_portal=2, per_user=1)  # A slow query keeps a core of the machine busy.
+OF_BACKGROUND = Bounds(overall=2, per_portal=1, per_user=1)
+OF_WRITES = Bounds(overall=1, per_portal=1, per_user=1)  # One transaction at a time can write.
 INTERRUPT_EVERY_S = 0.02
 FULL, LIGHT = "FULL", "NORMAL"  # The second loses acknowledged rows on a power cut.
 CHECKPOINT_PAGES = 20_000

@@ -23,7 +23,7 @@ from functools import partial
 from app.kit.clock import Clock
 from app.kit.fairness.budget import Limits, RecentlySeen
 from app.kit.fairness.subscribers import find_network, find_provider, find_subscriber
-from app.portals.entrance.attempts import Path, Shares
+from app.portals.entrance.attempts import FairBudget, Path
 from app.portals.entrance.standing import Standing
 
 REJECTED_FOR_S = 600
@@ -41,7 +41,7 @@ class Claim:
     member_id: str
     access_token: str = field(repr=False)
     server_endpoint: str | None
-    source: str
+    client_address: str
     standing: Standing
 
     @property
@@ -61,10 +61,10 @@ class Admission:
             limits.questions_about_known,
             limits.questions_of_proven,
         )
-        self._strangers = Shares(clock, strangers, strangers // 2, limits.questions_per_group)
-        self._known = Shares(clock, known, known // 2, limits.questions_per_group)
-        self._proven = Shares(clock, proven, limits.questions_per_group)
-        self._refused = Shares(clock, proven, REFUSED_OF_PORTAL)
+        self._strangers = FairBudget(clock, strangers, strangers // 2, limits.questions_per_group)
+        self._known = FairBudget(clock, known, known // 2, limits.questions_per_group)
+        self._proven = FairBudget(clock, proven, limits.questions_per_group)
+        self._refused = FairBudget(clock, proven, REFUSED_OF_PORTAL)
 
     def is_rejected(self, claim: Claim) -> bool:
         """Whether this token was refused in the last ten minutes."""
@@ -90,12 +90,12 @@ class Admission:
         for whence in _list_whence(claim):
             self._welcome.remember(_in_portal(claim, whence), WELCOME_FOR_S)
 
-    def _choose(self, claim: Claim) -> tuple[Shares, Path]:
+    def _choose(self, claim: Claim) -> tuple[FairBudget, Path]:
         """The share from which the claim takes an attempt, and the claim's path in it: its groups, then its
         member.
         """
         subscriber, network = _list_whence(claim)
-        provider = find_provider(claim.source)
+        provider = find_provider(claim.client_address)
         if claim.standing is Standing.STRANGER:
             return self._strangers, (provider, network, subscriber)
         within = self._find_within(claim)
@@ -115,7 +115,7 @@ class Admission:
 
 
 def _list_whence(claim: Claim) -> tuple[str, str]:
-    return find_subscriber(claim.source), find_network(claim.source)
+    return find_subscriber(claim.client_address), find_network(claim.client_address)
 
 
 def _in_portal(claim: Claim, whence: str) -> str:

@@ -28,7 +28,7 @@ class Attempt:
         return [self.path[:level] for level in range(len(self.path) + 1)]
 
 
-class Shares:
+class FairBudget:
     """Bounds for the attempts of a minute: for all together, for each group, and for each group within a
     group.
 

@@ -88,14 +88,14 @@ class Installer:
         self._portals = SharedReads(queries.find_portals)  # Strangers ask before they have proven anything.
         self._by_member = Budget(clock, limits.installations_per_member)
 
-    async def install_from_page(self, page: Page, source: str) -> Opened:
+    async def install_from_page(self, page: Page, client_address: str) -> Opened:
         """Install by the installer page; raises a Refusal, and then nothing has changed."""
         standing = await self._judge(page.member_id, page.application_token)
         claim = Claim(
             member_id=page.member_id,
             access_token=page.auth_id,
             server_endpoint=page.server_endpoint,
-            source=source,
+            client_address=client_address,
             standing=standing,
         )
         return await self.install_proven(page, claim, await self._prove(claim))
@@ -121,7 +121,7 @@ class Installer:
         )
         return await self._install(claim, info, pair, is_wanted)
 
-    async def install_from_event(self, event: Event, source: str) -> bool:
+    async def install_from_event(self, event: Event, client_address: str) -> bool:
         """Install by ONAPPINSTALL or ONAPPUPDATE; False if the event waits to be verified. Raises a Refusal.
 
         An update is no installation: it brings no portal back that was forgotten or has just uninstalled. The
@@ -130,7 +130,7 @@ class Installer:
         """
         if event.name == "ONAPPUPDATE" and await self._tombstones.is_barred(event.member_id):
             raise Forbidden("The portal is not installed.", code="not_installed")
-        return await self.pending.take(event, source)
+        return await self.pending.take(event, client_address)
 
     async def judge(self, offer: Offer) -> Claim:
         """The claim of an offer, with its standing before its token is proven."""
@@ -139,7 +139,7 @@ class Installer:
             member_id=offer.member_id,
             access_token=offer.access_token,
             server_endpoint=offer.server_endpoint,
-            source=offer.source,
+            client_address=offer.client_address,
             standing=standing,
         )
 
@@ -197,7 +197,7 @@ class Installer:
             raise AddressTaken
         profile = await self._verifier.identify(endpoint, claim)
         if not profile.is_admin:
-            log.warning("refused", code="not_admin", member_id=claim.member_id, source=claim.source)
+            log.warning("refused", code="not_admin", member_id=claim.member_id, source=claim.client_address)
             raise Forbidden(
                 N_("Only an administrator of this Bitrix24 can install Callbook."), code="not_admin"
             )

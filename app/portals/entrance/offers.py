@@ -17,11 +17,16 @@ MOST_OF_LANGUAGE = 16
 IsWanted = Callable[[], Awaitable[bool]]
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
+class Offer(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"client_address": "source"},
+):
     """The parts of an event that an installation needs. Its repr shows no token.
 
     `expires_at` is Unix seconds by our clock, counted from the receipt; `pair_bought_at` is when a new pair
-    was last bought for the offer, or may have been.
+    was last bought for the offer, or may have been. The sealed JSON says `source` for the client's address.
     """
 
     member_id: str
@@ -30,7 +35,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     application_token: str
     server_endpoint: str | None
     language: str
-    source: str
+    client_address: str
     expires_at: int
     pair_bought_at: int = 0
 
@@ -39,7 +44,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         return f"Offer(member_id={self.member_id!r})"
 
 
-def read_offer(event: Event, source: str, now: int) -> Offer:
+def read_offer(event: Event, client_address: str, now: int) -> Offer:
     """The offer of an event from this address; raises Forbidden if the event can prove nothing."""
     tokens = event.install
     if tokens is None or not event.member_id or not is_token(tokens.access_token):
@@ -53,7 +58,7 @@ def read_offer(event: Event, source: str, now: int) -> Offer:
         application_token=event.application_token,
         server_endpoint=event.server_endpoint,
         language=event.read_text("LANGUAGE_ID")[:MOST_OF_LANGUAGE],
-        source=source,
+        client_address=client_address,
         expires_at=now + tokens.expires_in,
     )
     if len(msgspec.json.encode(offer)) > MOST_BYTES:

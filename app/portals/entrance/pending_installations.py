@@ -18,7 +18,7 @@ from app.kit.messages.errors import Forbidden, Refusal, TooManyRequests, Unavail
 from app.kit.storage.database import Database
 from app.portals import pending_queries
 from app.portals.entrance.admission import Claim
-from app.portals.entrance.attempts import Shares
+from app.portals.entrance.attempts import FairBudget
 from app.portals.entrance.offer_purse import OfferPurse, seal_offer
 from app.portals.entrance.offers import IsWanted, Offer, read_offer
 from app.portals.entrance.standing import Standing
@@ -73,14 +73,14 @@ class PendingInstallations:
         self._database = database
         self._clock = clock
         # An event that finds no room is refused without a statement, however often it comes.
-        self._keeping = Shares(clock, MOST_IN_ALL, MOST_OF_ORIGIN)
+        self._keeping = FairBudget(clock, MOST_IN_ALL, MOST_OF_ORIGIN)
 
-    async def take(self, event: Event, source: str) -> bool:
+    async def take(self, event: Event, client_address: str) -> bool:
         """Install by ONAPPINSTALL or ONAPPUPDATE, from any sender; False if the event is kept for later.
 
         Raises Forbidden if it is refused for good, and NoRoom if it cannot be kept either.
         """
-        offer = read_offer(event, source, self._clock.now())
+        offer = read_offer(event, client_address, self._clock.now())
         claim = await self._installer.judge(offer)
         try:
             if await self._installer.is_forgotten(offer.member_id):
@@ -156,4 +156,4 @@ class PendingInstallations:
 
 def _find_origin(claim: Claim) -> str:
     """The origin that the event counts for: the portal if only it can have sent it, else the network."""
-    return claim.member_id if claim.standing is Standing.PROVEN else find_network(claim.source)
+    return claim.member_id if claim.standing is Standing.PROVEN else find_network(claim.client_address)

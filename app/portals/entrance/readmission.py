@@ -40,7 +40,7 @@ class Readmission:
         self._installer = installer
         self._tombstones = tombstones
 
-    async def readmit(self, page: Page, source: str) -> Opened:
+    async def readmit(self, page: Page, client_address: str) -> Opened:
         """The portal as installed now, and the administrator; raises NotInstalled, or another Refusal.
 
         Callbook asks nothing if the page has no refresh token, or if only the installer page can install the
@@ -53,7 +53,7 @@ class Readmission:
             member_id=page.member_id,
             access_token=page.auth_id,
             server_endpoint=server,
-            source=source,
+            client_address=client_address,
             standing=Standing.STRANGER,
         )
         try:
@@ -62,7 +62,7 @@ class Readmission:
             if refusal.code in NOT_THERE:
                 raise NotInstalled from refusal
             raise
-        log.info("readmitted", portal_id=opened.portal.id, source=source)
+        log.info("readmitted", portal_id=opened.portal.id, source=client_address)
         return opened
 
     async def _install(self, page: Page, claim: Claim) -> Opened:

@@ -170,7 +170,7 @@ class Verifier:
         return self._refuse_now(claim, Forbidden(message, code=code))
 
     def _refuse_now(self, claim: Claim, refusal: Refusal) -> Refusal:
-        log.warning("refused", code=refusal.code, member_id=claim.member_id, source=claim.source)
+        log.warning("refused", code=refusal.code, member_id=claim.member_id, source=claim.client_address)
         return _count(refusal)
 
 

@@ -66,20 +66,20 @@ class Opener:
         # Pairs of a portal and an address that the server named and Callbook did not believe.
         self._left = RecentlySeen(clock)
 
-    async def open_page(self, page: Page, source: str) -> Opened:
+    async def open_page(self, page: Page, client_address: str) -> Opened:
         """The portal and the person behind `POST /`; raises a Refusal. The page may install a portal that is
         not installed here.
         """
         portal = await self._portals.find(page.member_id)
         if portal is None or not portal.is_installed:
-            return await self._readmission.readmit(page, source)
+            return await self._readmission.readmit(page, client_address)
         standing = judge_standing(portal, page.application_token, self._vault)
         server = page.server_endpoint or portal.oauth_server
         claim = Claim(
             member_id=page.member_id,
             access_token=page.auth_id,
             server_endpoint=server,
-            source=source,
+            client_address=client_address,
             standing=standing,
         )
         opened, info = await self._open(portal, claim)
@@ -101,7 +101,7 @@ class Opener:
             changes = {"license_status": info.status}
             await queries.update_generation(portal.id, portal.generation, changes)
 
-    async def open_session(self, member_id: str, access_token: str, source: str) -> Opened:
+    async def open_session(self, member_id: str, access_token: str, client_address: str) -> Opened:
         """The portal and the person behind `POST /session`, which brings no refresh token and so repairs and
         installs nothing.
         """
@@ -112,7 +112,7 @@ class Opener:
             member_id=member_id,
             access_token=access_token,
             server_endpoint=portal.oauth_server,
-            source=source,
+            client_address=client_address,
             standing=Standing.KNOWN,
         )
         opened, _ = await self._open(portal, claim)

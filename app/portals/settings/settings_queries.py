@@ -3,7 +3,7 @@
 import msgspec
 
 from app.kit.storage.database import Database
-from app.kit.storage.row_arrays import encode_rows, rows_source
+from app.kit.storage.row_arrays import encode_rows, rows_from
 from app.kit.text import original, storable
 from app.portals.settings.portal_settings import PortalSettings
 from app.portals.tables import PortalSettingsTable
@@ -39,7 +39,7 @@ async def save_settings(
     hold = "" if database.is_sqlite else " FOR SHARE OF p"
     rows = await database.run(
         f"INSERT INTO portal_settings (portal_id, {columns}) SELECT p.id, {columns}"  # noqa: S608  Our names.
-        f" FROM {rows_source(database, {'told_id': 'bigint', **_STORED})} k"
+        f" FROM {rows_from(database, {'told_id': 'bigint', **_STORED})} k"
         f" JOIN portals p ON p.id = k.told_id AND p.state = 'installed' WHERE true{hold}"
         f" ON CONFLICT (portal_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _STORED)}"
         " RETURNING portal_id",

@@ -12,7 +12,7 @@ from app.portals.settings.visible_users import EVERYONE
 from app.web.display.presenter import Moment, Presenter
 from app.web.http.sessions import Session
 
-Standing = tuple[object, ...]
+Progress = tuple[object, ...]
 
 
 class HistoryView(NamedTuple):
@@ -47,7 +47,7 @@ async def view_history(session: Session, presenter: Presenter) -> HistoryView:
     )
 
 
-async def take_standing(portal: Portal, room: Room) -> Standing:
+async def take_progress(portal: Portal, room: Room) -> Progress:
     """The facts that an open page shows above the log; a page whose facts differ needs a new look."""
     mark = await find_mark(portal.id, portal.generation)
     read = mark and (
@@ -62,7 +62,7 @@ async def take_standing(portal: Portal, room: Room) -> Standing:
     return read, await room.is_full(portal.id), _take_contact(portal)
 
 
-def _take_contact(portal: Portal) -> Standing:
+def _take_contact(portal: Portal) -> Progress:
     """The facts of the notice (`app.web.display.notice`)."""
     licence = (portal.license_status, portal.license_ends_at, portal.is_license_over)
     return portal.connection, portal.contact_state, portal.token_user_id, *licence

@@ -13,7 +13,7 @@ from app.portals.model import Portal
 from app.web.frame.pages import PAGE_EXCEPTION_HANDLERS
 from app.web.http.languages import choose_locale, read_locale
 from app.web.http.parts import GivenParts
-from app.web.http.requests import MAX_BODY_BYTES, AnyRequest, GivenSession, GivenSource, read_page
+from app.web.http.requests import MAX_BODY_BYTES, AnyRequest, GivenClientAddress, GivenSession, read_page
 from app.web.http.security import data_headers, session_headers, static_page_headers
 from app.web.http.sessions import LIFETIME_S
 
@@ -50,12 +50,14 @@ def _view(name: str, step: Step | None, words: Words) -> StepView:
     request_max_body_size=MAX_BODY_BYTES,
     exception_handlers=PAGE_EXCEPTION_HANDLERS,
 )
-async def open_installer(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[str]:
+async def open_installer(
+    request: AnyRequest, parts: GivenParts, client_address: GivenClientAddress
+) -> Response[str]:
     """Install, and show the page that follows the further steps. A refusal (403, 429) is a page that says
     what to do.
     """
     page = await read_page(request)
-    opened = await parts.installer.install_from_page(page, source)
+    opened = await parts.installer.install_from_page(page, client_address)
     locale = choose_locale(page.lang)
     token, session = await parts.sessions.open(opened.portal, opened.profile, locale)
     return parts.pages.render(

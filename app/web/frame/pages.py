@@ -23,7 +23,7 @@ from app.web.http.answer_turns import take_turn
 from app.web.http.errors import refuse_for, retry_headers
 from app.web.http.languages import choose_locale, read_locale
 from app.web.http.parts import GivenParts
-from app.web.http.requests import MAX_BODY_BYTES, AnyRequest, GivenSource, provide_parts, read_page
+from app.web.http.requests import MAX_BODY_BYTES, AnyRequest, GivenClientAddress, provide_parts, read_page
 from app.web.http.security import data_headers, session_headers, static_page_headers
 from app.web.http.sessions import LIFETIME_S
 from app.web.log.opened_log import find_wanted_view, open_log
@@ -100,13 +100,15 @@ PAGE_EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     request_max_body_size=MAX_BODY_BYTES,
     exception_handlers=PAGE_EXCEPTION_HANDLERS,
 )
-async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[str]:
+async def open_app(
+    request: AnyRequest, parts: GivenParts, client_address: GivenClientAddress
+) -> Response[str]:
     """The log, or a card's tab, for the verified user of an installed portal; else a page that says what to
     do (403).
     """
     page = await read_page(request)
     parts.sessions.admit(page.auth_id)
-    opened = await parts.opener.open_page(page, source)
+    opened = await parts.opener.open_page(page, client_address)
     await take_turn(request.scope, parts.answers, opened.portal.id, opened.profile.user_id)
     locale = choose_locale(page.lang)
     token, session = await parts.sessions.open(opened.portal, opened.profile, locale)
@@ -132,7 +134,7 @@ async def open_app(request: AnyRequest, parts: GivenParts, source: GivenSource) 
 
 @post("/session", status_code=HTTP_200_OK, request_max_body_size=MAX_BODY_BYTES, tags=["session"])
 async def open_session(
-    request: AnyRequest, parts: GivenParts, source: GivenSource
+    request: AnyRequest, parts: GivenParts, client_address: GivenClientAddress
 ) -> Response[SessionAnswer]:
     """Begin a session with the token of a portal's page: `{"member_id", "auth_id"}`."""
     try:
@@ -142,7 +144,7 @@ async def open_session(
     except (msgspec.MsgspecError, MalformedPage, UnicodeEncodeError) as error:
         raise Forbidden(code="malformed_session_request") from error
     parts.sessions.admit(page.auth_id)
-    opened = await parts.opener.open_session(page.member_id, page.auth_id, source)
+    opened = await parts.opener.open_session(page.member_id, page.auth_id, client_address)
     locale = choose_locale(asked.lang or opened.portal.language)
     token, _ = await parts.sessions.open(opened.portal, opened.profile, locale)
     return Response(SessionAnswer(token, LIFETIME_S), headers=data_headers())

@@ -18,7 +18,7 @@ from app.kit.messages.errors import Forbidden
 from app.kit.messages.words import N_
 from app.portals import queries
 from app.web.http.parts import GivenParts
-from app.web.http.requests import MAX_BODY_BYTES, AnyRequest, GivenSource
+from app.web.http.requests import MAX_BODY_BYTES, AnyRequest, GivenClientAddress
 from app.web.http.security import data_headers
 
 log = structlog.get_logger(__name__)
@@ -44,11 +44,13 @@ class ReconnectAnswer(msgspec.Struct, frozen=True):
 
 
 @post("/reconnect", status_code=HTTP_200_OK, request_max_body_size=MAX_BODY_BYTES, tags=["session"])
-async def reconnect(request: AnyRequest, parts: GivenParts, source: GivenSource) -> Response[ReconnectAnswer]:
+async def reconnect(
+    request: AnyRequest, parts: GivenParts, client_address: GivenClientAddress
+) -> Response[ReconnectAnswer]:
     """Take an administrator's pair and verify it like a page: `{"member_id", "auth_id", "refresh_id"}`."""
     page = _read(await request.body())
     parts.sessions.admit(page.auth_id)
-    opened = await parts.opener.open_page(page, source)
+    opened = await parts.opener.open_page(page, client_address)
     if not opened.profile.is_admin:
         message = N_("Only an administrator of this Bitrix24 can reconnect Callbook.")
         raise Forbidden(message, code="not_admin")

@@ -16,15 +16,15 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from app.kit.deadlines import move_limit
 from app.kit.fairness.fair_queue import FairQueue
 from app.kit.fairness.lanes import Lane, use_lane
-from app.kit.fairness.places import Places, Share
+from app.kit.fairness.places import Bounds, Places
 from app.kit.file_limit import count_places
 from app.kit.messages.errors import Unavailable
 from app.web.http.errors import PROBLEM, encode_problem
 
 # One answer takes up to some MB while it is made and sent.
-UNDER_WAY = Share(overall=48, per_portal=12, per_user=4)
+UNDER_WAY = Bounds(overall=48, per_portal=12, per_user=4)
 # A request that waits for a turn takes some KB. All tabs of a portal ask at once when a call arrives.
-MOST_IN_ALL = Share(overall=2_000, per_portal=400, per_user=40)
+MOST_IN_ALL = Bounds(overall=2_000, per_portal=400, per_user=40)
 WAIT_S = 15.0
 PIECE_BYTES = 65_536  # The server takes as much before it makes us wait.
 STALL_S = 15.0
@@ -32,7 +32,7 @@ LONGEST_S = 120.0
 TICKET = "callbook.ticket"
 
 
-def find_in_all(places: int) -> Share:
+def find_in_all(places: int) -> Bounds:
     """The bound on answers under way and waiting, where `places` connections may be open: at most half of
     them, because events need some too.
     """
@@ -43,7 +43,7 @@ def find_in_all(places: int) -> Share:
 class Answers:
     """The answers of this process to sessions: `queue` has those under way, `places` the waiting ones too."""
 
-    def __init__(self, under_way: Share = UNDER_WAY, in_all: Share | None = None) -> None:
+    def __init__(self, under_way: Bounds = UNDER_WAY, in_all: Bounds | None = None) -> None:
         self.queue = FairQueue(under_way)
         self.places = Places(in_all or find_in_all(count_places()))
         self.stall_s = STALL_S

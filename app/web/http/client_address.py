@@ -11,28 +11,28 @@ from app.settings import Network
 UNKNOWN = "unknown"
 
 
-def read_source(connection: ASGIConnection, trusted_proxies: tuple[Network, ...]) -> str:  # type: ignore[type-arg]
+def read_client_address(connection: ASGIConnection, trusted_proxies: tuple[Network, ...]) -> str:  # type: ignore[type-arg]
     """The client's address: the peer's, or behind trusted proxies the rightmost one that is no proxy's."""
     peer = connection.client.host if connection.client else UNKNOWN
     forwarded = connection.headers.getall("x-forwarded-for", [])
-    return find_source(peer, ",".join(forwarded), trusted_proxies)
+    return find_client_address(peer, ",".join(forwarded), trusted_proxies)
 
 
-def find_source(peer: str, forwarded: str, trusted_proxies: tuple[Network, ...]) -> str:
+def find_client_address(peer: str, forwarded: str, trusted_proxies: tuple[Network, ...]) -> str:
     """Walk from the peer back to the first address that is no trusted proxy's, and return it; pure."""
-    source = peer
+    address = peer
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-    while hops and _is_trusted(source, trusted_proxies):
-        address = _parse(hops.pop())
-        if address is None:
+    while hops and _is_trusted(address, trusted_proxies):
+        named = _parse(hops.pop())
+        if named is None:
             break
-        source = str(address)
-    return source
+        address = str(named)
+    return address
 
 
-def _is_trusted(source: str, trusted_proxies: tuple[Network, ...]) -> bool:
-    address = _parse(source)
-    return address is not None and any(address in network for network in trusted_proxies)
+def _is_trusted(address: str, trusted_proxies: tuple[Network, ...]) -> bool:
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in trusted_proxies)
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:

@@ -14,12 +14,12 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Literal
 
-from app.kit.fairness.places import Places, Share
+from app.kit.fairness.places import Bounds, Places
 from app.kit.metrics import STREAMS
 
 MAX_PER_USER = 2
 # A user's older streams are ended (MAX_PER_USER), so users need no tighter bound here.
-SHARE = Share(overall=256, per_portal=64, per_user=64)
+BOUNDS = Bounds(overall=256, per_portal=64, per_user=64)
 PAUSE_S = 1.0
 # One look takes some milliseconds of the loop, and a portal's calls may never cease.
 LOOKS_PER_S = 64
@@ -46,10 +46,12 @@ class Streams:
     longest time without a check of the database.
     """
 
-    def __init__(self, pause_s: float = PAUSE_S, recheck_s: float = RECHECK_S, share: Share = SHARE) -> None:
+    def __init__(
+        self, pause_s: float = PAUSE_S, recheck_s: float = RECHECK_S, bounds: Bounds = BOUNDS
+    ) -> None:
         self.pause_s = pause_s
         self.recheck_s = recheck_s
-        self.places = Places(share, gauge=STREAMS)
+        self.places = Places(bounds, gauge=STREAMS)
         self._open: dict[tuple[int, int], list[Stream]] = {}
         self._is_closing = False
 

@@ -1,4 +1,4 @@
-"""The arguments of handlers: parts, session and source of a request. Litestar calls the providers."""
+"""The arguments of handlers: parts, session and client address of a request. Litestar calls the providers."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from litestar.params import SkipValidation
 from app.bitrix24.incoming.payloads import MalformedPage, Page, decode_page
 from app.kit.messages.errors import Forbidden
 from app.web.http.answer_turns import take_turn
-from app.web.http.client_address import read_source
+from app.web.http.client_address import read_client_address
 from app.web.http.languages import remember_locale
 from app.web.http.parts import WebParts
 from app.web.http.sessions import Session, SessionExpired
@@ -42,9 +42,9 @@ async def provide_session(request: AnyRequest) -> Session:
     return session
 
 
-def provide_source(request: AnyRequest) -> str:
+def provide_client_address(request: AnyRequest) -> str:
     """The client's address, by which limits count."""
-    return read_source(request, provide_parts(request).settings.trusted_proxies)
+    return read_client_address(request, provide_parts(request).settings.trusted_proxies)
 
 
 async def read_page(request: AnyRequest) -> Page:
@@ -60,9 +60,9 @@ async def read_page(request: AnyRequest) -> Page:
 
 
 GivenSession = NamedDependency[SkipValidation[Session]]
-GivenSource = NamedDependency[str]
+GivenClientAddress = NamedDependency[str]
 DEPENDENCIES = {
     "parts": Provide(provide_parts, sync_to_thread=False),
     "session": Provide(provide_session),
-    "source": Provide(provide_source, sync_to_thread=False),
+    "client_address": Provide(provide_client_address, sync_to_thread=False),
 }

@@ -1,11 +1,11 @@
 """How many recordings and exports this process sends at once: each takes minutes, memory and connections."""
 
-from app.kit.fairness.places import Places, Sentences, Share
+from app.kit.fairness.places import Bounds, Places, Sentences
 from app.kit.messages.words import N_
 from app.kit.metrics import AUDIO_STREAMS
 
-OF_AUDIO = Share(overall=64, per_portal=16, per_user=4)
-OF_EXPORTS = Share(overall=8, per_portal=3, per_user=1)
+OF_AUDIO = Bounds(overall=64, per_portal=16, per_user=4)
+OF_EXPORTS = Bounds(overall=8, per_portal=3, per_user=1)
 _OTHERS_EXPORT = N_("Other users are exporting right now. Try again in a minute.")
 
 

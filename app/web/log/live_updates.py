@@ -17,7 +17,7 @@ from app.kit.messages.errors import Refusal
 from app.kit.storage.database import DATABASE_ERRORS
 from app.portals.news import Watch
 from app.portals.settings.portal_settings import PortalSettings
-from app.web.display.history_progress import Standing, take_standing
+from app.web.display.history_progress import Progress, take_progress
 from app.web.http.live_streams import Stream
 from app.web.http.parts import GivenParts, WebParts
 from app.web.http.requests import GivenSession
@@ -72,20 +72,20 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
     with parts.streams.join(portal_id, user_id) as stream:
         async with parts.changes.watch(portal_id) as watch:
             pulse: Pulse | None = None
-            seen: tuple[Viewer, PortalSettings, Pulse, int, Standing] | None = None
+            seen: tuple[Viewer, PortalSettings, Pulse, int, Progress] | None = None
             heartbeat = Heartbeat(parts.streams.recheck_s)
             while stream.ending is None:
                 try:
                     current = await parts.sessions.renew(session.claims)
                     pulse = await take_pulse(current.viewer, parts.clock.now(), pulse)
-                    standing = await take_standing(current.portal, parts.room)
+                    progress = await take_progress(current.portal, parts.room)
                 except Refusal:
                     yield EXPIRED
                     return
                 except DATABASE_ERRORS:
                     return  # The page connects again, and reads again then.
                 revision = parts.people.revision(current.portal)
-                found = (current.viewer, current.settings, pulse, revision, standing)
+                found = (current.viewer, current.settings, pulse, revision, progress)
                 # Asked in each round, also when `changed` is sent: a comment that stays due would leave no
                 # pause.
                 is_due = heartbeat.is_due()

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kit.fairness.fair_queue import FairQueue
-from app.kit.fairness.places import Share
+from app.kit.fairness.places import Bounds
 
-ONE = Share(overall=1, per_portal=1, per_user=1)
+ONE = Bounds(overall=1, per_portal=1, per_user=1)
 
 
 class Line:
@@ -89,16 +89,16 @@ async def test_a_task_that_waits_too_long_is_told_so(line: Line) -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3)), max_size=40))
 def test_all_get_a_turn_and_a_free_place_has_nobody_waiting_for_it(asked: list[tuple[int, int]]) -> None:
-    share = Share(overall=4, per_portal=2, per_user=1)
+    bounds = Bounds(overall=4, per_portal=2, per_user=1)
 
     async def run() -> None:
-        queue, inside, served = FairQueue(share), Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+        queue, inside, served = FairQueue(bounds), Counter[tuple[int, int]](), Counter[tuple[int, int]]()
 
         async def take(portal_id: int, user_id: int) -> None:
             async with queue.take(portal_id, user_id):
                 inside[portal_id, user_id] += 1
-                assert inside[portal_id, user_id] <= share.per_user
-                assert sum(inside.values()) <= queue.places.count <= share.overall
+                assert inside[portal_id, user_id] <= bounds.per_user
+                assert sum(inside.values()) <= queue.places.count <= bounds.overall
                 for _ in range(user_id):
                     await asyncio.sleep(0)
                 inside[portal_id, user_id] -= 1
@@ -108,7 +108,7 @@ def test_all_get_a_turn_and_a_free_place_has_nobody_waiting_for_it(asked: list[t
         assert served == Counter(asked)
         assert queue.places.count == 0
         async with AsyncExitStack() as stack:
-            for user_id in range(share.per_portal):
+            for user_id in range(bounds.per_portal):
                 await stack.enter_async_context(queue.take(9, user_id, wait_s=0))
 
     asyncio.run(run())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from app.kit.fairness.budget import Limits
 from app.kit.messages.errors import TooManyRequests
 from app.portals.entrance.admission import REFUSED_OF_PORTAL, Admission, Claim
-from app.portals.entrance.attempts import Shares
+from app.portals.entrance.attempts import FairBudget
 from app.portals.entrance.standing import Standing
 from tests.running import FakeClock, limit_questions
 
@@ -23,14 +23,14 @@ def make_claim(member_id: str, access_token: str, source: str, standing: Standin
         member_id=member_id,
         access_token=access_token,
         server_endpoint=None,
-        source=source,
+        client_address=source,
         standing=standing,
     )
 
 
-def take(shares: Shares, group: str, member: str) -> bool:
+def take(budget: FairBudget, group: str, member: str) -> bool:
     try:
-        shares.take(group, member)
+        budget.take(group, member)
     except TooManyRequests:
         return False
     return True
@@ -41,40 +41,40 @@ def test_a_member_without_attempts_has_one_despite_the_attempts_of_a_few_others(
     steps: list[tuple[int, int, int]],
 ) -> None:
     clock = FakeClock()
-    shares = Shares(clock, IN_ALL, IN_ALL)
+    budget = FairBudget(clock, IN_ALL, IN_ALL)
     taken, minute = 0, clock.now() // 60
     for group, member, passed_s in steps:
         clock.advance(passed_s)
         if clock.now() // 60 != minute:
             taken, minute = 0, clock.now() // 60
-        taken += take(shares, f"group {group}", f"member {member}")
+        taken += take(budget, f"group {group}", f"member {member}")
         assert taken <= IN_ALL
-        attempt = shares.take("honest", "one")
-        shares.give_back(attempt)
+        attempt = budget.take("honest", "one")
+        budget.give_back(attempt)
 
 
 @given(st.lists(st.tuples(st.integers(0, KEPT - 2), st.integers(0, 3)), max_size=200))
 def test_nor_does_one_of_a_group_take_all_from_the_rest_of_it(steps: list[tuple[int, int]]) -> None:
     clock = FakeClock()
-    shares = Shares(clock, 1_000, IN_ALL)
+    budget = FairBudget(clock, 1_000, IN_ALL)
     for member, passed_s in steps:
         clock.advance(passed_s)
-        take(shares, "group", f"member {member}")
-        shares.give_back(shares.take("group", "honest"))
+        take(budget, "group", f"member {member}")
+        budget.give_back(budget.take("group", "honest"))
 
 
 def test_an_attempt_may_come_back_with_the_next_minute_and_is_given_back_once(clock: FakeClock) -> None:
-    shares = Shares(clock, 2, 2)
+    budget = FairBudget(clock, 2, 2)
     clock.at = 60 * 1_000_000 + 45
-    attempt = shares.take("one", "a")
+    attempt = budget.take("one", "a")
     with pytest.raises(TooManyRequests) as refusal:
-        shares.take("one", "a")
+        budget.take("one", "a")
     assert refusal.value.retry_after_s == 15
     clock.advance(15)
-    shares.take("one", "a")
-    shares.give_back(attempt)  # An attempt of the last minute frees nothing in this one.
+    budget.take("one", "a")
+    budget.give_back(attempt)  # An attempt of the last minute frees nothing in this one.
     with pytest.raises(TooManyRequests):
-        shares.take("one", "a")
+        budget.take("one", "a")
 
 
 ATTACKERS = st.tuples(

@@ -118,7 +118,7 @@ async def test_unread_answers_hold_few_places_and_little_memory(
             await wait_until(lambda: answers.places.count == UNREAD)
             for _ in range(10):
                 assert (await other.get("/log/rows")).status_code == 200
-            assert answers.queue.places.count == answers.queue.places.share.per_user
+            assert answers.queue.places.count == answers.queue.places.bounds.per_user
             _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -144,4 +144,4 @@ def test_answers_leave_half_of_all_connections_to_events(places: int) -> None:
 
 
 async def test_the_bound_of_waiting_answers_is_that_of_this_process() -> None:
-    assert Answers().places.share == find_in_all(count_places())
+    assert Answers().places.bounds == find_in_all(count_places())

@@ -2,7 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from app.web.http.client_address import find_source
+from app.web.http.client_address import find_client_address
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -26,8 +26,8 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     ],
 )
 def test_only_our_proxies_are_believed(peer: str, forwarded: str, source: str) -> None:
-    assert find_source(peer, forwarded, PROXIES) == source
+    assert find_client_address(peer, forwarded, PROXIES) == source
 
 
 def test_without_proxies_the_header_says_nothing() -> None:
-    assert find_source("10.0.0.1", "198.51.100.1", ()) == "10.0.0.1"
+    assert find_client_address("10.0.0.1", "198.51.100.1", ()) == "10.0.0.1"

@@ -9,7 +9,7 @@ import pytest
 from app.calls.log.logged_calls import Viewer, take_pulse
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
-from app.kit.fairness.places import Share
+from app.kit.fairness.places import Bounds
 from app.portals.model import Portal
 from app.web.http.live_streams import Streams, end_on_signals
 from app.web.log.live_updates import Heartbeat
@@ -129,7 +129,7 @@ async def test_a_tab_without_a_place_for_its_stream_asks_from_time_to_time(
     callbook: Callbook, portal: StandInPortal
 ) -> None:
     portal_id = await install(callbook, portal)
-    callbook.parts.streams.places.share = Share(overall=8, per_portal=1, per_user=1)
+    callbook.parts.streams.places.bounds = Bounds(overall=8, per_portal=1, per_user=1)
     with callbook.parts.streams.join(portal_id, 10**6):
         async with follow(await open_quiet_tab(callbook, portal)) as events:
             assert await anext(events) == "poll"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 from app.calls.tables import StatisticsMarkTable
 from app.kit.storage.database import Database
-from app.kit.storage.row_arrays import encode_rows, rows_source
+from app.kit.storage.row_arrays import encode_rows, rows_from
 
 MARKS_A_STEP = 500
 _TYPES = {"portal_id": "bigint", "at": "bigint"}
@@ -42,7 +42,7 @@ async def _want(database: Database, column: str, times: Mapping[int, int], or_el
     noted = sorted(times.items())
     for begin in range(0, len(noted), MARKS_A_STEP):
         await database.run(
-            f"UPDATE statistics_marks SET {column} = k.at FROM {rows_source(database, _TYPES)} k"  # noqa: S608
+            f"UPDATE statistics_marks SET {column} = k.at FROM {rows_from(database, _TYPES)} k"  # noqa: S608
             f" WHERE statistics_marks.portal_id = k.portal_id AND ({column} IS NULL {or_else})",
             encode_rows(noted[begin : begin + MARKS_A_STEP]),
         )
