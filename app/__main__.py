@@ -14,6 +14,7 @@ from app.kit.messages.logging import configure_logging
 from app.kit.private_files import keep_files_private
 from app.kit.storage.database import DATABASE_ERRORS, DatabaseUrlError
 from app.portals.outbound.access import ACCESS_FAILURES
+from app.portals.settings.quotas import QuotaReached
 from app.schema import SchemaOutdatedError
 from app.settings import Settings, SettingsError
 from app.web.http.assets import FrontEndMissingError
@@ -26,6 +27,7 @@ EXPECTED_ERRORS = (
     *ACCESS_FAILURES,
     PortalRestsError,
     StatisticsRefusedError,
+    QuotaReached,
     portals.NoSuchPortalError,
     FrontEndMissingError,
 )

@@ -5,6 +5,7 @@ import pytest
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.kit.clock import SystemClock
+from app.portals.settings.quotas import USUAL
 from tests.calls.statistics_rows import fill, install
 from tests.commands.running import make_environment, run_command
 from tests.running import Callbook, FakeClock
@@ -53,3 +54,17 @@ async def test_statistics_that_cannot_be_relied_on_are_told_in_one_line(
     shown = await run_command(environment, "portals", "show", portal.member_id)
     assert "history: failed\n" in shown.out
     assert "history_failure: access_denied\n" in shown.out
+
+
+async def test_a_full_quota_is_told_in_one_line(
+    database_url: str, stand_in: StandIn, callbook: Callbook, portal: StandInPortal
+) -> None:
+    await callbook.run_sql(
+        "INSERT INTO portal_usage (portal_id, row_count, text_bytes, counted_at)"
+        f" SELECT id, {USUAL.rows}, 0, 1 FROM portals WHERE true"
+        " ON CONFLICT (portal_id) DO UPDATE SET row_count = EXCLUDED.row_count"
+    )
+    environment = make_environment(database_url, stand_in)
+    done = await run_command(environment, "portals", "sync", portal.member_id)
+    assert "no more room" in done.err.splitlines()[-1]
+    assert (done.code, done.out, "Traceback" in done.err) == (1, "", False)

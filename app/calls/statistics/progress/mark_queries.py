@@ -143,7 +143,7 @@ async def date_mark(
     `looked_at` by ours; the mark afterwards.
 
     A read that began before the last one never moves the moment back. A later read moves it back if the
-    portal's clock was set back, because a moment in the future would promise calls that are still to come
+    portal's clock or ours was set back, because a moment in the future would promise calls that are to come
     ("complete up to", reason 4 in `marks.py`).
     """
     is_later = WhereRaw(

@@ -13,8 +13,8 @@
    `suspected_from`. `fetch/merge._rewrite_once` calls it where a row takes the id of another call, and
    `statistics/forward_read._finish` where the newest id is lower than before. "Complete up to" is null until
    the audit has settled which ids those are.
-4. The portal's clock was set back: `mark_queries.date_mark` moves "complete up to" back to the earlier
-   moment.
+4. The portal's clock or ours was set back: `mark_queries.date_mark` moves "complete up to" back to the
+   earlier moment.
 
 A read that fails, a full quota (`Room.admit_read`) and a doubt (`dating_rule.find_doubt`) do not make
 "complete up to" fall: it stays as it is until a read succeeds.
