@@ -1,8 +1,8 @@
 """Begins the jobs: most by monotonic ticks, one by APScheduler, whose plan follows the wall clock.
 
-When the wall clock is set back, a job that waits for a time of that clock waits longer by the whole step, and
-nothing tells of it. So APScheduler plans only the renewal of pairs, and this module renews that plan after
-each step.
+If the wall clock is set back by an hour, a job that waits for a time of that clock waits an hour longer, and
+nothing tells of it. So APScheduler plans only the renewal of pairs. When the clock was set by more than a
+minute, this module begins a renewal at once, and the next ones count from it.
 """
 
 import asyncio

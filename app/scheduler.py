@@ -2,8 +2,8 @@
 harmless.
 
 Jobs are one-line calls into features. Each takes the lease itself, so a scheduler that lost it does nothing.
-No job waits for a portal: each portal that is due gets a turn of its own (`app.kit.fairness.turns`). The
-monotonic clock counts their intervals (`app.job_ticks`).
+No job waits for a portal: each portal that is due gets a turn of its own (`app.kit.fairness.turns`).
+`app.job_ticks` begins each job at its interval.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ LEASE_S = 60
 PURGED_EVERY_S = 3600
 MOST_DUE = 500  # Portals that a job takes at once; those that have waited longest come first.
 UNINSTALL_CHECK, PROBE, SILENCE = Kind(name="uninstall check"), Kind(name="probe"), Kind(name="silence")
-# A turn of this kind is for one waiting row and not for one portal, because several networks may offer the
-# same portal.
+# A turn of this kind is for one pending installation and not for one portal: events from several networks may
+# each announce an installation of the same portal.
 PENDING = Kind(name="pending installation")
 Job = Callable[[Parts], Awaitable[None]]
 
@@ -76,7 +76,7 @@ async def sweep(parts: Parts) -> None:
 
 
 async def renew_pairs(parts: Parts) -> None:
-    """Renew pairs before they lapse because nothing uses them."""
+    """Renew the pairs that nothing else has renewed for weeks, before they lapse."""
     await renew_due_pairs(parts.vault, parts.refresher, parts.clock, parts.turns)
 
 

@@ -64,7 +64,8 @@
     if (!panel.open || !content.querySelector("[data-part]")) return;
     const callId = shown;
     const answer = await load(callId, parameters);
-    if (!answer && parameters && shown === callId) { refresh(); return; } // A later request, which read less, came first.
+    /* A later request has replaced this one. It may have read the call before the late facts came: read again. */
+    if (!answer && parameters && shown === callId) { refresh(); return; }
     if (!answer || answer.failure && answer.failure !== "gone") return; // The next change tries again.
     if (answer.failure) { showView("gone"); return; }
     merge(answer.fragment);
@@ -225,8 +226,8 @@
   document.addEventListener("callbook:changed", () => refresh());
   if (panel.dataset.wanted) open(panel.dataset.wanted); // A link has opened the page for this call.
 
-  /* Bitrix24's mobile app opens no cards, and says so for any path; a portal in a browser refuses this path. So
-     one question tells which of the two is there, and opens nothing. */
+  /* Ask the portal to open an empty path, which opens nothing. The code of the refusal tells Bitrix24's mobile
+     app, which cannot open cards, from a browser. */
   callbook.frame.probePath().then((answer) => {
     if (answer?.errorCode === ON_DEVICE) document.documentElement.dataset.without = "paths";
   });

@@ -9,8 +9,9 @@ callbook.card = (() => {
     return auth ? { auth_id: auth.AUTH_ID } : {};
   }
 
-  /* Look at news at once, but not before the rest is over. The page is new when it comes, so the first news (a
-     stream has begun) waits for one rest. It may be the only news of a call that came before the stream. */
+  /* Look at news at once, but not within REST_MS of the last look. The first news only says that the stream has
+     begun. The page has just been made then, so this look waits for REST_MS. It is not left out, because a call
+     may have come after the page was made and before the stream began. */
   function pace(look) {
     let isNew = true;
     let timer = 0;

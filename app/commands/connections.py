@@ -27,8 +27,8 @@ from app.kit.file_limit import count_places
 from app.kit.metrics import CONNECTIONS_ENDED
 
 PATIENCE_S = 10.0  # A body has at most 64 KiB, and a proxy in front sends whole requests.
-# For a request without its body: address, headers, trailers. Proxies have the same bound, the parser has
-# none.
+# The head of a request is its address, headers and trailers, without the body. Proxies have the same bound,
+# the parser has none.
 MAX_HEAD_BYTES = 32_768
 MAX_HEADERS = 128  # With trailers. Each takes about 120 bytes of memory, even one of four bytes.
 # The bytes that are parsed before they are counted. A server may read 256 KiB at once; an event has about 1
@@ -37,7 +37,8 @@ STEP_BYTES = 4_096
 MAX_PIPELINED = 8  # Requests that wait on one connection for their turn; few clients send even two.
 MOST_OF_A_NETWORK = 0.25  # Of all places, once none is free.
 LONG_AT_WORK_S = 5.0  # An event takes milliseconds; streams, files and waiting answers take longer.
-CUT_AT_ONCE = 256  # Connections ended in one go, for a fraction of a millisecond each.
+# Late connections that end before the loop does other work; each end takes a fraction of a millisecond.
+CUT_AT_ONCE = 256
 Why = Literal["late", "head", "room"]
 
 # uvicorn's own logger would write a line for each malformed request, which strangers can send in any number.
@@ -214,7 +215,9 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Subtract a part of the body from the bytes of the head; the application bounds the body's size."""
+        """Subtract this part of the body from the count of the head's bytes, because `_bound` adds the whole
+        step to that count. The application bounds the size of the body.
+        """
         super().on_body(body)
         self._head_bytes -= len(body)
 

@@ -19,7 +19,9 @@ HTML_ERROR = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1><hr>nginx</body
 
 
 def answer_refusal(_: Request[Any, Any, Any], refusal: Refusal) -> Response[Any]:
-    """The error answer of settings/oauth/error-codes.md and error-codes.md."""
+    """The error answer, as two pages tell of it: settings/oauth/error-codes.md, and error-codes.md in the top
+    folder.
+    """
     return Response(refusal.to_wire(), status_code=refusal.status)
 
 

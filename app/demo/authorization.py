@@ -1,7 +1,8 @@
 """The authorization server: `app.info` by token, and the exchange of refresh tokens.
 
 Follows settings/oauth/auto-renewal.md (request and answer of the exchange), settings/oauth/error-codes.md
-(codes) and docs/bitrix24.md (shape of `app.info`, whose documentation page describes the portal's own).
+(codes) and docs/bitrix24.md (shape of `app.info`). The vendor's page about `app.info` describes another
+method: the portal has one of the same name.
 """
 
 from typing import Any

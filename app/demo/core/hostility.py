@@ -16,7 +16,7 @@ from litestar.types import HTTPResponseStartEvent, Send
 from app.demo.core.faults import Lie
 
 SLOW_S = 20.0  # Long, and less than the caller's time-out.
-HUGE_ELEMENTS = 5_000_000  # Each is `[],`, so together they are 15 MiB.
+HUGE_ELEMENTS = 5_000_000  # Each is `[],`, so together they are 15 MB.
 BLANKS = b" " * 16_384  # JSON allows any number of them between its tokens.
 
 Spoil = Callable[[bytes], bytes]

@@ -1,8 +1,7 @@
 """Pairs of tokens: issuing, looking up, rotating, killing.
 
-The lifetimes, an hour and 180 days, follow settings/oauth/auto-renewal.md. docs/bitrix24.md tells of refresh
-tokens that live shorter, and that one buys only one pair. The values look like those of a real installer
-page.
+The lifetimes, an hour and 180 days, follow settings/oauth/auto-renewal.md. By docs/bitrix24.md a refresh
+token may live shorter, and buys only one pair. The values look like those of a real installer page.
 """
 
 import secrets

@@ -53,7 +53,7 @@ class Portal:
         self.state = state
         self.bucket = Bucket(stand_in.monotonic)
         self.operating = OperatingTime(stand_in.clock.now)
-        self.execution_s = 0.01  # The seconds that a method says it took, without a delay.
+        self.execution_s = 0.01  # The time that a method says it took; in truth it answers at once.
         self.longest_request_s = 0.0
         self.most_commands: int | None = None  # A batch runs this many before its time is up; None: all.
         self.ignored_operators: frozenset[str] = frozenset()  # Operators of FILTER that this portal lacks.

@@ -43,8 +43,8 @@ def make_harmless(text: str) -> str:
 
 
 def _guard_stretch(match: re.Match[str]) -> str:
-    """The stretch before a sign and the sign, with an apostrophe wherever a cell could begin
-    with the sign.
+    """The match; if a sign ends it, with an apostrophe after each of its separators. At the start of the text
+    it gets another one in front, unless the text begins with a comma, a semicolon or a bar.
     """
     stretch, sign = match[1], match[2]
     if sign is None:

@@ -130,7 +130,9 @@ class Addressee:
 
 
 def make_columns(addressee: Addressee) -> tuple[Column, ...]:
-    """All columns. A new one comes before the last, so that programs find the others in their places."""
+    """All columns. A new column goes just before the call's id, which stays the last: programs that count the
+    columns still find the older ones.
+    """
     pgettext, gettext = addressee.words.pgettext, addressee.words.gettext
     heads = name_columns(addressee.words)
     time = pgettext("column", "Time (%(zone)s)", zone=addressee.zone)
@@ -173,8 +175,8 @@ def make_columns(addressee: Addressee) -> tuple[Column, ...]:
 
 
 def choose_columns(columns: Sequence[Column], shown: Sequence[log_columns.Column]) -> tuple[Column, ...]:
-    """The columns that show the same as these columns of the log, in their order; all columns if `shown`
-    names none.
+    """The columns of the file for the log's columns in `shown`, in the order of `shown`. Returns all columns
+    of the file if there is none for them.
     """
     chosen = tuple(column for name in shown for column in columns if column.shown_as == name)
     return chosen or tuple(columns)

@@ -53,8 +53,8 @@ def _view(name: str, step: Step | None, words: Words) -> StepView:
 async def open_installer(
     request: AnyRequest, parts: GivenParts, client_address: GivenClientAddress
 ) -> Response[str]:
-    """Install, and show the page that follows the further steps. A refusal (403, 429) is a page that says
-    what to do.
+    """Install, and show the wizard's page, which displays the progress of the further steps. A refusal (403,
+    429) is a page that says what to do.
     """
     page = await read_page(request)
     opened = await parts.installer.install_from_page(page, client_address)

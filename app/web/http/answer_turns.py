@@ -26,15 +26,15 @@ UNDER_WAY = Bounds(overall=48, per_portal=12, per_user=4)
 # A request that waits for a turn takes some KB. All tabs of a portal ask at once when a call arrives.
 MOST_IN_ALL = Bounds(overall=2_000, per_portal=400, per_user=40)
 WAIT_S = 15.0
-PIECE_BYTES = 65_536  # The server takes as much before it makes us wait.
+PIECE_BYTES = 65_536  # The server keeps this much for a slow client, then it makes `send` wait.
 STALL_S = 15.0
 LONGEST_S = 120.0
 TICKET = "callbook.ticket"
 
 
 def find_in_all(places: int) -> Bounds:
-    """The bound on answers under way and waiting, where `places` connections may be open: at most half of
-    them, because events need some too.
+    """The bound on all answers, under way or waiting, in a server with `places` for connections. Answers may
+    take half of these places at most, because events need some too.
     """
     overall = min(MOST_IN_ALL.overall, places // 2)
     return MOST_IN_ALL._replace(overall=overall, per_portal=min(MOST_IN_ALL.per_portal, overall // 2))

@@ -86,8 +86,8 @@ async def _follow(parts: WebParts, session: Session) -> AsyncIterator[bytes]:
                     return  # The page connects again, and reads again then.
                 revision = parts.people.revision(current.portal)
                 found = (current.viewer, current.settings, pulse, revision, progress)
-                # Asked in each round, also when `changed` is sent: a comment that stays due would leave no
-                # pause.
+                # Asked in each round, also when `changed` is sent. Else a comment would stay due while
+                # changes come, `left_s` would stay 0, and this loop would run without a pause.
                 is_due = heartbeat.is_due()
                 if found != seen:
                     yield CHANGED
