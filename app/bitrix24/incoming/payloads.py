@@ -23,8 +23,8 @@ _MAX_NAME = 64  # No event has a longer name, and names are logged.
 _MAX_DIGITS = 18  # A number of so many digits fits 64 bits.
 _MAX_DECODED = 2_048  # Escaped characters. No valid key, token or id is longer.
 _MAX_FIELDS = 250  # In a form; an event has about thirty, a page fifteen.
-# Commas and brackets, those within texts included. A decoded value of three bytes takes sixty bytes of
-# memory.
+# A bound on the commas and brackets of a JSON body, those within texts included: a value of three bytes takes
+# sixty bytes of memory when it is decoded.
 _MAX_JSON_PARTS = 500
 
 
@@ -52,8 +52,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event. An absent `member_id` or `application_token` is empty; any other absent value is None.
 
     `name` is upper-cased and cut to 64 characters; `sent_at` is Unix seconds by the portal's queue. `raw`
-    holds the undecoded data: values of JSON, or of a form when `is_escaped`. A nested key of a form stands
-    there as `A][B`.
+    holds the undecoded data: values of JSON, or of a form when `is_escaped`. The form's key `data[A][B]` is
+    `A][B` in `raw`.
     """
 
     name: str
@@ -136,7 +136,7 @@ def _place(key: str) -> tuple[int, str]:
     return _NOWHERE, ""
 
 
-# Keys in PHP's spelling: a usual event has no others, so none of its keys is decoded.
+# All keys of a usual event, as PHP escapes them. Only a key that is not found here has to be unescaped.
 _PLACES = {key: _place(key) for key in (*_TOP_KEYS, "event_handler_id")}
 _PLACES |= {f"data%5B{key}%5D": (_DATA, key) for key in _CALL_KEYS}
 _PLACES |= {f"auth%5B{key}%5D": _place(f"auth[{key}]") for key in (*_AUTH_KEYS, *_DROPPED_AUTH_KEYS)}

@@ -49,9 +49,10 @@ async def list_addresses(
 ) -> AsyncIterator[str]:
     """Addresses that may hold the recording of a leg; each is requested only when the caller takes it.
 
-    Raises BitrixError, Unreachable or AddressRefused when the statistics cannot be asked; when another method
-    is refused, there is only one address less. `denied` holds the methods for which the portal granted no
-    scope: they are not called, and a method that the portal refuses because a scope is missing is added.
+    Raises BitrixError when the portal rejects the token or refuses the statistics, and Unreachable or
+    AddressRefused as `PortalClient.call` does. When the portal refuses another method, only the addresses
+    from that method are missing. `denied` holds the methods for which the portal granted no scope: they are
+    not called, and a method that the portal refuses because a scope is missing is added.
     """
     row = await _find_row(client, access_token, leg)
     if url := read_text(row.get("CALL_RECORD_URL")).strip():

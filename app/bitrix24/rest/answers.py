@@ -36,8 +36,8 @@ class Bounds(msgspec.Struct, frozen=True):
 CALL = Bounds(1024 * 1024, 20_000)
 # 2,500 rows of the statistics are 1.5 MiB and 80,000 elements.
 BATCH = Bounds(4 * 1024 * 1024, 200_000)
-# The patient decoder, for answers that the fast one refuses, takes five times as long. The callers ask for
-# larger answers again in halves.
+# The patient decoder, for answers that the fast one refuses, takes five times as long, so its bound is lower.
+# After a larger answer (TooLarge), the readers of lists ask again for half as much.
 PATIENT = Bounds(1024 * 1024, 50_000)
 # For codes, numbers and the time of one command.
 SMALL = Bounds(64 * 1024, 1_000)

@@ -46,9 +46,10 @@ class RateBucket:
         decides.
 
         A portal that holds its answers back keeps only its own requests waiting. A request is counted when it
-        leaves. If it were counted when it begins to wait, all waiting requests would arrive at once. Callers
-        are served in the order in which they came. Raises BitrixError `query_limit_exceeded`, as the portal
-        would, when the wait would exceed a minute.
+        has got its place. If it were counted earlier, the bucket would drain while requests wait for places,
+        and these requests would then leave faster than the portal allows. Callers are served in the order in
+        which they came. Raises BitrixError `query_limit_exceeded`, as the portal would, when the wait would
+        exceed a minute.
         """
         if self._waiting[portal_key] >= MAX_WAITING:
             raise _too_many()

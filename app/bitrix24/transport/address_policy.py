@@ -134,8 +134,8 @@ def is_public(address: Address) -> bool:
 
 
 def _without_mapping(address: Address) -> Address:
-    """The IPv4 address in `::ffff:a.b.c.d` or, behind a translator, in `64:ff9b::a.b.c.d`; else the
-    same one.
+    """The IPv4 address that `::ffff:a.b.c.d` or a translator's `64:ff9b::a.b.c.d` contains; any other
+    address as it is.
     """
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:

@@ -21,10 +21,10 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 MAX_LOOKUPS = 2  # Of one portal at once: it has one host, and a second one while it moves.
 MAX_LOOKUPS_OVERALL = 256  # As many as connections; half of them are for portals without a look-up under way.
 LOOKUP_S = 5.0  # Half of the time in which a connection must be made.
-REST_S = 30.0  # For so long a name that got no answer is not looked up again.
+REST_S = 30.0  # During this time after a look-up without an answer, the name is not looked up again.
 MAX_RESTING = 1_000
 MAX_ADDRESSES = 64  # Far more than any host has; each is checked.
-REMEMBERED_S = 60.0  # For so long an authorization server's addresses are not looked up again.
+REMEMBERED_S = 60.0  # During this time an authorization server's addresses are not looked up again.
 _TRY_S, _TRIES = 2.0, 2
 _LOOKUPS_OF_A_CHANNEL = 500  # c-ares keeps each answer for up to an hour and has no bound: 5 KB a name.
 
@@ -49,7 +49,7 @@ class PortalNames:
         self._resting = LimitedMemory[str, float](MAX_RESTING)
 
     async def find(self, portal: str, host: str, port: int) -> Sequence[str]:
-        """All addresses; raises Silent for a name without an answer, and at once during REST_S after that."""
+        """All addresses; raises Silent when no answer comes, and then for REST_S without another look-up."""
         if is_literal(host):
             return [host]
         await self._places.acquire(portal)

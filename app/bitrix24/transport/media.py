@@ -144,8 +144,8 @@ class MediaClient:
 
     async def _judge_beginning(self, media: Media, url: str) -> None:
         """Wait for the first chunk, and set the type by its first bytes when the server told none. Raises
-        Unreachable. Without this wait, the listener of a recording that hardly comes would get a broken
-        answer and no sentence.
+        Unreachable. Until the first chunk has come, Callbook can still answer with a sentence that tells
+        the reason; later it can only break off its answer.
         """
         first = await media.peek()
         if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLISTS):

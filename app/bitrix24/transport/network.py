@@ -45,8 +45,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Resolves a host once, checks every address and connects to a checked one. So a name that resolves
     differently the second time gains nothing. TLS still verifies the host's name.
 
-    For "oauth" it connects to listed authorization servers only, at any address. For "portals" it connects to
-    each address that the policy admits, even when a portal claims the host of an authorization server.
+    For "oauth" it connects to listed authorization servers only, at any address. For "portals" it connects
+    only to addresses that the policy admits; the host of an authorization server is no exception there.
     """
 
     def __init__(

@@ -26,8 +26,8 @@ class QueryTurns:
     """The turns of queries. Users, short background work and lasting background work have a queue each, in
     which portals take turns; a query without a lane runs at once.
 
-    The database must have more connections than all shares have places, so that events never wait for
-    readers.
+    The database must have more connections than the three queues together have places, so that events never
+    wait for readers.
     """
 
     def __init__(

@@ -12,7 +12,9 @@ from piccolo.engine.postgres import PostgresEngine
 from app.kit.fairness.places import Bounds
 from app.kit.fairness.query_turns import QueryTooSlowError, QueryTurns
 
-POOL_SIZE = 12  # More than all shares together: queries without a lane (of events) always find a connection.
+# One more than the places of all queues of QueryTurns: one connection is left for queries without a lane (of
+# events).
+POOL_SIZE = 12
 OF_PORTALS = Bounds(overall=6, per_portal=3, per_user=2)
 OF_BACKGROUND = Bounds(overall=3, per_portal=2, per_user=2)
 OF_LASTING = Bounds(overall=2, per_portal=1, per_user=1)

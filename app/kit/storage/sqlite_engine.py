@@ -22,7 +22,8 @@ from app.kit.fairness.query_turns import QueryTooSlowError, QueryTurns
 from app.kit.private_files import make_private_file, make_private_folder, narrow
 from app.kit.storage.light_commits import is_light
 
-READERS = 11  # More than all shares together: queries without a lane always find a connection.
+# One more than the places of all queues of QueryTurns: one connection is left for queries without a lane.
+READERS = 11
 OF_PORTALS = Bounds(overall=6, per_portal=2, per_user=1)  # A slow query keeps a core of the machine busy.
 OF_BACKGROUND = Bounds(overall=2, per_portal=1, per_user=1)
 OF_WRITES = Bounds(overall=1, per_portal=1, per_user=1)  # One transaction at a time can write.

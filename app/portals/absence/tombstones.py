@@ -1,5 +1,5 @@
-"""Portals that only the installer page can install again. A portal that the vendor forgot is one for good. A
-portal whose uninstall the authorization server has confirmed is one for a day.
+"""Portals that only the installer page can install again. After the vendor forgot a portal, this holds for
+good. After the authorization server has confirmed an uninstall, it holds for a day.
 
 Else a tab that was open all the time would bring back an installation that has just been ended. An event that
 was on its way does not install a forgotten portal either: it waits for the installer page (decision 0024).

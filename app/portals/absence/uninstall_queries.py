@@ -13,8 +13,8 @@ from app.portals.tables import PortalTable, UninstallCheckTable
 Check = UninstallCheckTable
 CHECK_LEASE_S = 120  # Longer than a check can take: two questions, another process's lease, three witnesses.
 PAUSE_S = 60  # Announcements cause at most one question in this time.
-# The notes without an announcement, of the current installation, whose portal still has its dead pair. (The
-# page of an administrator brings another pair.)
+# The unannounced notes of portals that still have the same installation and their dead pair. (The page of an
+# administrator brings another pair.)
 STILL_GONE = """FROM uninstall_checks c JOIN portals p ON p.id = c.portal_id AND p.generation = c.generation
     WHERE c.is_unannounced AND p.state = 'installed' AND p.token_state = 'reinstall_needed'"""
 
@@ -186,7 +186,8 @@ async def note_unfinished(portal_id: int, generation: int, now: int) -> bool:
     is_same = And(Check.portal_id == portal_id, Check.generation == generation)
     announced = await Check.select(Check.is_clean).where(is_same).first()
     note = _make_note(portal_id, generation, now, is_clean=False)
-    # By then the people of most portals are erased, and two erasures at once do no harm.
+    # Until the lease ends, no other process resumes this erasure; most portals need less time. Two erasures
+    # at once would do no harm.
     note.claimed_until = now + CHECK_LEASE_S
     changed = [Check.generation, Check.next_at, Check.claimed_until, Check.is_unannounced]
     await Check.insert(note).on_conflict(target=Check.portal_id, action="DO UPDATE", values=changed)

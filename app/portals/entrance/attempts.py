@@ -7,8 +7,8 @@ from app.kit.clock import Clock
 from app.kit.messages.errors import TooManyRequests
 
 MINUTE_S = 60
-# Once half of the attempts are taken, each member may still make this many: for colleagues, or for retries
-# with an expired token.
+# Once half of the attempts are taken, a member that has made this many or more gets no further one. A few
+# colleagues, or the retries with an expired token, need no more.
 FEW = 8
 Path = tuple[str, ...]
 
@@ -34,7 +34,7 @@ class FairBudget:
 
     Half of the attempts are for all, a quarter for members with fewer than `FEW` attempts, and a quarter for
     members without any yet. So no group can take all attempts, and no member can take all attempts of its
-    group. To use up the last quarter, as many new members as it has attempts must make one attempt each.
+    group. Each attempt of the last quarter goes to another new member.
     """
 
     def __init__(self, clock: Clock, *most: int) -> None:
@@ -84,8 +84,8 @@ class FairBudget:
 
 
 def _find_bound(most: int, made: int) -> int:
-    """The bound on all attempts that holds for a member with `made` attempts; it is `most` for a member
-    without any.
+    """A member that has made `made` attempts gets another one while all members together have made fewer than
+    the returned number. For a member without any it is `most`.
     """
     if not made:
         return most

@@ -63,7 +63,7 @@ class Opener:
         self._database = database
         self._clock = clock
         self._turns = turns
-        # Pairs of a portal and an address that the server named and Callbook did not believe.
+        # Each is a portal with an address that the server named for it and that Callbook did not store.
         self._left = RecentlySeen(clock)
 
     async def open_page(self, page: Page, client_address: str) -> Opened:

@@ -58,7 +58,7 @@ TOLD_CODES = frozenset(
 
 
 async def record_exchange(exchange: Exchange) -> None:
-    """Keep one exchange, which was redacted when it was made, without the name of a portal that is gone."""
+    """Keep one exchange, which is redacted already; the name and host of a gone portal are left out."""
     is_named = exchange.member_id is None or await _may_name(exchange.member_id, exchange.method)
     OUTBOUND.labels(exchange.kind, _outcome(exchange.error_code)).inc()
     row = RestExchangeTable(

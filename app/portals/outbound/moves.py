@@ -1,8 +1,9 @@
 """The new address of a portal that no longer answers at its stored address, or redirects to another.
 
 A redirect alone is not believed (see addresses.py). The authorization server knows the address: `app.info`
-names it for a living token, and so does a refresh. Nothing else would cause that refresh, because only the
-portal's own answer says that a token has expired.
+names it for a living token, and so does the answer to a refresh. If the stored token has expired, this module
+refreshes the pair. PortalAccess would wait for the portal to say that the token has expired, and a portal
+that is silent or redirects never says so.
 Documentation: settings/how-to-call-rest-api/change-domen.md.
 """
 

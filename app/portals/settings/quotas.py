@@ -17,10 +17,13 @@ class Quotas:
 
     rows: int = 10_000_000  # Of calls and legs: about five million calls, 1,400 a day for ten years.
     text_bytes: int = 4096 * MIB  # Of their texts: 800 for each of those calls; an honest one has about 150.
-    # Of texts; they may all come in one second. 1,000 calls a second bring a thirtieth of this.
+    # Of the texts of calls; a minute's allowance may be used in one second. A portal with 1,000 calls a
+    # second uses a thirtieth of it.
     mib_a_minute: int = 256
     undecodable_events: int = 1_000  # Each of at most 8 KiB.
-    odd_rows: int = 200  # The latest of the statistics: Bitrix24 shows them again, but sends no event again.
+    # The latest unreadable rows of the statistics. Older ones may be dropped: Bitrix24 shows a row again,
+    # while it sends no event again.
+    odd_rows: int = 200
     people: int = 20_000  # Dismissed ones too; the largest companies have about ten thousand.
     departments: int = 5_000  # The largest companies have about a thousand.
     memberships: int = 100_000  # Most people belong to one department or two.

@@ -32,7 +32,7 @@ async def hold_settings(portal_id: int, database: Database) -> PortalSettings:
 async def save_settings(
     portal_id: int, settings: PortalSettings, changed_by: int, now: int, database: Database
 ) -> bool:
-    """Store all settings, after an uninstall that is under way; False if the portal is not installed."""
+    """Store all settings; False if the portal is not installed. Waits for an uninstall that is under way."""
     names = {storable(number): storable(name) for number, name in settings.line_names.items()}
     values = [getattr(settings, name) for name in _FIELDS]
     columns = ", ".join(_STORED)
@@ -49,7 +49,7 @@ async def save_settings(
 
 
 async def erase_settings(portal_id: int) -> bool:
-    """Delete the settings together with the portal's calls; return True: none are left."""
+    """Delete the portal's settings; return True, because none are left. They go when its calls are erased."""
     await PortalSettingsTable.delete().where(PortalSettingsTable.portal_id == portal_id)
     return True
 

@@ -24,7 +24,7 @@ from app.portals.model import Portal
 from app.portals.vault import Vault
 
 log = structlog.get_logger(__name__)
-# Others can make us ask about one portal once in this time, because anyone can repeat a refused claim.
+# The server's answer about a portal is kept for this time, because anyone can repeat a refused claim.
 ASK_EVERY_S = 600
 MOST_HOLDERS = 3  # Portals stored at one address. Under this rule there is one; older data may hold more.
 

@@ -188,9 +188,9 @@ class Refresher:
         return Verdict.PAUSED
 
     async def _note_end(self, portal_id: int, old: StoredPair, verdict: Verdict) -> Verdict:
-        """Mark the portal for reconnection, which stops contact, and return `verdict`; the verdict differs if
-        the portal has another pair by now. A portal that seems to be gone is asked again later, because no
-        event announced the uninstall.
+        """Mark the portal for reconnection, which stops contact, and return `verdict`. If the portal has
+        another pair by now, mark nothing and return RENEWED or SUPERSEDED. A portal that seems to be gone is
+        asked again later, because no event announced the uninstall.
         """
         now = self._clock.now()
         is_marked = await silence_queries.mark_dead(portal_id, old.generation, old.version, now)
