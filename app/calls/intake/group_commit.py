@@ -101,7 +101,8 @@ class Ingest:
             if task is not None:
                 await task
         finally:
-            await self._room.stop()  # Before the flush, because it may hold rows of portals for a moment.
+            # First the room: it may hold rows of portals for a moment, and the flush leaves such portals out.
+            await self._room.stop()
             await self._last_events.flush()
             await self._checkpoints.stop()
             await self.inserter.close()

@@ -9,7 +9,7 @@ from piccolo.querystring import QueryString
 from app.calls.store.legs import CALL_FIELDS, TEXT_FIELDS
 from app.calls.tables import CallLegTable, CallTable
 
-IN_LISTS = 255  # As long as any text of Bitrix24 that is not prose; the panel has the whole text.
+IN_LISTS = 255  # Only a reason or a comment can be longer; the panel shows it whole.
 IN_FILES = 8_000  # As long as the longest comment that is stored (app/calls/store/legs.py).
 MARK = "…"
 

@@ -135,12 +135,13 @@ async def find_call(viewer: Viewer, call_id: str) -> LoggedCall | None:
 async def list_legs(
     viewer: Viewer, calls: Sequence[LoggedCall], *, is_whole: bool = False
 ) -> dict[int, list[LoggedLeg]]:
-    """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began.
+    """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began. Legs
+    in doubt stand after the others.
 
-    It reads the first of these calls, as many as have 2,000 legs together, and the first 200 legs of each;
-    the result lacks the other calls. A call of which only one event has told has no stored legs: the call
-    itself stands for its one leg. Where a call has confirmed legs, a leg of which only an event told is left
-    out once the statistics should have shown it. Texts are cut as in a list, unless `is_whole`.
+    The result has at most 200 legs of each call. While several calls have more than 2,000 legs together, the
+    second half of these calls is left out. A call of which only one event has told has no stored legs: the
+    call itself stands for its one leg. Where a call has confirmed legs, a leg of which only an event told is
+    left out once the statistics should have shown it. Texts are cut as in a list, unless `is_whole`.
     """
     ids = {storable(call.call_id): call.id for call in calls}
     columns = WHOLE_LEGS if is_whole else LISTED_LEGS

@@ -201,8 +201,8 @@ class Recordings:
         return await self._open_measured(url, asked, key)
 
     async def _open_measured(self, url: str, asked: AskedRange, key: tuple[int, int, int]) -> Playback:
-        """The range, where the server tells no length or sends another range: this process cuts it out of the
-        whole recording. If the length cannot be measured, the playback has the whole recording.
+        """Open the range where the server tells no length or sends another range: this process cuts it out of
+        the whole recording. If the length cannot be measured, the playback has the whole recording.
         """
         async with self._turn(key):
             total = await self._find_length(url, key)

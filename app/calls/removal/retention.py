@@ -1,4 +1,4 @@
-"""Removing calls that are older than the portal keeps them, and reading them again when it keeps them longer.
+"""Removing calls after the time for which their portal keeps them; reading them again when that time grows.
 
 A removed call does not come back: `merge` stores no call from the statistics that is already too old. So when
 an administrator lengthens the time, the whole statistics are read again.

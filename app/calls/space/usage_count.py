@@ -41,7 +41,9 @@ class Recount:
     async def _count(self, portal_id: int, pages: int) -> int:
         """Go on with the portal's count for at most `pages` pages; return how many pages were read."""
         begun = self._begun.pop(portal_id, None)
-        self._begun.clear()  # A count that is left is of another portal, which is removed by now.
+        # An unfinished count of another portal is dropped and will begin again: that portal was removed, or a
+        # portal that was never counted came before it.
+        self._begun.clear()
         after, size, before = begun or ("", Size(), (await find_usage(portal_id)).size)
         for page in range(1, pages + 1):
             counted = await count_page(portal_id, after, is_sqlite=self._database.is_sqlite)

@@ -45,9 +45,9 @@ from app.kit.clock import Clock
 from app.portals.settings.settings_queries import find_settings
 
 log = structlog.get_logger(__name__)
-# How many counts one turn may make; each range that was read and held rows gives one back. In a portal of a
-# million rows it takes three counts to find the place of a difference. Without this bound, a portal that
-# counts every part wrongly would be counted for ever.
+# A turn ends when it has made more counts than this. When it has read a range and rows came, it may make one
+# count more. In a portal of a million rows it takes three counts to find the place of a difference. Without
+# this bound, a portal that counts every part wrongly would be counted for ever.
 MOST_COUNTS = 50
 
 
@@ -181,9 +181,12 @@ class Audit:
         return found if plan.is_complete else None
 
     async def _suspect(self) -> tuple[list[Task], bool]:
-        """The tasks for ids that may belong to other calls now: below the ids that are known to do so, and
-        around each sample that holds one. Returns with them whether the tasks cover all such ids, which is
-        not so if the portal shows no row though some are stored.
+        """The tasks for ids that may belong to other calls now, and True if they cover all such ids; False
+        if the portal shows no row, though some are stored.
+
+        There is a task below the suspected ids, and one below the ids that the last read has read. Then pages
+        from all over the statistics are read as samples. If an id on a page belongs to another call now, the
+        ids on both sides of that page, up to the next samples, become tasks too.
         """
         newest, lowest = await self._reader.read_ends()
         self.shown_id = newest[0] if newest else 0
@@ -204,9 +207,9 @@ class Audit:
     async def _conclude(self, search: Search) -> None:
         """Note that the counts agree, or else that the comparison is to be done again later.
 
-        Different counts are taken as agreeing if every difference has been looked at and no row is lacked:
-        then the portal counts something that is no row. They are not taken so if the portal's count has
-        changed since the beginning, because the owner's rights may have changed.
+        Different counts are accepted if every difference has been looked at and no row is lacked: then the
+        portal counts something that is no row. They are not accepted if the portal's count has changed since
+        the search began, because the owner's rights may have changed.
         """
         counts, stored = search.counts, await self._count_stored(search.parts)
         is_ours = counts == stored

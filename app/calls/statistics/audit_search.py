@@ -78,7 +78,8 @@ def plan_parts(high: int, read_from: int) -> list[Range]:
     """The ranges to count each day: nineteen parts of the ids below `read_from`, and one part of those from
     there up, which the read before has just read.
 
-    They are apart because a row that is missing below and one that is gone above would cancel out.
+    The two are counted apart: in one part, a row that is missing below and a row that is gone above would
+    cancel each other out.
     """
     below = min(read_from - 1, high)
     parts = cut(Range(1, below), PARTS - 1) if below > 0 else []

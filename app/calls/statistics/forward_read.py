@@ -131,7 +131,8 @@ async def read_forward(reader: BatchReader, mark: Mark, clock: Clock, attempt: A
 
 
 async def _begin(mark: Mark, now: int, window_s: int) -> Pass:
-    # Without the upper end, a call that a wrong clock dated far ahead would be the first one every day.
+    # `now + DAY_S` leaves out calls that a wrong clock dated far ahead. They would always be in the window,
+    # and every read would go back to their rows.
     first_id = await find_first_leg(mark.portal_id, now - window_s, now + DAY_S)
     stood = stood_at(mark, now, is_full=window_s >= FULL_WINDOW_S)
     bottom_id = max(1, min(mark.high_id - BEHIND_IDS + 1, first_id or mark.high_id, stood + 1))

@@ -48,9 +48,9 @@ LONGEST_DELAY_S = 6 * 3600
 STALE_S = 60
 MOST_FAILURES = 4  # Then the history counts as failed, though it is tried again.
 UNEXPECTED = "internal_error"
-# Each history writes all the time, so more than two at once would not be quicker. A slice and its last batch
-# do not count as a long turn. After ten seconds a turn makes way for one that waits, so that a new portal
-# need not wait while endless histories hold all places.
+# Each history writes all the time, so more than two at once would not be quicker. A turn counts as long
+# only if it takes longer than a slice and the batch that ends it. After ten seconds a turn makes way for one
+# that waits, so that a new portal need not wait while endless histories hold all places.
 HISTORY = Kind(name="history", places=2, usual_s=SLICE_S + 15, spared_s=10.0, longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once: those that have waited longest.
 FAILURES = (*ACCESS_FAILURES, StatisticsRefusedError, QuotaReached, QueryTooSlowError)
@@ -99,7 +99,7 @@ class Histories:
         mark = await self._find_mark(portal)
         if mark is None or mark.history_state == "complete":
             return None
-        now = self._clock.now()  # After the mark is made, because a new mark is due from its own moment on.
+        now = self._clock.now()  # Not before `_find_mark`: a mark that it makes is due from that moment on.
         mark = await take_history_lease(portal.id, portal.generation, now, now + LEASE_S, is_forced=is_forced)
         if mark is None:
             return None

@@ -94,7 +94,7 @@ Legs = tuple[Leg, ...]
 
 # The fields of a leg that came by an event; only the statistics know the others.
 TOLD_FIELDS = (*_TOLD, "is_start_guessed", "received_at")
-# The user first: the order of legs that began at once follows it (`order_of`).
+# The user comes first: among tellings with the same start, `order_of` sorts by it.
 _content = attrgetter("user_id", *(name for name in _TOLD if name not in {"user_id", "started_at"}))
 
 

@@ -225,7 +225,9 @@ class BatchReader:
 def split_into_chunks(
     records: Iterable[StatisticsRecord], most_rows: int
 ) -> Iterator[list[StatisticsRecord]]:
-    """The records in their order, in lists of as many as one transaction may write, at least one."""
+    """The records in their order, in lists that one transaction may write. Each list has at least one record,
+    however long the texts of that record are.
+    """
     chunk: list[StatisticsRecord] = []
     characters = 0
     for record in records:

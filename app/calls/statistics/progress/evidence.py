@@ -50,9 +50,8 @@ class Evidence:
         self._heartbeat = f"{HEARTBEAT}{uuid.uuid4().hex}"
         self._elapsed = elapsed
         self._beaten_at = elapsed()
-        self._others: dict[
-            str, tuple[Fact, int]
-        ] = {}  # The number: for how many of our beats it is the same.
+        # The other heartbeats by name, and for how many of our beats each has been the same.
+        self._others: dict[str, tuple[Fact, int]] = {}
 
     def note_missing(self, portal_id: int) -> None:
         """Note that a verified event of this portal was not stored as a call."""

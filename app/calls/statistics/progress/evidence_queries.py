@@ -1,8 +1,8 @@
 """Writing which portals' statistics are to be read soon.
 
-Evidence keeps its newest moment, so that a read which began before it does not settle it. Late facts keep the
-moment of the first call, or a busy portal would put them off for ever; `finish_read` then sets the moment for
-the calls after that one.
+Evidence keeps its newest moment, so that a read which began before it does not settle it. The moment
+for late facts stays that of the first call: if every call moved it, a busy portal would never come to it.
+After the read, `finish_read` sets the moment for later calls.
 """
 
 from collections.abc import Collection, Mapping

@@ -22,7 +22,7 @@ Times = Mapping[str, Any]  # The `time` block of an answer.
 
 
 def plan_pages(pages: int, duration_s: float) -> int:
-    """The pages of the next batch after one of `pages` pages that took `duration_s`."""
+    """How many pages to ask for in the next batch, after `pages` pages took `duration_s` seconds."""
     page_s = duration_s / max(pages, 1)
     return MOST_PAGES if page_s <= 0 else max(1, int(min(MOST_PAGES, REQUEST_S / page_s + 1e-9)))
 

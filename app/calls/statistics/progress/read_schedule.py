@@ -18,7 +18,9 @@ TRAFFIC_S = 2 * DAY_S
 MOST_COUNTED = 2 * DAY_S * CALLS_A_READ // SHORTEST_S  # With this many calls the interval is the shortest.
 SPREAD = 10  # Intervals are up to a tenth shorter, so that portals installed together are not read together.
 ALIVE_FOR_FULL_S = 600
-READ_EVERY_S = 60  # Evidence causes no earlier read: the next read finds all calls of that minute.
+# For so long after the beginning of a whole read, evidence causes no other read. The next read finds the
+# calls of all that time.
+READ_EVERY_S = 60
 FIRST_DELAY_S = 300
 LONGEST_DELAY_S = 6 * HOUR_S
 LATE_FACTS_S = 300  # A recording and the card of the CRM come within minutes.

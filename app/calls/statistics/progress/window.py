@@ -1,9 +1,9 @@
 """How far back a forward read goes, because the portal may show rows out of the order of their ids. Pure.
 
-A row may have appeared just after the last read, up to an hour after a row with a higher id that the last
-read has seen. So a read goes back to where the mark stood an hour before the last read, however long ago that
-was. The mark remembers where it stood at two moments that are an hour apart, and at two that are a day apart,
-so that one of the two is always old enough.
+A row may appear up to an hour later than a row with a higher id. If it appeared just after the last read,
+that read has seen the higher id but not this row. So the next read goes back to where the mark stood an hour
+before the last read, however long ago that was. The mark remembers where it stood at two moments that are an
+hour apart, and at two that are a day apart, so that one of the two is always old enough.
 """
 
 from app.calls.statistics.progress.marks import Mark
