@@ -129,10 +129,11 @@ class StatisticsMarkTable(Table, tablename="statistics_marks"):
     audit_tries = Integer()  # how often in a row a comparison did not end
     audit_next_at = BigInt()  # when the comparison is to go on
     audit_slice_id = BigInt()  # the next day's comparison reads the slice below this id again
-    hour_id = BigInt()  # `high_id` at `hour_at`, and before that: see app.calls.statistics.progress.window
+    # Where the mark stood an hour and a day ago: app.calls.statistics.progress.window says what for.
+    hour_id = BigInt()  # `high_id` at `hour_at`
     hour_at = BigInt()
-    hour_before_id = BigInt()
-    day_id = BigInt()
+    hour_before_id = BigInt()  # the `hour_id` before this one
+    day_id = BigInt()  # `high_id` at `day_at`
     day_at = BigInt()
     day_before_id = BigInt()
 

@@ -138,10 +138,11 @@ async def list_legs(
     """The legs of calls that the viewer may see, by the call's `id`, in the order in which they began. Legs
     in doubt stand after the others.
 
-    The result has at most 200 legs of each call. While several calls have more than 2,000 legs together, the
-    second half of these calls is left out. A call of which only one event has told has no stored legs: the
-    call itself stands for its one leg. Where a call has confirmed legs, a leg of which only an event told is
-    left out once the statistics should have shown it. Texts are cut as in a list, unless `is_whole`.
+    The result has at most 200 legs of each call. If several calls have more than 2,000 legs together, it has
+    only the first half of these calls; if these still have more, only the first quarter, and so on. A call of
+    which only one event has told has no stored legs: the call itself stands for its one leg. Where the
+    statistics show a call, or showed it once, a leg of which only an event told is left out as soon as the
+    statistics should have shown it. Texts are cut as in a list, unless `is_whole`.
     """
     ids = {storable(call.call_id): call.id for call in calls}
     columns = WHOLE_LEGS if is_whole else LISTED_LEGS

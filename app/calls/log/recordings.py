@@ -50,10 +50,11 @@ class RecordingUnavailable(Unavailable):
 
 
 class Playback:
-    """The bytes that are sent of a recording: its `span`, or (None) all of it with an unknown length.
+    """The bytes of a recording that are sent to the listener.
 
-    `is_part`: it answers the range of the request. `skips`: how many bytes to throw away first. `turn`: the
-    lock that lets one playback of a portal at a time throw bytes away.
+    `span`: which bytes these are (None: all, and their number is unknown). `is_part`: they answer the range
+    of the request. `skips`: how many bytes to throw away first. `turn`: the lock that lets one playback of a
+    portal at a time throw bytes away.
     """
 
     def __init__(

@@ -84,8 +84,8 @@ async def list_views(viewer: Viewer) -> list[SavedView]:
 
 
 async def find_view(viewer: Viewer, view_id: int) -> SavedView:
-    """One view that the viewer may open; raises ViewNotFound if there is none, also for a number that no id
-    can be.
+    """One view that the viewer may open. Raises ViewNotFound if there is none with this id, and for a number
+    outside the range of the database's ids.
     """
     is_id = 0 < view_id <= INT64_MAX
     row = await view_queries.select_view(viewer.portal_id, viewer.user_id, view_id) if is_id else None

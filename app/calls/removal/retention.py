@@ -19,7 +19,8 @@ from app.portals.settings.portal_settings import PortalSettings
 from app.portals.settings.settings_queries import find_settings, hold_settings, list_limited, save_settings
 
 log = structlog.get_logger(__name__)
-PURGE = Kind(name="purge", places=2)  # A purge waits only for the database, which has about one writer.
+# A purge mostly writes to the database, so more than two at once would hardly be quicker.
+PURGE = Kind(name="purge", places=2)
 PORTALS_A_PAGE = 100
 STEPS_A_TURN = 1_000  # Then another portal has its turn; the next turn of this portal goes on.
 

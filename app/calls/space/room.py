@@ -22,7 +22,8 @@ from app.kit.storage.database import DATABASE_ERRORS, Database
 from app.portals.settings.quotas import MIB, USUAL, QuotaReached, Quotas
 
 WRITTEN_AFTER_S = 1.0
-WRITTEN_AT = Size(1_000, 8 * MIB)  # Sooner, once the notes of all portals together are so large.
+# The notes are written before that time is over if those of all portals together become so large.
+WRITTEN_AT = Size(1_000, 8 * MIB)
 # Portals whose total is in memory; for any other portal its next call fetches the total.
 REMEMBERED = 10_000
 STEPS_A_LOOK = 10  # Small transactions: events of other portals get their turn between them.

@@ -41,8 +41,8 @@ class Recount:
     async def _count(self, portal_id: int, pages: int) -> int:
         """Go on with the portal's count for at most `pages` pages; return how many pages were read."""
         begun = self._begun.pop(portal_id, None)
-        # An unfinished count of another portal is dropped and will begin again: that portal was removed, or a
-        # portal that was never counted came before it.
+        # An unfinished count of another portal is dropped. Either that portal was removed, or a portal that
+        # was never counted comes before it now; then its own count will begin again later.
         self._begun.clear()
         after, size, before = begun or ("", Size(), (await find_usage(portal_id)).size)
         for page in range(1, pages + 1):

@@ -45,9 +45,9 @@ from app.kit.clock import Clock
 from app.portals.settings.settings_queries import find_settings
 
 log = structlog.get_logger(__name__)
-# A turn ends when it has made more counts than this. When it has read a range and rows came, it may make one
-# count more. In a portal of a million rows it takes three counts to find the place of a difference. Without
-# this bound, a portal that counts every part wrongly would be counted for ever.
+# A turn ends when it has made more counts than this. Each range in which it has read rows allows it one count
+# more. In a portal of a million rows it takes three counts to find the place of a difference. Without this
+# bound, a portal that counts every part wrongly would be counted for ever.
 MOST_COUNTS = 50
 
 
@@ -109,7 +109,9 @@ class Audit:
         await self._put_off(is_failing=self._counted > MOST_COUNTS)
 
     async def _begin(self) -> Search:
-        """A new search: the day's counts, and the ranges to look at by these counts and by suspicion."""
+        """A new search: the portal's counts, and the ranges to look at. These are the next slice
+        of old rows, the ranges whose counts differ, and those with ids that may belong to other calls now.
+        """
         tasks, is_suspicious = await self._suspect() if self._mark.is_suspicious else ([], False)
         self._high_id = max(self._high_id, await find_newest_stored(self._portal_id), 1)
         parts = plan_parts(self._high_id, self._read_from)

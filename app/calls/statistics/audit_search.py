@@ -14,7 +14,8 @@ from app.calls.statistics.progress.pace import MOST_PAGES
 from app.calls.statistics.progress.plan import PAGE_ROWS, Range
 
 PARTS = 20  # Counts in one request: each brings a page of rows along.
-BATCH_ROWS = MOST_PAGES * PAGE_ROWS  # One request reads so many rows, so they are not counted in parts.
+# The rows that one request can read. A range with no more rows is read, and not counted in parts.
+BATCH_ROWS = MOST_PAGES * PAGE_ROWS
 WALK_IDS = 4 * PAGE_ROWS  # The first range below ids that belong to other calls now; the next is twice that.
 Counts = list[int | None]
 

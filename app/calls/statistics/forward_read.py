@@ -1,10 +1,14 @@
 """Reading a portal's statistics forward to their end: new calls, and late facts of known calls.
 
-A read begins 200 ids before the mark, because the portal may show rows out of the order of their ids. It goes
-on down to the first row of its window (two days, once a day thirty), and at least to where the mark stood an
-hour before the last read. The end of its share, a portal that allows no more execution time, or the end of
-this process cuts a read off. That costs a batch at most: the next attempt goes on from there. No answer of
-the portal prolongs the share, because a portal may show new rows for ever.
+A read has two parts. First it reads from 200 ids below the mark up to the end of the statistics. Then it goes
+down from there to the first row of its window (two days), and at least to where the mark stood an hour before
+the last read. Once a day it goes back thirty days instead of two, and a day instead of an hour. It reads
+these rows again because the portal may show rows out of the order of their ids, and because facts of known
+calls come late.
+
+The end of its share, a portal that allows no more execution time, or the end of this process cuts a read off.
+That costs a batch at most: the next attempt goes on from there. No answer of the portal prolongs the share,
+because a portal may show new rows for ever.
 """
 
 import msgspec
@@ -42,7 +46,9 @@ from app.kit.clock import Clock
 
 log = structlog.get_logger(__name__)
 LIMITED_FROM = 2  # Operators: if the calls of only one are missing, that one may have forged them.
-LATE_S = 3 * 3600  # Statistics have come two hours late: for so long a missing call may only be late.
+# Statistics have come two hours late. So where they show no later call, a missing call may only be late while
+# its event is younger than this.
+LATE_S = 3 * 3600
 
 
 class SyncResult(msgspec.Struct, frozen=True, kw_only=True):

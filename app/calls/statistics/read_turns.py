@@ -99,7 +99,8 @@ class Histories:
         mark = await self._find_mark(portal)
         if mark is None or mark.history_state == "complete":
             return None
-        now = self._clock.now()  # Not before `_find_mark`: a mark that it makes is due from that moment on.
+        # The time is read after `_find_mark`: that may make a mark, which is due from its making on.
+        now = self._clock.now()
         mark = await take_history_lease(portal.id, portal.generation, now, now + LEASE_S, is_forced=is_forced)
         if mark is None:
             return None

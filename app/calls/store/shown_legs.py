@@ -2,8 +2,8 @@
 
 Where the statistics show a call, their rows alone decide its facts, its sums and its operators. Where they
 showed it once, the rows that are gone decide, as long as they are kept. A telling beside rows is a doubtful
-leg: it is listed while the statistics may be behind, and does nothing else. So the legs of the statistics
-decide, in any order of events, rows and corrected rows.
+leg: it is listed while the statistics may be behind, and does nothing else. So the deciding legs are the
+same whether an event came before a row, after it, or after the row was corrected.
 """
 
 from collections.abc import Iterable, Sequence

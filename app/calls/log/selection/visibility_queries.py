@@ -25,7 +25,9 @@ def is_visible(portal_id: int, visible: Visible) -> Combinable:
 
 
 def took_part(portal_id: int, user_ids: Collection[int]) -> Combinable:
-    """The condition for calls in which one of these users had the shown leg, or another confirmed one."""
+    """The condition for calls of which one of these users had a leg: the leg that speaks for the call, or
+    another leg that the statistics show.
+    """
     text, values = among("user_id", user_ids)
     of_others = f"call_id IN (SELECT call_id FROM call_operators WHERE portal_id = {{}} AND {text})"  # noqa: S608  Our own names only.
     return WhereRaw(f"({text} OR {of_others})", *values, portal_id, *values)

@@ -75,7 +75,8 @@ class Page(msgspec.Struct, frozen=True):
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a batch: pages or totals by question, codes of failed questions, and the portal's times.
 
-    `partial`: the records of failed pages, which hold a row without an id. These records are true.
+    `partial`: pages that failed because one of their rows has no readable id. Their other rows are true, so
+    the reader may store them.
     """
 
     pages: dict[Question, Page] = {}

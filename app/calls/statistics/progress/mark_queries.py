@@ -128,7 +128,7 @@ async def note_failure(portal_id: int, seen: Mark, changes: Changes) -> Mark | N
 
 async def raise_mark(portal_id: int, generation: int, owner_id: int, high_id: int) -> Mark | None:
     """Note up to which id the statistics are read without a gap; the mark afterwards. A lower id changes
-    nothing: only `lower_mark` lowers it, once the portal shows that its statistics end there.
+    nothing here: `lower_mark` lowers the mark once the portal shows that its statistics end there.
     """
     is_lower = And(is_of(portal_id, generation, owner_id), Marks.high_id < high_id)
     return await update_mark(portal_id, is_lower, {"high_id": high_id}) or await find_mark(

@@ -28,7 +28,9 @@ class Range(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """All ids from `low_id` up are read; `rows`: how many rows that added since the last progress."""
+    """All ids from `low_id` up are read. `rows`: how many rows lie between this `low_id` and the one of the
+    last progress.
+    """
 
     low_id: int
     rows: int
@@ -156,8 +158,9 @@ def _split_open(low: int, open_from: int) -> list[Range]:
 def split_rest(rest: Range, ids: Sequence[int]) -> list[Range]:
     """The ids that a full page left over, in pieces that are a page each if the rows stay as dense.
 
-    At most 49 pieces: in a range that is far too wide each step finds the part that holds the rows. A rest
-    without an end becomes some pages and an open range.
+    There are at most 49 pieces: where the rest is very wide, the pieces are wider than that. If a piece comes
+    back as a full page, its own rest is cut again. A rest without an end becomes some pages and an open
+    range.
     """
     width = fitting_width(ids[-1] - ids[0] + 1, len(ids))
     if rest.high == OPEN:
