@@ -37,7 +37,8 @@ STEP_BYTES = 4_096
 MAX_PIPELINED = 8  # Requests that wait on one connection for their turn; few clients send even two.
 MOST_OF_A_NETWORK = 0.25  # Of all places, once none is free.
 LONG_AT_WORK_S = 5.0  # An event takes milliseconds; streams, files and waiting answers take longer.
-# Late connections that end before the loop does other work; each end takes a fraction of a millisecond.
+# So many late connections are ended in a row, then the loop does other work. To end one takes a fraction of a
+# millisecond.
 CUT_AT_ONCE = 256
 Why = Literal["late", "head", "room"]
 

@@ -21,7 +21,7 @@ _PLAUSIBLE_MEMBER_ID = re.compile(r"[0-9a-z]{1,64}")
 _DEFAULT_LIFETIME_S = 3600
 _MAX_NAME = 64  # No event has a longer name, and names are logged.
 _MAX_DIGITS = 18  # A number of so many digits fits 64 bits.
-_MAX_DECODED = 2_048  # Escaped characters. No valid key, token or id is longer.
+_MAX_DECODED = 2_048  # Longer keys and values are cut to so many characters; no valid one is longer.
 _MAX_FIELDS = 250  # In a form; an event has about thirty, a page fifteen.
 # A bound on the commas and brackets of a JSON body, those within texts included: a value of three bytes takes
 # sixty bytes of memory when it is decoded.

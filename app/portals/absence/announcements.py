@@ -37,8 +37,8 @@ class Announcements:
         return standing or Standing(is_installed=False, noted=None)
 
     async def note(self, portal: Portal, *, is_clean: bool) -> TakenCheck | None:
-        """Note an announcement; return the check that the caller makes now, or None if the check rests or is
-        under way.
+        """Note an announcement. Return the lease of a check, which the caller then makes; None if another
+        check is under way or the last one ended a moment ago.
         """
         while not await self._is_noted(portal, is_clean=is_clean):
             under_way = self._noting.get(portal.id)
@@ -55,7 +55,7 @@ class Announcements:
         return is_as_careful and noted.is_resting(self._clock.now())
 
     async def _write(self, portal: Portal, *, is_clean: bool) -> TakenCheck | None:
-        """Write the note while other callers wait, and return the check that the caller makes now. If the
+        """Write the note while other callers wait; return the lease of a check, as `note` does. If the
         writing fails, one of the waiting callers tries next.
 
         The note is read once more first, because another caller may have written it since the last read.

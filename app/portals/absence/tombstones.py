@@ -10,7 +10,8 @@ from app.kit.fairness.shared_reads import SharedReads
 from app.portals.absence import tombstone_queries
 from app.portals.vault import Vault
 
-# Longer than the token of an open tab lives, and longer than the server is out of date.
+# Longer than the token of an open tab lives. Also longer than the time after an uninstall in which the
+# authorization server may still accept the portal's tokens.
 BARRED_AFTER_UNINSTALL_S = 24 * 3600
 
 

@@ -1,5 +1,5 @@
-"""Erasing a portal: one transaction decides and deletes its secrets. Then its people are erased in small
-steps (the portal itself says how many it has), and everything else in the background.
+"""Erasing a portal: one transaction decides and deletes its secrets. Then its people are erased, in small
+steps because there may be thousands. Everything else is erased in the background.
 
 From the decision on, nothing is written for the ended installation. The database holds the work that is left:
 the note of the uninstall, `erase_at`, and a fact while bytes are to be overwritten. So the scheduler finishes
@@ -79,7 +79,7 @@ class Erasure:
 
     async def uninstall(self, portal: Portal, calls: Calls) -> bool:
         """Erase secrets, then people, and set the time at which the calls go; `finish` does the rest. False,
-        with nothing erased, if the portal was installed again in the meantime.
+        with nothing erased, if the portal has another installation or pair by now.
 
         `calls` is ERASED if the vendor or the portal's silence ends the portal, even if the announcement kept
         the calls. It is KEPT if a dead pair is the only sign of the uninstall, because the page of an

@@ -1,4 +1,7 @@
-"""Portals without a sign of life for a quarter: a warning to the vendor, then erasure (decision 0024)."""
+"""Portals without a sign of life: after two months a warning to the vendor, a month later erasure.
+
+Decision 0024 says why.
+"""
 
 import structlog
 

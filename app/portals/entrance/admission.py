@@ -91,9 +91,7 @@ class Admission:
             self._welcome.remember(_in_portal(claim, whence), WELCOME_FOR_S)
 
     def _choose(self, claim: Claim) -> tuple[FairBudget, Path]:
-        """The share from which the claim takes an attempt, and the claim's path in it: its groups, then its
-        member.
-        """
+        """The share from which the claim takes an attempt, and the path of that attempt (see `Attempt`)."""
         subscriber, network = _list_whence(claim)
         provider = find_provider(claim.client_address)
         if claim.standing is Standing.STRANGER:

@@ -85,7 +85,8 @@ class Installer:
         self._turns = turns
         self._follow_up = follow_up
         self.pending = PendingInstallations(self, vault.keyring, database, clock)
-        self._portals = SharedReads(queries.find_portals)  # Strangers ask before they have proven anything.
+        # Shared, because strangers cause these reads before they have proven anything.
+        self._portals = SharedReads(queries.find_portals)
         self._by_member = Budget(clock, limits.installations_per_member)
 
     async def install_from_page(self, page: Page, client_address: str) -> Opened:

@@ -95,8 +95,10 @@ def read_steps(portal: Portal) -> list[Step]:
 
 
 def explain_lacking(placements: Collection[str]) -> str:
-    """The sentence that explains why the portal lacks these placements: a permission is missing if all cards
-    are, else Bitrix24 does not offer them. "" if no placement is missing.
+    """The sentence that explains why the portal lacks these placements; "" if there are none.
+
+    If all kinds of cards are among them, Callbook lacks a permission. Else Bitrix24 does not offer these
+    placements.
     """
     cards = [card for card in CARDS if card in placements]
     if len(cards) == len(CARDS):

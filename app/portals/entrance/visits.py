@@ -55,7 +55,8 @@ class Opener:
         installer: Installer,
     ) -> None:
         self._readmission = Readmission(verifier, installer, Tombstones(vault, clock))
-        self._portals = SharedReads(queries.find_portals)  # Strangers ask before they have proven anything.
+        # Shared, because strangers cause these reads before they have proven anything.
+        self._portals = SharedReads(queries.find_portals)
         self._verifier = verifier
         self._vault = vault
         self._setup = setup

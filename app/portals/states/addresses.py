@@ -3,7 +3,7 @@
 A redirect, or an answer from some host, proves nothing: the owner of a portal controls its server, and it
 could send our requests to another portal. Only the authorization server's word counts. If another portal has
 the address already, Callbook asks the server about that portal too. The address is free only if the server
-no longer names it for the other portal.
+names another one for that portal, or refuses that portal's token for good.
 Documentation: settings/how-to-call-rest-api/change-domen.md.
 """
 
@@ -63,8 +63,8 @@ class Addresses:
         return await queries.update_generation(portal.id, portal.generation, address_changes(endpoint))
 
     async def is_free(self, endpoint: str, member_id: str) -> bool:
-        """Whether this (checked) address is free: the server names it for no other portal. A portal about
-        which the server cannot be asked does not count.
+        """Whether no other portal has this (checked) address. A portal whose pair is dead counts as having
+        none. Any other portal keeps its stored address while the server gives no clear answer.
         """
         holders = await queries.list_at(member_id, address_changes(endpoint)["domain"], MOST_HOLDERS)
         for holder in holders:
@@ -74,8 +74,9 @@ class Addresses:
         return True
 
     async def _has_left(self, holder: Portal) -> bool:
-        """Whether the server names another address for the holder. It is asked once and the answer kept for a
-        while: the page and the event of one installation often ask the same at the same time.
+        """Whether the server names another address for the holder, or refuses its token for good. The server
+        is asked once and its answer kept for a while, because the page and the event of one installation
+        often need the same answer at the same time.
         """
         key = holder.member_id
         if key in self._there:

@@ -128,8 +128,10 @@ class Refresher:
 
     async def _find_refusal(self, portal_id: int, old: StoredPair, cause: Cause) -> Verdict | None:
         """The reason why nothing may be bought, if this process knows one without the lease; else None. `buy`
-        checks again under the lease. While another process has the lease it is None, because the purchase in
-        the record is then that process's own.
+        checks again under the lease.
+
+        While another process has the lease, the last purchase in the record may be the one that this caller
+        waits for. So a recent purchase is then no reason.
         """
         now = self._clock.now()
         if await is_asking_pointless(now):

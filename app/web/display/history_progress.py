@@ -48,7 +48,7 @@ async def view_history(session: Session, presenter: Presenter) -> HistoryView:
 
 
 async def take_progress(portal: Portal, room: Room) -> Progress:
-    """The facts that an open page shows above the log; a page whose facts differ needs a new look."""
+    """The facts that a page shows above the log; when they change, an open page reads the log again."""
     mark = await find_mark(portal.id, portal.generation)
     read = mark and (
         mark.history_state,

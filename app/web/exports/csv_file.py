@@ -27,8 +27,9 @@ LINES_A_PIECE = 50  # Some milliseconds of work, then other requests have their 
 _UNSEEN = r"\s\x00-\x20\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
 _SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"  # The last four are their full-width forms.
 # A sign counts at the start of a cell, and after each character that another program may take for a
-# separator. The pattern reads each stretch once, even if no sign follows, so 60,000 tabs cost no more than
-# 60,000 letters.
+# separator. A stretch is a run of blanks, unseen characters and quotes, with the comma, semicolon or bar
+# before it and the sign behind it. The pattern reads each stretch once, even if it has no sign, so 60,000
+# tabs cost no more than 60,000 letters.
 _SIGN = re.compile(rf"[{_SIGNS}]")
 _STRETCH = re.compile(rf"([,;|][{_UNSEEN}\"']*+|[{_UNSEEN}\"']++|^)([{_SIGNS}])?")
 _AFTER_CUT = re.compile(r"(?<=[,;|\t\r\n])")
@@ -43,8 +44,9 @@ def make_harmless(text: str) -> str:
 
 
 def _guard_stretch(match: re.Match[str]) -> str:
-    """The match; if a sign ends it, with an apostrophe after each of its separators. At the start of the text
-    it gets another one in front, unless the text begins with a comma, a semicolon or a bar.
+    """The text in place of the stretch. A stretch without a sign stays. Any other gets an apostrophe after
+    each of its separators. At the start of the cell it also gets one in front, unless its first character is
+    a comma, a semicolon or a bar.
     """
     stretch, sign = match[1], match[2]
     if sign is None:
