@@ -124,8 +124,8 @@ class Recorder:
             self._directory.forget(sender.portal.member_id)
 
     async def _hint(self, portal: Portal) -> Answer:
-        """Answer an event of a portal whose token is not known yet: it causes one look into the statistics,
-        and is not stored.
+        """Answer an event that the portal's token does not prove; it is not stored. While the token of an
+        installed portal is not known yet, the event causes one look into the statistics. Else it is refused.
         """
         if not portal.is_installed:
             return Answer.REFUSED

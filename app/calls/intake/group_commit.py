@@ -1,7 +1,8 @@
 """Ingest by group commit: requests that arrive while a batch is being written share the next batch.
 
-A batch needs no timer: it begins as soon as the one before is durable. After one statement and one commit
-every request of the batch is answered. The event of a cancelled request is stored all the same.
+A batch needs no timer: it begins as soon as the one before is durable. One statement and one commit store all
+events of new calls; events of known calls follow in small transactions. The event of a cancelled request is
+stored all the same.
 """
 
 import asyncio
@@ -205,7 +206,8 @@ class Ingest:
         return [None if arrival.key in missed else Outcome.STORED for arrival in arrivals]
 
     async def _attempt(self, waiting: Sequence[Waiting], write: Write) -> list[Waiting]:
-        """Write these events and answer their requests; return those that were neither written nor refused.
+        """Write these events and answer their requests. Returns the events for which `write` gave no outcome:
+        their requests still wait.
 
         When the database refuses one event, the statement of all events fails; then each event is written by
         itself.

@@ -181,8 +181,8 @@ async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> P
     """The present pulse. It differs from the pulse `before` when a call that the viewer may see is new, or
     when a call that began within a day of now has changed.
 
-    An open page learns from it when to look again. No viewer learns anything about calls that this viewer may
-    not see.
+    An open page learns from it when to look again. The pulse tells a viewer nothing about calls that this
+    viewer may not see.
     """
     portal_id, visible = viewer.portal_id, viewer.sees
     latest_id = await log_queries.find_latest_id(portal_id, visible, PULSE_DEPTH) or 0
@@ -195,7 +195,7 @@ async def take_pulse(viewer: Viewer, now: int, before: Pulse | None = None) -> P
 
 
 async def _to_page(viewer: Viewer, rows: Sequence[dict[str, Any]], sort: Sort, limit: int) -> CallPage:
-    """The page of these rows: `limit` of them, and one more if there is a next page."""
+    """The page that the first `limit` rows make; a row beyond them only shows that there is a next page."""
     fitting = rows[: _count_fitting(rows[:limit])]
     calls = await to_calls(viewer, fitting)
     return CallPage(calls, cursor_after(sort, calls[-1]) if len(rows) > len(fitting) else None)
@@ -224,7 +224,9 @@ def _cursor_of(sort: Sort, call: LoggedCall) -> Cursor:
 
 
 async def to_calls(viewer: Viewer, rows: Sequence[dict[str, Any]]) -> list[LoggedCall]:
-    """The calls in rows of `column_queries.COLUMNS` that the viewer may see, as the log shows them."""
+    """The calls as the log shows them, from rows with the columns of `column_queries.COLUMNS`. The caller has
+    read only rows that the viewer may see.
+    """
     is_clear = all(row["is_confirmed"] for row in rows)
     counting = Counting() if is_clear else await find_counting(viewer.portal_id)
     return [_to_call(row, counting) async for row in let_others_run(rows)]

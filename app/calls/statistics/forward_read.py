@@ -1,10 +1,10 @@
 """Reading a portal's statistics forward to their end: new calls, and late facts of known calls.
 
 A read has two parts. First it reads from 200 ids below the mark up to the end of the statistics. Then it goes
-down from there to the first row of its window (two days), and at least to where the mark stood an hour before
-the last read. Once a day it goes back thirty days instead of two, and a day instead of an hour. It reads
-these rows again because the portal may show rows out of the order of their ids, and because facts of known
-calls come late.
+on below those 200 ids, down to the first row of its window (two days), and at least to where the mark stood
+an hour before the last read. Once a day it goes back thirty days instead of two, and a day instead of an
+hour. It reads these rows again because the portal may show rows out of the order of their ids, and because
+facts of known calls come late.
 
 The end of its share, a portal that allows no more execution time, or the end of this process cuts a read off.
 That costs a batch at most: the next attempt goes on from there. No answer of the portal prolongs the share,
@@ -46,8 +46,8 @@ from app.kit.clock import Clock
 
 log = structlog.get_logger(__name__)
 LIMITED_FROM = 2  # Operators: if the calls of only one are missing, that one may have forged them.
-# Statistics have come two hours late. So where they show no later call, a missing call may only be late while
-# its event is younger than this.
+# Statistics have come two hours late. So a missing call may just be late, if its event is younger than this
+# and the statistics show no later call.
 LATE_S = 3 * 3600
 
 

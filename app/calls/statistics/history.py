@@ -98,8 +98,8 @@ async def begin_history(reader: BatchReader, mark: Mark, now: int) -> Mark | Non
 
 
 def _first_changes(newest: list[int], lowest: int, reader: BatchReader, now: int) -> dict[str, object]:
-    """The mark's first changes; `newest`: the ids of the newest page, descending. A page that is not full has
-    all ids.
+    """The mark's first changes. `newest`: the ids of the newest page, descending. `lowest`: the lowest id of
+    the statistics; if that page has it, the history is complete.
     """
     rows = len(newest)
     top_id, low_id = (newest[0], newest[-1]) if newest else (0, 1)

@@ -15,9 +15,11 @@ from app.calls.statistics.progress.plan import PAGE_ROWS, Range
 from app.calls.statistics.progress.read_schedule import DAY_S
 
 USERS_A_REQUEST = 25  # Two pages for each, and a batch has fifty.
-# These find the ends of a hundred users. If there are more users, each day has another hundred.
+# These find the lowest and the highest row of a hundred users. If there are more users, each day has another
+# hundred.
 MOST_REQUESTS = 4
-MOST_PAGES = 30  # Of lacked rows in one request, beside the ends of ten users.
+# Pages of lacked rows in one request, which also asks for the lowest and the highest row of ten users.
+MOST_PAGES = 30
 MOST_USERS = 10
 Row = tuple[int, int | None]  # The id of the statistics, and the user.
 

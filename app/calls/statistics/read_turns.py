@@ -48,9 +48,9 @@ LONGEST_DELAY_S = 6 * 3600
 STALE_S = 60
 MOST_FAILURES = 4  # Then the history counts as failed, though it is tried again.
 UNEXPECTED = "internal_error"
-# Each history writes all the time, so more than two at once would not be quicker. A turn counts as long
-# only if it takes longer than a slice and the batch that ends it. After ten seconds a turn makes way for one
-# that waits, so that a new portal need not wait while endless histories hold all places.
+# Each history writes all the time, so more than two at once would not be quicker. A turn is a long one only
+# if it takes longer than a slice together with the batch that ends it. After ten seconds a turn makes way for
+# one that waits, so that a new portal need not wait while endless histories hold all places.
 HISTORY = Kind(name="history", places=2, usual_s=SLICE_S + 15, spared_s=10.0, longest_s=LONGEST_TURN_S)
 MOST_DUE = 500  # Ids at once: those that have waited longest.
 FAILURES = (*ACCESS_FAILURES, StatisticsRefusedError, QuotaReached, QueryTooSlowError)
@@ -99,7 +99,7 @@ class Histories:
         mark = await self._find_mark(portal)
         if mark is None or mark.history_state == "complete":
             return None
-        # The time is read after `_find_mark`: that may make a mark, which is due from its making on.
+        # The clock is asked only now, because a mark that `_find_mark` has just made is not due any earlier.
         now = self._clock.now()
         mark = await take_history_lease(portal.id, portal.generation, now, now + LEASE_S, is_forced=is_forced)
         if mark is None:
@@ -142,10 +142,10 @@ class Histories:
 
         `is_full`: whether the read goes back 30 days (None: it does so once a day). Each batch renews the
         `lease`. Raises the errors of PortalAccess, StatisticsRefusedError and LeaseLostError;
-        PortalRestsError when the turn's share is used up before (only if `is_bounded`);
-        PortalNotConnectedError also when the portal was uninstalled or installed again meanwhile. Raises
-        QuotaReached where there is no room, because a read without room could not store all rows, and so
-        could not say up to when the log is complete.
+        PortalRestsError when the read stops before the end, because the portal must rest, this process ends,
+        or (only if `is_bounded`) the turn's share is used up; PortalNotConnectedError also when the portal
+        was uninstalled or installed again meanwhile. Raises QuotaReached where there is no room, because a
+        read without room could not store all rows, and so could not say up to when the log is complete.
         """
         await self._room.admit_read(portal.id)
         mark = await self._find_mark(portal)

@@ -142,7 +142,9 @@ class Reconciliation:
         portal = await queries.get_portal(portal_id)
         if portal is None or not portal.is_reachable:
             return
-        if is_affordable(portal, self._clock.now()):  # It may have waited for a place.
+        # The token may have expired since the portal was found due, because the portal may have waited for a
+        # place.
+        if is_affordable(portal, self._clock.now()):
             await self.read(portal)
 
     async def _read_for_tab(self, portal_id: int) -> None:

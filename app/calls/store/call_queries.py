@@ -1,7 +1,8 @@
 """Calls that may be known already: reading them and their legs under locks, then writing the changes.
 
-Only this module and the fast insert (app/calls/intake) write calls and their legs. Every function here runs
-in a transaction that first holds the portal's row, so that nothing is written for an uninstalled portal.
+Only this module and the fast insert (app/calls/intake) insert or change calls and their legs. Every function
+here runs in a transaction that first holds the portal's row, so that nothing is written for an uninstalled
+portal.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -157,7 +158,9 @@ async def _insert_legs(database: Database, changes: Sequence[Change]) -> None:
 
 
 async def _replace_operators(database: Database, changes: Sequence[Change]) -> None:
-    """Write the users of confirmed legs beside the operator of the call's own row; few calls have any."""
+    """Write the further operators of each call: the users of its confirmed legs, without the operator in the
+    call's own row. Few calls have further operators.
+    """
     before = {change.key: _operators_of(change.known.legs if change.known else ()) for change in changes}
     after = {change.key: _operators_of(change.legs) for change in changes}
     gone = [(*key, user_id) for key in before for user_id in sorted(before[key] - after[key])]

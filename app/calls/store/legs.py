@@ -200,8 +200,8 @@ def same_leg(one: Leg, other: Leg) -> bool:
 
 
 def _settle(legs: Legs) -> Legs:
-    """All rows, and the tellings that have no row, without duplicates. The order depends on the legs alone,
-    not on the order in which they came.
+    """All rows; then the tellings and former rows, except those that are the same leg as a row. No leg comes
+    twice. The order depends on the legs alone, not on the order in which they came.
     """
     rows = [leg for leg in legs if leg.statistics_id is not None]
     rest: dict[tuple[object, ...], Leg] = {}

@@ -26,7 +26,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     row_id: int
 
     def to_text(self) -> str:
-        """A text for the client, which cannot read it."""
+        """A text that the client sends back as it is. It is encoded, not sealed."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
 

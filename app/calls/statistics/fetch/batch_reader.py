@@ -98,8 +98,9 @@ class BatchReader:
         return progress
 
     def _split(self, plan: Plan, asked: Range, reply: Reply) -> bool:
-        """Ask again in halves for a range whose page is too large; return whether it was. A single row that
-        is too large becomes a page by itself, so that no history stands still.
+        """Have the plan ask for the halves of a range whose page is too large. True if it will; False if the
+        page is not too large, or the range is a single id. A single row that is too large becomes a page by
+        itself, so that no history stands still.
         """
         question = Question(asked)
         if reply.codes.get(question) != TOO_LARGE:

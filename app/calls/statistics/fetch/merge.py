@@ -197,7 +197,9 @@ def _is_kept(draft: Change, kept_from: int | None) -> bool:
 
 
 async def _find_taken(destination: Destination, decision: Decision) -> dict[str, frozenset[int]]:
-    """The calls that hold ids of rows that belong to another call now, each with these ids."""
+    """The stored calls that lose ids, because the rows with these ids belong to other calls now. The result
+    has the lost ids by call.
+    """
     taken: dict[str, set[int]] = {}
     for statistics_id, call_id in (
         await find_holders(destination.portal_id, decision.call_of, destination.database)

@@ -40,7 +40,9 @@ class StatisticsAccess(Protocol):
 
 
 class StatisticsRefusedError(Exception):
-    """The portal's answer cannot be relied on, so none of it was stored. `code` tells the vendor why."""
+    """The portal's answer, or a part of it, cannot be relied on, so the read ends. Rows of other parts may be
+    stored. `code` tells the vendor why.
+    """
 
     def __init__(self, code: str) -> None:
         self.code = code
