@@ -59,8 +59,8 @@ class Connections:
         self._timer: asyncio.TimerHandle | None = None
 
     def join(self, newcomer: "GuardedProtocol") -> None:
-        """Count the newcomer. When no place is free, another connection ends, or the newcomer itself when all
-        others have just begun.
+        """Count the newcomer. When no place is free, another connection ends, or the newcomer itself when no
+        other connection may be ended.
         """
         self.count += 1
         self._networks[newcomer.network] += 1

@@ -1,8 +1,8 @@
 """The stand-in, ready for use: one authorization server and any number of portals.
 
 async with StandIn.serve(portals=2, client_id="app.1", client_secret="s", clock=clock) as stand_in:
-portal = stand_in.portals[0]
-await portal.install("http://127.0.0.1:8000")
+    portal = stand_in.portals[0]
+    await portal.install("http://127.0.0.1:8000")
 """
 
 import secrets

@@ -24,7 +24,7 @@ _TOLD = {
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A user that calls name. The portal does not list a system user, so that one has no name."""
+    """A user of a portal. A system user stands in calls and not in the portal's list, and so has no name."""
 
     name: str
     is_listed: bool
@@ -84,7 +84,9 @@ async def upsert_people(
 async def note_unlisted(
     portal_id: int, generation: int, user_ids: Iterable[int], database: Database, most: int
 ) -> bool:
-    """Store unknown users that calls name and the portal does not list; otherwise as `upsert_people`."""
+    """Store as system users the users among `user_ids` that Callbook does not know yet. Their ids came with
+    calls, and the portal does not list them. Everything else is as in `upsert_people`.
+    """
     rows = [(user_id, "", True, False) for user_id in sorted(user_ids)]
     return await _insert((portal_id, generation), rows, "NOTHING", database, most)
 

@@ -75,8 +75,8 @@ def build_installation(
 
 
 def decide_installation(row: Row, installation: Installation, now: int) -> dict[str, Any]:
-    """The columns that change; none if the stored pair and the stored application token are both newer than
-    the installation's.
+    """The columns that change. None change if the portal is installed, its pair is alive and newer than the
+    installation's, and its application token is newer too.
 
     The secrets are named `access_token`, `refresh_token` and `application_token` here; the vault seals and
     hashes them.

@@ -63,7 +63,8 @@ async def bind_placements(
     Documentation: api-reference/widgets/placement-list.md.
     """
     asked: dict[str, Command] = {"bound": ("placement.get", {})}
-    # Asked only then: a portal that cannot answer `placement.list` can still bind the required placements.
+    # Asked only about optional placements: a portal that cannot answer `placement.list` can still bind the
+    # required ones.
     if optional:
         asked["offered"] = ("placement.list", {})
     found = await client.batch(asked, access_token)

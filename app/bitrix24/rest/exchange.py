@@ -35,7 +35,8 @@ _HARMLESS_KEYS = frozenset(
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
-    """One request and its answer, redacted. `at` is Unix seconds; `status` and `error_code` None if unknown.
+    """One request and its answer, redacted. `at` is Unix seconds. `status` is None without a whole answer,
+    `error_code` without an error.
 
     `method` is the REST method, or `app.info` and `oauth/token` at the authorization server; `parameters` is
     JSON text of keys and harmless scalars.

@@ -49,7 +49,9 @@ class PortalNames:
         self._resting = LimitedMemory[str, float](MAX_RESTING)
 
     async def find(self, portal: str, host: str, port: int) -> Sequence[str]:
-        """All addresses; raises Silent when no answer comes, and then for REST_S without another look-up."""
+        """All addresses; raises Silent when no answer comes. For REST_S after that, each call for this host
+        raises Silent without a look-up.
+        """
         if is_literal(host):
             return [host]
         await self._places.acquire(portal)
@@ -82,16 +84,14 @@ class PortalNames:
 
 
 class ServerNames:
-    """Looks up the listed authorization servers; uses their last known addresses while no name
-    server answers.
-    """
+    """Looks up the listed authorization servers; uses their last known addresses while look-ups fail."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
         self._known: dict[str, tuple[float, Sequence[str]]] = {}
 
     async def find(self, portal: str, host: str, port: int) -> Sequence[str]:  # noqa: ARG002  Names' signature.
-        """All addresses; they are at most a minute old, or older while no name server answers."""
+        """All addresses; they are at most a minute old, or older while look-ups fail."""
         now = asyncio.get_running_loop().time()
         asked_at, known = self._known.get(host, (now - REMEMBERED_S, ()))
         if is_literal(host) or now - asked_at < REMEMBERED_S:

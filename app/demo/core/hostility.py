@@ -54,7 +54,7 @@ async def slowly(body: bytes) -> AsyncIterator[bytes]:
 
 
 async def never(_: bytes) -> AsyncIterator[bytes]:
-    """Send the headers, then nothing until the caller gives up."""
+    """Send the headers and one blank, then nothing until the caller gives up."""
     yield b" "
     await asyncio.Event().wait()
 

@@ -177,8 +177,8 @@ def _predicate(operator: str, read: Callable[[StatisticsRow], Any], values: list
 
 
 def _cast(value: object, kind: str) -> Any:  # noqa: ANN401 - Each kind of field has its own type.
-    """A filter value as the field's type. A non-empty array becomes 1, as in PHP; in a batch, a path that
-    does not resolve gives such an array.
+    """A filter value as the field's type. For a field of integers a non-empty array becomes 1, as in PHP, and
+    for any other field an empty text. In a batch, a path that does not resolve gives such an array.
     """
     if isinstance(value, dict | list):
         return int(bool(value)) if kind == "int" else ""

@@ -2,8 +2,8 @@
 
 Piccolo opens a connection (and a thread) for each query, which costs five times as much as the query. Here
 one connection writes, behind a lock, so that writes queue in the loop and not in SQLite's busy handler; reads
-have connections of their own. At most three tasks with a lane wait at the lock, portals in turns: a user,
-short background work and lasting background work. An event has no lane and waits for these three at most.
+have connections of their own. Portals take turns at the lock. At most one user, one short background task and
+one lasting background task wait for it or hold it. An event has no lane and waits for these three at most.
 """
 
 import asyncio

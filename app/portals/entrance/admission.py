@@ -8,9 +8,9 @@ The attempts of a minute have three shares:
   the network by subscriber.
 - A request that names an installed portal, as anyone can, is counted by provider and network too, and within
   the network by portal.
-- A request that brings the portal's application token, or comes from a subscriber or network with a token
-  confirmed in this portal before, is counted by portal, and within the portal by sender. After too many
-  refusals in the portal these requests count by network like the others.
+- A request that brings the portal's application token is counted by portal, and within the portal by sender.
+  So is a request from a subscriber or network from which a token of this portal was confirmed in the last
+  day. After too many refusals in the portal these requests count by network like the others.
 
 An attempt is given back only if its token is confirmed: neither a refusal nor silence is free.
 """
@@ -102,7 +102,10 @@ class Admission:
         return self._known, (provider, network, claim.member_id)
 
     def _find_within(self, claim: Claim) -> str | None:
-        """The sender as the portal knows it: holder of its token, subscriber or network; None if unknown."""
+        """The name by which attempts within the portal count this sender: HOLDER if it brings the application
+        token, else its subscriber or network if a token of the portal was confirmed from there. None for any
+        other sender.
+        """
         if claim.standing is Standing.PROVEN:
             return HOLDER
         if claim.standing is Standing.KNOWN:

@@ -84,8 +84,8 @@ class FairBudget:
 
 
 def _find_bound(most: int, made: int) -> int:
-    """A member that has made `made` attempts gets another one while all members together have made fewer than
-    the returned number. For a member without any it is `most`.
+    """The bound of a group with `most` attempts for one part of it (a member, or a smaller group) that has
+    made `made` attempts. The part gets another attempt while the whole group has made fewer than this number.
     """
     if not made:
         return most

@@ -27,9 +27,9 @@ LINES_A_PIECE = 50  # Some milliseconds of work, then other requests have their 
 _UNSEEN = r"\s\x00-\x20\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
 _SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"  # The last four are their full-width forms.
 # A sign counts at the start of a cell, and after each character that another program may take for a
-# separator. A stretch is a run of blanks, unseen characters and quotes, with the comma, semicolon or bar
-# before it and the sign behind it. The pattern reads each stretch once, even if it has no sign, so 60,000
-# tabs cost no more than 60,000 letters.
+# separator. A stretch is a run of blanks, unseen characters and quotes. A comma, semicolon or bar directly
+# before it and a sign directly behind it belong to it. The pattern reads each stretch once, even if it has no
+# sign, so 60,000 tabs cost no more than 60,000 letters.
 _SIGN = re.compile(rf"[{_SIGNS}]")
 _STRETCH = re.compile(rf"([,;|][{_UNSEEN}\"']*+|[{_UNSEEN}\"']++|^)([{_SIGNS}])?")
 _AFTER_CUT = re.compile(r"(?<=[,;|\t\r\n])")

@@ -24,9 +24,8 @@ from app.web.exports.xlsx_package import AMOUNT, DURATION, HEAD, MOMENT
 
 MAX_ROWS = 1_048_575  # A sheet's lines without its head.
 MAX_BYTES = 2_000_000_000  # Of the XML: beyond 2 GiB a zip needs an extension that not every program reads.
-MAX_FILE_BYTES = (
-    256 * 1024 * 1024
-)  # On the temporary disk, for eight exports at once; a full sheet of calls takes a third of it.
+# Of one file on the temporary disk, where up to eight lie at once. A full sheet of calls takes a third of it.
+MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_TEXT = 32_767
 ROWS_A_TURN = 250
 CHUNK_BYTES = 65_536

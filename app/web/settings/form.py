@@ -16,8 +16,8 @@ NOT_MATCHING = N_("The names do not match the lines. Open the settings again.")
 
 
 class Checked(NamedTuple):
-    """The settings with the values of all correct fields; and `errors`: by the name of each wrong field, a
-    sentence that is still to be translated.
+    """The settings that the form holds, and `errors`, which holds a sentence for each wrong field, by the
+    field's name. The sentences are not translated yet.
     """
 
     settings: PortalSettings
@@ -25,7 +25,11 @@ class Checked(NamedTuple):
 
 
 def check_settings(pairs: Pairs, current: PortalSettings) -> Checked:
-    """Read the form. A wrong or missing field keeps its current value; `errors` names each wrong one."""
+    """Read the form. A missing field keeps its current value, and `errors` names each wrong field.
+
+    With errors the settings may only be shown and never stored: a wrong time zone or line name is in them as
+    the administrator typed it, and no line names are in them if the names do not match the lines.
+    """
     fields: dict[str, str] = {}
     lines: list[str] = []
     names: list[str] = []
