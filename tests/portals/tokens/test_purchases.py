@@ -9,7 +9,7 @@ import pytest
 from app.demo.acts.stand_in_portal import StandInPortal
 from app.demo.stand_in import StandIn
 from app.portals import queries
-from app.portals.outbound.access import PortalNotConnectedError, PortalUnreachableError
+from app.portals.outbound.access import PortalNotConnectedError, PortalPausedError, PortalUnreachableError
 from app.portals.pending_queries import KEPT_FOR_S
 from app.portals.tokens.client_secret import is_client_secret_rejected
 from app.portals.tokens.purchase_queries import list_witnesses
@@ -24,7 +24,7 @@ from tests.running import Callbook, FakeClock, run_callbook
 
 HOUR_S, DAY_S = 3600, 86_400
 MOST_A_DAY = DAY_S // REST_S
-NOTHING_BOUGHT = (PortalNotConnectedError, PortalUnreachableError)
+NOTHING_BOUGHT = (PortalNotConnectedError, PortalPausedError, PortalUnreachableError)
 
 
 def count_refreshes(stand_in: StandIn, portal: StandInPortal) -> int:
