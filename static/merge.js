@@ -19,6 +19,7 @@
     if (isRefreshing || !isHeadVisible || document.hidden || table().hasAttribute("aria-busy")) return;
     setBehind(false);
     isRefreshing = true;
+    let isLost = false;
     const asked = query();
     try {
       const shown = table().querySelectorAll("tr[data-id]").length;
@@ -33,10 +34,12 @@
         callbook.summary?.refresh();
       }
     } catch {
+      isLost = true;
       setBehind(true); // Offline: the next event, or the next tick, tries again.
     } finally {
       isRefreshing = false;
     }
+    if (isBehind && !isLost) refresh(); // News came while this list was on its way.
   }
 
   function merge(fresh) {

@@ -118,6 +118,32 @@ async def test_what_is_read_stays_where_it_is(installed: Desk) -> None:
     await expect(frame.locator(ROWS)).to_have_count(41)
 
 
+async def test_a_change_that_comes_while_the_list_is_read_is_shown(installed: Desk) -> None:
+    """The answer that is on its way does not have it, and no further event follows."""
+    at = now(installed)
+    await insert_calls(installed.portal_id, {"call_id": "first", "started_at": at - 9})
+    _, frame = await installed.open_log()
+    answered, release = asyncio.Event(), asyncio.Event()
+
+    async def hold_back(route: Route) -> None:
+        answer = await route.fetch()
+        answered.set()
+        async with asyncio.timeout(PATIENCE_S):
+            await release.wait()
+        await route.fulfill(response=answer)
+
+    await installed.context.route(re.compile("/log/rows"), hold_back, times=1)
+    await insert_calls(installed.portal_id, {"call_id": "second", "started_at": at - 8})
+    installed.callbook.parts.changes.announce(installed.portal_id)
+    async with asyncio.timeout(PATIENCE_S):
+        await answered.wait()
+    await insert_calls(installed.portal_id, {"call_id": "third", "started_at": at - 7})
+    installed.callbook.parts.changes.announce(installed.portal_id)
+    await frame.locator("#status[data-behind]").wait_for(state="attached")
+    release.set()
+    await expect(frame.locator(ROWS)).to_have_count(3)
+
+
 async def test_filters_narrow_and_clear(installed: Desk) -> None:
     at = now(installed)
     await insert_calls(
