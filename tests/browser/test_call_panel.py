@@ -68,11 +68,13 @@ async def test_enter_opens_it_the_shade_and_the_cross_close_it(installed: Desk) 
 async def test_selecting_text_in_a_row_opens_nothing(installed: Desk) -> None:
     await lay_calls(installed)
     page, frame = await installed.open_log()
-    box = await frame.locator("tr[data-call-id] .cell-number bdi").first.bounding_box()
+    number = frame.locator("tr[data-call-id] .cell-number bdi").first
+    await number.hover()  # Waits until the list stands still.
+    box = await number.bounding_box()
     assert box is not None
-    await page.mouse.move(box["x"] + 4, box["y"] + box["height"] / 2)
+    await number.hover(position={"x": 4, "y": box["height"] / 2})
     await page.mouse.down()
-    await page.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+    await number.hover(position={"x": box["width"] - 4, "y": box["height"] / 2})
     await page.mouse.up()
     assert await frame.evaluate("getSelection().toString()") != ""
     await expect(frame.locator("#call")).to_be_hidden()
