@@ -37,14 +37,12 @@ class BrokenNetwork(Exception):
 
 
 @dataclass(kw_only=True)
-class FaultRule:
-    """One `fail(...)`: it applies `times` times (None: always), and has applied `hits` times."""
+class Rule:
+    """It applies to one operation, of one portal or all, `times` times (None: always), and has applied `hits`
+    times.
+    """
 
     operation: str
-    code: str | None = None
-    status: int = 400
-    description: str = ""
-    network: Network | None = None
     member_id: str | None = None
     times: int | None = None
     hits: int = 0
@@ -60,27 +58,24 @@ class FaultRule:
 
 
 @dataclass(kw_only=True)
-class Lie:
-    """A false answer, which `change` makes from the true answer and the call. It applies `times` times (None:
-    always).
+class FaultRule(Rule):
+    """One `fail(...)`."""
+
+    code: str | None = None
+    status: int = 400
+    description: str = ""
+    network: Network | None = None
+
+
+@dataclass(kw_only=True)
+class Lie(Rule):
+    """A false answer, which `change` makes from the true answer and the call; `cancel` lets the truth be told
+    again.
 
     For a REST method, `change` gets a RestAnswer and a RestCall; else the body of the answer and None.
     """
 
-    operation: str
     change: Callable[[Any, Any], Any]
-    member_id: str | None = None
-    times: int | None = None
-    hits: int = 0
-
-    def cancel(self) -> None:
-        """Tell the truth again."""
-        self.times = self.hits
-
-    def is_for(self, operation: str, member_id: str | None) -> bool:
-        """Whether the lie still applies to this operation of this portal."""
-        is_left = self.times is None or self.hits < self.times
-        return is_left and operation == self.operation and self.member_id in (None, member_id)
 
 
 @dataclass(kw_only=True)

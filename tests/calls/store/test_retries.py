@@ -5,19 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 
-from app.bitrix24.incoming.statistics import decode_statistics_row
 from app.calls.intake.group_commit import Ingest
-from app.calls.space.destination import Destination
-from app.calls.space.room import Room
-from app.calls.statistics.fetch.merge import write_rows
 from app.kit.storage.database import Database
 from app.portals.news import Changes
 from app.tables import TABLES
+from tests.calls.store.one_row import write_row
 from tests.calls.stored_calls import STARTED_AT, TOKEN_HASH, insert_portal, make_record, read_legs
-from tests.running import FakeClock
 
 Write = Callable[[int], Awaitable[object]]
-ROW = {"ID": "1", "CALL_ID": "call.1", "CALL_START_DATE": "2026-11-23T10:00:00+01:00"}
 TROUBLE = {
     "another process changed the row": "RAISE EXCEPTION 'met' USING ERRCODE = 'serialization_failure'",
     "two processes waited for each other": "RAISE EXCEPTION 'met' USING ERRCODE = 'deadlock_detected'",
@@ -42,14 +37,7 @@ def write(request: pytest.FixtureRequest, database: Database, changes: Changes, 
         await ingest.store(portal_id, TOKEN_HASH, make_record(started_at=STARTED_AT + 40))
 
     async def read_row(portal_id: int) -> None:
-        destination = Destination(
-            database=database,
-            changes=changes,
-            portal_id=portal_id,
-            generation=1,
-            room=Room(database, FakeClock()),
-        )
-        await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
+        await write_row(database, changes, portal_id)
 
     return tell_again if request.param == "event" else read_row
 
@@ -80,15 +68,8 @@ async def test_it_is_done_three_times_and_no_more(
 ) -> None:
     portal_id = await insert_portal()
     await make_trouble(database, "another process changed the row", 3)
-    destination = Destination(
-        database=database,
-        changes=changes,
-        portal_id=portal_id,
-        generation=1,
-        room=Room(database, FakeClock()),
-    )
     with pytest.raises(asyncpg.SerializationError):
-        await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
+        await write_row(database, changes, portal_id)
     assert await read_legs(database, portal_id) == []
-    await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
+    await write_row(database, changes, portal_id)
     assert len(await read_legs(database, portal_id)) == 1

@@ -4,15 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from app.bitrix24.incoming.statistics import decode_statistics_row
 from app.calls.intake.arrivals import arrival_of, meet_arrivals
-from app.calls.space.destination import Destination
-from app.calls.space.room import Room
-from app.calls.statistics.fetch.merge import write_rows
 from app.kit.storage.database import Database
 from app.portals.news import Changes
 from app.tables import TABLES
 from tests.blocking import begin_apart, wait_until_blocked
+from tests.calls.store.one_row import write_row
 from tests.calls.stored_calls import (
     STARTED_AT,
     TOKEN_HASH,
@@ -21,10 +18,8 @@ from tests.calls.stored_calls import (
     read_calls,
     read_legs,
 )
-from tests.running import FakeClock
 
 Write = Callable[[int], Awaitable[object]]
-ROW = {"ID": "1", "CALL_ID": "call.1", "CALL_START_DATE": "2026-11-23T10:00:00+01:00"}
 
 
 @pytest.fixture
@@ -45,14 +40,7 @@ def write(request: pytest.FixtureRequest, database: Database, changes: Changes) 
         await meet_arrivals(database, changes, lambda *_: None, [arrival])
 
     async def read_row(portal_id: int) -> None:
-        destination = Destination(
-            database=database,
-            changes=changes,
-            portal_id=portal_id,
-            generation=1,
-            room=Room(database, FakeClock()),
-        )
-        await write_rows(destination, [decode_statistics_row(ROW)], STARTED_AT)
+        await write_row(database, changes, portal_id)
 
     return meet_event if request.param == "event" else read_row
 
